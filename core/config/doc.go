@@ -1,0 +1,17 @@
+// Package config reads the configuration into typed, defaulted settings and says everything that is wrong with it at once.
+//
+// The struct tags of Settings and Application are the only list of keys: the loader, the environment, validation, the
+// key table of the documentation and the sample configuration are all read from them.
+//
+//	key      the name in the file
+//	default  what holds when the key is absent, written as in the file
+//	doc      one or two sentences for the administrator
+//	section  heading in the documentation, for this key and those after it
+//	type     how the text is read where the Go type does not tell: size, mode, escaped
+//	min, max bounds of a number, duration or size
+//	oneof    the values allowed, separated by '|'; for a list, of each entry
+//	letters  the letters the value may consist of
+//	split    a list given as one string is split at this character
+//	required the value may not be empty
+//	example  what the sample configuration shows for a required key
+package config

@@ -1,0 +1,165 @@
+package config
+
+import (
+	"errors"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// codec is what viper calls to decode the file. It compares the file with the schema, reports what does not fit, and
+// hands on what fits in a form that viper's lower-casing and key splitting leave alone: scalars as written, lists as
+// []string, maps with the administrator's keys as typed Go maps, applications by number.
+type codec struct {
+	l      *loader
+	format string
+}
+
+// Encode is not used; viper asks for it.
+func (codec) Encode(map[string]any) ([]byte, error) {
+	return nil, errors.New("config: the configuration is never written")
+}
+
+// Decode fills values from the file.
+func (c codec) Decode(data []byte, values map[string]any) error {
+	root, err := parseTree(c.format, data)
+	if err != nil {
+		return err
+	}
+	c.l.section(root, "configuration", "", "", c.l.top, values)
+	return nil
+}
+
+// section reads the keys of one level into values. The level is called self, its keys stand in messages behind shown
+// and in the schema behind prefix ("milter.").
+func (l *loader) section(n *node, self, shown, prefix string, s schema, values map[string]any) {
+	for _, p := range l.pairs(n, self, shown) {
+		name := strings.ToLower(p.name)
+		key := shown + name
+		if f, known := s.byName[prefix+name]; known {
+			if value := l.value(p.value, key, f); value != nil {
+				values[name] = value
+			}
+			continue
+		}
+		switch {
+		case key == "applications":
+			values[name] = l.applications(p.value)
+		case s.sections[prefix+name]:
+			nested := map[string]any{}
+			values[name] = nested
+			l.section(p.value, key, key+".", prefix+name+".", s, nested)
+		default:
+			what, remedy := unknown(name, shown, prefix, s)
+			l.problems.Add(shown+KeyPath(p.name), what, remedy)
+		}
+	}
+}
+
+var applicationName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
+
+// applications reads the section of that name and numbers them.
+func (l *loader) applications(n *node) map[string]any {
+	numbered := map[string]any{}
+	for _, p := range l.pairs(n, "applications", "applications.") {
+		self := KeyPath("applications", p.name)
+		if !applicationName.MatchString(p.name) {
+			l.problems.Add(self, "not a name for an application", "use letters without accents, digits, '_', '-' and '.', at most 64 in all")
+			l.bad["applications"] = true
+			continue
+		}
+		values := map[string]any{}
+		numbered[strconv.Itoa(len(l.apps))] = values
+		l.apps = append(l.apps, p.name)
+		l.section(p.value, self, self+".", "", l.app, values)
+	}
+	return numbered
+}
+
+// pairs are the entries of a mapping, which may be empty. A key given twice, also in another case, is a problem.
+func (l *loader) pairs(n *node, self, shown string) []pair {
+	if n.null {
+		return nil
+	}
+	if !n.mapping {
+		l.reject(self, n.describe()+" where a section must be", "write keys with values below it")
+		return nil
+	}
+	first := map[string]string{}
+	var once []pair
+	for _, p := range n.pairs {
+		folded := strings.ToLower(p.name)
+		if earlier, twice := first[folded]; twice {
+			l.problems.Add(shown+KeyPath(p.name), "given twice (as "+quote(earlier)+" and "+quote(p.name)+")", "keep one")
+			continue
+		}
+		first[folded] = p.name
+		once = append(once, p)
+	}
+	return once
+}
+
+// value turns a node into what the field's kind wants; nil if the file leaves it empty or it does not fit.
+func (l *loader) value(n *node, key string, f field) (value any) {
+	if n.null {
+		return nil
+	}
+	before := len(l.problems)
+	switch f.kind {
+	case kindList:
+		if n.scalar {
+			return f.split(n.text)
+		}
+		value = l.texts(n, key)
+	case kindMap:
+		value = mapOf(l, n, key, l.text)
+	case kindMapList:
+		value = mapOf(l, n, key, l.texts)
+	case kindMapMap:
+		value = mapOf(l, n, key, func(n *node, key string) map[string]string { return mapOf(l, n, key, l.text) })
+	default:
+		switch {
+		case !n.scalar:
+			l.problems.Add(key, n.describe()+" where one value must be", remedies[f.kind])
+		case f.kind == kindMode && n.decoded:
+			l.problems.Add(key, "a number without quotes", remedies[kindMode])
+		}
+		value = n.text
+	}
+	if len(l.problems) > before {
+		l.bad[key] = true
+		return nil
+	}
+	return value
+}
+
+func (l *loader) text(n *node, key string) string {
+	if n.null || !n.scalar {
+		l.problems.Add(key, n.describe()+" where one value must be", `write one value, "" for an empty one`)
+	}
+	return n.text
+}
+
+// texts reads a list of values; one value is a list of one.
+func (l *loader) texts(n *node, key string) []string {
+	if n.scalar && !n.null {
+		return []string{n.text}
+	}
+	if n.null || n.mapping {
+		l.problems.Add(key, n.describe()+" where a list must be", remedies[kindList])
+	}
+	list := make([]string, len(n.list))
+	for i, item := range n.list {
+		list[i] = l.text(item, KeyIndex(key, i))
+	}
+	return list
+}
+
+// mapOf reads a map whose keys are the administrator's own, so in their own case.
+func mapOf[T any](l *loader, n *node, key string, read func(n *node, key string) T) map[string]T {
+	m := map[string]T{}
+	for _, p := range l.pairs(n, key, key+".") {
+		m[p.name] = read(p.value, key+"."+KeyPath(p.name))
+	}
+	return m
+}

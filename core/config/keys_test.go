@@ -1,0 +1,110 @@
+package config
+
+import (
+	"bytes"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestSampleUncommented loads the sample with every key uncommented: it must be what the defaults are.
+func TestSampleUncommented(t *testing.T) {
+	t.Parallel()
+	var all bytes.Buffer
+	for line := range bytes.Lines(Sample()) {
+		indent := len(line) - len(bytes.TrimLeft(line, " "))
+		if body := line[indent:]; bytes.HasPrefix(body, []byte("#")) && !bytes.HasPrefix(body, []byte("# ")) {
+			line = slices.Concat(line[:indent], body[1:])
+		}
+		all.Write(line)
+	}
+	want := mustParse(t, "yaml", `
+applications:
+  fax: {output_folder: /var/spool/smtpreceiver/fax, ctl_type: fax, addresses: '(?P<number>\+?\d+)@fax$'}
+`)
+	if diff := cmp.Diff(want, mustParse(t, "yaml", all.String())); diff != "" {
+		t.Errorf("the sample is not the defaults (-want +got):\n%s", diff)
+	}
+	root, err := parseTree("yaml", all.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var inFile []string
+	var walk func(prefix string, n *node)
+	walk = func(prefix string, n *node) {
+		for _, p := range n.pairs {
+			if p.value.mapping && len(p.value.pairs) > 0 {
+				walk(strings.Replace(prefix+p.name, ".fax", ".<name>", 1)+".", p.value)
+				continue
+			}
+			inFile = append(inFile, prefix+p.name)
+		}
+	}
+	walk("", root)
+	var inTable []string
+	for _, key := range Keys() {
+		inTable = append(inTable, key.Name)
+	}
+	if diff := cmp.Diff(inTable, inFile); diff != "" {
+		t.Errorf("sample and key table differ (-table +sample):\n%s", diff)
+	}
+}
+
+func TestSampleAsItIsSetsNothing(t *testing.T) {
+	t.Parallel()
+	root, err := parseTree("yaml", Sample())
+	if err != nil || !root.null {
+		t.Errorf("sample = %+v, %v; want nothing", root, err)
+	}
+	for line := range bytes.Lines(Sample()) {
+		if len(line) > 110 {
+			t.Errorf("long line: %s", line)
+		}
+	}
+}
+
+func TestKeysAreDocumented(t *testing.T) {
+	t.Parallel()
+	name := regexp.MustCompile(`^(milter\.|applications\.<name>\.)?[a-z]+(_[a-z]+)*$`)
+	for _, key := range Keys() {
+		if !name.MatchString(key.Name) || key.Section == "" || key.Type == "" || !strings.HasSuffix(key.Doc, ".") {
+			t.Errorf("incomplete: %+v", key)
+		}
+	}
+	table := Keys()
+	if first := table[0]; first.Name != "smtp_ip_address" || first.Section != "Listening" || first.Type != "string" {
+		t.Errorf("first key: %+v", first)
+	}
+	last := table[len(table)-1]
+	if want := (Key{"applications.<name>.dearchive_max_size", "size", "200MiB", last.Doc, "Applications", ""}); last != want {
+		t.Errorf("last key: %+v, want %+v", last, want)
+	}
+}
+
+// TestTagsHold finds misprints in the tags: every default must be valid itself, every tag known.
+func TestTagsHold(t *testing.T) {
+	t.Parallel()
+	known := regexp.MustCompile(`^((key|section|default|doc|type|min|max|oneof|letters|split|required|example):"([^"\\]|\\.)*" ?)+$`)
+	for _, fields := range [][]field{schemaOf[Settings]().fields, schemaOf[Application]().fields} {
+		for _, f := range fields {
+			if !known.MatchString(string(f.tag)) {
+				t.Errorf("%s: unknown tag in %s", f.name, f.tag)
+			}
+			v := reflect.New(f.goType).Elem()
+			if standard, ok := f.initial().(string); ok {
+				if err := setText(v, f.kind, standard); err != nil {
+					t.Errorf("%s: default %q: %v", f.name, standard, err)
+				}
+			} else {
+				v.Set(reflect.ValueOf(f.initial()))
+			}
+			if what, _ := f.check(v); what != "" && (what != "missing" || f.tag.Get("example") == "") {
+				t.Errorf("%s: the default is bad: %s", f.name, what)
+			}
+		}
+	}
+}

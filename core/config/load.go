@@ -1,0 +1,193 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/viper"
+)
+
+// Source says where the configuration comes from.
+type Source struct {
+	File    string   // the file to read; empty: smtpreceiver.yaml, .toml or .json is looked for in Dirs
+	Dirs    []string // searched in order; nil: DefaultDirs()
+	Environ []string // "NAME=value", as os.Environ() gives it
+}
+
+// DefaultDirs are the folders searched for a configuration file.
+func DefaultDirs() []string { return []string{".", "/etc/smtpreceiver"} }
+
+// formats are the extensions of configuration files, and the formats Parse takes.
+var formats = []string{"yaml", "toml", "json"}
+
+// Load reads, completes and validates the configuration. It returns the settings, the path of the file read (also when
+// its content is bad), and as error the Problems, which list everything wrong at once. Settings that come with Problems
+// hold what could be told, so that a check can go on with them; they are not to be run.
+func Load(src Source) (s *Settings, file string, err error) {
+	file = src.File
+	if file == "" {
+		if file, err = find(src.Dirs); err != nil {
+			return nil, "", err
+		}
+	}
+	data, err := readFile(file)
+	if err != nil {
+		return nil, file, unreadable(file, err)
+	}
+	s, err = parse(file, strings.TrimPrefix(strings.ToLower(filepath.Ext(file)), "."), data, src.Environ)
+	return s, file, err
+}
+
+// Parse is Load for a file already in memory; format is yaml, toml or json.
+func Parse(format string, data []byte, environ []string) (*Settings, error) {
+	return parse("configuration", format, data, environ)
+}
+
+// find returns the only configuration file of the first folder that has one.
+func find(dirs []string) (string, error) {
+	if dirs == nil {
+		dirs = DefaultDirs()
+	}
+	var looked []string
+	for _, dir := range dirs {
+		var found []string
+		for _, format := range formats {
+			file := filepath.Join(dir, "smtpreceiver."+format)
+			looked = append(looked, file)
+			switch _, err := os.Stat(file); {
+			case err == nil:
+				found = append(found, file)
+			case !errors.Is(err, fs.ErrNotExist):
+				return "", unreadable(file, err)
+			}
+		}
+		switch len(found) {
+		case 0:
+		case 1:
+			return found[0], nil
+		default:
+			return "", Problems{{found[0], "is not the only configuration there: " + strings.Join(found[1:], " and ") + " too", "remove all but one"}}
+		}
+	}
+	return "", Problems{{"configuration", "no file found at " + strings.Join(looked, ", "), "write one of them, or name another file with --config"}}
+}
+
+func readFile(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxFileSize+1))
+}
+
+func unreadable(file string, err error) Problems {
+	return Problems{{file, "cannot be read: " + plainError(err), "give the user of the service access to it, or name another file with --config"}}
+}
+
+// plainError drops the operation and the path of a file error; the message has the path already.
+func plainError(err error) string {
+	var pathError *fs.PathError
+	if errors.As(err, &pathError) {
+		return pathError.Err.Error()
+	}
+	return err.Error()
+}
+
+// loader carries one load. Viper holds the layers (environment over file over defaults), but never text of the
+// administrator as a key, because it lower-cases keys: it knows the applications by their number in apps.
+type loader struct {
+	v         *viper.Viper
+	top, app  schema
+	problems  Problems
+	apps      []string
+	bad       map[string]bool   // keys that have a problem already
+	variables map[string]string // key to the environment variable that set it; "applications.fax." to the one that made it
+}
+
+// delimiter separates the levels of viper's keys; no key of ours contains it.
+const delimiter = "::"
+
+func parse(file, format string, data []byte, environ []string) (*Settings, error) {
+	if format == "yml" {
+		format = "yaml"
+	}
+	if !slices.Contains(formats, format) {
+		return nil, Problems{{file, "unknown format " + quote(format), "name the file .yaml, .toml or .json"}}
+	}
+	l := &loader{top: schemaOf[Settings](), app: schemaOf[Application](), bad: map[string]bool{}, variables: map[string]string{}}
+	codecs := viper.NewCodecRegistry()
+	if err := codecs.RegisterCodec(format, codec{l, format}); err != nil {
+		return nil, fmt.Errorf("config: %s: %w", file, err)
+	}
+	l.v = viper.NewWithOptions(viper.KeyDelimiter(delimiter), viper.WithCodecRegistry(codecs))
+	l.v.SetConfigType(format)
+	if err := l.v.ReadConfig(bytes.NewReader(data)); err != nil {
+		if cause := errors.Unwrap(err); cause != nil {
+			err = cause // viper only adds that it was parsing
+		}
+		return nil, Problems{{file, err.Error(), "mend the file; nothing of it was read"}}
+	}
+	l.environment(environ)
+
+	s := &Settings{Applications: map[string]*Application{}}
+	l.fill(s, l.top, "", "")
+	for i, name := range l.apps {
+		if l.bad[KeyPath("applications", name)] { // not a section, and said so
+			l.bad["applications"] = true
+			continue
+		}
+		app := &Application{}
+		l.fill(app, l.app, "applications"+delimiter+strconv.Itoa(i)+delimiter, KeyPath("applications", name)+".")
+		s.Applications[name] = app
+	}
+	l.contradictions(s)
+	return s, l.problems.Err()
+}
+
+// fill sets every field of the struct that to points to, from the strongest layer that has the key.
+// The prefixes stand before the keys: path as viper knows them, shown as messages do.
+func (l *loader) fill(to any, s schema, path, shown string) {
+	for _, f := range s.fields {
+		key, at := shown+f.name, path+strings.ReplaceAll(f.name, ".", delimiter)
+		if l.bad[key] {
+			continue
+		}
+		l.v.SetDefault(at, f.initial())
+		v := f.in(to)
+		if text, scalar := l.v.Get(at).(string); !scalar {
+			v.Set(reflect.ValueOf(l.v.Get(at))) // a list or map, typed by the layer it comes from
+		} else if err := setText(v, f.kind, text); err != nil {
+			what := quote(text) + " is not a valid " + string(f.kind)
+			if errors.Is(err, errTooLarge) || errors.Is(err, errTooSmall) {
+				what = quote(text) + " is " + err.Error()
+			}
+			l.reject(key, what, remedies[f.kind])
+			continue
+		}
+		if what, remedy := f.check(v); what != "" {
+			if variable, ok := l.variables[shown]; ok {
+				what += " (the application is there because of environment variable " + variable + ")"
+			}
+			l.reject(key, what, remedy)
+		}
+	}
+}
+
+// reject records what is wrong with a key, and that its value is not to be judged any further.
+func (l *loader) reject(key, what, remedy string) {
+	if name, ok := l.variables[key]; ok {
+		what = "environment variable " + name + ": " + what
+	}
+	l.bad[key] = true
+	l.problems.Add(key, what, remedy)
+}

@@ -1,0 +1,67 @@
+package config
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Problem is one thing wrong with the configuration. Key is the full path of the key ("applications.fax.output_folder"),
+// the name of an environment variable or of a file; What says what is wrong, Remedy what to do about it.
+type Problem struct{ Key, What, Remedy string }
+
+// String is "key: what: remedy", on one line.
+func (p Problem) String() string {
+	s := p.Key + ": " + p.What
+	if p.Remedy != "" {
+		s += ": " + p.Remedy
+	}
+	return strings.NewReplacer("\r", " ", "\n", " ").Replace(s)
+}
+
+// Problems lists everything wrong with a configuration, sorted by key. The zero value is ready for Add.
+type Problems []Problem
+
+// Add puts a problem in its place; one already there is not repeated.
+func (p *Problems) Add(key, what, remedy string) {
+	problem := Problem{key, what, remedy}
+	i, found := slices.BinarySearchFunc(*p, problem, func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(a.Key, b.Key), cmp.Compare(a.What, b.What), cmp.Compare(a.Remedy, b.Remedy))
+	})
+	if !found {
+		*p = slices.Insert(*p, i, problem)
+	}
+}
+
+// Error has one line for each problem.
+func (p Problems) Error() string {
+	lines := make([]string, len(p))
+	for i, problem := range p {
+		lines[i] = problem.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Err is p as an error, nil if there is no problem.
+func (p Problems) Err() error {
+	if len(p) == 0 {
+		return nil
+	}
+	return p
+}
+
+// KeyPath joins the parts of a key: KeyPath("applications", "fax", "addresses") is "applications.fax.addresses".
+// A part that would not read well there (empty, with dots, spaces or control characters) is quoted.
+func KeyPath(parts ...string) string {
+	quoted := make([]string, len(parts))
+	for i, part := range parts {
+		if quoted[i] = part; part == "" || strings.ContainsAny(part, ". :\"") || strconv.Quote(part) != `"`+part+`"` {
+			quoted[i] = strconv.Quote(part)
+		}
+	}
+	return strings.Join(quoted, ".")
+}
+
+// KeyIndex names one entry of a list: KeyIndex("clients", 0) is "clients[0]".
+func KeyIndex(key string, i int) string { return key + "[" + strconv.Itoa(i) + "]" }

@@ -1,0 +1,35 @@
+package config
+
+import (
+	"testing"
+)
+
+func TestProblemsAreSorted(t *testing.T) {
+	t.Parallel()
+	var problems Problems
+	if problems.Err() != nil {
+		t.Error("no problems are an error")
+	}
+	problems.Add("smtp_port", "missing", "set it")
+	problems.Add("clients[1]", "what\r\never", "")
+	problems.Add("clients", "bad", "mend it")
+	problems.Add("smtp_port", "missing", "set it")
+	const want = "clients: bad: mend it\nclients[1]: what  ever\nsmtp_port: missing: set it"
+	if got := problems.Err().Error(); got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+}
+
+func TestKeyPath(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ got, want string }{
+		{KeyIndex(KeyPath("applications", "fax", "addresses"), 0), "applications.fax.addresses[0]"},
+		{KeyPath("applications", "fax.1", "transform", "from/name"), `applications."fax.1".transform.from/name`},
+		{KeyPath("tags", "", "a b"), `tags.""."a b"`},
+		{KeyPath("číslo", "a\nb", `a"b`), `číslo."a\nb"."a\"b"`},
+	} {
+		if test.got != test.want {
+			t.Errorf("got %s, want %s", test.got, test.want)
+		}
+	}
+}

@@ -1,0 +1,85 @@
+package config
+
+import "time"
+
+// Settings is the whole configuration, typed and defaulted. Maps keep the case the administrator wrote.
+// It is not changed after Load; a reload makes a new one.
+type Settings struct {
+	SMTPIPAddress  string        `key:"smtp_ip_address" section:"Listening" doc:"Standalone: the IP address to listen on. Empty: all addresses."`
+	SMTPPort       int           `key:"smtp_port" default:"25" min:"0" max:"65535" doc:"Standalone: the TCP port to listen on. 0 takes any free port, which only tests want."`
+	ThreadNum      int           `key:"thread_num" default:"5" min:"1" max:"100000" doc:"Standalone: connections served at once. One more is answered 421 4.3.2 and closed."`
+	ThreadPriority int           `key:"thread_priority" default:"0" oneof:"0|-1|-2|-15" doc:"0 normal, -1 lower, -2 low, -15 idle; on Unix nice 0, 5, 10 and 19."`
+	SocketTimeout  time.Duration `key:"socket_timeout" default:"60s" min:"1s" max:"24h" doc:"Time limit of each single read and write on a connection."`
+	Hostname       string        `key:"hostname" doc:"This host's name in the greeting, in Received headers and in the log. Empty: the name the machine has."`
+	Clients        []string      `key:"clients" doc:"Who may connect: host names, addresses, CIDR, ranges a-b; an entry may hold several separated by commas. Empty: nobody, except who is on the list of an application."`
+
+	ForwardSMTPServer     string `key:"forward_smtp_server" section:"Forwarding" doc:"Standalone: the server that gets the mail no application takes; several, separated by commas, are tried in order. Empty: such mail is refused."`
+	ForwardSMTPServerPort int    `key:"forward_smtp_server_port" default:"25" min:"1" max:"65535" doc:"Port of the forward server."`
+	ForwardTLS            string `key:"forward_tls" default:"none" oneof:"none|opportunistic|required|implicit" doc:"TLS towards the forward server: none, opportunistic (when offered), required (STARTTLS), implicit (TLS from the first byte). The last two check the certificate."`
+	ForwardUsername       string `key:"forward_username" doc:"User name for the forward server. Empty: no authentication."`
+	ForwardPassword       string `key:"forward_password" doc:"Password for the forward server. Better given by environment than in a file others can read."`
+
+	OutputCodePage string                       `key:"output_code_page" section:"Output" default:"cp1250" required:"true" doc:"Code page of the CTL and text files: an IANA name, cpNNNN or utf-8."`
+	DefaultCharset string                       `key:"default_charset" default:"windows-1252" required:"true" doc:"How mail is read that declares no character set and is not UTF-8."`
+	CTLLayout      map[string]string            `key:"ctl_layout" doc:"Renames CTL keys: section/key to another section/key, or to an empty string to leave the key out."`
+	Tags           map[string]map[string]string `key:"tags" doc:"Sets of @commands: set, then command, then section|key (the user's value) or section|key|value (a fixed one). The sets mobilchange and faxchange are built in."`
+	StateDirectory string                       `key:"state_directory" default:"/var/lib/smtpreceiver" required:"true" doc:"Folder of the message number counter."`
+	IDAllocated    uint64                       `key:"id_allocated" default:"0" doc:"Floor for message numbers: the first one used is greater. The last number used is kept in state_directory."`
+	Instance       string                       `key:"instance" doc:"Prefix of file names where several hosts share an output folder: letters, digits and '-', at most 16. Empty: no prefix."`
+
+	LogConsole      string `key:"log_console" section:"Logging" default:"EWI" letters:"EWIT" doc:"What is logged on the console, by letter: E error, W warning, I info, T trace."`
+	LogEventLog     string `key:"log_event_log" default:"EW" letters:"EWIT" doc:"The same for the event log: syslog or journald on Unix, the Event Log on Windows."`
+	LogFile         string `key:"log_file" default:"EWI" letters:"EWIT" doc:"The same for the file of logging_file_name."`
+	LoggingFileName string `key:"logging_file_name" doc:"Log file with full path; smtp.log becomes smtp_YYMMDD.log, a new one each day. Empty: no file."`
+	LogKeepDays     int    `key:"log_keep_days" default:"0" min:"0" max:"36500" doc:"Days after which old log files are removed. 0: they are kept for ever."`
+	LogRcvData      bool   `key:"log_rcv_data" default:"0" doc:"Log received message data too; needs T in one of the log levels."`
+
+	MaxMessageSize     int64         `key:"max_message_size" section:"Limits" default:"50MiB" type:"size" min:"1KiB" max:"1TiB" doc:"Largest message; past it 552 5.3.4."`
+	MaxRecipients      int           `key:"max_recipients" default:"1000" min:"1" max:"1000000" doc:"Recipients of one message; past it 452 4.5.3."`
+	MaxMIMEDepth       int           `key:"max_mime_depth" default:"50" min:"1" max:"1000" doc:"Nesting of MIME parts; what lies deeper is kept as one opaque attachment."`
+	MaxMIMEParts       int           `key:"max_mime_parts" default:"1000" min:"1" max:"1000000" doc:"MIME parts of one message; the rest is kept as one opaque attachment."`
+	MaxHeaderSize      int64         `key:"max_header_size" default:"1MiB" type:"size" min:"1KiB" max:"1GiB" doc:"Size of the message header; past it 552 5.3.4."`
+	MaxHops            int           `key:"max_hops" default:"50" min:"1" max:"1000" doc:"Received headers before a message counts as looping; past it 554 5.4.6."`
+	TransactionTimeout time.Duration `key:"transaction_timeout" default:"10m" min:"1s" max:"24h" doc:"Standalone: time limit of the whole of DATA; past it 421 4.4.2."`
+	MemoryPerMessage   int64         `key:"memory_per_message" default:"256KiB" type:"size" min:"4KiB" max:"1GiB" doc:"How much of a message is held in memory; the rest waits in a temporary file next to the spool."`
+	MinFreeSpace       uint64        `key:"min_free_space" default:"100MiB" type:"size" doc:"Free space the file system of an output folder must have; below it 452 4.3.1, and the milter tempfails what it would divert. 0: not checked."`
+	BareNewlines       string        `key:"bare_newlines" default:"reject" oneof:"reject|accept" doc:"Messages with a bare CR or LF: reject (550 5.5.2) or accept. Accepting them opens the way to SMTP smuggling."`
+	ShutdownTimeout    time.Duration `key:"shutdown_timeout" default:"30s" min:"0s" max:"24h" doc:"How long running transactions may take to finish when the program is stopped."`
+
+	Milter Milter `key:"milter" section:"Milter"`
+
+	Applications map[string]*Application `key:"applications"`
+}
+
+// Milter holds the keys of the section milter.
+type Milter struct {
+	Listen           string        `key:"listen" default:"unix:/run/smtpreceiver/milter.sock" required:"true" doc:"Where the mail server reaches the milter: unix:PATH, inet:HOST:PORT, inet6:[HOST]:PORT, or fd: for systemd socket activation."`
+	SocketMode       uint32        `key:"socket_mode" default:"0660" type:"mode" doc:"Permissions of the Unix socket, octal, in quotes."`
+	SocketGroup      string        `key:"socket_group" doc:"Group of the Unix socket. Empty: the group of the process."`
+	Timeout          time.Duration `key:"timeout" default:"10m" min:"1s" max:"24h" doc:"How long the mail server may be silent between two commands."`
+	OnUnlistedClient string        `key:"on_unlisted_client" default:"reject" oneof:"reject|pass" doc:"A recipient of ours from a client that no list allows: reject it, or pass it on to the mail server."`
+}
+
+// Application holds the keys of one applications.<name>. NonstandardDataTerminator holds the bytes, escapes decoded.
+type Application struct {
+	Enabled                          bool                `key:"enabled" default:"1" doc:"0 switches the application off."`
+	OutputFolder                     string              `key:"output_folder" required:"true" example:"/var/spool/smtpreceiver/fax" doc:"Folder where the jobs appear."`
+	CTLType                          string              `key:"ctl_type" required:"true" oneof:"fax|sms" example:"fax" doc:"Kind of the control file: fax or sms."`
+	Addresses                        []string            `key:"addresses" required:"true" example:"(?P<number>\\+?\\d+)@fax$" doc:"Regular expressions for the recipients of this application; the named groups number, name, company and dept go into the CTL."`
+	FromEnabled                      []string            `key:"from_enabled" default:".*" required:"true" doc:"Regular expressions for the envelope senders allowed."`
+	FromDisabled                     []string            `key:"from_disabled" doc:"Regular expressions for envelope senders not allowed; they win over from_enabled."`
+	Clients                          []string            `key:"clients" doc:"Clients allowed to use this application, as in the global list. Empty: the global list applies."`
+	ProcessAttachments               bool                `key:"process_attachments" default:"0" doc:"Write attachments as files of the job."`
+	ProcessAnonymous                 bool                `key:"process_anonymous" default:"0" doc:"Take mail with the null sender <>, typically delivery reports."`
+	ProcessAttMsg                    bool                `key:"process_att_msg" default:"0" doc:"Process the first attached message instead of the message around it."`
+	FormatPreference                 []string            `key:"format_preference" default:"txt" split:";" required:"true" oneof:"txt|eml|mht|htm" doc:"Formats in order of preference, separated by ';': txt, eml, mht, htm."`
+	CmdTags                          string              `key:"cmd_tags" doc:"Set of @commands users may write: a name from tags, mobilchange or faxchange. Empty: none."`
+	NonstandardDataTerminator        string              `key:"nonstandard_data_terminator" type:"escaped" doc:"End of DATA for the clients of the next key, such as '\\r\\n .\\r\\n' with the escapes written out."`
+	NonstandardDataTerminatorClients []string            `key:"nonstandard_data_terminator_clients" doc:"Clients that end DATA with nonstandard_data_terminator."`
+	CTLSettings                      []string            `key:"ctl_settings" doc:"CTL values: 'section|key = value', or 'section|key|parse|item = expression' for the first group of the expression in that item."`
+	Transform                        map[string]string   `key:"transform" doc:"Templates by target: subject, txt, from/name and other section/key."`
+	CTLLayout                        map[string]string   `key:"ctl_layout" doc:"As the global ctl_layout, over which it wins."`
+	Dearchive                        map[string][]string `key:"dearchive" doc:"External unpackers: file extension to command, a list of program and arguments with {archive} and {dir}."`
+	DearchiveTimeout                 time.Duration       `key:"dearchive_timeout" default:"60s" min:"1s" max:"1h" doc:"Time limit of one unpacker."`
+	DearchiveMaxSize                 int64               `key:"dearchive_max_size" default:"200MiB" type:"size" min:"1" max:"1TiB" doc:"Size limit of what one unpacker writes."`
+}

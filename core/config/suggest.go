@@ -1,0 +1,50 @@
+package config
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/agnivade/levenshtein"
+)
+
+// replaced are keys of the original that have none of ours in their place, and what to do instead.
+var replaced = map[string]string{
+	"authentication_lib": "remove it; logins are not available yet, access is by client list only (keys clients)",
+}
+
+// unknown explains a key that its level does not have; shown and prefix stand before the level's keys in messages and in the
+// schema.
+func unknown(name, shown, prefix string, s schema) (what, remedy string) {
+	what = "unknown key"
+	if remedy, ok := replaced[name]; ok {
+		return "the original's key, not taken over", remedy
+	}
+	for _, key := range Keys() {
+		if key.Name == name || strings.HasSuffix(key.Name, "."+name) {
+			return what + " here", "it belongs to " + key.Name
+		}
+	}
+	names := s.names(prefix)
+	if near := nearest(name, names); near != "" {
+		return what, "did you mean " + shown + near + "?"
+	}
+	if len(names) > 6 {
+		return what, "remove it; the sample configuration shows every key"
+	}
+	return what, "remove it; the keys here are " + strings.Join(names, ", ")
+}
+
+// nearest is the candidate with the fewest letters to change, "" if none is near enough to be meant.
+func nearest(name string, candidates []string) string {
+	const longest = 128 // comparing takes time in the product of the lengths
+	if len(name) > longest {
+		return ""
+	}
+	best, fewest := "", 1+max(1, len(name)/3)
+	for _, candidate := range slices.Sorted(slices.Values(candidates)) {
+		if distance := levenshtein.ComputeDistance(strings.ToLower(name), strings.ToLower(candidate)); distance < fewest {
+			best, fewest = candidate, distance
+		}
+	}
+	return best
+}
