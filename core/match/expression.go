@@ -1,0 +1,82 @@
+package match
+
+import (
+	"regexp"
+	"regexp/syntax"
+	"strings"
+)
+
+// Expression is one RE2 expression with the meaning that Python's re.match
+// gives it: anchored at the start of the text, at its end only where the
+// expression says so. Case is ignored.
+type Expression struct {
+	source   string
+	compiled *regexp.Regexp
+	warnings []string
+	literals []string // folded; every matching text contains one of them
+}
+
+// Group is a named group that took part in a match and is not empty.
+type Group struct{ Name, Value string }
+
+// Compile reads an expression. White space around it is dropped: no address
+// starts or ends with any, and the documentation of the original prints it
+// around some expressions; \x20 there is a space. The error is a *SyntaxError.
+func Compile(expr string) (*Expression, error) {
+	expr = strings.TrimSpace(expr)
+	if expr == "" {
+		return nil, &SyntaxError{Problem: "an empty expression matches everything", Mend: "write .* if that is meant"}
+	}
+	constructs, end := inspect(expr)
+	tree, err := syntax.Parse(expr, syntax.Perl|syntax.FoldCase)
+	if err != nil {
+		return nil, explain(expr, constructs, err)
+	}
+	e := &Expression{source: expr, literals: required(tree)}
+	if e.compiled, err = regexp.Compile(`(?i)\A(?:` + expr + end + `)`); err != nil {
+		return nil, explain(expr, nil, err)
+	}
+	for _, c := range constructs {
+		e.warnings = append(e.warnings, c.String())
+	}
+	return e, nil
+}
+
+// String returns the expression as it was written, less the space around it.
+func (e *Expression) String() string { return e.source }
+
+// Warnings names what RE2 accepts in the expression but reads otherwise than
+// Python did, one sentence for each.
+func (e *Expression) Warnings() []string { return e.warnings }
+
+// Match reports whether the expression matches at the start of s.
+func (e *Expression) Match(s string) bool { return e.compiled.MatchString(s) }
+
+// Groups matches s and returns its named groups in the order in which they
+// stand in the expression.
+func (e *Expression) Groups(s string) ([]Group, bool) {
+	values := e.compiled.FindStringSubmatch(s)
+	if values == nil {
+		return nil, false
+	}
+	var groups []Group
+	for i, name := range e.compiled.SubexpNames() {
+		if name != "" && values[i] != "" {
+			groups = append(groups, Group{name, values[i]})
+		}
+	}
+	return groups, true
+}
+
+// Set is a list of expressions of which any may match.
+type Set []*Expression
+
+// Match returns the position of the first expression that matches text.
+func (s Set) Match(text string) (index int, ok bool) {
+	for i, e := range s {
+		if e.Match(text) {
+			return i, true
+		}
+	}
+	return 0, false
+}
