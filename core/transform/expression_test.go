@@ -1,0 +1,220 @@
+package transform
+
+import (
+	"context"
+	"strings"
+	"testing"
+)
+
+// evaluate gives the text of one expression that must not fail.
+func evaluate(t *testing.T, cases map[string]string) {
+	t.Helper()
+	for expression, want := range cases {
+		check(t, "<%"+expression+"%>", sample(), want)
+	}
+}
+
+func TestStrings(t *testing.T) {
+	t.Parallel()
+	evaluate(t, map[string]string{
+		`subject[:9]`:                                             "Žluťoučký",
+		`subject[-4:]`:                                            "4711",
+		`subject[0] + subject[-1]`:                                "Ž1",
+		`subject[1:4:2]`:                                          "lť",
+		`subject[:9][::-1]`:                                       "ýkčuoťulŽ",
+		`subject[3:1] + subject[99:] + 'x'`:                       "x",
+		`len(subject)`:                                            "21",
+		`len([1, 2]) + len({'a': 1})`:                             "3",
+		`subject.find('kůň')`:                                     "10",
+		`subject[subject.find('ID:')+3:]`:                         "4711",
+		`subject.find('none')`:                                    "-1",
+		`subject.rfind('u')`:                                      "5",
+		`subject.find('u', 4)`:                                    "5",
+		`subject.find('u', 3, 5)`:                                 "-1",
+		`subject.index('ť')`:                                      "3",
+		`'aXbX'.rindex('X')`:                                      "3",
+		`'ababa'.count('a', 1)`:                                   "2",
+		`subject.startswith('kůň', 10)`:                           "True",
+		`subject.endswith('11')`:                                  "True",
+		`subject.upper()[:4] + 'A'.lower()`:                       "ŽLUŤa",
+		`' x '.strip() + ' y'.lstrip()`:                           "xy",
+		`'a-b'.replace('-', ' ')`:                                 "a b",
+		`'1,2'.split(',')[1]`:                                     "2",
+		`'a b  c'.split()`:                                        "a, b, c",
+		`'a b c'.split(None, 1)[1]`:                               "b c",
+		`'a.b.c'.rsplit('.', 1)[0]`:                               "a.b",
+		`'a.b'.split('.', 2000000000)`:                            "a, b",
+		`'a\r\nb\rc\n'.splitlines()`:                              "a, b, c",
+		`len(''.splitlines())`:                                    "0",
+		`'-'.join(['ž', 'b'])`:                                    "ž-b",
+		`'{} {0}'.replace('0','') .format(1,2)`:                   "1 2",
+		`'{a}-{0}'.format(name, a=1)`:                             "1-Jan",
+		`'7'.zfill(3) + '-7'.zfill(3)`:                            "007-07",
+		`'ž'.ljust(3,'.') + 'ž'.rjust(3)`:                         "ž..  ž",
+		`'ž'.center(4,'*') + 'ab'.center(5,'*')`:                  "*ž****ab*",
+		`'abc'.ljust(1)`:                                          "abc",
+		`'jan novák'.title()`:                                     "Jan Novák",
+		`'ABC'.capitalize()`:                                      "Abc",
+		`subject[:1].encode('cp1250').decode('cp1250', 'ignore')`: "Ž",
+		`unicode(12) + str(1.5) + repr('a')`:                      `121.5"a"`,
+		`''.join([c for c in 'a1ž2' if c.isdigit()])`:             "12",
+		`name * 2 + 2 * '-'`:                                      "JanJan--",
+		`'an' in name and 'x' not in name`:                        "True",
+		`int(' 12 ') + int('ff', 16)`:                             "267",
+		`sorted(['b', 'a'], key=lambda x: x)`:                     "a, b",
+		`[i for i in range(3)][1:]`:                               "1, 2",
+		`(1, 2, 3)[::2]`:                                          "1, 3",
+		`(1, 2, 3)[5:1]|'empty'`:                                  "empty",
+		`[x + y for x, y in zip('ab'.split('|'), ['c'])]`:         "abc",
+		`(lambda a, b=2: a + b)(1)`:                               "3",
+		`max(len(name), 2) if name else 0`:                        "3",
+		`max([f() for f in [name.upper]])`:                        "JAN",
+		`'x' if not name else -1`:                                 "-1",
+		`(lambda f: f(*[2], **{'b': 3}))(lambda a, b: a * b)`:     "6",
+		`{'a' + 'b': 1 + 1}['ab']`:                                "2",
+		`str(1.0) + ' ' + str(0.5) + ' ' + str(1e16) + ' ' + str(1e-5) + ' ' + str(0.0)`: "1.0 0.5 1e+16 1e-05 0.0",
+		`7 % 4 + 7 // 2 + (1 << 3)`: "14",
+	})
+}
+
+func TestPercent(t *testing.T) {
+	t.Parallel()
+	evaluate(t, map[string]string{
+		`'%s has %d' % (name, 3)`:                                       "Jan has 3",
+		`'%02d|%-6s|%.2f' % (3, 'ab', 1.5)`:                             "03|ab    |1.50",
+		`'%5s|%-5s|%05s|%.2s' % ('ž','ž','ž','žab')`:                    "    ž|ž    |    ž|ža",
+		`'%+d % d %x %X %#x %o %i %u' % (1, 2, 255, 255, 255, 8, 7, 6)`: "+1  2 ff FF 0xff 10 7 6",
+		`'%e|%g|%g|%G|%F' % (1234.5, 0.0001, 1e20, 1e-7, 2)`:            "1.234500e+03|0.0001|1e+20|1E-07|2.000000",
+		`'%d%%' % 5.9`: "5%",
+		`'%*d|%-*d|%.*f' % (4, 1, 3, 2, 1, 2.25)`: "   1|2  |2.2",
+		`'%*d|' % (-3, 1)`:                        "1  |",
+		`'%c%c' % ('ž', 65)`:                      "žA",
+		`'%r %s' % ('a', None)`:                   `"a" None`,
+		`'%(a)s-%(b)03d' % {'a': 'x', 'b': 7}`:    "x-007",
+		`'%(X-Site)s' % headers`:                  "Brno",
+		`'%ld %hd' % (1, 2)`:                      "1 2",
+		`'%s' % [1]`:                              "[1]",
+		`'%d %d' % (True, False)`:                 "1 0",
+		`'%d' % 123456789012345678901234567890`:   "123456789012345678901234567890",
+		`'100%%' % ()`:                            "100%",
+	})
+	for expression, reason := range map[string]string{
+		`'%d' % 'x'`:         "%d needs a number",
+		`'%f' % 'x'`:         "%f needs a number",
+		`'%s %s' % 'x'`:      "fewer arguments",
+		`'%s' % (1, 2)`:      "more arguments",
+		`'%'  % 1`:           "ends inside",
+		`'%y' % 1`:           "unknown conversion %y",
+		`'%(a)s' % 1`:        "needs a dict",
+		`'%(a)s' % {'b': 1}`: `no key "a"`,
+		`'%c' % 'ab'`:        "one character",
+		`'%99999999d' % 1`:   "width over the limit",
+		`'%.99999999f' % 1`:  "width over the limit",
+		`'%*d' % (2000, 1)`:  "width over the limit",
+		`'%-+-+-+d' % 1`:     "too many flags",
+	} {
+		fails(t, expression, reason)
+	}
+}
+
+// fails evaluates an expression whose only operand must fail for the reason.
+func fails(t *testing.T, expression, reason string) {
+	t.Helper()
+	tmpl := parse(t, "<%"+expression+"%>")
+	got, errs := tmpl.Execute(context.Background(), sample())
+	if got != "" || len(errs) != 1 || !strings.Contains(errs[0].Error(), reason) {
+		t.Errorf("%s: %.100q %v, want %q", expression, got, errs, reason)
+	}
+}
+
+func TestRuntimeErrors(t *testing.T) {
+	t.Parallel()
+	for expression, reason := range map[string]string{
+		`name[3]`:                      "index 3 out of range",
+		`[1][-2]`:                      "index -2 out of range",
+		`{'a': 1}['b']`:                `no key "b"`,
+		`1[0]`:                         "int has no elements",
+		`1[:2]`:                        "int cannot be sliced",
+		`name[::0]`:                    "step 0",
+		`name['a']`:                    "got string, want int",
+		`headers[1]`:                   "a name must be a string",
+		`len(1)`:                       "int has no length",
+		`name + 1`:                     "unknown binary op",
+		`name.get('x')`:                "string has no get",
+		`name.ljust(3, 'ab')`:          "the fill must be one character",
+		`name.index('x')`:              "substring not found",
+		`time.localtime(1e300)`:        "years 1 to 9999",
+		`time.localtime(float('nan'))`: "years 1 to 9999",
+		`time.strftime('%x', (1, 2))`:  "nine numbers",
+		`time.strftime('%x', (2026, 13, 1, 0, 0, 0, 0, 0, 0))`: "nine numbers",
+		`time.strftime('%x', 1)`:                               "1 is not a time",
+		`re.search(name + '(', name)`:                          "regular expression: missing closing )",
+		`re.search('a', name, 1)`:                              "unknown flags",
+		`re.search('a', name).group()`:                         "",
+		`re.search('J', name).group(1)`:                        "no group 1",
+		`re.search('J', name).group('x')`:                      "no group",
+		`re.sub('a', r'\1', name)`:                             "no group",
+		`re.sub('a', r'\q', name)`:                             `unknown \q`,
+		`re.sub('a', '\\', name)`:                              `single \`,
+		`re.sub('a', 1, name)`:                                 "string or a function",
+	} {
+		if reason == "" {
+			check(t, "<%"+expression+"%>", sample(), "a")
+			continue
+		}
+		fails(t, expression, reason)
+	}
+}
+
+func TestTime(t *testing.T) {
+	t.Parallel()
+	evaluate(t, map[string]string{
+		`time.strftime('%Y-%m-%d %H:%M:%S %Z')`:                        "2026-03-05 04:07:09 CET",
+		`time.strftime('%H:%M %Z', time.gmtime())`:                     "03:07 UTC",
+		`time.strftime('%d.%m.', time.localtime(time.time() + 86400))`: "06.03.",
+		`time.strftime('%A %j', time.gmtime(0))`:                       "Thursday 001",
+		`time.strftime('%H', time.localtime(0))`:                       "01",
+		`time.strftime('%x', (2026, 12, 31, 0, 0, 0, 0, 0, 0))`:        "12/31/26",
+		`str(time.localtime())`:                                        "(2026, 3, 5, 4, 7, 9, 3, 64, 0)",
+		`time.localtime()[0]`:                                          "2026",
+		`time.localtime()[:2]`:                                         "2026, 3",
+		`time.localtime().tm_wday`:                                     "3",
+		`[n for n in time.localtime()][5]`:                             "9",
+		`time.time()`:                                                  "1772680029.5",
+		`time.strftime('%E %Q %')`:                                     "%E %Q %",
+	})
+	tmpl := parse(t, `<%time.strftime('%Y')%>`)
+	if got, errs := tmpl.Execute(context.Background(), &Items{}); len(got) != 4 || len(errs) > 0 {
+		t.Errorf("clock of the machine: %q %v", got, errs)
+	}
+}
+
+func TestRegexpModule(t *testing.T) {
+	t.Parallel()
+	evaluate(t, map[string]string{
+		`re.search('ID:(\d+)', subject).group(1)`:                                 "4711",
+		`re.search(r'(?P<n>\d)(\d)', subject).group('n', 2)`:                      "4, 7",
+		`re.search('(x)?J', name).groups()[0] or 'none'`:                          "none",
+		`re.search('kůň', subject).start()`:                                       "10",
+		`re.search('(k)ůň', subject).span(1)`:                                     "10, 11",
+		`re.search('kůň(x)?', subject).end() + re.search('J(x)?', name).start(1)`: "12",
+		`'yes' if re.match('J', name) else 'no'`:                                  "yes",
+		`'yes' if re.match('an', name) else 'no'`:                                 "no",
+		`'yes' if re.match('x|an', name) else 'no'`:                               "no",
+		`'yes' if re.match('JAN', name, re.I|re.M) else 'no'`:                     "yes",
+		`re.search('a.b', 'a\nb', re.DOTALL).group()[0]`:                          "a",
+		`re.findall('\d', subject)`:                                               "4, 7, 1, 1",
+		`re.findall('(\d)1', subject)`:                                            "7",
+		`re.findall('(\d)(1)', subject)[0]`:                                       "7, 1",
+		`len(re.findall('x*', 'žž'))`:                                             "3",
+		`re.sub('\s+', ' ', 'a \n b')`:                                            "a b",
+		`re.sub(r'(\w)(?P<x>\w)', r'\2\g<1>\g<x>\\\n', 'ab')`:                     "bab\\\n",
+		`re.sub('a', '', 'aaa', 2)`:                                               "a",
+		`re.sub('a', '$1${x}', 'a')`:                                              "$1${x}",
+		`re.sub('(x)?b', r'[\1]', 'ab')`:                                          "a[]",
+		`re.sub('[a-z]', lambda m: m.group().upper(), name)`:                      "JAN",
+		`re.sub('x*', '-', 'abxd')`:                                               "-a-b-d-",
+		`re.search(name[:1], 'xJ').group()`:                                       "J",
+		`re.sub('(a)(b)(c)(d)(e)(f)(g)(h)(i)(j)', r'\10', 'abcdefghij')`:          "j",
+	})
+}

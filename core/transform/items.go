@@ -1,0 +1,152 @@
+package transform
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/agnivade/levenshtein"
+	"go.starlark.net/starlark"
+)
+
+// Items are the values of one job that templates and ctl_settings rules read
+// by name. A zero field is an empty item.
+type Items struct {
+	Address string // address: envelope sender, empty for the null sender
+	App     string // app: application name
+	Format  string // format: txt, eml, mht or htm
+
+	MessageFromAddress    string // address of the header From
+	MessageFromName       string // display name of the header From
+	MessageReplyToAddress string // address of Reply-To
+	MessageReplyToName    string // display name of Reply-To
+
+	MsgFileName string // name of the file that holds the message text
+	Pri         string // high, normal or low
+	Subject     string
+	Msg         string // the text; only read if the template Uses "msg"
+
+	Number, Name, Company, Dept string // named groups of the recipient address
+
+	To        string // recipient as received
+	Client    string // who handed the message over
+	User      string // authenticated user
+	Date      string
+	MessageID string // messageId
+
+	Recipients  []string
+	Attachments []string // names of the attachments
+
+	// Groups are the named groups of the recipient address, for groups['any'].
+	Groups map[string]string
+	// Header gives the decoded value of a header field by its name in any
+	// case, for headers['X-Any']; nil if there are no headers.
+	Header func(name string) string
+
+	// Now is the time that the time module tells, in the time zone of its
+	// localtime. Zero means the moment of evaluation and the local zone.
+	Now time.Time
+}
+
+// now is the time that expressions see.
+func (it *Items) now() time.Time {
+	if it.Now.IsZero() {
+		return time.Now()
+	}
+	return it.Now
+}
+
+// item reads one named value; exactly one of its functions is set.
+type item struct {
+	text   func(*Items) string
+	list   func(*Items) []string
+	lookup func(it *Items, key string) string
+}
+
+var itemByName = map[string]item{
+	"address":               {text: func(it *Items) string { return it.Address }},
+	"app":                   {text: func(it *Items) string { return it.App }},
+	"format":                {text: func(it *Items) string { return it.Format }},
+	"messageFromAddress":    {text: func(it *Items) string { return it.MessageFromAddress }},
+	"messageFromName":       {text: func(it *Items) string { return it.MessageFromName }},
+	"messageReplyToAddress": {text: func(it *Items) string { return it.MessageReplyToAddress }},
+	"messageReplyToName":    {text: func(it *Items) string { return it.MessageReplyToName }},
+	"msgFileName":           {text: func(it *Items) string { return it.MsgFileName }},
+	"pri":                   {text: func(it *Items) string { return it.Pri }},
+	"subject":               {text: func(it *Items) string { return it.Subject }},
+	"msg":                   {text: func(it *Items) string { return it.Msg }},
+	"number":                {text: func(it *Items) string { return it.Number }},
+	"name":                  {text: func(it *Items) string { return it.Name }},
+	"company":               {text: func(it *Items) string { return it.Company }},
+	"dept":                  {text: func(it *Items) string { return it.Dept }},
+	"to":                    {text: func(it *Items) string { return it.To }},
+	"client":                {text: func(it *Items) string { return it.Client }},
+	"user":                  {text: func(it *Items) string { return it.User }},
+	"date":                  {text: func(it *Items) string { return it.Date }},
+	"messageId":             {text: func(it *Items) string { return it.MessageID }},
+	"recipients":            {list: func(it *Items) []string { return it.Recipients }},
+	"attachments":           {list: func(it *Items) []string { return it.Attachments }},
+	"groups":                {lookup: func(it *Items, key string) string { return it.Groups[key] }},
+	"headers": {lookup: func(it *Items, key string) string {
+		if it.Header == nil {
+			return ""
+		}
+		return it.Header(key)
+	}},
+}
+
+// string is the item as plain text; a list is joined with ", ".
+func (i item) string(it *Items) string {
+	switch {
+	case i.text != nil:
+		return i.text(it)
+	case i.list != nil:
+		return strings.Join(i.list(it), listSeparator)
+	}
+	return ""
+}
+
+// value is the item as an expression sees it.
+func (i item) value(it *Items) starlark.Value {
+	switch {
+	case i.text != nil:
+		return starlark.String(i.text(it))
+	case i.list != nil:
+		var list starlark.Tuple
+		for _, s := range i.list(it) {
+			list = append(list, starlark.String(s))
+		}
+		return list
+	}
+	return mapping(func(key string) string { return i.lookup(it, key) })
+}
+
+// size is what the item adds to the limits, in bytes.
+func (i item) size(it *Items) int {
+	switch {
+	case i.text != nil:
+		return len(i.text(it))
+	case i.list != nil:
+		n := 0
+		for _, s := range i.list(it) {
+			n += elementCost + len(s)
+		}
+		return n
+	}
+	return 0
+}
+
+// suggest names the known name that was probably meant: ` (did you mean …?)`.
+func suggest(name string, known []string) string {
+	best, distance := "", 3
+	slices.Sort(known)
+	for _, k := range known {
+		if d := levenshtein.ComputeDistance(strings.ToLower(name), strings.ToLower(k)); d < distance && d < len(k) {
+			best, distance = k, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return " (did you mean " + best + "?)"
+}
