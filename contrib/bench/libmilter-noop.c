@@ -1,0 +1,52 @@
+/*
+ * A milter that does nothing, on the C library, for benchmarks: what any milter
+ * costs the MTA. It negotiates what smtpreceiver does, so it sees and answers
+ * the same events, and takes every message at DATA.
+ *
+ *   cc -O2 -o libmilter-noop libmilter-noop.c -lmilter -lpthread    (libmilter-dev)
+ *   ./libmilter-noop inet:8895@127.0.0.1
+ */
+#include <stdio.h>
+#include <sysexits.h>
+#include <libmilter/mfapi.h>
+
+#define NEEDED (SMFIP_HDR_LEADSPC | SMFIP_NOHELO | SMFIP_NOUNKNOWN | SMFIP_NR_CONN | \
+	SMFIP_NR_MAIL | SMFIP_NR_HDR | SMFIP_NR_EOH | SMFIP_NR_BODY)
+
+static sfsistat negotiate(SMFICTX *ctx, unsigned long actions, unsigned long steps,
+	unsigned long u2, unsigned long u3, unsigned long *want_actions,
+	unsigned long *want_steps, unsigned long *want_u2, unsigned long *want_u3)
+{
+	if ((steps & NEEDED) != NEEDED || !(actions & SMFIF_DELRCPT))
+		return SMFIS_REJECT;
+	*want_actions = SMFIF_DELRCPT;
+	*want_steps = NEEDED;
+	*want_u2 = *want_u3 = 0;
+	return SMFIS_CONTINUE;
+}
+
+/* What needs no reply must return NOREPLY, for which libmilter writes nothing. */
+static sfsistat on_connect(SMFICTX *ctx, char *host, _SOCK_ADDR *addr) { return SMFIS_NOREPLY; }
+static sfsistat on_mail(SMFICTX *ctx, char **args) { return SMFIS_NOREPLY; }
+static sfsistat on_rcpt(SMFICTX *ctx, char **args) { return SMFIS_CONTINUE; }
+static sfsistat on_data(SMFICTX *ctx) { return SMFIS_ACCEPT; }
+static sfsistat on_header(SMFICTX *ctx, char *name, char *value) { return SMFIS_NOREPLY; }
+static sfsistat on_eoh(SMFICTX *ctx) { return SMFIS_NOREPLY; }
+static sfsistat on_body(SMFICTX *ctx, unsigned char *chunk, size_t n) { return SMFIS_NOREPLY; }
+
+int main(int argc, char **argv)
+{
+	struct smfiDesc filter = {
+		.xxfi_name = "noop", .xxfi_version = SMFI_VERSION, .xxfi_flags = SMFIF_DELRCPT,
+		.xxfi_connect = on_connect, .xxfi_envfrom = on_mail, .xxfi_envrcpt = on_rcpt,
+		.xxfi_header = on_header, .xxfi_eoh = on_eoh, .xxfi_body = on_body,
+		.xxfi_data = on_data, .xxfi_negotiate = negotiate,
+	};
+	if (argc != 2) {
+		fprintf(stderr, "usage: %s SOCKET (inet:PORT@HOST or unix:PATH)\n", argv[0]);
+		return EX_USAGE;
+	}
+	if (smfi_register(filter) != MI_SUCCESS || smfi_setconn(argv[1]) != MI_SUCCESS)
+		return EX_UNAVAILABLE;
+	return smfi_main() == MI_SUCCESS ? EX_OK : EX_SOFTWARE;
+}
