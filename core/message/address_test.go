@@ -1,0 +1,88 @@
+package message
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestAddresses(t *testing.T) {
+	t.Parallel()
+	type l = []Address
+	for _, tc := range []struct {
+		in   string
+		want []Address
+	}{
+		{"", nil},
+		{"a@b.cz", l{{"", "a@b.cz"}}},
+		{"<a@b.cz>", l{{"", "a@b.cz"}}},
+		{"Jan Novák <a@b.cz>, c@d.cz", l{{"Jan Novák", "a@b.cz"}, {"", "c@d.cz"}}},
+		{`"Novak, Jan" <a@b.cz>`, l{{"Novak, Jan", "a@b.cz"}}},
+		{"Novak, Jan <a@b.cz>", l{{"Novak, Jan", "a@b.cz"}}},
+		{"Novak, Jan, Ing. <a@b.cz>, c@d", l{{"Novak, Jan, Ing.", "a@b.cz"}, {"", "c@d"}}},
+		{"Jan [fax] <a@b.cz>", l{{"Jan [fax]", "a@b.cz"}}},
+		{"a@b.cz <a@b.cz>", l{{"", "a@b.cz"}}},
+		{"'Jan' <a@b.cz>", l{{"Jan", "a@b.cz"}}},
+		{`"'+420603@fax'" <+420603@fax>`, l{{"", "+420603@fax"}}},
+		{`"=?utf-8?Q?=C5=BD?=" <a@b.cz>`, l{{"Ž", "a@b.cz"}}},
+		{"=?utf-8?Q?Nov=C3=A1k=2C_Jan?= <a@b.cz>", l{{"Novák, Jan", "a@b.cz"}}},
+		{"=?utf-8?Q?evil_<x@y>?=", l{{"evil", "x@y"}}},
+		{"MAILER-DAEMON", l{{"", "MAILER-DAEMON"}}},
+		{"MAILER-DAEMON (Mail Delivery System)", l{{"Mail Delivery System", "MAILER-DAEMON"}}},
+		{"a@b.cz (Jan (junior) Novak)", l{{"Jan (junior) Novak", "a@b.cz"}}},
+		{"Jan Novak", l{{"Jan Novak", ""}}},
+		{"undisclosed-recipients:;", nil},
+		{"Friends: a@b, Jan <c@d>;, e@f", l{{"", "a@b"}, {"Jan", "c@d"}, {"", "e@f"}}},
+		{"a@b; c@d", l{{"", "a@b"}, {"", "c@d"}}},
+		{"a@b,, ,c@d", l{{"", "a@b"}, {"", "c@d"}}},
+		{"<@relay,@other:a@b>", l{{"", "a@b"}}},
+		{`"John Smith/Acme"@fax`, l{{"", `"John Smith/Acme"@fax`}}},
+		{`<"a,b"@fax>`, l{{"", `"a,b"@fax`}}},
+		{"Jan a@b.cz", l{{"Jan", "a@b.cz"}}},
+		{"Jan <a@b.cz", l{{"Jan", "a@b.cz"}}},
+		{"<a@b, <c@d>", l{{"", "a@b"}, {"", "c@d"}}},
+		{`"Jan <a@b.cz>`, l{{"Jan <a@b.cz>", ""}}},
+		{"Jan <a @ b . cz>", l{{"Jan", "a@b.cz"}}},
+		{"Jan <mailto:a@b.cz>", l{{"Jan", "a@b.cz"}}},
+		{"a\x00\x1b@b\x7f", l{{"", "a@b"}}},
+		{"=?utf-8?Q?a=0D=0A[to]?= <a@b>", l{{"a [to]", "a@b"}}},
+		{"root, operator", l{{"", "root"}, {"", "operator"}}},
+	} {
+		t.Run(tc.in, func(t *testing.T) {
+			t.Parallel()
+			if d := cmp.Diff(tc.want, appendAddresses(nil, tc.in, "windows-1250")); d != "" {
+				t.Errorf("-want +got:\n%s", d)
+			}
+		})
+	}
+}
+
+// TestAddressBounds feeds lists of 256 KB that make naive readers quadratic.
+func TestAddressBounds(t *testing.T) {
+	t.Parallel()
+	for _, unit := range []string{"a@b,", "a,", "<", "<,", "<a@,", "(", "\"", "a b,", ",", ";", ":", "\\", "<@", "<a@b>", "\x00", "=?utf-8?Q?a?=,"} {
+		l := appendAddresses(nil, strings.Repeat(unit, 1<<18/len(unit)), "windows-1250")
+		if len(l) > maxAddresses {
+			t.Errorf("%q: %d addresses", unit, len(l))
+		}
+		for _, a := range l {
+			if len(a.Name) > maxName || len(a.Email) > maxEmail {
+				t.Fatalf("%q: name of %d, address of %d bytes", unit, len(a.Name), len(a.Email))
+			}
+		}
+	}
+}
+
+func FuzzAddresses(f *testing.F) {
+	for _, s := range []string{`"Novak, Jan" <a@b.cz>`, "Novak, Jan <@r:a@b>", "g: a@b (c), =?utf-8?b?xb4=?= <\"a b\"@c>;", "a@b <c"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		for _, a := range appendAddresses(nil, s, "windows-1250") {
+			if a == (Address{}) || len(a.Name) > maxName || len(a.Email) > maxEmail || strings.ContainsAny(a.Name+a.Email, "\r\n\x00") {
+				t.Errorf("%q gives %q", s, a)
+			}
+		}
+	})
+}

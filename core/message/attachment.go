@@ -1,0 +1,136 @@
+package message
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"strings"
+)
+
+// Attachment is one file of a message.
+type Attachment struct {
+	Name        string // as the sender gave it, not safe as a file name; made up where there is none
+	ContentType string // type/subtype in lower case
+
+	m *Message
+	p *part
+}
+
+// Open reads the attachment with its transfer encoding undone.
+func (a Attachment) Open() (io.ReadCloser, error) {
+	return io.NopCloser(a.m.open(a.p)), nil
+}
+
+// Attachments lists, in the message's order, every part that is neither shown
+// in the body b nor another form of it. A forwarded message is one attachment.
+func (m *Message) Attachments(b *Body) []Attachment {
+	l := make([]Attachment, 0, len(b.attached))
+	for _, p := range b.attached {
+		a := Attachment{Name: m.fileName(p), ContentType: p.mediaType, m: m, p: p}
+		if p.opaque {
+			a.ContentType = "message/rfc822"
+		}
+		l = append(l, a)
+	}
+	return l
+}
+
+// extensions are for parts without a file name: fax converters go by them.
+var extensions = map[string]string{
+	"application/msword": ".doc", "application/pdf": ".pdf", "application/pgp-encrypted": ".txt",
+	"application/pgp-signature": ".asc", "application/pkcs7-mime": ".p7m",
+	"application/pkcs7-signature": ".p7s", "application/postscript": ".ps", "application/rtf": ".rtf",
+	"application/x-pkcs7-mime": ".p7m", "application/x-pkcs7-signature": ".p7s",
+	"application/zip": ".zip", "image/bmp": ".bmp", "image/gif": ".gif", "image/jpeg": ".jpg",
+	"image/jpg": ".jpg", "image/png": ".png", "image/svg+xml": ".svg", "image/tiff": ".tif",
+	"message/delivery-status": ".txt", "message/disposition-notification": ".txt",
+	"text/calendar": ".ics", "text/csv": ".csv", "text/html": ".htm", "text/plain": ".txt",
+	"text/rfc822-headers": ".txt", "text/rtf": ".rtf", "text/vcard": ".vcf", "text/x-vcard": ".vcf",
+	"text/xml": ".xml", "application/xml": ".xml",
+}
+
+func (m *Message) fileName(p *part) string {
+	switch {
+	case p.opaque:
+		return "part.eml"
+	case p.embedded():
+		name := p.name
+		if name == "" {
+			name = cutText(m.embeddedSubject(p), 200)
+		}
+		if name == "" {
+			name = "message"
+		}
+		if !strings.HasSuffix(strings.ToLower(name), ".eml") {
+			name += ".eml"
+		}
+		return name
+	case p.name != "":
+		return p.name
+	}
+	return "attachment" + extensions[p.mediaType]
+}
+
+// embeddedSubject is the subject of a forwarded message.
+func (m *Message) embeddedSubject(p *part) string {
+	r := bufio.NewReaderSize(io.LimitReader(m.open(p), maxPartHeader), 4096)
+	var h headerBlock
+	h.reset(maxPartHeader)
+	for starts := true; ; {
+		line, err := r.ReadSlice('\n')
+		if len(line) == 0 || starts && isBlank(line) {
+			break
+		}
+		h.add(line, 0, starts)
+		starts = !errors.Is(err, bufio.ErrBufferFull)
+	}
+	for _, f := range h.fields() {
+		if f.name == "Subject" {
+			return m.words(f.value)
+		}
+	}
+	return ""
+}
+
+// Attached is the first forwarded message (message/rfc822) in the message,
+// encoded or not.
+func (m *Message) Attached() (*Message, bool) {
+	p := firstEmbedded(m.root)
+	if p == nil {
+		return nil, false
+	}
+	src, size, err := m.randomAccess(p)
+	if err != nil {
+		return nil, false
+	}
+	inner, err := Parse(src, size, m.lim)
+	return inner, err == nil
+}
+
+func firstEmbedded(p *part) *part {
+	if p.leaf() {
+		if p.embedded() {
+			return p
+		}
+		return nil
+	}
+	for _, k := range p.kids {
+		if f := firstEmbedded(k); f != nil {
+			return f
+		}
+	}
+	return nil
+}
+
+// randomAccess gives the decoded body of a part and its size.
+func (m *Message) randomAccess(p *part) (io.ReaderAt, int64, error) {
+	raw := io.NewSectionReader(m.src, p.body, p.end-p.body)
+	if p.encoding == identity {
+		return raw, raw.Size(), nil
+	}
+	d, err := newDecodedAt(raw, p.encoding)
+	if err != nil {
+		return nil, 0, err
+	}
+	return d, d.size, nil
+}

@@ -1,0 +1,109 @@
+package message
+
+import (
+	"bufio"
+	"bytes"
+
+	"strings"
+	"unicode/utf8"
+
+	"github.com/emersion/go-message/textproto"
+)
+
+// maxPartHeader bounds the header of one part; the message's own has
+// Limits.MaxHeaderSize.
+const maxPartHeader = 64 << 10
+
+type field struct{ name, value string }
+
+// headerBlock collects the lines of one header. Lines that are neither a field
+// nor the continuation of one are left out (an mbox "From " line, garbage),
+// except at the end: such a run is text whose empty line is missing.
+type headerBlock struct {
+	limit   int64
+	kept    []byte
+	last    bool  // the line before was part of a field
+	strayAt int64 // where the lines since the last field begin, -1 if there are none
+	cut     bool
+}
+
+func (h *headerBlock) reset(limit int64) {
+	*h = headerBlock{limit: limit, kept: h.kept[:0], strayAt: -1}
+}
+
+// add takes a line, or a piece of one that is longer than the read buffer.
+func (h *headerBlock) add(line []byte, at int64, starts bool) {
+	if starts {
+		if line[0] != ' ' && line[0] != '\t' {
+			_, h.last = fieldName(line)
+		}
+		switch {
+		case h.last:
+			h.strayAt = -1
+		case h.strayAt < 0:
+			h.strayAt = at
+		}
+	}
+	if !h.last {
+		return
+	}
+	if room := h.limit - int64(len(h.kept)); int64(len(line)) > room {
+		h.cut = true
+		line = line[:room]
+	}
+	h.kept = append(h.kept, line...)
+}
+
+// fields reads the collected lines. The library stops at the first bad line,
+// but add has left none in.
+func (h *headerBlock) fields() []field {
+	if len(h.kept) == 0 {
+		return nil
+	}
+	hdr, _ := textproto.ReadHeader(bufio.NewReaderSize(bytes.NewReader(h.kept), min(len(h.kept), 4096)))
+	l := make([]field, 0, hdr.Len())
+	for f := hdr.Fields(); f.Next(); {
+		l = append(l, field{f.Key(), f.Value()})
+	}
+	return l
+}
+
+// fieldName is the name of the header field that begins in this line (RFC 5322
+// §2.2; spaces before the colon are tolerated).
+func fieldName(line []byte) ([]byte, bool) {
+	name, _, ok := bytes.Cut(line, []byte(":"))
+	name = bytes.TrimRight(name, " \t")
+	if !ok || len(name) == 0 {
+		return nil, false
+	}
+	for _, c := range name {
+		if c <= ' ' || c > '~' {
+			return nil, false
+		}
+	}
+	return name, true
+}
+
+func isBlank(line []byte) bool { return len(bytes.TrimRight(line, "\r\n")) == 0 }
+
+// spaceControls replaces control characters and Unicode's own line ends by
+// spaces, so that no value can begin a line of its own.
+func spaceControls(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r < 0xa0 || r == '\u2028' || r == '\u2029' {
+			return ' '
+		}
+		return r
+	}, s)
+}
+
+// cutText shortens s to at most n bytes at a character's border.
+func cutText(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}

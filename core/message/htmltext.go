@@ -1,0 +1,273 @@
+package message
+
+import (
+	"bytes"
+	"io"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/net/html"
+	"golang.org/x/net/html/atom"
+)
+
+// Bounds of the conversion of HTML.
+const (
+	maxLists  = 16   // lists and quotations inside each other that still show
+	maxLink   = 2048 // bytes of a link's address; a longer one is left out
+	maxHidden = 4096 // bytes that an element which hides its content can hide
+	maxTabs   = 8    // empty cells in a row that still show
+)
+
+// htmlText turns HTML into what a person would type: paragraphs and lines,
+// lists with "- " or numbers, table cells with tabs between, links as
+// "text (address)". It streams: what it holds does not grow with the document.
+type htmlText struct {
+	t    *htmlTokens
+	out  []byte // not yet read
+	buf  []byte
+	done bool
+
+	// What waits for the next text.
+	newlines int // 0 to 2
+	space    bool
+	tabs     int // cells that have ended in this row since its last text
+	bullet   string
+	nbsp     bool // the line so far is a no-break space
+
+	begun    bool // anything was written
+	pre      int
+	inCell   bool
+	cell     bool // a cell has begun and has no text yet
+	tight    bool // the <p> that is open has no space around it
+	lists    []list
+	tooDeep  int    // lists that are open beyond maxLists
+	quotes   []bool // the <blockquote>s that are open: whether they quote
+	link     link
+	skip     atom.Atom // the element whose content is left out
+	depth    int       // how often it is inside itself
+	skipRoom int       // bytes of text after which it counts as never closed
+	held     []byte    // the text so far, in case it is never closed
+}
+
+type list struct {
+	ordered bool
+	n       int
+}
+
+// link is the <a> that is open.
+type link struct {
+	href string
+	text []byte // what was written of it, no more than is needed to compare
+	alt  string // of a picture in it
+}
+
+func newHTMLText(r io.Reader) *htmlText { return &htmlText{t: newHTMLTokens(r)} }
+
+func (h *htmlText) Read(p []byte) (int, error) {
+	for len(h.out) == 0 {
+		if h.done {
+			if h.t.r.err != nil {
+				return 0, h.t.r.err
+			}
+			return 0, io.EOF
+		}
+		h.out = h.buf[:0]
+		h.token()
+		h.buf = h.out
+	}
+	n := copy(p, h.out)
+	h.out = h.out[n:]
+	return n, nil
+}
+
+func (h *htmlText) token() {
+	switch h.t.next() {
+	case html.ErrorToken:
+		h.reveal()
+		h.endLink()
+		if h.begun {
+			h.out = append(h.out, '\n')
+		}
+		h.done = true
+	case html.TextToken:
+		h.text(h.t.Text())
+	case html.StartTagToken:
+		h.startTag(false)
+	case html.SelfClosingTagToken:
+		h.startTag(true)
+	case html.EndTagToken:
+		name, _ := h.t.TagName()
+		h.end(atom.Lookup(name))
+	}
+}
+
+func (h *htmlText) text(b []byte) {
+	switch {
+	case h.skip == 0:
+		h.write(b)
+	case h.skipRoom == never:
+	default:
+		h.held = append(append(h.held, b...), ' ')
+		if h.skipRoom -= len(b); h.skipRoom < 0 {
+			h.reveal()
+		}
+	}
+}
+
+// reveal shows what an element has hidden that was never closed.
+func (h *htmlText) reveal() {
+	h.skip = 0
+	h.write(h.held)
+	h.held = nil
+}
+
+// write writes text, white space collapsed outside of <pre>.
+func (h *htmlText) write(b []byte) {
+	for len(b) > 0 {
+		r, n := utf8.DecodeRune(b)
+		switch {
+		case invisible(r):
+		case h.pre > 0 && r == '\n':
+			h.lineBreak()
+		case h.pre > 0 && (r == ' ' || r == '\t'):
+			h.flush()
+			h.put(b[:n])
+		case r == '\u00a0' && h.atStart():
+			h.nbsp = true
+		case r == '\u00a0':
+			h.flush()
+			h.put([]byte{' '})
+		case unicode.IsSpace(r):
+			h.space = true
+		default:
+			h.flush()
+			h.put(b[:n])
+		}
+		b = b[n:]
+	}
+}
+
+// invisible are control characters and what newsletters fill space with.
+func invisible(r rune) bool {
+	switch r {
+	case '\u00ad', '\u034f', '\u200b', '\u200c', '\ufeff':
+		return true
+	}
+	return r < ' ' && !unicode.IsSpace(r)
+}
+
+func (h *htmlText) atStart() bool { return !h.begun || h.newlines > 0 }
+
+// flush writes what waits for text.
+func (h *htmlText) flush() {
+	switch {
+	case !h.atStart():
+		if h.tabs > 0 {
+			h.put(bytes.Repeat([]byte{'\t'}, h.tabs))
+		} else if h.space {
+			h.put([]byte{' '})
+		}
+	default:
+		if h.begun {
+			h.out = append(bytes.TrimRight(h.out, " \t"), "\n\n"[:h.newlines]...)
+		}
+		for _, q := range h.quotes {
+			if q {
+				h.out = append(h.out, "> "...)
+			}
+		}
+		indent := 2 * len(h.lists)
+		if h.bullet != "" {
+			indent = max(indent-2, 0)
+		}
+		h.out = append(h.out, strings.Repeat(" ", indent)...)
+	}
+	h.out = append(h.out, h.bullet...)
+	h.newlines, h.bullet, h.tabs = 0, "", 0
+	h.space, h.cell, h.nbsp = false, false, false
+	h.begun = true
+}
+
+func (h *htmlText) put(b []byte) {
+	h.out = append(h.out, b...)
+	if h.link.href != "" && len(h.link.text) < len(h.link.href)+16 {
+		h.link.text = append(h.link.text, b...)
+	}
+}
+
+// block begins a new line, after an empty one if n is 2. What begins a table
+// cell or a list item begins no other line.
+func (h *htmlText) block(n int) {
+	h.space = false
+	if h.cell || h.bullet != "" {
+		return
+	}
+	if h.nbsp { // a paragraph of one no-break space is how Outlook writes an empty line
+		h.newlines, h.nbsp = h.newlines+1, false
+	}
+	h.newlines = min(max(h.newlines, n), 2)
+	h.tabs = 0
+}
+
+func (h *htmlText) lineBreak() {
+	if !h.cell {
+		h.newlines = min(h.newlines+1, 2)
+		h.space, h.tabs, h.nbsp = false, 0, false
+	}
+}
+
+// endCell puts a tab between the text of this cell and of the next, one more
+// for each empty cell between.
+func (h *htmlText) endCell() {
+	switch {
+	case !h.cell && h.begun:
+		h.newlines, h.tabs = 0, 1
+	case h.tabs > 0:
+		h.tabs = min(h.tabs+1, maxTabs)
+	}
+	h.space, h.nbsp, h.cell, h.inCell = false, false, false, false
+}
+
+func (h *htmlText) bulletOf() string {
+	if len(h.lists) == 0 {
+		return "- "
+	}
+	l := &h.lists[len(h.lists)-1]
+	if !l.ordered {
+		return "- "
+	}
+	l.n++
+	return strconv.Itoa(l.n) + ". "
+}
+
+// endLink writes the address of the link unless its text is the address.
+func (h *htmlText) endLink() {
+	l := h.link
+	h.link = link{}
+	if l.href == "" {
+		return
+	}
+	text := strings.TrimSpace(string(l.text))
+	if text == "" && l.alt != "" {
+		h.write([]byte(l.alt))
+		text = l.alt
+	}
+	switch {
+	case text == "":
+		h.flush()
+		h.out = append(h.out, l.href...)
+	case bareLink(text) != bareLink(l.href):
+		h.out = append(append(append(h.out, " ("...), l.href...), ')')
+	}
+}
+
+// bareLink is what of an address its readers compare.
+func bareLink(s string) string {
+	s = strings.ToLower(strings.TrimRight(s, "/"))
+	for _, prefix := range []string{"https://", "http://", "mailto:"} {
+		s = strings.TrimPrefix(s, prefix)
+	}
+	return strings.TrimPrefix(s, "www.")
+}

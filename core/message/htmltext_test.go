@@ -1,0 +1,150 @@
+package message
+
+import (
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"unicode/utf8"
+)
+
+func htmlToText(t testing.TB, s string) string {
+	t.Helper()
+	b, err := io.ReadAll(newHTMLText(strings.NewReader(s)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func TestHTMLText(t *testing.T) {
+	t.Parallel()
+	big := strings.Repeat("x", 2*maxToken)
+	for _, tc := range []struct{ name, in, want string }{
+		{"empty", "", ""},
+		{"white space", " \n ", ""},
+		{"collapsed", "a \n\t b", "a b"},
+		{"inline", "a<b>b</b> <i>c</i>", "ab c"},
+		{"br", "a<br>b<br/>c<br><br>d<br><br><br><br>e", "a\nb\nc\n\nd\n\ne"},
+		{"div", "<div>a</div><div>b<div>c</div></div>d", "a\nb\nc\nd"},
+		{"p", "<p>a</p><p>b</p>c", "a\n\nb\n\nc"},
+		{"Outlook paragraphs", "<p class=MsoNormal>a<o:p></o:p></p><p class=MsoNormal><o:p>&nbsp;</o:p></p><p class=MsoNormal>b</p>", "a\n\nb"},
+		{"Outlook lines", "<p class=MsoNormal>a</p>\n<p class=MsoNormal>b</p>", "a\nb"},
+		{"Gmail lines", "<div>a</div><div><br></div><div>b</div>", "a\n\nb"},
+		{"headings", "a<h1>b</h1>c", "a\n\nb\n\nc"},
+		{"list", "x<ul><li>a<li>b</ul>y", "x\n- a\n- b\ny"},
+		{"numbers", "<ol><li>a</li><li>b</li></ol><ol><li>c</li></ol>", "1. a\n2. b\n1. c"},
+		{"list in list", "<ul><li>a<ol><li>b</li><li>c</li></ol></li><li>d</li></ul>", "- a\n  1. b\n  2. c\n- d"},
+		{"paragraphs in items", "<ul><li><p>a</p></li><li><p>b</p></li></ul>", "- a\n- b"},
+		{"line in item", "<ul><li>a<br>b</li></ul>", "- a\n  b"},
+		{"empty item", "<ul><li></li><li>a</li></ul>b", "- a\nb"},
+		{"item without list", "<li>a", "- a"},
+		{"table", "<table><tr><td>a</td><td>b</td></tr><tr><td>c</td><td>d</td></tr></table>", "a\tb\nc\td"},
+		{"table without ends", "<table><tr><td>a<td>b<tr><td>c<td>d</table>e", "a\tb\nc\td\ne"},
+		{"blocks in cells", "<table><tr><td><p>a</p></td>\n<td><div>b</div></td></tr></table>", "a\tb"},
+		{"lines in cells", "<table><tr><td>a<br>b</td><td>c</td></tr></table>", "a\nb\tc"},
+		{"empty cell", "<table><tr><td></td><td>a</td><td></td><td>b</td><td></td></tr></table>", "a\t\tb"},
+		{"table in table", "<table><tr><td><table><tr><td>a</td><td>b</td></tr><tr><td>c</td></tr></table></td><td>d</td></tr></table>", "a\tb\nc\td"},
+		{"link", `<a href="http://x.cz/a?b=1&amp;c">text</a>.`, "text (http://x.cz/a?b=1&c)."},
+		{"link of itself", `<a href="http://www.x.cz/">x.cz</a> <a href="https://x.cz/a">https://x.cz/a</a> <a href="mailto:a@x.cz?subject=y">A@x.cz</a>`, "x.cz https://x.cz/a A@x.cz"},
+		{"mailto", `<a href="mailto:a@x.cz">Jan</a>`, "Jan (a@x.cz)"},
+		{"other links", `<a href="javascript:x()">a</a> <a href="#b">b</a> <a href="data:x">c</a> <a name=x>d</a>`, "a b c d"},
+		{"link around a picture", `<a href="http://x.cz"><img alt="Firma" src=x></a> <a href="http://y.cz"><img src=x></a>`, "Firma (http://x.cz) http://y.cz"},
+		{"link never closed", `<a href="http://x.cz">a <a href="http://y.cz">b`, "a (http://x.cz) b (http://y.cz)"},
+		{"link too long", `<a href="http://` + strings.Repeat("x", maxLink) + `">a</a>`, "a"},
+		{"picture", "a<img alt=logo src=x>b", "ab"},
+		{"entities", "&lt;&amp;&#269;&euro;&nbsp;&bogus;", "<&č€ &bogus;"},
+		{"no-break spaces", "a&nbsp;&nbsp;b", "a  b"},
+		{"unseen", "a<style>s{}</style><script>x<y</script><title>t</title><template>u</template>b", "ab"},
+		{"head", "<head><title>t</title><meta x><style>s</style></head><body>a", "a"},
+		{"head never closed", "<head><title>t</title>a", "a"},
+		{"noscript", "<noscript><p>a</p></noscript>", "a"},
+		{"comment", "a<!-- x <p> -->b<![endif]-->", "ab"},
+		{"hidden", "<div style='Display : none'>x<div>y</div></div>a", "a"},
+		{"hidden never closed", "<div style='display:none'>x<p>y", "x y"},
+		{"hidden too long", "<span style='display:none'>" + strings.Repeat("x ", maxHidden) + "</span>end", strings.Repeat("x ", maxHidden) + "end"},
+		{"pre", "a<pre>  b\n\tc  d\n</pre>e", "a\n\n  b\n\tc  d\n\ne"},
+		{"quotation", "a<blockquote type=cite>b<br>c<blockquote class=gmail_quote>d</blockquote></blockquote>e", "a\n> b\n> c\n> > d\ne"},
+		{"indent", "a<blockquote>b</blockquote>c", "a\nb\nc"},
+		{"rule", "a<hr>b", "a\n---\nb"},
+		{"fillers", "a\u00ad\u200b\u200c\ufeffb", "ab"},
+		{"less than", "a < b && c > d", "a < b && c > d"},
+		{"tag at the end", "a<b", "a"},
+		{"unopened", "</p></div></a></ul></td></tr></blockquote></pre>a", "a"},
+		{"long text", "a" + big + " b", "a" + big + " b"},
+		{"long attribute", "a<img src='data:" + big + "'>b", "ab"},
+		{"long comment", "a<!--" + big + "-->b", "ab"},
+		{"long script", "a<script>" + big + "</script>b", "ab"},
+		{"long tag never closed", "a<img src='" + big, "a"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			want := tc.want
+			if want != "" {
+				want += "\n"
+			}
+			if got := htmlToText(t, tc.in); got != want {
+				t.Errorf("%.200q, want %.200q", got, want)
+			}
+			if b, err := io.ReadAll(newHTMLText(iotest.OneByteReader(strings.NewReader(tc.in)))); err != nil || string(b) != want {
+				t.Errorf("by bytes: %.200q, %v", b, err)
+			}
+		})
+	}
+}
+
+func TestHTMLTextError(t *testing.T) {
+	t.Parallel()
+	b, err := io.ReadAll(newHTMLText(iotest.TimeoutReader(strings.NewReader(strings.Repeat("a ", 10_000)))))
+	if err != iotest.ErrTimeout || len(b) == 0 {
+		t.Errorf("%d bytes, %v", len(b), err)
+	}
+}
+
+// TestHTMLCopy looks at the declaration of the charset in an htm file.
+func TestHTMLCopy(t *testing.T) {
+	t.Parallel()
+	const d = declaration
+	big := "<img src='data:" + strings.Repeat("x", 2*maxToken) + "'>"
+	comment := "<!--" + strings.Repeat("x", 2*maxToken) + "-->"
+	for in, want := range map[string]string{
+		"<html><head><title>é</title></head>": "<html><head>" + d + "<title>é</title></head>",
+		"<p>é":                                d + "<p>é",
+		"é":                                   d + "é",
+		"":                                    d,
+		"<!DOCTYPE html>\n<HTML lang=cs>\n<BODY>é":                                          "<!DOCTYPE html>\n<HTML lang=cs>\n" + d + "<BODY>é",
+		"<head><META http-equiv=x content='text/html; charset=windows-1250'><meta name=a>é": "<head>" + d + "<meta name=a>é",
+		"<head></head><body>é<meta charset=iso-8859-2>é":                                    "<head>" + d + "</head><body>éé",
+		"<p a='é":           d + "<p a='é",
+		big + "<p>é":        d + big + "<p>é",
+		"é" + comment + "é": d + "é" + comment + "é",
+	} {
+		raw := "Content-Type: text/html; charset=utf-8\r\n\r\n" + in
+		var b strings.Builder
+		if _, err := parse(t, []byte(raw), Limits{}).Body([]Format{HTM}).WriteTo(&b); err != nil {
+			t.Fatal(err)
+		}
+		if b.String() != want {
+			t.Errorf("%.100q gives %.200q, want %.200q", in, b.String(), want)
+		}
+	}
+}
+
+func FuzzHTMLText(f *testing.F) {
+	for _, s := range []string{"<p>a<table><tr><td>b<td>c</table><ul><li>d<ol><li>e", "<a href=http://x>y<img alt=z></a><pre> a\n", "<div style=display:none>x", "<blockquote type=cite>a<br>b&nbsp;", "<!-- a --><script>b</script><noscript>c"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		got := htmlToText(t, s)
+		if strings.Contains(got, "\n\n\n") || got != "" && !strings.HasSuffix(got, "\n") {
+			t.Errorf("%q gives %q", s, got)
+		}
+		if utf8.ValidString(s) && !utf8.ValidString(got) {
+			t.Errorf("%q gives %q, which is not UTF-8", s, got)
+		}
+		b, err := io.ReadAll(newHTMLText(iotest.OneByteReader(strings.NewReader(s))))
+		if err != nil || string(b) != got {
+			t.Errorf("%q by bytes gives %q, %v, in whole %q", s, b, err, got)
+		}
+	})
+}

@@ -1,0 +1,167 @@
+// Package message reads an e-mail as real mailers write it: header fields,
+// text, HTML, attachments, and the four formats a job's message file can have.
+//
+// The message is indexed in one pass and stays where it is; bodies are decoded
+// when they are read, as often as asked, in bounded memory. Bad mail never
+// fails: what cannot be understood is handed on as it came.
+package message
+
+import (
+	"bytes"
+	"io"
+	"strings"
+)
+
+// Limits bound what one message may cost. A zero field means its default.
+type Limits struct {
+	MaxDepth       int    // multiparts inside each other; 50
+	MaxParts       int    // parts of the whole message; 1000
+	MaxHeaderSize  int64  // bytes of the message's header that are kept; 1 MiB
+	DefaultCharset string // of text that is unlabelled, or wrongly labelled, and not UTF-8; windows-1252
+}
+
+func (l Limits) withDefaults() Limits {
+	if l.MaxDepth <= 0 {
+		l.MaxDepth = 50
+	}
+	if l.MaxParts <= 0 {
+		l.MaxParts = 1000
+	}
+	if l.MaxHeaderSize <= 0 {
+		l.MaxHeaderSize = 1 << 20
+	}
+	if _, ok := charsetDecoder(l.DefaultCharset); !ok {
+		l.DefaultCharset = "windows-1252"
+	}
+	return l
+}
+
+// Message is an indexed message. Its methods may be called from several
+// goroutines as long as the source stays readable.
+type Message struct {
+	src    io.ReaderAt
+	size   int64
+	lim    Limits
+	fields []field
+	root   *part
+	notes  []string
+	// charset is that of raw 8-bit header fields: the one of the text, if it
+	// is labelled, else Limits.DefaultCharset.
+	charset string
+}
+
+// Parse indexes the size bytes of src, a message as received, in one pass. It
+// fails only if src cannot be read; Truncated tells what a limit cut. src must
+// stay readable as long as the Message and what it hands out are used.
+func Parse(src io.ReaderAt, size int64, lim Limits) (*Message, error) {
+	m := &Message{src: src, size: max(size, 0), lim: lim.withDefaults()}
+	if err := m.index(); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// Header is the first field of that name, unfolded and decoded, control
+// characters replaced by spaces; "" if there is none.
+func (m *Message) Header(name string) string {
+	return m.words(m.rawHeader(name))
+}
+
+func (m *Message) rawHeader(name string) string {
+	for _, f := range m.fields {
+		if strings.EqualFold(f.name, name) {
+			return f.value
+		}
+	}
+	return ""
+}
+
+func (m *Message) words(s string) string {
+	return strings.TrimSpace(spaceControls(decodeWords(s, m.charset)))
+}
+
+// Subject is the decoded subject.
+func (m *Message) Subject() string { return m.Header("Subject") }
+
+// Date is the Date field as it was written.
+func (m *Message) Date() string { return m.Header("Date") }
+
+// MessageID is the Message-ID field with its angle brackets.
+func (m *Message) MessageID() string { return m.Header("Message-ID") }
+
+// From is the first author.
+func (m *Message) From() Address { return m.first("From") }
+
+// ReplyTo is the first address of Reply-To; the zero Address without one.
+func (m *Message) ReplyTo() Address { return m.first("Reply-To") }
+
+// To lists the addresses of To, at most maxAddresses.
+func (m *Message) To() []Address { return m.addresses("To") }
+
+// Cc lists the addresses of Cc, at most maxAddresses.
+func (m *Message) Cc() []Address { return m.addresses("Cc") }
+
+func (m *Message) first(name string) Address {
+	if l := m.addresses(name); len(l) > 0 {
+		return l[0]
+	}
+	return Address{}
+}
+
+func (m *Message) addresses(name string) []Address {
+	var l []Address
+	for _, f := range m.fields {
+		if strings.EqualFold(f.name, name) && len(l) < maxAddresses {
+			l = appendAddresses(l, f.value, m.charset)
+		}
+	}
+	return l
+}
+
+// priorities maps what the priority fields say, in lower case.
+var priorities = map[string]string{
+	"1": "high", "2": "high", "3": "normal", "4": "low", "5": "low",
+	"high": "high", "highest": "high", "urgent": "high",
+	"normal": "normal",
+	"low":    "low", "lowest": "low", "non-urgent": "low",
+}
+
+// Priority is high, normal or low: what the first of X-Priority, Importance,
+// Priority and X-MSMail-Priority that can be understood says, else normal.
+func (m *Message) Priority() string {
+	for _, name := range []string{"X-Priority", "Importance", "Priority", "X-MSMail-Priority"} {
+		word, _, _ := strings.Cut(strings.ToLower(m.Header(name)), " ")
+		if p, ok := priorities[word]; ok {
+			return p
+		}
+	}
+	return "normal"
+}
+
+// Hops is the number of Received fields (RFC 5321 §6.3).
+func (m *Message) Hops() int {
+	n := 0
+	for _, f := range m.fields {
+		if strings.EqualFold(f.name, "Received") {
+			n++
+		}
+	}
+	return n
+}
+
+// CountHops counts the Received fields of a raw header, up to its empty line.
+func CountHops(header []byte) int {
+	n := 0
+	for line := range bytes.Lines(header) {
+		if isBlank(line) {
+			break
+		}
+		if name, ok := fieldName(line); ok && strings.EqualFold(string(name), "Received") {
+			n++
+		}
+	}
+	return n
+}
+
+// Truncated says what limits cut or what could not be read, for one log line.
+func (m *Message) Truncated() []string { return m.notes }

@@ -1,0 +1,228 @@
+package message
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+	"testing/iotest"
+)
+
+func crlf(lines ...string) []byte { return []byte(strings.Join(lines, "\r\n")) }
+
+func TestPriority(t *testing.T) {
+	t.Parallel()
+	for fields, want := range map[string]string{
+		"":                                "normal",
+		"X-Priority: 1":                   "high",
+		"X-Priority: 2 (High)":            "high",
+		"X-Priority: 3":                   "normal",
+		"X-Priority: 5 (Lowest)":          "low",
+		"Importance: High":                "high",
+		"Importance: low":                 "low",
+		"Priority: urgent":                "high",
+		"Priority: Non-Urgent":            "low",
+		"X-MSMail-Priority: Low":          "low",
+		"X-Priority: 3\r\nPriority: high": "normal",
+		"X-Priority: odd\r\nImportance: high\r\nPriority: low": "high",
+	} {
+		if got := parse(t, []byte(fields+"\r\n\r\n"), Limits{}).Priority(); got != want {
+			t.Errorf("%q: %s, want %s", fields, got, want)
+		}
+	}
+}
+
+func TestHops(t *testing.T) {
+	t.Parallel()
+	header := "Received: from a\r\n\tby b\r\nreceived : from b\r\nX-Received: no\r\nSubject: Received: no\r\nRECEIVED: c\r\n"
+	raw := []byte(header + "\r\nReceived: in the body\r\n")
+	if n := CountHops(raw); n != 3 {
+		t.Errorf("CountHops = %d, want 3", n)
+	}
+	if n := parse(t, raw, Limits{}).Hops(); n != 3 {
+		t.Errorf("Hops = %d, want 3", n)
+	}
+	if n := CountHops(nil); n != 0 {
+		t.Errorf("CountHops of nothing = %d", n)
+	}
+}
+
+func TestHeaders(t *testing.T) {
+	t.Parallel()
+	m := parse(t, crlf("X-Folded: a", "\t b", "  c", "x-folded: second", "Reply-To: Jan <j@x>, p@x", "To: a@x", "To: b@x",
+		"Subject: =?utf-8?Q?=01x?=", "X-Empty:", "", "text"), Limits{})
+	for name, want := range map[string]string{"x-FOLDED": "a b c", "Subject": "x", "X-Empty": "", "X-None": ""} {
+		if got := m.Header(name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+	if a := m.ReplyTo(); a != (Address{"Jan", "j@x"}) {
+		t.Errorf("Reply-To %q", a)
+	}
+	if l := m.To(); len(l) != 2 || l[1].Email != "b@x" {
+		t.Errorf("two To fields give %q", l)
+	}
+}
+
+// TestBodyPreference walks format_preference over what messages have.
+func TestBodyPreference(t *testing.T) {
+	t.Parallel()
+	plain := "Content-Type: text/plain\r\n\r\nplain"
+	html := "Content-Type: text/html\r\n\r\n<p>html"
+	alternative := "Content-Type: multipart/alternative; boundary=b\r\n\r\n--b\r\n" + plain + "\r\n--b\r\n" + html + "\r\n--b--\r\n"
+	blank := "Content-Type: multipart/alternative; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\n \r\n--b\r\n" + html + "\r\n--b--\r\n"
+	pdf := "Content-Type: application/pdf\r\n\r\n%PDF"
+	for _, tc := range []struct {
+		name, mail, pref string
+		want             Format
+		text             string
+	}{
+		{"plain", plain, "txt", TXT, "plain"},
+		{"plain", plain, "htm;txt", TXT, "plain"},
+		{"plain", plain, "htm;mht", HTM, "plain"},
+		{"plain", plain, "mht", MHT, "plain"},
+		{"plain", plain, "eml;txt", EML, "plain"},
+		{"plain", plain, "htm;eml", EML, "plain"},
+		{"plain", plain, "", TXT, "plain"},
+		{"plain", plain, "doc;htm", HTM, "plain"},
+		{"plain", plain, "doc", TXT, "plain"},
+		{"html", html, "txt", TXT, "html\n"},
+		{"html", html, "txt;mht;htm", MHT, "html\n"},
+		{"alternative", alternative, "txt;htm", TXT, "plain"},
+		{"alternative", alternative, "htm;txt", HTM, "plain"},
+		{"blank text", blank, "txt;htm", HTM, "html\n"},
+		{"blank text", blank, "txt", TXT, "html\n"},
+		{"pdf", pdf, "txt", TXT, ""},
+		{"pdf", pdf, "txt;eml", EML, ""},
+		{"pdf", pdf, "mht;htm", MHT, ""},
+	} {
+		var pref []Format
+		for _, f := range strings.Split(tc.pref, ";") {
+			if f != "" {
+				pref = append(pref, Format(f))
+			}
+		}
+		b := parse(t, []byte(tc.mail), Limits{}).Body(pref)
+		if text := readText(t, b); b.Format != tc.want || text != tc.text {
+			t.Errorf("%s, %q: %s with text %q, want %s, %q", tc.name, tc.pref, b.Format, text, tc.want, tc.text)
+		}
+	}
+}
+
+// TestEveryLeafIsSomewhere checks that no leaf of a message is lost: it is
+// shown, or an attachment, or text of an alternative that was not chosen.
+func TestEveryLeafIsSomewhere(t *testing.T) {
+	t.Parallel()
+	m := parse(t, crlf("Content-Type: multipart/mixed; boundary=m", "", "--m",
+		"Content-Type: multipart/alternative; boundary=a", "", "--a", "", "plain", "--a",
+		"Content-Type: multipart/related; boundary=r", "", "--r", "Content-Type: text/html", "", "<img src=cid:1>", "--r",
+		"Content-Type: image/png; name=1.png", "Content-Id: <1>", "", "1", "--r",
+		"Content-Type: image/png; name=2.png", "Content-Id: <2>", "", "2", "--r",
+		"Content-Type: text/css", "Content-Id: <3>", "", "3", "--r--", "--a",
+		"Content-Type: text/calendar", "", "cal", "--a--", "--m",
+		"Content-Type: multipart/alternative; boundary=n", "", "--n", "Content-Type: application/pdf", "", "p", "--n--", "--m",
+		"Content-Type: text/html; name=x.htm", "", "file", "--m--"), Limits{})
+	for format, want := range map[Format]string{
+		TXT: "1.png 2.png attachment attachment.ics attachment.pdf x.htm",
+		HTM: "1.png 2.png attachment attachment.ics attachment.pdf x.htm",
+		MHT: "2.png attachment attachment.ics attachment.pdf x.htm",
+		EML: "1.png 2.png attachment attachment.ics attachment.pdf x.htm",
+	} {
+		var names []string
+		for _, a := range m.Attachments(m.Body([]Format{format})) {
+			names = append(names, a.Name)
+		}
+		if got := strings.Join(names, " "); got != want {
+			t.Errorf("%s: %s, want %s", format, got, want)
+		}
+	}
+}
+
+func TestAttachedNone(t *testing.T) {
+	t.Parallel()
+	if _, ok := parse(t, crlf("Content-Type: message/delivery-status", "", "x"), Limits{}).Attached(); ok {
+		t.Error("a delivery status is no message")
+	}
+}
+
+// TestSourceFails lets every read of the source fail in turn: the error comes
+// out, and nothing else happens.
+func TestSourceFails(t *testing.T) {
+	t.Parallel()
+	raw := crlf("Content-Type: multipart/mixed; boundary=m", "", "--m", "Content-Type: text/html; charset=utf-8", "", "<p>é", "--m",
+		"Content-Type: application/ms-tnef", "Content-Transfer-Encoding: base64", "", "eJ8+Ig==", "--m",
+		"Content-Type: message/rfc822", "Content-Transfer-Encoding: base64", "", "U3ViamVjdDogeA0KDQp0", "--m--")
+	ends := 0
+	for n := 0; ends == 0; n++ {
+		src := &failing{r: bytes.NewReader(raw), left: n}
+		m, err := Parse(src, int64(len(raw)), Limits{})
+		if err != nil {
+			if !errors.Is(err, iotest.ErrTimeout) {
+				t.Fatalf("read %d: %v", n, err)
+			}
+			continue
+		}
+		m.Attached()
+		var errs []error
+		for _, f := range []Format{TXT, HTM, MHT, EML} {
+			_, err := m.Body([]Format{f}).WriteTo(io.Discard)
+			errs = append(errs, err)
+		}
+		for _, a := range m.Attachments(m.Body(nil)) {
+			r, err := a.Open()
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = io.Copy(io.Discard, r)
+			errs = append(errs, err)
+		}
+		if err := errors.Join(errs...); err == nil && src.left < 0 {
+			t.Errorf("read %d failed, nobody said so", n)
+		}
+		if src.left >= 0 {
+			ends = n
+		}
+	}
+	if ends < 5 {
+		t.Errorf("only %d reads", ends)
+	}
+	if _, err := Parse(bytes.NewReader(raw), int64(len(raw))+1, Limits{}); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("a source that is too short: %v", err)
+	}
+}
+
+// failing fails from one read on.
+type failing struct {
+	r    *bytes.Reader
+	left int
+}
+
+func (f *failing) ReadAt(p []byte, off int64) (int, error) {
+	if f.left--; f.left < 0 {
+		return 0, iotest.ErrTimeout
+	}
+	return f.r.ReadAt(p, off)
+}
+
+func TestConcurrentUse(t *testing.T) {
+	t.Parallel()
+	m := parse(t, crlf("Content-Type: multipart/mixed; boundary=m", "", "--m", "Content-Type: text/html", "", "<p>x <img src=cid:a>", "--m",
+		"Content-Type: image/png", "Content-Id: <a>", "", "1", "--m", "Content-Type: application/ms-tnef", "", "x", "--m--"), Limits{})
+	var wg sync.WaitGroup
+	for range 4 {
+		for _, f := range []Format{TXT, HTM, MHT} {
+			wg.Go(func() {
+				b := m.Body([]Format{f})
+				if _, err := b.WriteTo(io.Discard); err != nil {
+					t.Error(err)
+				}
+				for _, a := range m.Attachments(b) {
+					digest(t, a)
+				}
+			})
+		}
+	}
+	wg.Wait()
+}

@@ -1,0 +1,79 @@
+package message
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+func TestParams(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ in, head, name, want string }{
+		{"text/plain; charset=utf-8", "text/plain", "charset", "utf-8"},
+		{"Text/Plain; Charset=\"UTF-8\"", "text/plain", "charset", "UTF-8"},
+		{"text/plain charset=utf-8", "text/plain", "charset", "utf-8"},
+		{"text/plain (comment); charset=utf-8", "text/plain", "charset", "utf-8"},
+		{"text/plain; (comment; x) charset=utf-8", "text/plain", "charset", "utf-8"},
+		{"text/plain;; charset=utf-8;;", "text/plain", "charset", "utf-8"},
+		{"text/plain; charset = utf-8", "text/plain", "charset", "utf-8"},
+		{"text/plain; charset=utf-8; charset=latin1", "text/plain", "charset", "utf-8"},
+		{"text/plain; format; charset=utf-8", "text/plain", "charset", "utf-8"},
+		{"multipart/mixed; boundary=a b c", "multipart/mixed", "boundary", "a b c"},
+		{`multipart/mixed; boundary="a=b;c"`, "multipart/mixed", "boundary", "a=b;c"},
+		{"multipart/mixed; boundary*0=a; boundary*1=b", "multipart/mixed", "boundary", "ab"},
+		{"attachment; filename=my file (1).pdf", "attachment", "filename", "my file (1).pdf"},
+		{`attachment; filename="a\"b\\c\d"`, "attachment", "filename", `a"b\c\d`},
+		{`attachment; filename="C:\temp\x.pdf"`, "attachment", "filename", `C:\temp\x.pdf`},
+		{`attachment; filename="a "b" c.pdf"; size=1`, "attachment", "filename", `a "b" c.pdf`},
+		{`attachment; filename="no end`, "attachment", "filename", "no end"},
+		{"attachment; filename*=utf-8''%C5%BE.pdf", "attachment", "filename", "ž.pdf"},
+		{"attachment; filename*=windows-1250'cs'%9E.pdf", "attachment", "filename", "ž.pdf"},
+		{"attachment; filename=x.pdf; filename*=utf-8''%C5%BE.pdf", "attachment", "filename", "ž.pdf"},
+		{"attachment; filename*=%C5%BE.pdf", "attachment", "filename", "ž.pdf"},
+		{"attachment; filename*=x-none''%C5%BE.pdf", "attachment", "filename", "ž.pdf"},
+		{"attachment; filename*=utf-8''100%.pdf", "attachment", "filename", "100%.pdf"},
+		{"attachment; filename*1*=%BE; filename*0*=utf-8''%C5", "attachment", "filename", "ž"},
+		{"attachment; filename*0=a; filename*1*=%20b; filename*2=\" c\"", "attachment", "filename", "a b c"},
+		{"attachment; filename==?utf-8?Q?=C5=BE?=", "attachment", "filename", "ž"},
+		{`attachment; filename="=?utf-8?Q?=C5?= =?utf-8?Q?=BE?="`, "attachment", "filename", "ž"},
+		{"attachment; filename=\"\x9e.pdf\"", "attachment", "filename", "ž.pdf"},
+		{"attachment; filename", "attachment", "filename", ""},
+		{"attachment; (never closed", "attachment", "filename", ""},
+		{"", "", "filename", ""},
+	} {
+		p := parseParams(tc.in)
+		if got := p.value(tc.name, "windows-1250"); p.head != tc.head || got != tc.want {
+			t.Errorf("%q: %q, %q; want %q, %q", tc.in, p.head, got, tc.head, tc.want)
+		}
+	}
+}
+
+func TestParamsBounds(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	b.WriteString("attachment")
+	for i := range 10_000 {
+		fmt.Fprintf(&b, "; filename*%d=%s", i, strings.Repeat("x", 90))
+	}
+	for _, in := range []string{b.String(), "attachment; filename=\"" + strings.Repeat("\u010d", 1<<17), "a" + strings.Repeat(";(", 1<<17), "a;b=\"" + strings.Repeat("\" ", 1<<17), strings.Repeat(";a=", 1<<17)} {
+		p := parseParams(in)
+		if len(p.list) > maxParameters {
+			t.Errorf("%.20q: %d parameters", in, len(p.list))
+		}
+		if v := p.value("filename", "windows-1250"); len(v) > maxValue {
+			t.Errorf("%.20q: a value of %d bytes", in, len(v))
+		}
+	}
+}
+
+func FuzzParams(f *testing.F) {
+	for _, s := range []string{"a/b; x=\"y\"; filename*0*=utf-8''%C5; filename*1*=%BE", "a (c) ; filename=\"a \"b\" c\"", "x;;filename==?utf-8?q?a?="} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		p := parseParams(s)
+		if len(p.list) > maxParameters || len(p.value("filename", "windows-1250")) > maxValue || len(p.value("boundary", "")) > maxValue {
+			t.Errorf("%q exceeds the bounds", s)
+		}
+	})
+}

@@ -1,0 +1,171 @@
+package message
+
+import (
+	"io"
+	"strings"
+	"sync"
+
+	"golang.org/x/text/transform"
+)
+
+// part is one node of the tree. Offsets are bytes of the message's source.
+type part struct {
+	parent *part
+	kids   []*part
+	start  int64 // of the header
+	body   int64
+	end    int64
+
+	mediaType string // lower case, type/subtype
+	boundary  string
+	closed    bool // its last delimiter was seen
+	opaque    bool // beyond a limit: handed on whole, with its header
+
+	charset     string
+	name        string // file name as sent, decoded
+	disposition string
+	encoding    coding
+	flowed      bool
+	delsp       bool
+	contentID   string // without angle brackets
+	location    string
+	rootID      string // of a multipart/related: which part is the root
+
+	unpacked io.ReaderAt // source of a part found inside a TNEF stream; offsets are its own
+
+	surveyOnce sync.Once
+	survey     survey
+	surveyErr  error
+	blankOnce  sync.Once
+	blank      bool
+	tnefOnce   sync.Once
+	tnef       *tnef
+}
+
+// Bounds of what is kept of one part's header.
+const (
+	maxParameters = 100
+	maxValue      = 4096 // bytes of one parameter, file names too
+)
+
+// describe sets what the header fields say about the part.
+func (p *part) describe(fields []field, defaultCharset string) {
+	p.mediaType = "text/plain"
+	if p.parent != nil && p.parent.mediaType == "multipart/digest" {
+		p.mediaType = "message/rfc822"
+	}
+	var ctype, disp params
+	seen := map[string]bool{}
+	for _, f := range fields {
+		if !strings.HasPrefix(f.name, "Content-") || seen[f.name] {
+			continue
+		}
+		seen[f.name] = true
+		switch f.name {
+		case "Content-Type":
+			ctype = parseParams(f.value)
+			p.setType(ctype.head)
+		case "Content-Disposition":
+			disp = parseParams(f.value)
+			p.disposition = disp.head
+		case "Content-Transfer-Encoding":
+			p.encoding = transferEncoding(f.value)
+		case "Content-Id":
+			p.contentID = cutText(strings.Trim(strings.TrimSpace(f.value), "<>"), maxValue)
+		case "Content-Location":
+			p.location = cutText(strings.Join(strings.Fields(f.value), ""), maxValue)
+		}
+	}
+	p.charset = cutText(ctype.value("charset", ""), maxValue)
+	p.rootID = strings.Trim(ctype.value("start", ""), "<>")
+	p.flowed = strings.EqualFold(ctype.value("format", ""), "flowed")
+	p.delsp = strings.EqualFold(ctype.value("delsp", ""), "yes")
+	if p.multipart() {
+		p.boundary = strings.TrimRight(ctype.value("boundary", ""), " \t")
+		if len(p.boundary) > maxBoundary {
+			p.boundary = ""
+		}
+	}
+	if p.name = disp.value("filename", defaultCharset); p.name == "" {
+		p.name = ctype.value("name", defaultCharset)
+	}
+}
+
+// setType takes the media type; what is none is text/plain (RFC 2045 §5.2).
+func (p *part) setType(head string) {
+	major, minor, ok := strings.Cut(head, "/")
+	if ok && isToken(major) && isToken(minor) && len(head) <= 255 {
+		p.mediaType = head
+	} else {
+		p.mediaType = "text/plain"
+	}
+}
+
+func (p *part) multipart() bool { return strings.HasPrefix(p.mediaType, "multipart/") }
+
+// leaf says that the part is read as one piece.
+func (p *part) leaf() bool { return p.opaque || !p.multipart() }
+
+// embedded says that the part is a whole message (RFC 2046 §5.2.1, RFC 6532).
+func (p *part) embedded() bool {
+	return p.mediaType == "message/rfc822" || p.mediaType == "message/global"
+}
+
+// heal turns multiparts in which no part was found into text, so that their
+// bytes are not lost.
+func (p *part) heal() {
+	if !p.leaf() && len(p.kids) == 0 {
+		p.mediaType = "text/plain"
+	}
+	for _, k := range p.kids {
+		k.heal()
+	}
+}
+
+// firstCharset is the label of the first text under p.
+func (p *part) firstCharset() string {
+	if p.leaf() {
+		if p.isText() {
+			return p.charset
+		}
+		return ""
+	}
+	for _, k := range p.kids {
+		if c := k.firstCharset(); c != "" {
+			return c
+		}
+	}
+	return ""
+}
+
+// open reads the part's body with its transfer encoding undone; of an opaque
+// part everything, header included, as it came.
+func (m *Message) open(p *part) io.Reader {
+	raw := m.raw(p)
+	if p.opaque {
+		return raw
+	}
+	if dec := p.encoding.decoder(); dec != nil {
+		return transform.NewReader(raw, dec)
+	}
+	return raw
+}
+
+// raw reads the bytes of a part as they stand in the source.
+func (m *Message) raw(p *part) io.Reader {
+	src, from := m.src, p.body
+	if p.unpacked != nil {
+		src = p.unpacked
+	}
+	if !p.opaque {
+		return io.NewSectionReader(src, from, p.end-from)
+	}
+	body := io.NewSectionReader(src, p.start, p.end-p.start)
+	if p.start < p.body || p.parent == nil {
+		return body
+	}
+	// The parts beyond the limit have no header of their own: with this one
+	// a mail program can still open them.
+	return io.MultiReader(strings.NewReader("MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=\""+
+		strings.ReplaceAll(p.parent.boundary, `"`, `\"`)+"\"\r\n\r\n"), body)
+}

@@ -1,0 +1,99 @@
+package message
+
+import (
+	"io"
+	"strings"
+	"testing"
+)
+
+// shape writes a tree down: subtypes, with the text of small leaves.
+func shape(t *testing.T, m *Message, p *part) string {
+	t.Helper()
+	_, name, _ := strings.Cut(p.mediaType, "/")
+	if p.leaf() {
+		b, err := io.ReadAll(m.open(p))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return name + "=" + string(b)
+	}
+	var kids []string
+	for _, k := range p.kids {
+		kids = append(kids, shape(t, m, k))
+	}
+	return name + "(" + strings.Join(kids, " ") + ")"
+}
+
+const (
+	mixed = "Content-Type: multipart/mixed; boundary=o\n\n"
+	inner = "Content-Type: multipart/alternative; boundary=i\n\n"
+)
+
+// TestStructure indexes messages whose MIME is right, broken and worse.
+func TestStructure(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ name, mail, want string }{
+		{"no header", "\na\n", "plain=a\n"},
+		{"no body", "A: b\n", "plain="},
+		{"no end of line", "A: b\n\na", "plain=a"},
+		{"only text", "a text\nof two lines\n", "plain=a text\nof two lines\n"},
+		{"text after the fields", "A: b\na text\n\nmore\n", "plain=a text\n\nmore\n"},
+		{"garbage between fields", "From x\nA: b\ngarbage\nC: d\n\na\n", "plain=a\n"},
+		{"header ends with CR CR LF", "A: b\r\r\n\r\r\na\r\n", "plain=a\r\n"},
+		{"two parts", mixed + "--o\n\na\n--o\n\nb\n--o--\n", "mixed(plain=a plain=b)"},
+		{"preamble and epilogue", mixed + "x\n--o\n\na\n--o--\ny\n", "mixed(plain=a)"},
+		{"line end of a part", mixed + "--o\n\na\n\n--o\n\n--o--", "mixed(plain=a\n plain=)"},
+		{"part without empty line", mixed + "--o\na text\n--o--\n", "mixed(plain=a text)"},
+		{"part that is a header only", mixed + "--o\nContent-Type: text/html\n--o--\n", "mixed(html=)"},
+		{"no part at all", mixed + "text\n", "plain=text\n"},
+		{"only the last delimiter", mixed + "text\n--o--\n", "plain=text\n--o--\n"},
+		{"space after a delimiter", mixed + "--o \t\n\na\n--o-- \n", "mixed(plain=a)"},
+		{"space before a delimiter", mixed + "--o\n\na\n --o--\n", "mixed(plain=a\n --o--\n)"},
+		{"delimiter that goes on", mixed + "--o\n\na\n--ob\n--o-\n--o---\n--o--\n", "mixed(plain=a\n--ob\n--o-\n--o---)"},
+		{"delimiter after the last", mixed + "--o\n\na\n--o--\n--o\n\nb\n", "mixed(plain=a plain=b\n)"},
+		{"nested", mixed + "--o\n" + inner + "--i\n\na\n--i--\n--o\n\nb\n--o--\n", "mixed(alternative(plain=a) plain=b)"},
+		{"inner never ends", mixed + "--o\n" + inner + "--i\n\na\n--o\n\nb\n--o--\n", "mixed(alternative(plain=a) plain=b)"},
+		{"outer ends inside", mixed + "--o\n" + inner + "--i\n\na\n--o--\n--i\n\nb\n", "mixed(alternative(plain=a))"},
+		{"inner has no part", mixed + "--o\n" + inner + "a\n--o\n\nb\n--o--\n", "mixed(plain=a plain=b)"},
+		{"inner without boundary", mixed + "--o\nContent-Type: multipart/related\n\n--x\n\na\n--x--\n--o\n\nb\n--o--\n", "mixed(related(plain=a) plain=b)"},
+		{"inner without boundary or part", mixed + "--o\nContent-Type: multipart/related\n\na\n--o\n\nb\n--o--\n", "mixed(plain=a plain=b)"},
+		{"boundary is a prefix", mixed + "--o\nContent-Type: multipart/alternative; boundary=oo\n\n--oo\n\na\n--oo--\n--o--\n", "mixed(alternative(plain=a))"},
+		{"boundary with dashes", "Content-Type: multipart/mixed; boundary=\"--\"\n\n----\n\na\n------\n", "mixed(plain=a)"},
+		{"boundary too long", "Content-Type: multipart/mixed; boundary=" + strings.Repeat("b", 2000) + "\n\n--" + strings.Repeat("b", 2000) + "\n\na\n",
+			"plain=--" + strings.Repeat("b", 2000) + "\n\na\n"},
+		{"encoded multipart", "Content-Type: multipart/mixed; boundary=o\nContent-Transfer-Encoding: base64\n\n--o\n\na\n--o--\n", "mixed(plain=a)"},
+		{"digest", "Content-Type: multipart/digest; boundary=o\n\n--o\n\nA: b\n--o\nContent-Type: text/plain\n\na\n--o--\n", "digest(rfc822=A: b plain=a)"},
+		{"message inside", mixed + "--o\nContent-Type: message/rfc822\n\n" + inner + "--i\n\na\n--i--\n--o--\n", "mixed(rfc822=" + inner + "--i\n\na\n--i--)"},
+		{"type that is none", mixed + "--o\nContent-Type: text\n\na\n--o\nContent-Type: a b/c\n\nb\n--o\nContent-Type: x/\x01\n\nc\n--o--\n", "mixed(plain=a plain=b plain=c)"},
+		{"two types", "Content-Type: text/html\nContent-Type: multipart/mixed; boundary=o\n\n--o\n", "html=--o\n"},
+		{"long line", mixed + "--o\n\n" + strings.Repeat("a", 3*scanBuffer) + "\n--o--\n", "mixed(plain=" + strings.Repeat("a", 3*scanBuffer) + ")"},
+		{"long line that ends like a delimiter", mixed + "--o\n\n" + strings.Repeat("a", scanBuffer) + "--o\n--o--\n", "mixed(plain=" + strings.Repeat("a", scanBuffer) + "--o)"},
+	} {
+		for end, s := range map[string]string{"LF": tc.mail, "CRLF": strings.ReplaceAll(tc.mail, "\n", "\r\n")} {
+			t.Run(tc.name+" "+end, func(t *testing.T) {
+				t.Parallel()
+				m := parse(t, []byte(s), Limits{})
+				want := tc.want
+				if end == "CRLF" {
+					want = strings.ReplaceAll(want, "\n", "\r\n")
+				}
+				if got := shape(t, m, m.root); got != want {
+					t.Errorf("%.300q, want %.300q", got, want)
+				}
+			})
+		}
+	}
+}
+
+// TestPartHeaderBound cuts a part's header, not its body.
+func TestPartHeaderBound(t *testing.T) {
+	t.Parallel()
+	header := "Content-Type: application/pdf\n" + strings.Repeat("X-A: b\n", maxPartHeader) + "Content-Disposition: attachment; filename=lost.pdf\n"
+	m := parse(t, []byte(mixed+"--o\n"+header+"\nbody\n--o\n\nb\n--o--\n"), Limits{})
+	if got := shape(t, m, m.root); got != "mixed(pdf=body plain=b)" {
+		t.Error(got)
+	}
+	if notes := m.Truncated(); len(notes) != 1 || notes[0] != "header of part 2 cut to 65536 bytes" {
+		t.Errorf("notes %q", notes)
+	}
+}

@@ -1,0 +1,110 @@
+package message
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+func TestDecodeWords(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ name, in, want string }{
+		{"plain", "Hello", "Hello"},
+		{"Q", "=?iso-8859-2?Q?P=F8=EDli=B9?=", "Příliš"},
+		{"Q with spaces", "=?utf-8?Q?a_b c?=", "a b c"},
+		{"B", "=?UTF-8?B?xb5sdcWl?=", "žluť"},
+		{"lower case, language", "=?utf-8*cs?b?xb5sdcWl?=", "žluť"},
+		{"between words", "=?utf-8?Q?a?= \t =?utf-8?Q?b?=", "ab"},
+		{"between other charsets", "=?utf-8?Q?a?= =?iso-8859-1?Q?=E9?= x", "aé x"},
+		{"text around", "x =?utf-8?Q?a?= y", "x a y"},
+		{"no space around", "x=?utf-8?Q?a?=y", "xay"},
+		{"inside a character, Q", "=?utf-8?Q?=C5?= =?utf-8?Q?=BE?=", "ž"},
+		{"inside a character, B", "=?utf-8?B?xQ==?= =?utf-8?B?vg==?=", "ž"},
+		{"inside a quantum", "=?utf-8?B?xb5sd?= =?utf-8?B?cWl?=", "žluť"},
+		{"padding left out", "=?utf-8?B?YQ?= =?utf-8?B?YmM?=", "abc"},
+		{"unknown charset, UTF-8", "=?x-none?Q?=C5=BE?=", "ž"},
+		{"unknown charset, not UTF-8", "=?x-none?Q?=E9?=", "é"},
+		{"labelled UTF-8 but is not", "=?utf-8?Q?caf=E9?=", "café"},
+		{"cut character at the end", "=?utf-8?Q?=C5=BE=C5?=", "ž\uFFFD"},
+		{"raw UTF-8", "ž =?utf-8?Q?a?=", "ž a"},
+		{"raw windows-1252", "caf\xe9", "café"},
+		{"bad hex", "=?utf-8?Q?a=ZZb=?=", "a=ZZb="},
+		{"garbage in base64", "=?utf-8?B?Y*Q=?=", "a"},
+		{"no end", "=?utf-8?Q?a", "=?utf-8?Q?a"},
+		{"no encoding", "=?utf-8?X?a?=", "=?utf-8?X?a?="},
+		{"no charset", "=??Q?a?=", "=??Q?a?="},
+		{"word in the garbage", "=?=?utf-8?Q?a?=", "=?a"},
+		{"empty word", "=?utf-8?Q??=x", "x"},
+		{"cp names", "=?CP-1250?Q?=9E?= =?win-1250?Q?=9E?= =?cp932?B?g1g=?=", "žžス"},
+		{"utf-7", "=?utf-7?Q?+AX4-?=", "ž"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			if got := decodeWords(tc.in, "windows-1252"); got != tc.want {
+				t.Errorf("%q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+// TestDecodeWordsLinear gives the decoder what makes naive ones quadratic; it
+// would not end in the time of a test.
+func TestDecodeWordsLinear(t *testing.T) {
+	t.Parallel()
+	const n = 1 << 18
+	for _, unit := range []string{"=?", "=?utf-8?Q?", "=?utf-8?Q?a?=", "=?a?Q?=?b?Q?", "?=", "=?utf-8?B?YQ", "=?x?=", "=?utf-8?Q?a?= "} {
+		for _, end := range []string{"", "?="} {
+			got := decodeWords(strings.Repeat(unit, n/len(unit))+end, "windows-1252")
+			if !utf8.ValidString(got) || len(got) > n+2 {
+				t.Errorf("%q: %d bytes, valid %v", unit, len(got), utf8.ValidString(got))
+			}
+		}
+	}
+}
+
+func TestCharsetNames(t *testing.T) {
+	t.Parallel()
+	for label, in := range map[string]string{
+		"cp1250": "\x9e", "CP-1250": "\x9e", "win-1250": "\x9e", "windows1250": "\x9e", "x-cp1250": "\x9e",
+		"Windows-1250": "\x9e", "ISO-8859-2": "\xbe", "iso8859-2": "\xbe", "latin2": "\xbe", "ISO_8859-2:1987": "\xbe",
+		"cp852": "\xa7", "IBM852": "\xa7", "x-mac-ce": "\xec", "28592": "\xbe", "utf-8": "ž", "utf8": "ž", "UTF-7": "+AX4-",
+		"utf-16le": "\x7e\x01", "utf-16be": "\x01\x7e", "UTF-16": "\x01\x7e", "\"utf-8\"": "ž", "utf-8-sig": "ž", "iso-8859-4": "\xbe",
+		"windows-1257": "\xfe", "cp775": "", "gb18030": "\x81\x30\x91\x38",
+	} {
+		d, ok := charsetDecoder(label)
+		if label == "cp775" {
+			if ok {
+				t.Errorf("%s is known", label)
+			}
+			continue
+		}
+		if !ok {
+			t.Errorf("%s is unknown", label)
+			continue
+		}
+		if got := decodeBytes([]byte(in), label, "windows-1252"); got != "ž" && label != "gb18030" {
+			t.Errorf("%s: %q is %q", label, in, got)
+		}
+		d.Reset()
+	}
+	for _, label := range []string{"", "unknown-8bit", "8bit", "default", "binary", "x-user-undefined", "iso-2022-kr", strings.Repeat("x", 1000)} {
+		if _, ok := charsetDecoder(label); ok {
+			t.Errorf("%.20q is known", label)
+		}
+	}
+}
+
+func FuzzDecodeWords(f *testing.F) {
+	for _, s := range []string{"=?utf-8?B?xb5sd?= =?utf-8?B?cWl?=", "=?iso-2022-jp?B?GyRCJDMbKEI=?=", "a =?utf-7?q?+2D3eAA-?= b", "=?hz?q?~{a?=", "caf\xe9=?gb18030?b?gTCROA==?="} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		got := decodeWords(s, "windows-1250")
+		if !utf8.ValidString(got) || len(got) > 4*len(s)+16 {
+			t.Errorf("%q gives %q", s, got)
+		}
+		if strings.ContainsFunc(spaceControls(got), func(r rune) bool { return r < ' ' }) {
+			t.Errorf("%q gives a control character", s)
+		}
+	})
+}
