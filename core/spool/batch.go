@@ -1,0 +1,246 @@
+package spool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+)
+
+// Batch is the jobs of one message: all become visible, or none. It is used by one goroutine at a time; batches do not disturb each
+// other. Every batch ends with Commit or Abort.
+type Batch struct {
+	spool   *Spool
+	jobs    []*Job
+	folders []*folder // distinct; the first holds the record that decides
+	state   batchState
+	err     error // first failure while filling
+	record  *batchRecord
+}
+
+type batchState string
+
+const (
+	filling   batchState = "being filled"
+	staged    batchState = "staged"
+	committed batchState = "committed"
+	aborted   batchState = "aborted"
+)
+
+// NewBatch begins the jobs of one message.
+func (s *Spool) NewBatch() *Batch { return &Batch{spool: s, state: filling} }
+
+// NewJob takes an ID and adds a job for the output folder.
+func (b *Batch) NewJob(folderName string) (*Job, error) {
+	if b.state != filling {
+		return nil, fmt.Errorf("new job: the batch is %s", b.state)
+	}
+	f, err := b.spool.folder(folderName)
+	if err != nil {
+		return nil, err
+	}
+	n, err := b.spool.ids.next()
+	if err != nil {
+		return nil, err
+	}
+	j := &Job{batch: b, folder: f, id: formatID(n), writing: map[string]*dataFile{}}
+	j.place, j.stem = f.place, j.id
+	if b.spool.instance != "" {
+		j.stem = b.spool.instance + "-" + j.id
+	}
+	// A visible CTL of this name is an older job's: refused here already, so that recovery may take a visible CTL for this job's own.
+	if taken, err := exists(j.shownPath(j.control())); err != nil {
+		return nil, fmt.Errorf("job %s: %w", j.stem, err)
+	} else if taken {
+		return nil, fmt.Errorf("job %s: %s exists already: the ID counter is behind the folder; set id_allocated to the highest number in it", j.stem, j.shownPath(j.control()))
+	}
+	b.jobs = append(b.jobs, j)
+	if !slices.Contains(b.folders, f) {
+		b.folders = append(b.folders, f)
+	}
+	return j, nil
+}
+
+// Stage puts everything on disk. After it Commit does nothing but renames and fsyncs of directories. On an error the batch is aborted.
+func (b *Batch) Stage(ctx context.Context) error {
+	if b.state != filling {
+		return fmt.Errorf("stage: the batch is %s", b.state)
+	}
+	if err := b.stage(ctx); err != nil {
+		b.Abort()
+		return fmt.Errorf("stage: %w", err)
+	}
+	b.state = staged
+	return nil
+}
+
+func (b *Batch) stage(ctx context.Context) error {
+	if err := errors.Join(b.err, ctx.Err()); err != nil {
+		return err
+	}
+	for _, j := range b.jobs {
+		if !j.controlled || len(j.writing) > 0 {
+			return fmt.Errorf("job %s: CTL staged: %t, files not closed: %d", j.stem, j.controlled, len(j.writing))
+		}
+	}
+	if len(b.jobs) > 1 {
+		b.record = newBatchRecord(b.jobs)
+		if err := b.record.write(b.spool.disk); err != nil {
+			return err
+		}
+	}
+	for _, f := range b.folders {
+		if err := f.staged.sync(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Commit makes all jobs visible and returns when that is on disk. On an error no job of the batch is visible, unless a reader has taken
+// it in that instant or the disk refuses the undoing too; both are logged. Once begun it does not heed ctx.
+func (b *Batch) Commit(ctx context.Context) error {
+	if b.state != staged {
+		return fmt.Errorf("commit: the batch is %s", b.state)
+	}
+	if err := ctx.Err(); err != nil {
+		b.Abort()
+		return fmt.Errorf("commit: %w", err)
+	}
+	shown, err := b.show()
+	if err != nil {
+		b.undo(shown, true)
+		return fmt.Errorf("commit: %w", err)
+	}
+	b.state = committed
+	b.tidy()
+	return nil
+}
+
+// show is steps 5 to 7 of the protocol. It returns the jobs whose CTL may be visible.
+func (b *Batch) show() (shown []*Job, err error) {
+	d := b.spool.disk
+	if b.record != nil {
+		if err := b.record.decide(d); err != nil {
+			return nil, err
+		}
+		if err := b.folders[0].staged.sync(); err != nil {
+			return nil, err
+		}
+	}
+	for _, j := range b.jobs {
+		if err := j.show(d, j.data); err != nil {
+			return nil, err
+		}
+	}
+	for i, j := range b.jobs {
+		if err := j.showControl(d); err != nil {
+			return b.jobs[:i+1], err
+		}
+	}
+	return b.jobs, b.syncFolders()
+}
+
+// tidy removes what only recovery would have needed. What it leaves, recovery removes.
+func (b *Batch) tidy() {
+	var errs []error
+	if b.record != nil {
+		errs = append(errs, b.record.remove(b.spool.disk))
+	}
+	for _, j := range b.jobs {
+		errs = append(errs, j.unmark(b.spool.disk))
+	}
+	if err := errors.Join(errs...); err != nil {
+		b.spool.log.Warn("staging not tidied; the next recovery does it", "error", err)
+	}
+}
+
+// Abort throws the jobs away. It does nothing after Commit or a second time. What cannot be removed is logged and left for recovery.
+func (b *Batch) Abort() {
+	if b.state == filling || b.state == staged {
+		b.undo(nil, false)
+	}
+}
+
+// undo ends the batch without jobs. shown are those whose CTL may be visible; begun says that files may have left staging.
+func (b *Batch) undo(shown []*Job, begun bool) {
+	b.state = aborted
+	for _, j := range b.jobs {
+		for _, w := range j.writing {
+			_ = w.file.close() // it is thrown away
+		}
+		clear(j.writing)
+	}
+	if err := b.withdraw(shown, begun); err != nil {
+		for _, j := range b.jobs {
+			b.spool.log.Error("job could not be undone; the next start settles it", "job", j.stem, "folder", j.Folder, "error", err)
+		}
+	}
+}
+
+// withdraw takes the steps of show back, last first. Where one fails it stops: every later one relies on it.
+func (b *Batch) withdraw(shown []*Job, begun bool) error {
+	d := b.spool.disk
+	taken := map[*Job]bool{}
+	for _, j := range slices.Backward(shown) {
+		err := j.hideControl(d)
+		if errors.Is(err, fs.ErrNotExist) {
+			taken[j] = true
+			b.spool.log.Warn("job was taken by its reader before it could be undone", "job", j.stem, "folder", j.Folder)
+		} else if err != nil {
+			return err
+		}
+	}
+	if len(shown) > 0 {
+		if err := b.syncFolders(); err != nil {
+			return err
+		}
+	}
+	if b.record != nil {
+		if err := b.record.revoke(d); err != nil {
+			return err
+		}
+	}
+	if begun {
+		if err := b.hideData(taken); err != nil {
+			return err
+		}
+	}
+	for _, j := range b.jobs {
+		if err := j.discard(d); err != nil {
+			return err
+		}
+	}
+	if b.record != nil {
+		return b.record.remove(d)
+	}
+	return nil
+}
+
+// hideData removes from the folders what of the jobs has left staging.
+func (b *Batch) hideData(taken map[*Job]bool) error {
+	if b.record != nil {
+		if err := b.folders[0].staged.sync(); err != nil {
+			return err
+		}
+	}
+	for _, j := range b.jobs {
+		if taken[j] {
+			continue
+		}
+		if err := j.hide(b.spool.disk); err != nil {
+			return err
+		}
+	}
+	return b.syncFolders()
+}
+
+func (b *Batch) syncFolders() error {
+	for _, f := range b.folders {
+		if err := f.visible.sync(); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,124 @@
+package spool
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/iotest"
+)
+
+func TestBuffer(t *testing.T) {
+	t.Parallel()
+	folder := tempFolders(t, 1)[0]
+	s := openSpool(t, Config{}, disk{noSyncForTesting: true})
+	text := []byte(strings.Repeat("0123456789abcdef", 64))
+	for _, mem := range []int64{-1, 0, 1, 15, 1023, 1024, 1025, 1 << 20} {
+		for _, step := range []int{1, 7, 1024} {
+			b := s.NewBuffer("", mem)
+			b.SetFolder(folder)
+			for rest := text; len(rest) > 0; {
+				n, err := b.Write(rest[:min(step, len(rest))])
+				if err != nil {
+					t.Fatal(err)
+				}
+				rest = rest[n:]
+			}
+			if b.Size() != int64(len(text)) || int64(len(b.head)) > max(mem, 0) || (b.rest != nil) != (mem < 1024) {
+				t.Errorf("memory %d, writes of %d: size %d, in memory %d, spilled %t", mem, step, b.Size(), len(b.head), b.rest != nil)
+			}
+			if err := iotest.TestReader(io.NewSectionReader(b, 0, b.Size()), text); err != nil {
+				t.Errorf("memory %d, writes of %d: %v", mem, step, err)
+			}
+			if err := b.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	wantOnlyOurs(t, s, []string{folder})
+}
+
+func TestBufferReadAtEdges(t *testing.T) {
+	t.Parallel()
+	s := openSpool(t, Config{}, disk{noSyncForTesting: true})
+	b := s.NewBuffer(tempFolders(t, 1)[0], 4)
+	if _, err := b.Write([]byte("01234567")); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		off  int64
+		size int
+		want string
+		err  error
+	}{
+		{0, 4, "0123", nil}, {2, 4, "2345", nil}, {4, 4, "4567", nil}, {0, 9, "01234567", io.EOF}, {8, 1, "", io.EOF}, {100, 1, "", io.EOF}, {8, 0, "", nil},
+	} {
+		p := make([]byte, tt.size)
+		n, err := b.ReadAt(p, tt.off)
+		if string(p[:n]) != tt.want || !errors.Is(err, tt.err) {
+			t.Errorf("ReadAt(%d, %d): %q, %v", tt.off, tt.size, p[:n], err)
+		}
+	}
+	if _, err := b.ReadAt(make([]byte, 1), -1); err == nil {
+		t.Error("negative offset")
+	}
+	if err := b.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestBufferFails(t *testing.T) {
+	t.Parallel()
+	folder := tempFolders(t, 1)[0]
+	w := &watcher{}
+	s := openSpool(t, Config{}, w.disk())
+	b := s.NewBuffer("", 4)
+	if n, err := b.Write([]byte("01234567")); n != 4 || err == nil {
+		t.Errorf("spilled without a folder: %d, %v", n, err)
+	}
+	if err := s.Use([]string{folder}); err != nil {
+		t.Fatal(err)
+	}
+	for _, op := range []string{"create", "write"} {
+		w.reset(func(_ int, c call) error {
+			if c.op == op {
+				return syscall.ENOSPC
+			}
+			return nil
+		})
+		b := s.NewBuffer(folder, 4)
+		if n, err := b.Write([]byte("01234567")); n != 4 || b.Size() != 4 || !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("%s fails: %d, %v", op, n, err)
+		}
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	wantOnlyOurs(t, s, []string{folder})
+}
+
+func FuzzBuffer(f *testing.F) {
+	f.Add([]byte("0123456789"), int64(4), int64(3), 5, 3)
+	f.Add([]byte{}, int64(0), int64(0), 1, 1)
+	s := openSpool(f, Config{}, disk{noSyncForTesting: true})
+	folder := tempFolders(f, 1)[0]
+	f.Fuzz(func(t *testing.T, data []byte, mem, off int64, size, step int) {
+		b := s.NewBuffer(folder, mem)
+		defer b.Close()
+		step = max(step%1000, 1)
+		for rest := data; len(rest) > 0; rest = rest[min(step, len(rest)):] {
+			if _, err := b.Write(rest[:min(step, len(rest))]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		off, size = max(off, 0), max(size%100_000, 0)
+		got, want := make([]byte, size), make([]byte, size)
+		n, err := b.ReadAt(got, off)
+		m, wantErr := bytes.NewReader(data).ReadAt(want, off)
+		if size > 0 && (n != m || !bytes.Equal(got, want) || (err == nil) != (wantErr == nil)) {
+			t.Errorf("ReadAt(%d, %d): %d %v, want %d %v", off, size, n, err, m, wantErr)
+		}
+	})
+}

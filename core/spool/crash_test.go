@@ -1,0 +1,268 @@
+package spool
+
+import (
+	"bytes"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// batches are the shapes of batch that the sweeps go through: folders by number, one job for each.
+var batches = []struct {
+	name    string
+	folders []int
+	faults  func(int, call) error
+}{
+	{"one job", []int{0}, nil},
+	{"three jobs in one folder", []int{0, 0, 0}, nil},
+	{"three jobs in two folders", []int{0, 1, 0}, nil},
+	{"one job, links only", []int{0}, onlyLinks},
+	{"two jobs in two folders, links only", []int{1, 0}, onlyLinks},
+}
+
+func pick(folders []string, numbers []int) []string {
+	var picked []string
+	for _, n := range numbers {
+		picked = append(picked, folders[n])
+	}
+	return picked
+}
+
+// crashed delivers a batch on a machine that stops after n calls, and returns how far it came.
+func crashed(t *testing.T, folders []string, numbers []int, faults func(int, call) error, n int) (done, acknowledged bool) {
+	t.Helper()
+	w := &watcher{}
+	s := openSpool(t, Config{}, w.disk())
+	if err := s.Use(folders); err != nil {
+		t.Fatal(err)
+	}
+	w.reset(crashAfter(n))
+	if faults != nil {
+		w.reset(both(crashAfter(n), faults))
+	}
+	_, err := deliver(t.Context(), s, pick(folders, numbers)...)
+	done = len(w.seen()) <= n
+	abandon(s)
+	return done, err == nil
+}
+
+// wantAllOrNone checks the folders after recovery.
+func wantAllOrNone(t *testing.T, folders []string, jobs int, acknowledged bool) {
+	t.Helper()
+	found := 0
+	for _, folder := range folders {
+		found += len(visible(t, folder))
+	}
+	if found != 0 && found != jobs {
+		t.Errorf("%d of %d jobs are visible", found, jobs)
+	}
+	if acknowledged && found != jobs {
+		t.Errorf("acknowledged, but %d of %d jobs are visible", found, jobs)
+	}
+	wantNothingStaged(t, folders...)
+}
+
+func TestCrashAtEveryCall(t *testing.T) {
+	t.Parallel()
+	for _, tt := range batches {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			outcomes := map[bool]int{}
+			for n := 0; ; n++ {
+				folders := tempFolders(t, 2)
+				done, acknowledged := crashed(t, folders, tt.folders, tt.faults, n)
+				recoverWith(t, nil, folders...)
+				wantAllOrNone(t, folders, len(tt.folders), acknowledged)
+				outcomes[acknowledged]++
+				if t.Failed() {
+					t.Fatalf("after call %d", n)
+				}
+				if done {
+					break
+				}
+			}
+			if outcomes[true] < 2 || outcomes[false] < 15 {
+				t.Errorf("the sweep saw too little: %v", outcomes)
+			}
+		})
+	}
+}
+
+// Recovery itself may be killed at any call, and the next one must come to the same end.
+func TestCrashOfRecoveryAtEveryCall(t *testing.T) {
+	t.Parallel()
+	numbers := []int{0, 1}
+	for n := firstRename(t, numbers); ; n++ { // before it recovery only removes what is staged
+		var done bool
+		for m := 0; ; m++ {
+			folders := tempFolders(t, 2)
+			var acknowledged bool
+			done, acknowledged = crashed(t, folders, numbers, nil, n)
+			w := &watcher{}
+			s := openSpool(t, Config{}, w.disk())
+			w.reset(crashAfter(m))
+			_ = s.Use(folders) // its error is the crash
+			recovered := len(w.seen()) <= m
+			abandon(s)
+			recoverWith(t, nil, folders...)
+			wantAllOrNone(t, folders, len(numbers), acknowledged)
+			if t.Failed() {
+				t.Fatalf("after call %d of the delivery, %d of the recovery", n, m)
+			}
+			if recovered {
+				break
+			}
+		}
+		if done {
+			break
+		}
+	}
+}
+
+// firstRename counts the calls that a delivery makes before its first rename.
+func firstRename(t *testing.T, numbers []int) int {
+	t.Helper()
+	w := &watcher{}
+	s := openSpool(t, Config{}, w.disk())
+	folders := tempFolders(t, 2)
+	if err := s.Use(folders); err != nil {
+		t.Fatal(err)
+	}
+	w.reset(nil)
+	if _, err := deliver(t.Context(), s, pick(folders, numbers)...); err != nil {
+		t.Fatal(err)
+	}
+	n := slices.IndexFunc(w.seen(), func(c call) bool { return c.op == "rename" })
+	if n < 10 {
+		t.Fatalf("first rename is call %d of %v", n, w.seen())
+	}
+	return n
+}
+
+// Recovery may begin at any of the folders a batch reaches into, and know only that one.
+func TestRecoveryFromOneFolderSettlesTheOthers(t *testing.T) {
+	t.Parallel()
+	for n := 0; ; n++ {
+		folders := tempFolders(t, 2)
+		done, acknowledged := crashed(t, folders, []int{0, 1}, nil, n)
+		recoverWith(t, nil, folders[1])
+		recoverWith(t, nil, folders[0])
+		wantAllOrNone(t, folders, 2, acknowledged)
+		if t.Failed() {
+			t.Fatalf("after call %d", n)
+		}
+		if done {
+			break
+		}
+	}
+}
+
+// What a power cut may leave on a file system that does not keep the order of renames, or where a rename is a link and a removal.
+func TestVisibleJobIsCompleted(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		data, control func(from, to string) error
+		logged        bool
+	}{
+		"CTL before its data":               {nil, os.Rename, true},
+		"CTL by both names before its data": {nil, os.Link, true},
+		"all by both names":                 {os.Link, os.Link, true},
+		"data by both names":                {os.Link, os.Rename, true},
+		"CTL by both names":                 {os.Rename, os.Link, false},
+		"all, but for the markers":          {os.Rename, os.Rename, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			folder := tempFolders(t, 1)[0]
+			s := openSpool(t, Config{}, disk{noSyncForTesting: true})
+			b := s.NewBatch()
+			if err := fill(b, []string{folder}); err != nil {
+				t.Fatal(err)
+			}
+			if err := b.Stage(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			j := b.jobs[0]
+			for _, name := range j.data {
+				if tt.data == nil {
+					break
+				}
+				if err := tt.data(j.stagedPath(name), j.shownPath(name)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := tt.control(j.stagedPath(j.control()), j.shownPath(j.control())); err != nil {
+				t.Fatal(err)
+			}
+			abandon(s)
+			var log bytes.Buffer
+			recoverWith(t, slog.New(slog.NewTextHandler(&log, nil)), folder)
+			wantVisible(t, []string{folder}, 1)
+			wantNothingStaged(t, folder)
+			if strings.Contains(log.String(), "job=00000001") != tt.logged || strings.Contains(log.String(), "ERROR") {
+				t.Errorf("log:\n%s", &log)
+			}
+		})
+	}
+}
+
+// Another process is at the other end of a batch: neither end is touched until it has finished.
+func TestRecoveryWaitsForAnother(t *testing.T) {
+	t.Parallel()
+	folders := tempFolders(t, 2)
+	crashed(t, folders, []int{0, 1}, nil, firstRename(t, []int{0, 1})+2) // decided
+	locks, err := filepath.Glob(filepath.Join(folders[1], stagingName, "*"+lockSuffix))
+	if err != nil || len(locks) != 1 {
+		t.Fatalf("locks: %q, %v", locks, err)
+	}
+	other, err := tryLockOwner(locks[0])
+	if err != nil || other == nil {
+		t.Fatalf("lock: %v", err)
+	}
+	before := stagedNames(t, folders[0])
+	recoverWith(t, nil, folders...)
+	if got := stagedNames(t, folders[0]); !slices.Equal(got, before) {
+		t.Errorf("staged: %q, before %q", got, before)
+	}
+	if err := other.Unlock(); err != nil {
+		t.Fatal(err)
+	}
+	recoverWith(t, nil, folders...)
+	wantVisible(t, folders, 2)
+	wantNothingStaged(t, folders...)
+}
+
+// What recovery undoes must never be another job's, even if the IDs were reset and names meet.
+func TestRecoverySparesOlderFiles(t *testing.T) {
+	t.Parallel()
+	folder := tempFolders(t, 1)[0]
+	old := filepath.Join(folder, "00000001.txt")
+	if err := os.WriteFile(old, []byte("old"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	for n := 0; ; n++ {
+		w := &watcher{}
+		s := openSpool(t, Config{}, w.disk())
+		if err := s.Use([]string{folder}); err != nil {
+			t.Fatal(err)
+		}
+		w.reset(crashAfter(n))
+		_, err := deliver(t.Context(), s, folder)
+		if err == nil {
+			t.Fatal("delivered over an older file")
+		}
+		done := len(w.seen()) <= n
+		abandon(s)
+		recoverWith(t, nil, folder)
+		if got, err := os.ReadFile(old); err != nil || string(got) != "old" || len(list(t, folder)) != 1 {
+			t.Fatalf("after call %d the older file is %q (%v), the folder %q", n, got, err, list(t, folder))
+		}
+		wantNothingStaged(t, folder)
+		if done {
+			break
+		}
+	}
+}

@@ -1,0 +1,93 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+)
+
+// leftovers is what a dead owner's staging directory holds.
+type leftovers struct {
+	jobs    map[string]*leftJob // by stem
+	records []*batchRecord      // all that can be read
+	decided []*batchRecord      // of them, those that decide
+	others  []string            // names of what is no job's: records, buffers, data files without a marker
+}
+
+// leftJob is a job as far as it is still staged.
+type leftJob struct {
+	jobFiles
+	controlled bool     // its CTL is here
+	here       []string // data files that are here
+}
+
+func listLeftovers(d disk, p place) (*leftovers, error) {
+	left := &leftovers{jobs: map[string]*leftJob{}}
+	entries, err := d.readDir(p.staging())
+	if errors.Is(err, fs.ErrNotExist) {
+		return left, nil // only the lock was left
+	}
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]bool{}
+	for _, e := range entries {
+		names[e.Name()] = true
+	}
+	job := func(stem string) *leftJob {
+		if left.jobs[stem] == nil {
+			left.jobs[stem] = &leftJob{jobFiles: jobFiles{place: p, stem: stem}}
+		}
+		return left.jobs[stem]
+	}
+	for marker := range names {
+		if stem, name, ok := parseMarker(marker); ok {
+			j := job(stem)
+			j.data = append(j.data, name)
+			if names[name] {
+				j.here = append(j.here, name)
+			}
+			delete(names, marker)
+			delete(names, name)
+		}
+	}
+	for name := range names {
+		stem, ok := strings.CutSuffix(name, controlSuffix)
+		if ok && isElement(stem) {
+			job(stem).controlled = true
+			continue
+		}
+		left.others = append(left.others, name)
+		if err := left.addRecord(d, p, name); err != nil {
+			return nil, err
+		}
+	}
+	return left, nil
+}
+
+// addRecord reads the file if it is a record.
+func (l *leftovers) addRecord(d disk, p place, name string) error {
+	decides := strings.HasSuffix(name, decisionSuffix)
+	if !strings.HasPrefix(name, recordPrefix) || !decides && !strings.HasSuffix(name, recordSuffix) {
+		return nil
+	}
+	path := filepath.Join(p.staging(), name)
+	data, err := d.readFile(path, recordLimit)
+	if err != nil {
+		return err
+	}
+	r, err := parseRecord(data)
+	switch {
+	case err == nil && decides:
+		l.decided = append(l.decided, r)
+	case err != nil && decides:
+		// It was on disk whole before it got this name. Neither completing nor undoing the batch is safe now.
+		return fmt.Errorf("%s is damaged (%w): move the jobs beside it into the output folder by hand, data files before CTL, then remove it", path, err)
+	case err != nil:
+		return nil // torn by the crash while it was written: its batch was never staged
+	}
+	l.records = append(l.records, r)
+	return nil
+}

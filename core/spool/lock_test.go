@@ -1,0 +1,100 @@
+package spool
+
+import (
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+)
+
+// A recovery sees a new owner's lock before the owner holds it, takes it for a dead one's and removes it: the owner must end up with
+// the lock on the file that has the name.
+func TestLockSurvivesRecovery(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "owner.lock")
+	var wg sync.WaitGroup
+	stop := make(chan struct{})
+	for range 2 {
+		wg.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				l, err := tryLockOwner(path)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if l != nil {
+					if err := releaseOwner(l); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+		})
+	}
+	for range 50 {
+		l, err := lockOwner(path)
+		if err != nil {
+			t.Error(err)
+			break
+		}
+		if named, err := stillNamed(l); err != nil || !named {
+			t.Errorf("locked a file without a name (%v)", err)
+		}
+		if second, err := tryLockOwner(path); err != nil || second != nil {
+			t.Errorf("locked twice (%v)", err)
+		}
+		if err := l.Unlock(); err != nil {
+			t.Error(err)
+		}
+	}
+	close(stop)
+	wg.Wait()
+}
+
+func TestLockOnRemovedFileIsNone(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "owner.lock")
+	l, err := lockOwner(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if named, err := stillNamed(l); err != nil || named {
+		t.Errorf("named: %t, %v", named, err)
+	}
+	if err := os.WriteFile(path, nil, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if named, err := stillNamed(l); err != nil || named {
+		t.Errorf("another file has the name: %t, %v", named, err)
+	}
+	if err := l.Unlock(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestReleaseRemovesTheFile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "owner.lock")
+	for range 2 {
+		l, err := lockOwner(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := releaseOwner(l); err != nil {
+			t.Fatal(err)
+		}
+		if there, err := exists(path); there || err != nil {
+			t.Errorf("lock file there: %t, %v", there, err)
+		}
+	}
+	if _, err := lockOwner(filepath.Join(t.TempDir(), "missing", "owner.lock")); err == nil {
+		t.Error("locked in a directory that is not there")
+	}
+}

@@ -1,0 +1,191 @@
+package spool
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// trace is the calls of one delivery.
+type trace []call
+
+func traceOf(t *testing.T, folders []string, deliverTo ...string) (trace, *Spool) {
+	t.Helper()
+	w := &watcher{}
+	s := openSpool(t, Config{}, w.disk())
+	if err := s.Use(folders); err != nil {
+		t.Fatal(err)
+	}
+	w.reset(nil)
+	if _, err := deliver(t.Context(), s, deliverTo...); err != nil {
+		t.Fatal(err)
+	}
+	return w.seen(), s
+}
+
+// where lists the calls that match.
+func (tr trace) where(op string, match func(path string) bool) []int {
+	var at []int
+	for i, c := range tr {
+		if c.op == op && match(c.path) {
+			at = append(at, i)
+		}
+	}
+	return at
+}
+
+func path(want string) func(string) bool { return func(p string) bool { return p == want } }
+
+func inside(dir, suffix string) func(string) bool {
+	return func(p string) bool { return filepath.Dir(p) == dir && strings.HasSuffix(p, suffix) }
+}
+
+// wantBefore checks that there are n calls a and m calls b, and that all of a come before all of b.
+func (tr trace) wantBefore(t *testing.T, what string, a []int, n int, b []int, m int) {
+	t.Helper()
+	if len(a) != n || len(b) != m || slices.Max(a) >= slices.Min(b) {
+		t.Errorf("%s: calls %v (want %d), then %v (want %d) of:", what, a, n, b, m)
+		for i, c := range tr {
+			t.Logf("%3d %v", i, c)
+		}
+		t.FailNow()
+	}
+}
+
+func TestOrderOfOneJob(t *testing.T) {
+	t.Parallel()
+	out := tempFolders(t, 1)[0]
+	tr, s := traceOf(t, []string{out}, out)
+	f, err := s.folder(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := tr.where("rename", func(p string) bool { return filepath.Dir(p) == out })
+	data := tr.where("rename", func(p string) bool { return filepath.Dir(p) == out && !strings.HasSuffix(p, ".ctl") })
+	control := tr.where("rename", inside(out, ".ctl"))
+	stagedSync := tr.where("syncdir", path(f.staging()))
+	outSync := tr.where("syncdir", path(out))
+	files := tr.where("sync", func(p string) bool { return filepath.Dir(p) == f.staging() })
+	markers := tr.where("create", func(p string) bool { return strings.HasPrefix(filepath.Base(p), markerPrefix) })
+	unmarked := tr.where("remove", func(p string) bool { return strings.HasPrefix(filepath.Base(p), markerPrefix) })
+
+	tr.wantBefore(t, "files on disk before the staging directory", files, 3, stagedSync, 1)
+	tr.wantBefore(t, "markers before the staging directory is on disk", markers, 2, stagedSync, 1)
+	tr.wantBefore(t, "staging directory on disk before any rename", stagedSync, 1, shown, 3)
+	tr.wantBefore(t, "data before CTL", data, 2, control, 1)
+	tr.wantBefore(t, "renames before the folder is on disk", shown, 3, outSync, 1)
+	tr.wantBefore(t, "markers stay until the folder is on disk", outSync, 1, unmarked, 2)
+	if records := tr.where("create", func(p string) bool { return strings.HasPrefix(filepath.Base(p), recordPrefix) }); len(records) > 0 {
+		t.Errorf("a batch of one job has a record: %v", tr[records[0]])
+	}
+}
+
+func TestOrderOfABatch(t *testing.T) {
+	t.Parallel()
+	outs := tempFolders(t, 2)
+	tr, s := traceOf(t, outs, outs[0], outs[1], outs[1])
+	var staging [2]string
+	for i, out := range outs {
+		f, err := s.folder(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		staging[i] = f.staging()
+	}
+	anyOut := func(p string) bool { return slices.Contains(outs, filepath.Dir(p)) }
+	shown := tr.where("rename", anyOut)
+	data := tr.where("rename", func(p string) bool { return anyOut(p) && !strings.HasSuffix(p, ".ctl") })
+	controls := tr.where("rename", func(p string) bool { return anyOut(p) && strings.HasSuffix(p, ".ctl") })
+	records := tr.where("sync", func(p string) bool { return strings.HasSuffix(p, recordSuffix) })
+	decision := tr.where("rename", inside(staging[0], decisionSuffix))
+	firstSyncs := tr.where("syncdir", path(staging[0]))
+	if len(firstSyncs) != 2 {
+		t.Fatalf("the first staging directory is fsynced %d times, want once for the files, once for the decision", len(firstSyncs))
+	}
+	stagedSyncs := append(tr.where("syncdir", path(staging[1])), firstSyncs[0])
+	outSyncs := append(tr.where("syncdir", path(outs[0])), tr.where("syncdir", path(outs[1]))...)
+	undecided := tr.where("remove", inside(staging[0], decisionSuffix))
+	copies := tr.where("remove", inside(staging[1], recordSuffix))
+
+	tr.wantBefore(t, "records on disk before the staging directories", records, 2, stagedSyncs, 2)
+	tr.wantBefore(t, "staging directories on disk before the decision", stagedSyncs, 2, decision, 1)
+	tr.wantBefore(t, "decision before its fsync", decision, 1, firstSyncs[1:], 1)
+	tr.wantBefore(t, "decision on disk before anything is shown", firstSyncs[1:], 1, shown, 9)
+	tr.wantBefore(t, "all data before any CTL", data, 6, controls, 3)
+	tr.wantBefore(t, "renames before the folders are on disk", shown, 9, outSyncs, 2)
+	tr.wantBefore(t, "the decision stands until the folders are on disk", outSyncs, 2, undecided, 1)
+	tr.wantBefore(t, "the decision is the last record removed", copies, 1, undecided, 1)
+}
+
+// What a job costs is decided here: the commonest one, a text and its CTL, is four fsyncs.
+func TestFsyncsOfASmallJob(t *testing.T) {
+	t.Parallel()
+	out := tempFolders(t, 1)[0]
+	w := &watcher{}
+	s := openSpool(t, Config{}, w.disk())
+	if _, err := deliver(t.Context(), s, out); err != nil { // takes folder and ID block into use
+		t.Fatal(err)
+	}
+	w.reset(nil)
+	b := s.NewBatch()
+	j, err := b.NewJob(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := writeFile(j, j.Stem()+".txt", "text"); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Control([]byte("ctl")); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Stage(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	fsyncs := 0
+	for _, c := range w.seen() {
+		if c.op == "sync" || c.op == "syncdir" {
+			fsyncs++
+		}
+	}
+	if fsyncs != 4 {
+		t.Errorf("%d fsyncs, want 4: %v", fsyncs, w.seen())
+	}
+}
+
+// Recovery forgets what explains a job only when what it did to the folder is on disk.
+func TestOrderOfRecovery(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		numbers []int
+		later   int // calls from the first rename to the crash
+		op      string
+		changes int // in each folder
+	}{
+		"completed": {[]int{0, 1}, 2, "rename", 3},
+		"undone":    {[]int{0}, 2, "remove", 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			outs := tempFolders(t, 2)
+			crashed(t, outs, tt.numbers, nil, firstRename(t, tt.numbers)+tt.later)
+			w := &watcher{}
+			s := openSpool(t, Config{}, w.disk())
+			if err := s.recoverAll(outs); err != nil {
+				t.Fatal(err)
+			}
+			tr := trace(w.seen())
+			var synced []int
+			for i := range tt.numbers {
+				changes := tr.where(tt.op, func(p string) bool { return filepath.Dir(p) == outs[i] })
+				synced = append(synced, tr.where("syncdir", path(outs[i]))...)
+				tr.wantBefore(t, "folder changed, then on disk", changes, tt.changes, synced[i:], 1)
+			}
+			forgotten := tr.where("remove", func(p string) bool { return strings.Contains(p, stagingName) })
+			tr.wantBefore(t, "folders on disk before anything staged goes", synced, len(tt.numbers), forgotten, len(forgotten))
+		})
+	}
+}

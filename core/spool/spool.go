@@ -1,0 +1,146 @@
+package spool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"sync"
+	"time"
+)
+
+// recoveryInterval is how often the folders are looked through for what dead processes left.
+const recoveryInterval = time.Hour
+
+// Config says where a Spool keeps its numbers and how it names files.
+type Config struct {
+	StateDirectory string       // holds the ID counter; created if missing
+	Instance       string       // prefix of file names where several hosts share a folder; may be empty
+	FirstID        uint64       // floor (id_allocated): the first ID handed out is greater
+	Log            *slog.Logger // nil: nothing is logged
+}
+
+// Spool gives out IDs and stages jobs for any number of output folders. It is safe for concurrent use.
+type Spool struct {
+	instance string
+	log      *slog.Logger
+	disk     disk
+	ids      *idAllocator
+
+	mu       sync.Mutex
+	closed   bool
+	open     map[string]*folder // by the name it was asked for
+	vanished []*folder          // once open, staging directory gone
+	used     []string           // folders named by the last Use, absolute
+
+	recovering sync.Mutex // one recovery at a time
+	stop       context.CancelFunc
+	done       chan struct{}
+}
+
+var instanceName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+
+// Open readies a spool: it takes the ID counter into use and starts the hourly recovery, which ends with Close or with ctx.
+// Folders are added by Use or by the first job for them.
+func Open(ctx context.Context, cfg Config) (*Spool, error) {
+	return open(ctx, cfg, disk{})
+}
+
+func open(ctx context.Context, cfg Config, d disk) (*Spool, error) {
+	if cfg.Instance != "" && !instanceName.MatchString(cfg.Instance) {
+		return nil, fmt.Errorf("instance %q: use at most 64 letters, digits, '.', '_' or '-', a letter or digit first: it begins file names", cfg.Instance)
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	ids, err := newIDAllocator(d, cfg.StateDirectory, cfg.FirstID)
+	if err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	s := &Spool{
+		instance: cfg.Instance, log: cfg.Log, disk: d, ids: ids,
+		open: map[string]*folder{}, stop: stop, done: make(chan struct{}),
+	}
+	go s.recoverHourly(ctx)
+	return s, nil
+}
+
+// Use recovers these output folders now and every hour from here on, in place of those of an earlier call. Each folder must exist; its
+// staging directory is made here, so that a folder we may not write to is an error at start. One bad folder does not keep the others
+// from being recovered: the error joins what went wrong with each.
+func (s *Spool) Use(folders []string) error {
+	var errs []error
+	var paths []string
+	seen := map[string]bool{}
+	for _, name := range folders {
+		path, err := filepath.Abs(name)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("output folder %s: %w", name, err))
+			continue
+		}
+		if seen[path] {
+			continue
+		}
+		seen[path] = true
+		paths = append(paths, path)
+		if _, err := s.folder(name); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	s.mu.Lock()
+	s.used = paths
+	s.mu.Unlock()
+	return errors.Join(append(errs, s.recoverAll(paths))...)
+}
+
+func (s *Spool) recoverHourly(ctx context.Context) {
+	defer close(s.done)
+	tick := time.NewTicker(recoveryInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		s.mu.Lock()
+		paths := s.used
+		s.mu.Unlock()
+		if err := s.recoverAll(paths); err != nil {
+			s.log.Error("spool recovery failed; it is tried again within the hour", "error", err)
+		}
+	}
+}
+
+// Close ends the recovery, gives back the IDs reserved but not used, and removes our staging directories. No batch may be in use; what
+// an unfinished one staged is left for the next recovery.
+func (s *Spool) Close() error {
+	s.stop()
+	<-s.done
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	var errs []error
+	for _, f := range slices.AppendSeq(s.vanished, maps.Values(s.open)) {
+		errs = append(errs, f.close())
+	}
+	return errors.Join(append(errs, s.ids.giveBack())...)
+}
+
+// FreeSpace is the number of bytes we may still write in the file system of folder.
+func (s *Spool) FreeSpace(folder string) (uint64, error) {
+	n, err := freeSpace(folder)
+	if err != nil {
+		return 0, fmt.Errorf("free space of output folder: %w", &os.PathError{Op: "statfs", Path: folder, Err: err})
+	}
+	return n, nil
+}

@@ -1,0 +1,338 @@
+package spool
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+func TestDeliver(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		cfg   Config
+		stems []string
+	}{
+		"plain":    {Config{}, []string{"00000001", "00000002"}},
+		"floor":    {Config{FirstID: 41}, []string{"00000042", "00000043"}},
+		"instance": {Config{Instance: "mx1.example"}, []string{"mx1.example-00000001", "mx1.example-00000002"}},
+		"long":     {Config{FirstID: 99999999}, []string{"100000000", "100000001"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			folder := tempFolders(t, 1)[0]
+			s := openSpool(t, tt.cfg, disk{})
+			got, err := deliver(t.Context(), s, folder, folder)
+			if err != nil || !slices.Equal(got, tt.stems) {
+				t.Fatalf("delivered %q, %v", got, err)
+			}
+			if got := visible(t, folder); !slices.Equal(got, tt.stems) {
+				t.Errorf("visible: %q", got)
+			}
+			if err := s.Close(); err != nil {
+				t.Errorf("close: %v", err)
+			}
+			wantNothingStaged(t, folder)
+		})
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	t.Parallel()
+	for name, cfg := range map[string]Config{
+		"instance with a path": {StateDirectory: t.TempDir(), Instance: "../x"},
+		"instance too long":    {StateDirectory: t.TempDir(), Instance: strings.Repeat("x", 65)},
+		"instance like marker": {StateDirectory: t.TempDir(), Instance: ",x"},
+		"no state directory":   {},
+	} {
+		if s, err := Open(t.Context(), cfg); err == nil {
+			t.Errorf("%s: opened", name)
+			_ = s.Close()
+		}
+	}
+}
+
+func TestNothingRunsAfterClose(t *testing.T) {
+	ignore := goleak.IgnoreCurrent()
+	folder := tempFolders(t, 1)[0]
+	s := openSpool(t, Config{}, disk{})
+	if err := s.Use([]string{folder, folder}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.NewBatch().NewJob(folder); err == nil {
+		t.Error("a job after Close")
+	}
+	wantNothingStaged(t, folder)
+	goleak.VerifyNone(t, ignore)
+}
+
+// One folder that cannot be used is reported; the others are recovered and work.
+func TestUseReportsBadFolders(t *testing.T) {
+	t.Parallel()
+	folders := tempFolders(t, 1)
+	missing := filepath.Join(folders[0], "missing")
+	crashed(t, folders, []int{0}, nil, 20)
+	s := openSpool(t, Config{}, disk{})
+	if err := s.Use([]string{missing, folders[0]}); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), missing) {
+		t.Errorf("error %v does not name %s", err, missing)
+	}
+	wantOnlyOurs(t, s, folders)
+	if err := os.Mkdir(missing, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := deliver(t.Context(), s, missing); err != nil {
+		t.Errorf("the folder is there now: %v", err)
+	}
+}
+
+// What a link named .staging leads to is not ours.
+func TestStagingMustBeADirectory(t *testing.T) {
+	t.Parallel()
+	folders := tempFolders(t, 2)
+	precious := filepath.Join(folders[1], "owner")
+	if err := os.Mkdir(precious, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(precious, "file"), nil, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(folders[1], filepath.Join(folders[0], stagingName)); err != nil {
+		t.Fatal(err)
+	}
+	s := openSpool(t, Config{}, disk{})
+	if err := s.Use(folders[:1]); err == nil {
+		t.Error("used a folder with a link for .staging")
+	}
+	// The same below .staging.
+	root := filepath.Join(folders[1], stagingName)
+	if err := os.Mkdir(root, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(precious, filepath.Join(root, "link")); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Use(folders[1:]); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(filepath.Join(precious, "file")); err != nil {
+		t.Errorf("recovery followed a symbolic link: %v", err)
+	}
+}
+
+// A batch that is being staged or waits for its commit is not a dead one.
+func TestRecoverySparesTheLiving(t *testing.T) {
+	t.Parallel()
+	folders := tempFolders(t, 2)
+	state := t.TempDir()
+	s := openSpool(t, Config{StateDirectory: state}, disk{})
+	b := s.NewBatch()
+	if err := fill(b, folders); err != nil {
+		t.Fatal(err)
+	}
+	other := openSpool(t, Config{StateDirectory: state}, disk{})
+	if err := other.Use(folders); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Stage(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Use(folders); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantVisible(t, folders, 2)
+}
+
+func TestStagingDirectoryVanishes(t *testing.T) {
+	t.Parallel()
+	folder := tempFolders(t, 1)[0]
+	s := openSpool(t, Config{}, disk{})
+	if err := s.Use([]string{folder}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(filepath.Join(folder, stagingName)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := deliver(t.Context(), s, folder); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("delivery: %v", err)
+	}
+	if _, err := deliver(t.Context(), s, folder); err != nil {
+		t.Errorf("next delivery: %v", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	wantNothingStaged(t, folder)
+}
+
+func TestConcurrentBatches(t *testing.T) {
+	t.Parallel()
+	const writers, rounds = 16, 5
+	folders := tempFolders(t, 2)
+	state := t.TempDir()
+	var wg sync.WaitGroup
+	for i := range 2 {
+		s := openSpool(t, Config{StateDirectory: state}, disk{})
+		for range writers / 2 {
+			wg.Go(func() {
+				for range rounds {
+					if _, err := deliver(t.Context(), s, folders[i], folders[1-i]); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+	}
+	wg.Wait()
+	wantVisible(t, folders, 2*writers*rounds)
+}
+
+func TestFreeSpace(t *testing.T) {
+	t.Parallel()
+	s := openSpool(t, Config{}, disk{})
+	if n, err := s.FreeSpace(t.TempDir()); err != nil || n == 0 {
+		t.Errorf("free: %d, %v", n, err)
+	}
+	missing := filepath.Join(t.TempDir(), "missing")
+	if _, err := s.FreeSpace(missing); err == nil || !strings.Contains(err.Error(), missing) {
+		t.Errorf("error %v does not name the folder", err)
+	}
+}
+
+// A batch whose fate cannot be known is left alone, and the log says what to do.
+func TestInDoubt(t *testing.T) {
+	t.Parallel()
+	decided := func(t *testing.T) []string { // two jobs in two folders, decided, nothing shown
+		folders := tempFolders(t, 2)
+		crashed(t, folders, []int{0, 1}, nil, firstRename(t, []int{0, 1})+2)
+		return folders
+	}
+	find := func(t *testing.T, folder, pattern string) string {
+		t.Helper()
+		found, err := filepath.Glob(filepath.Join(folder, stagingName, "*", pattern))
+		if err != nil || len(found) != 1 {
+			t.Fatalf("%s in %q: %q, %v", pattern, stagedNames(t, folder), found, err)
+		}
+		return found[0]
+	}
+	t.Run("folder away", func(t *testing.T) {
+		t.Parallel()
+		folders := decided(t)
+		away := folders[0] + ".away"
+		if err := os.Rename(folders[0], away); err != nil {
+			t.Fatal(err)
+		}
+		s := openSpool(t, Config{}, disk{})
+		if err := s.Use(folders[1:]); err == nil || !strings.Contains(err.Error(), "mount it") {
+			t.Errorf("recovery: %v", err)
+		}
+		if err := os.Rename(away, folders[0]); err != nil {
+			t.Fatal(err)
+		}
+		recoverWith(t, nil, folders[1])
+		wantVisible(t, folders, 2)
+	})
+	t.Run("decision damaged", func(t *testing.T) {
+		t.Parallel()
+		folders := decided(t)
+		damaged := find(t, folders[0], "*"+decisionSuffix)
+		if err := os.WriteFile(damaged, []byte(`{"places":[]}`), 0o640); err != nil {
+			t.Fatal(err)
+		}
+		before := stagedNames(t, folders[0])
+		s := openSpool(t, Config{}, disk{})
+		if err := s.Use(folders); err == nil || !strings.Contains(err.Error(), damaged) {
+			t.Errorf("error %v does not name %s", err, damaged)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		if got := stagedNames(t, folders[0]); !slices.Equal(got, before) {
+			t.Errorf("staged: %q, before %q", got, before)
+		}
+	})
+	t.Run("record torn", func(t *testing.T) {
+		t.Parallel()
+		folders := tempFolders(t, 2)
+		crashed(t, folders, []int{0, 1}, nil, firstRename(t, []int{0, 1}))
+		torn := find(t, folders[1], "*"+recordSuffix)
+		if err := os.WriteFile(torn, []byte(`{"places":[{"fol`), 0o640); err != nil {
+			t.Fatal(err)
+		}
+		recoverWith(t, nil, folders...)
+		wantAllOrNone(t, folders, 0, false)
+	})
+}
+
+// Two hosts without an instance gave the same name to two jobs, and one of them crashed.
+func TestRecoverySparesAnotherHostsJob(t *testing.T) {
+	t.Parallel()
+	folder := tempFolders(t, 1)
+	crashed(t, folder, []int{0}, nil, firstRename(t, []int{0})+1) // its text has left
+	foreign := filepath.Join(folder[0], "00000001.ctl")
+	if err := os.WriteFile(foreign, []byte("foreign"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	recoverWith(t, slog.New(slog.NewTextHandler(&log, nil)), folder...)
+	if got, err := os.ReadFile(foreign); err != nil || string(got) != "foreign" {
+		t.Errorf("the other job's CTL is now %q, %v", got, err)
+	}
+	if !strings.Contains(log.String(), "instance") {
+		t.Errorf("log does not say what to do:\n%s", &log)
+	}
+	wantNothingStaged(t, folder...)
+}
+
+func TestCommitHeedsContextOnlyBefore(t *testing.T) {
+	t.Parallel()
+	folder := tempFolders(t, 1)[0]
+	w := &watcher{}
+	s := openSpool(t, Config{}, w.disk())
+	for _, step := range []string{"stage", "commit", "begun"} {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		b := s.NewBatch()
+		if err := fill(b, []string{folder}); err != nil {
+			t.Fatal(err)
+		}
+		if step == "stage" {
+			cancel()
+			if err := b.Stage(ctx); !errors.Is(err, context.Canceled) {
+				t.Errorf("stage: %v", err)
+			}
+			continue
+		}
+		if err := b.Stage(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if step == "commit" {
+			cancel()
+			if err := b.Commit(ctx); !errors.Is(err, context.Canceled) {
+				t.Errorf("commit: %v", err)
+			}
+			continue
+		}
+		w.reset(func(int, call) error { cancel(); return nil })
+		if err := b.Commit(ctx); err != nil {
+			t.Errorf("commit begun: %v", err)
+		}
+	}
+	if got := visible(t, folder); len(got) != 1 {
+		t.Errorf("visible: %q", got)
+	}
+	wantOnlyOurs(t, s, []string{folder})
+}
