@@ -11,14 +11,17 @@ import (
 var builtinTags = []string{"mobilchange", "faxchange"}
 
 var (
-	instanceSyntax = regexp.MustCompile(`^[A-Za-z0-9-]{0,16}$`)
-	hostnameSyntax = regexp.MustCompile(`^([A-Za-z0-9_.-]{1,253}|\[[0-9A-Za-z.:]+\])?$`)
+	instanceSyntax   = regexp.MustCompile(`^[A-Za-z0-9-]{0,16}$`)
+	terminatorSyntax = regexp.MustCompile(`^\r\n[^\r\n]{1,998}\r\n$`)
+	hostnameSyntax   = regexp.MustCompile(`^([A-Za-z0-9_.-]{1,253}|\[[0-9A-Za-z.:]+\])?$`)
 )
 
 // contradictions reports what is well-formed by itself but cannot be meant, in s as a whole.
 func (l *loader) contradictions(s *Settings) {
 	l.identity(s)
 	l.forwarding(s)
+	l.tls(s)
+	l.authentication(s)
 	if s.LogRcvData && !strings.Contains(s.LogConsole+s.LogEventLog+s.LogFile, "T") {
 		l.contradiction("log_rcv_data", "has no effect, because no log has the level T", "add T to log_file, or remove the key",
 			"log_console", "log_event_log", "log_file")
@@ -41,6 +44,16 @@ func (l *loader) contradiction(key, what, remedy string, others ...string) {
 		return
 	}
 	l.reject(key, what, remedy)
+}
+
+// both reports the missing one of two keys that go together.
+func (l *loader) both(key, value, otherKey, otherValue string) {
+	if value != "" && otherValue == "" {
+		key, otherKey = otherKey, key
+	} else if value != "" || otherValue == "" {
+		return
+	}
+	l.contradiction(key, "missing, though "+otherKey+" is set", "set both or none", otherKey)
 }
 
 // identity checks what names this host: its address, its name and its instance.
@@ -71,15 +84,22 @@ func (l *loader) forwarding(s *Settings) {
 			}
 		}
 	}
-	if (s.ForwardUsername == "") != (s.ForwardPassword == "") {
-		missing, present := "forward_username", "forward_password"
-		if s.ForwardPassword == "" {
-			missing, present = present, missing
-		}
-		l.contradiction(missing, "missing, though "+present+" is set", "set both or none", present)
-	}
+	l.both("forward_username", s.ForwardUsername, "forward_password", s.ForwardPassword)
 	if s.ForwardUsername != "" && s.ForwardTLS == "none" {
 		l.contradiction("forward_tls", "the password would travel in clear", "set it to required or implicit", "forward_username")
+	}
+}
+
+// tls checks the keys of the listener's certificate against each other.
+func (l *loader) tls(s *Settings) {
+	l.both("tls.cert_file", s.TLS.CertFile, "tls.key_file", s.TLS.KeyFile)
+	if s.TLS.Port == 0 {
+		return
+	}
+	if s.TLS.CertFile == "" {
+		l.contradiction("tls.port", "set, but there is no certificate to show there", "set tls.cert_file and tls.key_file, or remove the key", "tls.cert_file", "tls.key_file")
+	} else if s.TLS.Port == s.SMTPPort {
+		l.contradiction("tls.port", "the same as smtp_port, where clients begin without TLS", "choose another port, usually 465", "smtp_port")
 	}
 }
 
@@ -114,7 +134,7 @@ func (l *loader) terminator(shown string, app *Application) {
 	case terminator == "":
 	case len(clients) == 0:
 		l.contradiction(clientsKey, "missing, though there is a terminator for them", "list the clients, or remove nonstandard_data_terminator", key)
-	case len(terminator) < len("\r\n.\r\n") || !strings.HasPrefix(terminator, "\r\n") || !strings.HasSuffix(terminator, "\r\n"):
-		l.contradiction(key, quote(terminator)+" could end a message in its middle", `begin and end it with \r\n and put something between, such as '\r\n .\r\n'`)
+	case !terminatorSyntax.MatchString(terminator):
+		l.contradiction(key, quote(terminator)+" could end a message in its middle", `begin and end it with \r\n and put one line between, such as '\r\n .\r\n'`)
 	}
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/tls"
 	"errors"
 	"io/fs"
 	"os"
@@ -8,8 +9,9 @@ import (
 	"strings"
 )
 
-// CheckFolders reports folders that are missing, are no folders, or cannot be written by the user who runs this. It is
-// apart from Load, because a configuration may be checked on another machine or by another user.
+// CheckFolders reports folders that are missing, are no folders, or cannot be written by the user who runs this, and
+// files of the TLS certificate that this user cannot use. It is apart from Load, because a configuration may be checked
+// on another machine or by another user.
 func (s *Settings) CheckFolders() Problems {
 	var problems Problems
 	problems.folder("state_directory", s.StateDirectory)
@@ -20,6 +22,9 @@ func (s *Settings) CheckFolders() Problems {
 		if app.Enabled {
 			problems.folder(KeyPath("applications", name, "output_folder"), app.OutputFolder)
 		}
+	}
+	if s.TLS.CertFile != "" && s.TLS.KeyFile != "" {
+		problems.certificate(s.TLS.CertFile, s.TLS.KeyFile)
 	}
 	return problems
 }
@@ -52,6 +57,27 @@ func (p *Problems) folder(key, folder string) {
 	if err != nil {
 		p.Add(key, "folder "+folder+" does not let files be removed: "+plainError(err), "chown smtpreceiver: "+quoted)
 	}
+}
+
+// certificate adds what is wrong with a certificate and its key.
+func (p *Problems) certificate(certFile, keyFile string) {
+	cert := p.pemFile("tls.cert_file", certFile)
+	key := p.pemFile("tls.key_file", keyFile)
+	if cert == nil || key == nil {
+		return
+	}
+	if _, err := tls.X509KeyPair(cert, key); err != nil {
+		p.Add("tls.cert_file", certFile+" and "+keyFile+" are no pair: "+strings.TrimPrefix(err.Error(), "tls: "), "name a certificate in PEM and its private key, without a passphrase")
+	}
+}
+
+func (p *Problems) pemFile(key, file string) []byte {
+	data, err := readFile(file)
+	if err != nil {
+		p.Add(key, "file "+file+" cannot be read: "+plainError(err), "give the user smtpreceiver access to it, for example chgrp smtpreceiver "+shellQuote(file)+" && chmod g+r "+shellQuote(file))
+		return nil
+	}
+	return data
 }
 
 // shellQuote makes a path safe to paste after a command.

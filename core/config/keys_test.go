@@ -69,7 +69,7 @@ func TestSampleAsItIsSetsNothing(t *testing.T) {
 
 func TestKeysAreDocumented(t *testing.T) {
 	t.Parallel()
-	name := regexp.MustCompile(`^(milter\.|applications\.<name>\.)?[a-z]+(_[a-z]+)*$`)
+	name := regexp.MustCompile(`^([a-z]+\.|applications\.<name>\.)?[a-z]+(_[a-z]+)*$`)
 	for _, key := range Keys() {
 		if !name.MatchString(key.Name) || key.Section == "" || key.Type == "" || !strings.HasSuffix(key.Doc, ".") {
 			t.Errorf("incomplete: %+v", key)

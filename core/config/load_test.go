@@ -42,7 +42,7 @@ func problemsOf(t *testing.T, format, data string, environ ...string) string {
 func TestDefaults(t *testing.T) {
 	t.Parallel()
 	want := &Settings{
-		SMTPPort: 25, ThreadNum: 5, SocketTimeout: time.Minute, Clients: []string{},
+		SMTPPort: 25, ThreadNum: 5, SocketTimeout: time.Minute, Clients: []string{}, ProxyProtocolFrom: []string{},
 		ForwardSMTPServerPort: 25, ForwardTLS: "none",
 		OutputCodePage: "cp1250", DefaultCharset: "windows-1252", StateDirectory: "/var/lib/smtpreceiver",
 		CTLLayout: map[string]string{}, Tags: map[string]map[string]string{},
@@ -50,10 +50,14 @@ func TestDefaults(t *testing.T) {
 		MaxMessageSize: 50 << 20, MaxRecipients: 1000, MaxMIMEDepth: 50, MaxMIMEParts: 1000, MaxHeaderSize: 1 << 20, MaxHops: 50,
 		TransactionTimeout: 10 * time.Minute, MemoryPerMessage: 256 << 10, MinFreeSpace: 100 << 20,
 		BareNewlines: "reject", ShutdownTimeout: 30 * time.Second,
+		Authentication: Authentication{Backend: "none", SenderMustMatch: true, MaxFailures: 5, FailureWindow: 10 * time.Minute, Timeout: 10 * time.Second},
+
+		TLS:    TLS{MinVersion: "1.2"},
+		LMTP:   LMTP{SocketMode: 0o660},
 		Milter: Milter{Listen: "unix:/run/smtpreceiver/milter.sock", SocketMode: 0o660, Timeout: 10 * time.Minute, OnUnlistedClient: "reject"},
 		Applications: map[string]*Application{"fax": {
 			Enabled: true, OutputFolder: "/var/spool/fax", CTLType: "fax", Addresses: []string{".*@fax$"},
-			FromEnabled: []string{".*"}, FromDisabled: []string{}, Clients: []string{}, FormatPreference: []string{"txt"},
+			FromEnabled: []string{".*"}, FromDisabled: []string{}, NumbersAllowed: []string{}, NumbersDenied: []string{}, Clients: []string{}, FormatPreference: []string{"txt"},
 			NonstandardDataTerminatorClients: []string{}, CTLSettings: []string{},
 			Transform: map[string]string{}, CTLLayout: map[string]string{}, Dearchive: map[string][]string{},
 			DearchiveTimeout: time.Minute, DearchiveMaxSize: 200 << 20,

@@ -5,13 +5,15 @@ import "time"
 // Settings is the whole configuration, typed and defaulted. Maps keep the case the administrator wrote.
 // It is not changed after Load; a reload makes a new one.
 type Settings struct {
-	SMTPIPAddress  string        `key:"smtp_ip_address" section:"Listening" doc:"Standalone: the IP address to listen on. Empty: all addresses."`
-	SMTPPort       int           `key:"smtp_port" default:"25" min:"0" max:"65535" doc:"Standalone: the TCP port to listen on. 0 takes any free port, which only tests want."`
-	ThreadNum      int           `key:"thread_num" default:"5" min:"1" max:"100000" doc:"Standalone: connections served at once. One more is answered 421 4.3.2 and closed."`
-	ThreadPriority int           `key:"thread_priority" default:"0" oneof:"0|-1|-2|-15" doc:"0 normal, -1 lower, -2 low, -15 idle; on Unix nice 0, 5, 10 and 19."`
-	SocketTimeout  time.Duration `key:"socket_timeout" default:"60s" min:"1s" max:"24h" doc:"Time limit of each single read and write on a connection."`
-	Hostname       string        `key:"hostname" doc:"This host's name in the greeting, in Received headers and in the log. Empty: the name the machine has."`
-	Clients        []string      `key:"clients" doc:"Who may connect: host names, addresses, CIDR, ranges a-b; an entry may hold several separated by commas. Empty: nobody, except who is on the list of an application."`
+	SMTPIPAddress           string        `key:"smtp_ip_address" section:"Listening" doc:"Standalone: the IP address to listen on. Empty: all addresses."`
+	SMTPPort                int           `key:"smtp_port" default:"25" min:"0" max:"65535" doc:"Standalone: the TCP port to listen on. 0 takes any free port, which only tests want."`
+	ThreadNum               int           `key:"thread_num" default:"5" min:"1" max:"100000" doc:"Standalone: connections served at once. One more is answered 421 4.3.2 and closed."`
+	MaxConnectionsPerClient int           `key:"max_connections_per_client" default:"0" min:"0" max:"100000" doc:"Standalone: connections that one address may hold of those; one more is answered 421 4.7.0. 0: all of them."`
+	ThreadPriority          int           `key:"thread_priority" default:"0" oneof:"0|-1|-2|-15" doc:"0 normal, -1 lower, -2 low, -15 idle; on Unix nice 0, 5, 10 and 19."`
+	SocketTimeout           time.Duration `key:"socket_timeout" default:"60s" min:"1s" max:"24h" doc:"Time limit of each single read and write on a connection."`
+	Hostname                string        `key:"hostname" doc:"This host's name in the greeting, in Received headers and in the log. Empty: the name the machine has."`
+	Clients                 []string      `key:"clients" doc:"Who may connect: host names, addresses, CIDR, ranges a-b; an entry may hold several separated by commas. Empty: nobody, except who is on the list of an application."`
+	ProxyProtocolFrom       []string      `key:"proxy_protocol_from" doc:"Standalone: proxies such as HAProxy, as in clients, that begin each connection with a PROXY protocol header (version 1 or 2); the lists then see the client it names. One of them without a header is closed, and so is anybody else with one. Empty: nobody."`
 
 	ForwardSMTPServer     string `key:"forward_smtp_server" section:"Forwarding" doc:"Standalone: the server that gets the mail no application takes; several, separated by commas, are tried in order. Empty: such mail is refused."`
 	ForwardSMTPServerPort int    `key:"forward_smtp_server_port" default:"25" min:"1" max:"65535" doc:"Port of the forward server."`
@@ -46,9 +48,49 @@ type Settings struct {
 	BareNewlines       string        `key:"bare_newlines" default:"reject" oneof:"reject|accept" doc:"Messages with a bare CR or LF: reject (550 5.5.2) or accept. Accepting them opens the way to SMTP smuggling."`
 	ShutdownTimeout    time.Duration `key:"shutdown_timeout" default:"30s" min:"0s" max:"24h" doc:"How long running transactions may take to finish when the program is stopped."`
 
+	Authentication Authentication `key:"authentication" section:"Authentication"`
+
+	TLS    TLS    `key:"tls" section:"TLS"`
+	LMTP   LMTP   `key:"lmtp" section:"LMTP"`
 	Milter Milter `key:"milter" section:"Milter"`
 
 	Applications map[string]*Application `key:"applications"`
+}
+
+// Authentication holds the keys of the section authentication: who may use the standalone listener without being on a
+// list of clients.
+type Authentication struct {
+	Backend         string        `key:"backend" default:"none" oneof:"none|file|sql|ldap" doc:"Standalone: where user names and passwords are checked; none: clients cannot authenticate. A user name is the sender's address."`
+	AllowPlaintext  bool          `key:"allow_plaintext" default:"0" doc:"Offer authentication without TLS too, where passwords can be read on the way."`
+	SenderMustMatch bool          `key:"sender_must_match" default:"1" doc:"The envelope sender of an authenticated client must be its user name; the null sender is refused."`
+	MaxFailures     int           `key:"max_failures" default:"5" min:"1" max:"1000" doc:"Failed logins from one address within failure_window; past it 421 4.7.0 for the rest of the window."`
+	FailureWindow   time.Duration `key:"failure_window" default:"10m" min:"1s" max:"24h" doc:"How long a failed login counts."`
+	Timeout         time.Duration `key:"timeout" default:"10s" min:"1s" max:"10m" doc:"Time limit of one login at the backend; past it 454 4.7.0."`
+	UsersFile       string        `key:"users_file" doc:"Backend file: lines name:hash with bcrypt, argon2id or SHA-crypt, as hash-password prints; names count letter for letter. Read anew when it changes."`
+	Driver          string        `key:"driver" doc:"Backend sql: postgres, mysql (MariaDB too) or sqlite."`
+	DSN             string        `key:"dsn" doc:"Backend sql: the database, as the driver writes it; for sqlite the path of its file. Better given by environment if it holds a password."`
+	Query           string        `key:"query" doc:"Backend sql: returns the hash of a user; one placeholder for the name, $1 for postgres, else ?."`
+	URL             string        `key:"url" doc:"Backend ldap: ldap://host[:port] or ldaps://host[:port]. The certificate must be of that host and from an authority this machine trusts."`
+	BaseDN          string        `key:"base_dn" doc:"Backend ldap: where users are searched."`
+	Filter          string        `key:"filter" doc:"Backend ldap: finds the user, such as (mail=%s); %s stands for the name."`
+	StartTLS        bool          `key:"start_tls" default:"0" doc:"Backend ldap: encrypt ldap:// connections."`
+	BindDN          string        `key:"bind_dn" doc:"Backend ldap: account for the search. Empty: anonymous."`
+	BindPassword    string        `key:"bind_password" doc:"Backend ldap: its password."`
+}
+
+// TLS holds the keys of the section tls, what the standalone listener shows to its clients.
+type TLS struct {
+	CertFile   string `key:"cert_file" doc:"Standalone: certificate in PEM, the chain after it. With it STARTTLS is offered on smtp_port. It is read anew when it changes and at a reload. Empty: no TLS."`
+	KeyFile    string `key:"key_file" doc:"Private key of the certificate in PEM, without a passphrase."`
+	MinVersion string `key:"min_version" default:"1.2" oneof:"1.2|1.3" doc:"Lowest version of TLS accepted from clients."`
+	Port       int    `key:"port" default:"0" min:"0" max:"65535" doc:"Standalone: a second TCP port, where clients speak TLS from the first byte; 465 is the usual one. 0: none."`
+}
+
+// LMTP holds the keys of the section lmtp.
+type LMTP struct {
+	Listen      string `key:"listen" doc:"Standalone: where a mail server may hand in fax and SMS by LMTP, with one reply for each recipient: unix:PATH, inet:HOST:PORT or inet6:[HOST]:PORT. A recipient that no application takes is refused with 550 5.1.1; LMTP never forwards. A client at the Unix socket counts as localhost, one at a port must be on the lists. Empty: off."`
+	SocketMode  uint32 `key:"socket_mode" default:"0660" type:"mode" doc:"Permissions of the Unix socket, octal, in quotes."`
+	SocketGroup string `key:"socket_group" doc:"Group of the Unix socket. Empty: the group of the process."`
 }
 
 // Milter holds the keys of the section milter.
@@ -68,18 +110,22 @@ type Application struct {
 	Addresses                        []string            `key:"addresses" required:"true" example:"(?P<number>\\+?\\d+)@fax$" doc:"Regular expressions for the recipients of this application; the named groups number, name, company and dept go into the CTL."`
 	FromEnabled                      []string            `key:"from_enabled" default:".*" required:"true" doc:"Regular expressions for the envelope senders allowed."`
 	FromDisabled                     []string            `key:"from_disabled" doc:"Regular expressions for envelope senders not allowed; they win over from_enabled."`
+	NumbersAllowed                   []string            `key:"numbers_allowed" doc:"Regular expressions for the group number that may be sent to. Empty: every number."`
+	NumbersDenied                    []string            `key:"numbers_denied" doc:"Regular expressions for numbers that may not be sent to, such as '\\+?(00)?90\\d+'; they win over numbers_allowed. The answer is 550 5.7.1."`
+	MaxJobsPerSender                 int                 `key:"max_jobs_per_sender" default:"0" min:"0" max:"1000000" doc:"Jobs of one envelope sender within an hour; past it 450 4.7.1. 0: no limit."`
+	MaxJobsPerClient                 int                 `key:"max_jobs_per_client" default:"0" min:"0" max:"1000000" doc:"Jobs of one client address within an hour; past it 450 4.7.1. 0: no limit."`
 	Clients                          []string            `key:"clients" doc:"Clients allowed to use this application, as in the global list. Empty: the global list applies."`
 	ProcessAttachments               bool                `key:"process_attachments" default:"0" doc:"Write attachments as files of the job."`
 	ProcessAnonymous                 bool                `key:"process_anonymous" default:"0" doc:"Take mail with the null sender <>, typically delivery reports."`
 	ProcessAttMsg                    bool                `key:"process_att_msg" default:"0" doc:"Process the first attached message instead of the message around it."`
 	FormatPreference                 []string            `key:"format_preference" default:"txt" split:";" required:"true" oneof:"txt|eml|mht|htm" doc:"Formats in order of preference, separated by ';': txt, eml, mht, htm."`
 	CmdTags                          string              `key:"cmd_tags" doc:"Set of @commands users may write: a name from tags, mobilchange or faxchange. Empty: none."`
-	NonstandardDataTerminator        string              `key:"nonstandard_data_terminator" type:"escaped" doc:"End of DATA for the clients of the next key, such as '\\r\\n .\\r\\n' with the escapes written out."`
-	NonstandardDataTerminatorClients []string            `key:"nonstandard_data_terminator_clients" doc:"Clients that end DATA with nonstandard_data_terminator."`
+	NonstandardDataTerminator        string              `key:"nonstandard_data_terminator" type:"escaped" doc:"Another end of DATA for the clients of the next key, such as '\\r\\n .\\r\\n' with the escapes written out; the standard one ends their messages too. Not for BDAT and not over TLS, where a message that holds it is refused with 554 5.5.0. After such an end the connection forwards nothing more (421 4.7.0: connect again)."`
+	NonstandardDataTerminatorClients []string            `key:"nonstandard_data_terminator_clients" doc:"Clients that end DATA with nonstandard_data_terminator, whatever the application of their recipients. List only those that do: whoever writes the text of a mail that another client hands on could end it there and add commands."`
 	CTLSettings                      []string            `key:"ctl_settings" doc:"CTL values: 'section|key = value', or 'section|key|parse|item = expression' for the first group of the expression in that item."`
 	Transform                        map[string]string   `key:"transform" doc:"Templates by target: subject, txt, from/name and other section/key."`
 	CTLLayout                        map[string]string   `key:"ctl_layout" doc:"As the global ctl_layout, over which it wins."`
 	Dearchive                        map[string][]string `key:"dearchive" doc:"External unpackers: file extension to command, a list of program and arguments with {archive} and {dir}."`
-	DearchiveTimeout                 time.Duration       `key:"dearchive_timeout" default:"60s" min:"1s" max:"1h" doc:"Time limit of one unpacker."`
-	DearchiveMaxSize                 int64               `key:"dearchive_max_size" default:"200MiB" type:"size" min:"1" max:"1TiB" doc:"Size limit of what one unpacker writes."`
+	DearchiveTimeout                 time.Duration       `key:"dearchive_timeout" default:"60s" min:"1s" max:"1h" doc:"Time limit for unpacking the archives of one message."`
+	DearchiveMaxSize                 int64               `key:"dearchive_max_size" default:"200MiB" type:"size" min:"1" max:"1TiB" doc:"Size limit of what is unpacked from one message. max_mime_parts limits the number of files."`
 }
