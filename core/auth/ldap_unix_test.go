@@ -1,0 +1,150 @@
+//go:build unix
+
+package auth
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+	"sync/atomic"
+	"testing"
+)
+
+func TestLDAP(t *testing.T) {
+	t.Parallel()
+	s := newSlapd(t, "anonymous read")
+	o := s.options()
+	conform(t, o, true)
+	a := open(t, o)
+	for user, says := range map[string]string{
+		"twice@example.com": "more than one entry", "nopassword@example.com": "is another", "nobody@example.com": "no user",
+	} {
+		err := a.Verify(t.Context(), home, user, "secret")
+		if !errors.Is(err, ErrBadCredentials) || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v, want one that says %q", user, err, says)
+		}
+	}
+	o.Filter = "(|(mail=%s)(cn=%s))"
+	conform(t, o, true)
+	o.BaseDN = "dc=example,dc=org"
+	if err := open(t, o).Verify(t.Context(), home, "jan@example.com", "secret"); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("a base that the server has not: %v", err)
+	}
+	comesAndGoes(t, a, s.stop, s.start)
+}
+
+// TestLDAPSearchAccount: its password is not the one that users are asked for, and its trouble is not theirs.
+func TestLDAPSearchAccount(t *testing.T) {
+	t.Parallel()
+	o := newSlapd(t, "* none").options()
+	verify := func() error {
+		return open(t, o).Verify(t.Context(), home, "jan@example.com", "secret")
+	}
+	if err := verify(); !errors.Is(err, ErrBadCredentials) {
+		t.Errorf("nobody is found without the account: %v", err)
+	}
+	o.BindDN, o.BindPassword = "cn=search,dc=example,dc=com", "find"
+	conform(t, o, true)
+	for _, test := range []struct{ dn, password string }{
+		{"cn=search,dc=example,dc=com", "wrong"}, {"cn=nosuch,dc=example,dc=com", "find"}, {"search", "find"},
+	} {
+		o.BindDN, o.BindPassword = test.dn, test.password
+		if err := verify(); !errors.Is(err, ErrUnavailable) || strings.Contains(err.Error(), test.password) {
+			t.Errorf("%s: %v", test.dn, err)
+		}
+	}
+}
+
+// TestLDAPCertificate: no password is sent to a server whose certificate does not fit.
+func TestLDAPCertificate(t *testing.T) {
+	t.Parallel()
+	s := newSlapd(t, "anonymous read")
+	for _, test := range []struct {
+		name, url         string
+		startTLS, trusted bool
+		want              error
+	}{
+		{"STARTTLS", fmt.Sprintf("ldap://localhost:%d", s.port), true, true, nil},
+		{"implicit", fmt.Sprintf("ldaps://localhost:%d", s.tlsPort), false, true, nil},
+		{"STARTTLS, unknown authority", fmt.Sprintf("ldap://localhost:%d", s.port), true, false, ErrUnavailable},
+		{"implicit, unknown authority", fmt.Sprintf("ldaps://localhost:%d", s.tlsPort), false, false, ErrUnavailable},
+		{"STARTTLS, another name", fmt.Sprintf("ldap://127.0.0.1:%d", s.port), true, true, ErrUnavailable},
+		{"implicit, another name", fmt.Sprintf("ldaps://127.0.0.1:%d", s.tlsPort), false, true, ErrUnavailable},
+		{"TLS where there is none", fmt.Sprintf("ldaps://localhost:%d", s.port), false, true, ErrUnavailable},
+	} {
+		o := s.options()
+		o.URL, o.StartTLS = test.url, test.startTLS
+		a := open(t, o)
+		if test.trusted {
+			a.backend.(*directory).server.tls.RootCAs = s.roots
+		}
+		if err := a.Verify(t.Context(), home, "jan@example.com", "secret"); !errors.Is(err, test.want) {
+			t.Errorf("%s: %v, want %v", test.name, err, test.want)
+		}
+		if err := a.Verify(t.Context(), home, "jan@example.com", "wrong"); test.want == nil && !errors.Is(err, ErrBadCredentials) {
+			t.Errorf("%s, wrong password: %v", test.name, err)
+		}
+	}
+}
+
+func TestLDAPWarnsOfClearPasswords(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		url              string
+		startTLS, warned bool
+	}{
+		{"ldap://ldap.example.com", false, true},
+		{"ldap://192.0.2.1/", false, true},
+		{"ldap://ldap.example.com", true, false},
+		{"ldaps://ldap.example.com", false, false},
+		{"ldap://localhost:3389", false, false},
+		{"ldap://127.0.0.1", false, false},
+		{"ldap://[::1]", false, false},
+	} {
+		o := options("ldap")
+		o.URL, o.StartTLS, o.BaseDN, o.Filter = test.url, test.startTLS, "dc=x", "(uid=%s)"
+		var log bytes.Buffer
+		if _, err := New(o, slog.New(slog.NewTextHandler(&log, nil))); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(log.String(), "unencrypted"); got != test.warned {
+			t.Errorf("%s, start_tls %v: warned %v, want %v", test.url, test.startTLS, got, test.warned)
+		}
+	}
+}
+
+// TestLDAPEqualWork counts what the server is asked: a search and a bind for everybody.
+func TestLDAPEqualWork(t *testing.T) {
+	t.Parallel()
+	s := newSlapd(t, "anonymous read")
+	var requests atomic.Int32
+	o := s.options()
+	o.URL = "ldap://" + unhelpful(t, func(client net.Conn) {
+		real, err := net.Dial("tcp", s.addr())
+		if err != nil {
+			return
+		}
+		defer real.Close()
+		go io.Copy(client, real)
+		buffer := make([]byte, 64<<10)
+		for { // each request waits for the answer to the one before, so each arrives by itself
+			n, err := client.Read(buffer)
+			if err != nil {
+				return
+			}
+			requests.Add(1)
+			real.Write(buffer[:n])
+		}
+	})
+	a := open(t, o)
+	for _, user := range []string{"jan@example.com", "nobody@example.com", "twice@example.com", "nopassword@example.com", "*"} {
+		requests.Store(0)
+		if err := a.Verify(t.Context(), home, user, "wrong"); !errors.Is(err, ErrBadCredentials) || requests.Load() != 2 {
+			t.Errorf("%s: %v after %d requests, want 2", user, err, requests.Load())
+		}
+	}
+}
