@@ -194,6 +194,9 @@ func (b *Batch) withdraw(shown []*Job, begun bool) error {
 	}
 	if len(shown) > 0 {
 		if err := b.syncFolders(); err != nil {
+			if b.record != nil { // or the next start would complete a batch that its client sends again
+				err = errors.Join(err, b.record.revoke(d))
+			}
 			return err
 		}
 	}

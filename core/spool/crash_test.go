@@ -266,3 +266,28 @@ func TestRecoverySparesOlderFiles(t *testing.T) {
 		}
 	}
 }
+
+// What was unpacked for a job is no job's: it goes with its dead owner, and only with it.
+func TestTemporaryFolders(t *testing.T) {
+	t.Parallel()
+	folder := tempFolders(t, 1)[0]
+	s := openSpool(t, Config{}, disk{})
+	temp, err := s.TempDir(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	barred := filepath.Join(temp, "x", "barred")
+	if err := os.MkdirAll(filepath.Join(barred, "deep"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(barred, 0); err != nil {
+		t.Fatal(err)
+	}
+	recoverWith(t, nil, folder)
+	if _, err := os.Stat(barred); err != nil {
+		t.Errorf("while its owner lives: %v", err)
+	}
+	abandon(s)
+	recoverWith(t, nil, folder)
+	wantNothingStaged(t, folder)
+}

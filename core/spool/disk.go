@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"syscall"
 )
 
@@ -44,6 +45,19 @@ func (d disk) removeIfThere(path string) error {
 		return err
 	}
 	return nil
+}
+
+// removeTree removes a file or a temporary folder, whose own folders may bar even their owner.
+func (d disk) removeTree(path string) error {
+	return d.do("remove", path, func() error {
+		_ = filepath.WalkDir(path, func(p string, e fs.DirEntry, err error) error {
+			if err == nil && e.IsDir() {
+				_ = os.Chmod(p, 0o700) // before it is read; if this fails, the removal says why
+			}
+			return nil
+		})
+		return os.RemoveAll(path)
+	})
 }
 
 func (d disk) link(from, to string) error {

@@ -13,7 +13,7 @@ type leftovers struct {
 	jobs    map[string]*leftJob // by stem
 	records []*batchRecord      // all that can be read
 	decided []*batchRecord      // of them, those that decide
-	others  []string            // names of what is no job's: records, buffers, data files without a marker
+	others  []string            // names of what is no job's: records, buffers, temporary folders, data files without a marker
 }
 
 // leftJob is a job as far as it is still staged.

@@ -181,7 +181,7 @@ func (r *recovery) clear() error {
 	}
 	for i, p := range r.order {
 		for _, name := range r.left[p].others {
-			if err := d.removeIfThere(filepath.Join(p.staging(), name)); err != nil {
+			if err := d.removeTree(filepath.Join(p.staging(), name)); err != nil {
 				return err
 			}
 		}

@@ -136,6 +136,16 @@ func (s *Spool) Close() error {
 	return errors.Join(append(errs, s.ids.giveBack())...)
 }
 
+// TempDir is where temporary folders for the jobs of an output folder may be made. Who makes one removes it before Close; what a crash
+// leaves there, recovery removes.
+func (s *Spool) TempDir(folder string) (string, error) {
+	f, err := s.folder(folder)
+	if err != nil {
+		return "", err
+	}
+	return f.staging(), nil
+}
+
 // FreeSpace is the number of bytes we may still write in the file system of folder.
 func (s *Spool) FreeSpace(folder string) (uint64, error) {
 	n, err := freeSpace(folder)
