@@ -110,7 +110,26 @@ func (m *Message) decoded(p *part) (io.Reader, error) {
 		}
 	}
 	dec := decoderFor(label, m.lim.DefaultCharset, v.utf8)
-	return transform.NewReader(m.open(p), xunicode.BOMOverride(dec)), nil
+	return transform.NewReader(m.open(p), &marked{fallback: dec}), nil
+}
+
+// marked decodes as a byte order mark says, or as fallback does. It differs
+// from BOMOverride in that text marked as UTF-8 need not be that.
+type marked struct{ fallback, chosen transform.Transformer }
+
+func (d *marked) Reset() { d.chosen = nil }
+
+func (d *marked) Transform(dst, src []byte, atEOF bool) (nDst, nSrc int, err error) {
+	if d.chosen == nil {
+		if len(src) < 3 && !atEOF {
+			return 0, 0, transform.ErrShortSrc
+		}
+		d.chosen = xunicode.BOMOverride(d.fallback)
+		if bytes.HasPrefix(src, []byte("\ufeff")) {
+			d.chosen = xunicode.UTF8BOM.NewDecoder()
+		}
+	}
+	return d.chosen.Transform(dst, src, atEOF)
 }
 
 // wide says that a label means UTF-16: a head in which it can be read is not.
