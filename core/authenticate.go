@@ -1,0 +1,156 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+
+	"smtpreceiver/core/auth"
+	"smtpreceiver/core/config"
+	"smtpreceiver/core/match"
+)
+
+// Authenticating says whether clients can authenticate.
+func (r *Receiver) Authenticating() bool { return r.rules.Load().authenticating() }
+
+func (r *rules) authenticating() bool { return r.settings.Authentication.Backend != "none" }
+
+// Authenticate checks a client's user name and password. A wrong one costs
+// time, and too many of them from one address cost the connection. The error is
+// a *Reply (RFC 4954 section 6).
+func (r *Receiver) Authenticate(ctx context.Context, client netip.Addr, user, password string) error {
+	err := r.rules.Load().auth.Verify(ctx, client, user, password)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, auth.ErrBadCredentials):
+		return &Reply{535, [3]int{5, 7, 8}, "Authentication credentials invalid", err}
+	case errors.Is(err, auth.ErrLocked):
+		return &Reply{421, [3]int{4, 7, 0}, "Too many failed logins, try again later", err}
+	}
+	return &Reply{454, [3]int{4, 7, 0}, "Temporary authentication failure, try again later", err}
+}
+
+// Admit says whether a client may open an SMTP session: it is on the global
+// list or on the list of an application, or it can authenticate. The error is a
+// *Reply for the greeting.
+func (r *Receiver) Admit(ctx context.Context, addr netip.Addr) error {
+	rules := r.rules.Load()
+	if rules.authenticating() {
+		return nil // Transaction.Admit decides
+	}
+	reply := rules.admit(ctx, addr)
+	if reply == nil {
+		return nil
+	}
+	if reply.Temporary() {
+		reply.Code = 421
+	}
+	return reply
+}
+
+// Admit says whether the client may use MAIL: it is on a list, or has
+// authenticated. The error is a *Reply.
+func (t *Transaction) Admit(ctx context.Context) error {
+	if t.client.User != "" {
+		return nil
+	}
+	reply := t.rules.admit(ctx, t.client.Addr)
+	switch {
+	case reply == nil:
+		return nil
+	case !reply.Temporary() && t.rules.authenticating():
+		return &Reply{530, [3]int{5, 7, 0}, "Authentication required", errors.New("the client is on no list of clients")}
+	}
+	return reply
+}
+
+// admit is nil for a client that is on any list.
+func (r *rules) admit(ctx context.Context, addr netip.Addr) *Reply {
+	ok, lookup := r.clients.Contains(ctx, addr)
+	if ok {
+		return nil
+	}
+	for _, app := range r.apps {
+		if !app.own {
+			continue
+		}
+		ok, err := app.clients.Contains(ctx, addr)
+		if ok {
+			return nil
+		}
+		if err != nil {
+			lookup = err
+		}
+	}
+	if lookup != nil {
+		return &Reply{450, [3]int{4, 4, 3}, "Client host name lookup failed, try again later", lookup}
+	}
+	return &Reply{554, [3]int{5, 7, 1}, fmt.Sprintf("Client host rejected: [%s] is on no list of clients", addr), nil}
+}
+
+// maySendAs holds OwnSender: sender, a mailbox, is what the client
+// authenticated as. ASCII case does not matter, since neither mail programs nor
+// users' files keep to one.
+func (c Client) maySendAs(sender string) *Reply {
+	if c.User == "" || !c.OwnSender {
+		return nil
+	}
+	own, err := match.ParseSender(c.User)
+	if err == nil && own != "" && equalFoldASCII(own, sender) {
+		return nil
+	}
+	// RFC 6409 section 6.1
+	return &Reply{550, [3]int{5, 7, 1}, "Sender address is not that of the authenticated user",
+		fmt.Errorf("user %q, authentication.sender_must_match", c.User)}
+}
+
+func equalFoldASCII(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range len(a) {
+		if lowerASCII(a[i]) != lowerASCII(b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func lowerASCII(c byte) byte {
+	if c >= 'A' && c <= 'Z' {
+		c += 'a' - 'A'
+	}
+	return c
+}
+
+// checkAuthentication lists what is wrong with the section authentication.
+func checkAuthentication(s *config.Settings) config.Problems {
+	a, err := newAuthenticator(s, slog.New(slog.DiscardHandler))
+	if err == nil {
+		a.Close()
+		return nil
+	}
+	var problems config.Problems
+	for _, e := range unjoin(err) {
+		var option *auth.OptionError
+		key := "authentication"
+		if errors.As(e, &option) {
+			key += "." + option.Option
+		}
+		problems.Add(key, e.Error(), "")
+	}
+	return problems
+}
+
+func newAuthenticator(s *config.Settings, log *slog.Logger) (*auth.Authenticator, error) {
+	a := s.Authentication
+	return auth.New(auth.Options{
+		Backend: a.Backend, UsersFile: a.UsersFile,
+		Driver: a.Driver, DSN: a.DSN, Query: a.Query,
+		URL: a.URL, BaseDN: a.BaseDN, Filter: a.Filter, StartTLS: a.StartTLS, BindDN: a.BindDN, BindPassword: a.BindPassword,
+		Timeout: a.Timeout, MaxFailures: a.MaxFailures, FailureWindow: a.FailureWindow,
+	}, log)
+}

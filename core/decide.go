@@ -1,0 +1,107 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"smtpreceiver/core/access"
+	"smtpreceiver/core/match"
+)
+
+// decision is what the rules say of one recipient: app takes it, or nobody
+// does (app nil), or refusal.
+type decision struct {
+	app     *application
+	groups  []match.Group
+	refusal *Reply
+}
+
+// decide asks the applications whose addresses match, in their order. The
+// first that agrees takes the recipient. If each refuses, the refusal of the
+// first is the answer: it never falls through to forwarding, because the mail
+// server behind us would send the mail back.
+func (t *Transaction) decide(ctx context.Context, address string) decision {
+	var d decision
+	for _, hit := range t.rules.table.Lookup(address) {
+		app := t.rules.apps[hit.App]
+		refusal, matches := t.ask(ctx, app)
+		if refusal == nil && matches {
+			refusal = app.mayCall(number(hit.Groups))
+		}
+		switch {
+		case !matches:
+		case refusal == nil:
+			return decision{app: app, groups: hit.Groups}
+		case d.refusal == nil:
+			d.refusal = refusal
+		}
+	}
+	return d
+}
+
+// ask says whether app takes mail of this client and sender. matches is false
+// where the mail counts as matching no application at all.
+func (t *Transaction) ask(ctx context.Context, app *application) (refusal *Reply, matches bool) {
+	// The null sender is ruled by process_anonymous alone; sender expressions
+	// speak of addresses.
+	if t.sender == "" && t.senderErr == nil && !app.conf.ProcessAnonymous {
+		return nil, false
+	}
+	ok, err := t.client.on(ctx, app.clients)
+	switch {
+	case ok:
+	case err != nil:
+		return &Reply{450, [3]int{4, 4, 3}, "Client host name lookup failed, try again later", err}, true
+	case t.client.PassUnlisted:
+		return nil, false
+	default:
+		return &Reply{550, [3]int{5, 7, 1}, fmt.Sprintf("%s: client %s is not on its list of clients", app.name, t.client),
+			fmt.Errorf("add the client to applications.%s.clients or clients", app.name)}, true
+	}
+	if t.sender == "" {
+		return nil, true
+	}
+	if i, ok := app.fromDenied.Match(t.sender); ok {
+		return &Reply{550, [3]int{5, 7, 1}, fmt.Sprintf("%s: sender address is denied", app.name),
+			fmt.Errorf("applications.%s.from_disabled[%d]", app.name, i)}, true
+	}
+	if _, ok := app.fromEnabled.Match(t.sender); !ok {
+		return &Reply{550, [3]int{5, 7, 1}, fmt.Sprintf("%s: sender address is not allowed", app.name),
+			fmt.Errorf("no expression of applications.%s.from_enabled matches", app.name)}, true
+	}
+	return nil, true
+}
+
+// mayCall holds numbers_denied and numbers_allowed.
+func (a *application) mayCall(number string) *Reply {
+	cause := ""
+	if i, denied := a.noNumbers.Match(number); denied && number != "" {
+		cause = fmt.Sprintf("applications.%s.numbers_denied[%d]", a.name, i)
+	} else if _, ok := a.numbers.Match(number); !ok && len(a.numbers) > 0 {
+		cause = fmt.Sprintf("no expression of applications.%s.numbers_allowed matches", a.name)
+	}
+	if cause == "" {
+		return nil
+	}
+	return &Reply{550, [3]int{5, 7, 1}, a.name + ": number not allowed", errors.New(cause)}
+}
+
+func number(groups []match.Group) string {
+	for _, g := range groups {
+		if g.Name == "number" {
+			return g.Value
+		}
+	}
+	return ""
+}
+
+// on says whether list lets the client in. An authenticated client needs no
+// list; mail that the sendmail command handed in counts as localhost, and is
+// let in where no list was written at all.
+func (c Client) on(ctx context.Context, list *access.List) (bool, error) {
+	if c.User != "" || (c.Local && list.Empty()) {
+		return true, nil
+	}
+	return list.Contains(ctx, c.Addr)
+}

@@ -1,0 +1,149 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync/atomic"
+
+	"smtpreceiver/core/access"
+	"smtpreceiver/core/config"
+	"smtpreceiver/core/quota"
+	"smtpreceiver/core/spool"
+)
+
+// Receiver takes mail transactions. It is made once per process; its rules
+// can be exchanged while it works.
+type Receiver struct {
+	spool    *spool.Spool
+	resolver *access.Resolver
+	rules    atomic.Pointer[rules]
+	quotas   *quota.Book
+	log      *slog.Logger
+}
+
+// Check lists everything in s that cannot work, folders included, and what
+// may work otherwise than its author expects.
+func Check(s *config.Settings) (problems config.Problems, warnings []string) {
+	r, problems := check(s, access.NewResolver(nil, nil))
+	if w := r.refusesEveryone(); w != "" {
+		r.warnings = append(r.warnings, w)
+	}
+	return problems, r.warnings
+}
+
+func check(s *config.Settings, resolver *access.Resolver) (*rules, config.Problems) {
+	r, problems := compile(s, resolver)
+	for _, p := range append(s.CheckFolders(), checkAuthentication(s)...) {
+		problems.Add(p.Key, p.What, p.Remedy)
+	}
+	return r, problems
+}
+
+// Open readies the rules and the spool of s, and undoes in its output folders
+// what a crash left half done. The error is config.Problems if s cannot work.
+func Open(ctx context.Context, s *config.Settings, log *slog.Logger) (*Receiver, error) {
+	r := &Receiver{resolver: access.NewResolver(nil, nil), quotas: quota.NewBook(nil), log: log}
+	rules, err := r.ready(s)
+	if err != nil {
+		return nil, err
+	}
+	r.spool, err = spool.Open(ctx, spool.Config{
+		StateDirectory: s.StateDirectory, Instance: s.Instance, FirstID: s.IDAllocated, Log: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err = r.spool.Use(rules.folders()); err == nil {
+		rules.auth, err = newAuthenticator(s, log)
+	}
+	if err != nil {
+		r.spool.Close()
+		return nil, err
+	}
+	r.rules.Store(rules)
+	return r, nil
+}
+
+// Reload exchanges the rules for those of s. Running transactions end by the
+// rules they began with. On an error the old rules stay. state_directory,
+// instance and id_allocated count from the next start only.
+func (r *Receiver) Reload(s *config.Settings) error {
+	rules, err := r.ready(s)
+	if err != nil {
+		return err
+	}
+	// Where nothing changed the backend goes on, and with it the memory of who
+	// failed.
+	old := r.rules.Load()
+	rules.auth = old.auth
+	if s.Authentication != old.settings.Authentication {
+		if rules.auth, err = newAuthenticator(s, r.log); err != nil {
+			return err
+		}
+	}
+	err = r.spool.Use(rules.folders())
+	unused := old.auth
+	if err == nil {
+		r.rules.Store(rules)
+	} else {
+		unused = rules.auth
+	}
+	if rules.auth != old.auth {
+		if err := unused.Close(); err != nil {
+			r.log.Warn("closing the authentication backend", "error", err.Error())
+		}
+	}
+	return err
+}
+
+// ready compiles s; a rule set with a problem is never used.
+func (r *Receiver) ready(s *config.Settings) (*rules, error) {
+	rules, problems := check(s, r.resolver)
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	for _, w := range rules.warnings {
+		r.log.Warn(w)
+	}
+	return rules, nil
+}
+
+// Close ends the spool and the authentication backend. No transaction may be
+// open.
+func (r *Receiver) Close() error { return errors.Join(r.spool.Close(), r.rules.Load().auth.Close()) }
+
+func (r *rules) folders() []string {
+	var out []string
+	for _, app := range r.apps {
+		if !slices.Contains(out, app.conf.OutputFolder) {
+			out = append(out, app.conf.OutputFolder)
+		}
+	}
+	return out
+}
+
+// Space says whether the output folders have the room that min_free_space
+// asks for. The error is a *Reply.
+func (r *Receiver) Space() error {
+	rules := r.rules.Load()
+	for _, folder := range rules.folders() {
+		if err := r.space(rules, folder); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Receiver) space(rules *rules, folder string) error {
+	free, err := r.spool.FreeSpace(folder)
+	if err == nil && free < rules.settings.MinFreeSpace {
+		err = fmt.Errorf("output folder %s: %d bytes free, min_free_space asks for %d: make room", folder, free, rules.settings.MinFreeSpace)
+	}
+	if err != nil {
+		return &Reply{452, [3]int{4, 3, 1}, "Insufficient system storage, try again later", advised(err)}
+	}
+	return nil
+}

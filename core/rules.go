@@ -1,0 +1,267 @@
+package core
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+
+	"smtpreceiver/core/access"
+	"smtpreceiver/core/auth"
+	"smtpreceiver/core/codepage"
+	"smtpreceiver/core/config"
+	"smtpreceiver/core/ctl"
+	"smtpreceiver/core/dearchive"
+	"smtpreceiver/core/match"
+	"smtpreceiver/core/message"
+	"smtpreceiver/core/transform"
+)
+
+// rules is one configuration made ready for use. It does not change.
+type rules struct {
+	settings *config.Settings
+	clients  *access.List // global list
+	proxies  *access.List // proxy_protocol_from
+	apps     []*application
+	table    *match.Table // over apps, same order
+	page     *codepage.Page
+	limits   message.Limits
+	auth     *auth.Authenticator // put in by Open and Reload
+	warnings []string
+}
+
+type application struct {
+	name        string
+	conf        *config.Application
+	addresses   []*match.Expression
+	fromEnabled match.Set
+	fromDenied  match.Set
+	numbers     match.Set // numbers_allowed; empty: every number
+	noNumbers   match.Set
+	clients     *access.List // the list that applies: own, or the global one
+	own         bool         // clients is the application's own list
+	terminator  *terminator  // nil: the standard one only
+	formats     []message.Format
+	settings    []*transform.Setting
+	tags        *transform.TagSet // nil: no @commands
+	text        *transform.Template
+	targets     []target
+	layout      ctl.Layout
+	dearchive   *dearchive.Rules
+	wantsText   bool // some rule reads the item msg
+}
+
+// target is one entry of transform other than txt.
+type target struct {
+	section, key string
+	template     *transform.Template
+}
+
+// compile readies settings and lists everything in them that cannot work.
+func compile(s *config.Settings, resolver *access.Resolver) (*rules, config.Problems) {
+	c := &compiler{r: &rules{settings: s}, resolver: resolver}
+	c.r.page = c.codePage("output_code_page", s.OutputCodePage)
+	c.codePage("default_charset", s.DefaultCharset)
+	c.r.limits = message.Limits{
+		MaxDepth: s.MaxMIMEDepth, MaxParts: s.MaxMIMEParts,
+		MaxHeaderSize: s.MaxHeaderSize, DefaultCharset: s.DefaultCharset,
+	}
+	c.r.clients = c.list("clients", s.Clients)
+	c.r.proxies = c.list("proxy_protocol_from", s.ProxyProtocolFrom)
+	layout := c.layout("ctl_layout", s.CTLLayout)
+	sets := c.tagSets()
+	// Alphabetical, as registry keys enumerate: the first that agrees takes
+	// the recipient, so the order is part of the contract.
+	for _, name := range slices.Sorted(maps.Keys(s.Applications)) {
+		app := c.application(name, s.Applications[name], sets)
+		app.layout = layout.Over(app.layout)
+		if app.conf.Enabled {
+			c.r.apps = append(c.r.apps, app)
+		}
+	}
+	expressions := make([][]*match.Expression, len(c.r.apps))
+	for i, app := range c.r.apps {
+		expressions[i] = app.addresses
+	}
+	c.r.table = match.NewTable(expressions)
+	return c.r, c.problems
+}
+
+type compiler struct {
+	r        *rules
+	resolver *access.Resolver
+	problems config.Problems
+}
+
+// problem files every error that errors.Join put together under key, or under
+// the entry of the list that it speaks of.
+func (c *compiler) problem(key string, err error) {
+	for _, e := range unjoin(err) {
+		var entry *access.EntryError
+		if errors.As(e, &entry) {
+			c.problems.Add(config.KeyIndex(key, entry.Index), e.Error(), "")
+			continue
+		}
+		c.problems.Add(key, e.Error(), "")
+	}
+}
+
+func unjoin(err error) []error {
+	if j, ok := err.(interface{ Unwrap() []error }); ok {
+		return j.Unwrap()
+	}
+	return []error{err}
+}
+
+func (c *compiler) application(name string, conf *config.Application, sets map[string]*transform.TagSet) *application {
+	key := func(k ...string) string {
+		return config.KeyPath(append([]string{"applications", name}, k...)...)
+	}
+	app := &application{name: name, conf: conf, clients: c.r.clients}
+	app.addresses = c.expressions(key("addresses"), conf.Addresses)
+	app.fromEnabled = c.expressions(key("from_enabled"), conf.FromEnabled)
+	app.fromDenied = c.expressions(key("from_disabled"), conf.FromDisabled)
+	app.numbers = c.expressions(key("numbers_allowed"), conf.NumbersAllowed)
+	app.noNumbers = c.expressions(key("numbers_denied"), conf.NumbersDenied)
+	if own := c.list(key("clients"), conf.Clients); !own.Empty() {
+		app.clients, app.own = own, true
+	}
+	app.terminator = c.terminator(app, key)
+	for _, f := range conf.FormatPreference {
+		app.formats = append(app.formats, message.Format(f))
+	}
+	for i, s := range conf.CTLSettings {
+		setting, err := transform.ParseSetting(s)
+		if err != nil {
+			c.problem(config.KeyIndex(key("ctl_settings"), i), err)
+			continue
+		}
+		app.settings = append(app.settings, setting)
+		app.wantsText = app.wantsText || setting.Item() == "msg"
+	}
+	if conf.CmdTags != "" {
+		app.tags = sets[conf.CmdTags]
+		if app.tags == nil {
+			app.tags, _ = transform.Builtin(conf.CmdTags)
+		}
+	}
+	for _, to := range slices.Sorted(maps.Keys(conf.Transform)) {
+		c.transform(app, key("transform", to), to, conf.Transform[to])
+	}
+	app.layout = c.layout(key("ctl_layout"), conf.CTLLayout)
+	app.dearchive = &dearchive.Rules{Limits: dearchive.Limits{
+		Timeout: conf.DearchiveTimeout, MaxSize: conf.DearchiveMaxSize, MaxFiles: c.r.settings.MaxMIMEParts,
+	}}
+	for _, extension := range slices.Sorted(maps.Keys(conf.Dearchive)) {
+		command := conf.Dearchive[extension]
+		if len(command) == 0 || command[0] == "" {
+			continue // whoever read the file has said so
+		}
+		if err := app.dearchive.Add(extension, command); err != nil {
+			c.problem(key("dearchive", extension), err)
+		}
+	}
+	if len(conf.Dearchive) > 0 && !conf.ProcessAttachments {
+		c.r.warnings = append(c.r.warnings, key("dearchive")+": has no effect, because process_attachments is off")
+	}
+	return app
+}
+
+func (c *compiler) transform(app *application, key, to, text string) {
+	t, err := transform.ParseTemplate(text)
+	if err != nil {
+		c.problem(key, err)
+		return
+	}
+	switch to {
+	case "txt":
+		app.text = t
+	case "subject":
+		app.targets = append(app.targets, target{"system", "subject", t})
+		app.wantsText = app.wantsText || t.Uses("msg")
+	default:
+		section, name, err := ctl.ParseTarget(to)
+		if err != nil {
+			c.problem(key, err)
+			return
+		}
+		app.targets = append(app.targets, target{section, name, t})
+		app.wantsText = app.wantsText || t.Uses("msg")
+	}
+}
+
+func (c *compiler) expressions(key string, list []string) []*match.Expression {
+	var out []*match.Expression
+	for i, s := range list {
+		at := config.KeyIndex(key, i)
+		e, err := match.Compile(s)
+		if err != nil {
+			c.problem(at, err)
+			continue
+		}
+		for _, w := range e.Warnings() {
+			c.r.warnings = append(c.r.warnings, at+": "+w)
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+// codePage looks up a page. An empty name has been complained about already.
+func (c *compiler) codePage(key, name string) *codepage.Page {
+	if name == "" {
+		return nil
+	}
+	page, err := codepage.Lookup(name)
+	if err != nil {
+		c.problem(key, err)
+	}
+	return page
+}
+
+func (c *compiler) list(key string, entries []string) *access.List {
+	l, err := access.ParseList(entries, c.resolver)
+	if err != nil {
+		c.problem(key, err)
+	}
+	return l
+}
+
+func (c *compiler) layout(key string, m map[string]string) ctl.Layout {
+	l, err := ctl.ParseLayout(m)
+	if err != nil {
+		c.problem(key, err)
+	}
+	return l
+}
+
+func (c *compiler) tagSets() map[string]*transform.TagSet {
+	sets := make(map[string]*transform.TagSet)
+	for name, commands := range c.r.settings.Tags {
+		set, err := transform.ParseTagSet(commands)
+		if err != nil {
+			c.problem(config.KeyPath("tags", name), err)
+			continue
+		}
+		sets[name] = set
+	}
+	return sets
+}
+
+// refusesEveryone says why a rule set lets nobody in, for check's warnings.
+func (r *rules) refusesEveryone() string {
+	if !r.clients.Empty() || r.authenticating() {
+		return ""
+	}
+	var without []string
+	for _, app := range r.apps {
+		if !app.own {
+			without = append(without, app.name)
+		}
+	}
+	if len(without) == 0 {
+		return ""
+	}
+	return "clients: empty, and so are the lists of the applications " + strings.Join(without, ", ") +
+		": no client may use them; name the mail servers and networks that may"
+}

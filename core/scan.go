@@ -1,0 +1,56 @@
+package core
+
+import (
+	"bytes"
+
+	"smtpreceiver/core/config"
+)
+
+// messageScan measures a raw message as it streams by: its size, its header,
+// and how many mail servers it has passed.
+type messageScan struct {
+	size   int64
+	header int64 // bytes of header so far
+	hops   int
+	body   bool // the empty line has been seen
+	line   []byte
+}
+
+var received = []byte("received:")
+
+// scan takes the next piece. The error is a *Reply when a limit is passed.
+func (m *messageScan) scan(p []byte, s *config.Settings) error {
+	m.size += int64(len(p))
+	if m.size > s.MaxMessageSize {
+		return &Reply{552, [3]int{5, 3, 4}, "Message size exceeds the limit", nil}
+	}
+	for !m.body && len(p) > 0 {
+		piece := p
+		end := bytes.IndexByte(p, '\n')
+		if end >= 0 {
+			piece = p[:end+1]
+		}
+		p = p[len(piece):]
+		m.header += int64(len(piece))
+		if m.header > s.MaxHeaderSize {
+			return &Reply{552, [3]int{5, 3, 4}, "Message header size exceeds the limit", nil}
+		}
+		// Only as much of the line is kept as tells a Received field.
+		if room := len(received) - len(m.line); room > 0 {
+			m.line = append(m.line, piece[:min(room, len(piece))]...)
+		}
+		if end < 0 {
+			break
+		}
+		switch line := bytes.TrimRight(m.line, "\r\n"); {
+		case len(line) == 0:
+			m.body = true
+		case bytes.EqualFold(m.line, received):
+			if m.hops++; m.hops > s.MaxHops {
+				return &Reply{554, [3]int{5, 4, 6}, "Too many hops, this mail may be looping", nil}
+			}
+		}
+		m.line = m.line[:0]
+	}
+	return nil
+}

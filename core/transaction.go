@@ -1,0 +1,320 @@
+package core
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"smtpreceiver/core/dearchive"
+	"smtpreceiver/core/logging"
+	"smtpreceiver/core/match"
+	"smtpreceiver/core/quota"
+	"smtpreceiver/core/spool"
+)
+
+// Client is the peer that hands in the mail.
+type Client struct {
+	Addr    netip.Addr
+	User    string // name it authenticated by; empty if it did not
+	Local   bool   // handed in by the local sendmail command; Addr is loopback
+	Session string // names the session in the log
+	// PassUnlisted lets recipients of a client on no list go on as ordinary
+	// mail instead of being refused (milter.on_unlisted_client: pass).
+	PassUnlisted bool
+	// OwnSender binds a client that authenticated to its user name as envelope
+	// sender (authentication.sender_must_match).
+	OwnSender bool
+}
+
+// NewSessionID names a session in the log: unique among all processes that
+// write to it.
+func NewSessionID() string { return rand.Text()[:12] }
+
+// String is the client as it stands in replies and in the log.
+func (c Client) String() string { return "[" + c.Addr.String() + "]" }
+
+// Envelope is what MAIL says besides the sender (RFC 3461).
+type Envelope struct {
+	EnvID string // the client's envelope identifier, decoded
+}
+
+// RecipientOptions is what RCPT says besides the address (RFC 3461).
+type RecipientOptions struct {
+	Notify string // NEVER, or a list of SUCCESS, FAILURE, DELAY
+}
+
+// Transaction is one mail transaction, from MAIL to the reply after the
+// message. It is not safe for concurrent use, except that Abort may be called
+// from another goroutine once the last call has returned.
+type Transaction struct {
+	recv   *Receiver
+	rules  *rules
+	client Client
+	begun  time.Time
+
+	sender    string
+	senderErr *Reply
+	envelope  Envelope
+	rcpts     []string // every recipient not refused, in order
+	plans     []plan
+	seen      map[string]int  // jobs planned: application and recipient, to the index in plans
+	tickets   []*quota.Ticket // what they count for
+	relay     *relayRight
+
+	message  messageScan
+	buffer   *spool.Buffer
+	batch    *spool.Batch
+	unpacked []*dearchive.Files
+	staged   []stagedJob
+	queueID  string
+}
+
+// plan is a job to be made of the message.
+type plan struct {
+	app     *application
+	rcpt    match.Recipient
+	groups  []match.Group
+	options RecipientOptions
+}
+
+type relayRight struct{ refusal *Reply }
+
+// Begin starts a transaction under the rules now in force.
+func (r *Receiver) Begin(client Client) *Transaction {
+	return &Transaction{recv: r, rules: r.rules.Load(), client: client, begun: time.Now()}
+}
+
+// Sender takes the envelope sender, with or without brackets; "" or "<>" is
+// the null sender, and returns it as a mailbox in RFC 5321 syntax. The error is
+// a *Reply; a milter, which cannot answer here, gets it again for the first
+// recipient that is ours.
+func (t *Transaction) Sender(address string, e Envelope) (mailbox string, err error) {
+	sender, err := match.ParseSender(address)
+	if err != nil {
+		t.senderErr = &Reply{501, [3]int{5, 1, 7}, "Bad sender address syntax", err}
+		return "", t.senderErr
+	}
+	if t.senderErr = t.client.maySendAs(sender); t.senderErr != nil {
+		return "", t.senderErr
+	}
+	t.sender, t.envelope = sender, e
+	return sender, nil
+}
+
+// Recipient decides one recipient. The error is a *Reply. A recipient that
+// was given before gets the same verdict and no second job.
+func (t *Transaction) Recipient(ctx context.Context, address string, o RecipientOptions) (Recipient, error) {
+	rcpt, err := match.ParseRecipient(address)
+	if err != nil {
+		return Recipient{}, &Reply{501, [3]int{5, 1, 3}, "Bad recipient address syntax", err}
+	}
+	out := Recipient{Verdict: Pass, Mailbox: rcpt.Mailbox, Typed: rcpt.Routeless}
+	d := t.decide(ctx, rcpt.Match)
+	switch {
+	case d.refusal != nil:
+		return Recipient{}, d.refusal
+	case d.app == nil:
+		t.rcpts = append(t.rcpts, rcpt.Mailbox)
+		return out, nil
+	case t.senderErr != nil:
+		return Recipient{}, t.senderErr
+	}
+	out.Verdict = Divert
+	key := d.app.name + "\x00" + rcpt.Key()
+	if job, ok := t.seen[key]; ok {
+		out.Job = job
+		return out, nil
+	}
+	if len(t.plans) >= t.rules.settings.MaxRecipients {
+		return Recipient{}, &Reply{452, [3]int{4, 5, 3}, "Too many recipients", nil}
+	}
+	if err := t.recv.space(t.rules, d.app.conf.OutputFolder); err != nil {
+		return Recipient{}, err
+	}
+	if err := t.count(d.app); err != nil {
+		return Recipient{}, err
+	}
+	if t.seen == nil {
+		t.seen = make(map[string]int)
+	}
+	out.Job = len(t.plans)
+	t.seen[key] = out.Job
+	t.rcpts = append(t.rcpts, rcpt.Mailbox)
+	t.plans = append(t.plans, plan{d.app, rcpt, d.groups, o})
+	return out, nil
+}
+
+// count holds max_jobs_per_sender and max_jobs_per_client.
+func (t *Transaction) count(app *application) error {
+	for _, q := range []struct {
+		key, who string
+		limit    int
+	}{
+		{"max_jobs_per_sender", strings.ToLower(t.sender), app.conf.MaxJobsPerSender},
+		{"max_jobs_per_client", t.client.Addr.String(), app.conf.MaxJobsPerClient},
+	} {
+		if q.limit == 0 {
+			continue
+		}
+		ticket, ok := t.recv.quotas.Take(q.key+"\x00"+app.name+"\x00"+q.who, q.limit)
+		if !ok {
+			return &Reply{450, [3]int{4, 7, 1}, app.name + ": too many messages in an hour, try again later",
+				fmt.Errorf("applications.%s.%s is %d", app.name, q.key, q.limit)}
+		}
+		t.tickets = append(t.tickets, ticket)
+	}
+	return nil
+}
+
+// MayRelay says whether the client may have recipients that no application
+// takes forwarded: it is on the global list, or authenticated. The error is a
+// *Reply.
+func (t *Transaction) MayRelay(ctx context.Context) error {
+	if t.relay == nil {
+		t.relay = &relayRight{}
+		if ok, err := t.client.on(ctx, t.rules.clients); err != nil {
+			t.relay.refusal = &Reply{450, [3]int{4, 4, 3}, "Client host name lookup failed, try again later", err}
+		} else if !ok {
+			t.relay.refusal = &Reply{550, [3]int{5, 7, 1}, "Relay access denied", errors.New("the client is not on the list clients")}
+		}
+	}
+	if t.relay.refusal != nil {
+		return t.relay.refusal
+	}
+	return nil
+}
+
+// Diverting says whether any recipient became a job, so that the message is
+// needed.
+func (t *Transaction) Diverting() bool { return len(t.plans) > 0 }
+
+// SetQueueID names the message as the MTA does, for the log.
+func (t *Transaction) SetQueueID(id string) { t.queueID = id }
+
+// Write takes the next piece of the raw message, CRLF line ends and no dot
+// stuffing. It holds the limits on header, size and hops; the error is a
+// *Reply. Where nothing is diverted the message is only measured, not kept.
+func (t *Transaction) Write(p []byte) (int, error) {
+	if err := t.message.scan(p, t.rules.settings); err != nil {
+		return 0, err
+	}
+	if t.rules.settings.LogRcvData {
+		t.log(context.Background(), logging.LevelTrace, "data", "data", string(p))
+	}
+	if !t.Diverting() {
+		return len(p), nil
+	}
+	if t.buffer == nil {
+		t.buffer = t.recv.spool.NewBuffer(t.plans[0].app.conf.OutputFolder, t.rules.settings.MemoryPerMessage)
+	}
+	n, err := t.buffer.Write(p)
+	if err != nil {
+		return n, AsReply(err)
+	}
+	return n, nil
+}
+
+// Message reads the message that was written, from its first byte, for the
+// forward server. It is valid until Commit or Abort.
+func (t *Transaction) Message() io.Reader {
+	if t.buffer == nil {
+		return io.LimitReader(nil, 0)
+	}
+	return io.NewSectionReader(t.buffer, 0, t.buffer.Size())
+}
+
+// Size is the number of bytes written so far.
+func (t *Transaction) Size() int64 { return t.message.size }
+
+// Commit makes the staged jobs visible, all or none; when it returns nil they
+// are on disk and the frontend may answer 250. The error is a *Reply.
+func (t *Transaction) Commit(ctx context.Context) error {
+	defer t.release()
+	if t.batch == nil {
+		return nil
+	}
+	if err := t.batch.Commit(ctx); err != nil {
+		return AsReply(err)
+	}
+	t.batch, t.tickets = nil, nil
+	for _, job := range t.staged {
+		t.log(ctx, slog.LevelInfo, "job", "app", job.app, "rcpt", job.rcpt, "job", job.name, "size", t.message.size, "status", "250", "took", t.took())
+	}
+	return nil
+}
+
+// Jobs names the jobs of the message, in envelope order, once they are staged.
+func (t *Transaction) Jobs() []string {
+	names := make([]string, len(t.staged))
+	for i, job := range t.staged {
+		names[i] = job.name
+	}
+	return names
+}
+
+// Abort throws away what was staged and kept. It may be called at any time
+// and more than once; after Commit it does nothing.
+func (t *Transaction) Abort() {
+	if t.batch != nil {
+		t.batch.Abort()
+		t.batch = nil
+	}
+	t.release()
+}
+
+func (t *Transaction) release() {
+	if t.buffer != nil {
+		t.buffer.Close()
+		t.buffer = nil
+	}
+	for _, ticket := range t.tickets {
+		ticket.Return()
+	}
+	t.tickets = nil
+}
+
+// Refused logs the refusal of a recipient (or of the message: rcpt empty).
+// Frontends call it with what they answer, so that one refusal is one line.
+func (t *Transaction) Refused(ctx context.Context, rcpt string, err error) {
+	reply := AsReply(err)
+	level := slog.LevelInfo // the client's doing
+	if reply.Temporary() {
+		level = slog.LevelWarn // ours
+	}
+	args := []any{"status", reply.Code, "reason", reply.Status() + " " + reply.Text}
+	if rcpt != "" {
+		args = append(args, "rcpt", rcpt)
+	}
+	if reply.Cause != nil {
+		args = append(args, "error", reply.Cause.Error())
+	}
+	t.log(ctx, level, "refused", append(args, "took", t.took())...)
+}
+
+// Forwarded logs that the forward server took the message.
+func (t *Transaction) Forwarded(ctx context.Context, server, reply string, rcpts []string) {
+	t.log(ctx, slog.LevelInfo, "forwarded", "rcpt", rcpts, "server", server, "size", t.message.size, "status", "250", "reply", reply, "took", t.took())
+}
+
+func (t *Transaction) took() time.Duration { return time.Since(t.begun).Round(time.Microsecond) }
+
+// log writes one event with the keys that every event of a transaction has.
+func (t *Transaction) log(ctx context.Context, level slog.Level, event string, args ...any) {
+	keys := []any{"session", t.client.Session}
+	if t.queueID != "" {
+		keys = append(keys, "queue_id", t.queueID)
+	}
+	keys = append(keys, "client", t.client.Addr.String())
+	if t.client.User != "" {
+		keys = append(keys, "user", t.client.User)
+	}
+	keys = append(keys, "from", "<"+t.sender+">")
+	t.recv.log.Log(ctx, level, event, slices.Concat(keys, args)...)
+}
