@@ -1,0 +1,219 @@
+//go:build unix
+
+package socket
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"smtpreceiver/contrib/mtatest"
+)
+
+func TestSocketSpec(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ spec, want string }{
+		{"unix:/run/x.sock", "unix /run/x.sock"},
+		{"local:x.sock", "unix x.sock"},
+		{"inet:127.0.0.1:8894", "tcp4 127.0.0.1:8894"},
+		{"inet:localhost:0", "tcp4 localhost:0"},
+		{"inet:8894@127.0.0.1", "tcp4 127.0.0.1:8894"},
+		{"inet6:[::1]:8894", "tcp6 [::1]:8894"},
+		{"inet6:8894@::1", "tcp6 [::1]:8894"},
+		{"inet6:8894@[::1]", "tcp6 [::1]:8894"},
+		{"fd:", "fd "},
+		{"fd:milter", "fd milter"},
+		{"", ""},
+		{"/run/x.sock", ""},
+		{"unix:", ""},
+		{"inet:8894", ""},
+		{"inet::8894", ""}, // all addresses must be said: inet:0.0.0.0:8894
+		{"inet:127.0.0.1:smtp", ""},
+		{"inet:127.0.0.1:65536", ""},
+		{"inet:127.0.0.1:", ""},
+		{"tcp:127.0.0.1:1", ""},
+	} {
+		socket := Socket{Spec: test.spec}
+		network, address, err := socket.address()
+		if got := network + " " + address; test.want != "" && (err != nil || got != test.want) {
+			t.Errorf("%q: %q, %v; want %q", test.spec, got, err, test.want)
+		}
+		if wrong := test.want == ""; wrong != (socket.Check() != nil) {
+			t.Errorf("%q: check says %v", test.spec, socket.Check())
+		}
+		if test.want == "" && (err == nil || !strings.Contains(err.Error(), fmt.Sprintf("%q", test.spec))) {
+			t.Errorf("%q: error %v, want one that shows it", test.spec, err)
+		}
+	}
+}
+
+func TestListenTCP(t *testing.T) {
+	t.Parallel()
+	l, err := Listen(Socket{Spec: "inet:127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	dial(t, l.Addr())
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	if _, err := Listen(Socket{Spec: "inet:" + port + "@127.0.0.1"}); err == nil || !strings.Contains(err.Error(), "inet:"+port) {
+		t.Errorf("port in use: %v, want an error that names the socket", err)
+	}
+}
+
+func TestListenUnix(t *testing.T) {
+	t.Parallel()
+	mtatest.RequireRoot(t) // to give the socket to a group
+	group, err := user.LookupGroup("mail")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(mtatest.Dir(t), "m")
+	socket := Socket{Spec: "unix:" + path, Mode: 0o620, Group: "mail"}
+	l, err := Listen(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if gid := fmt.Sprint(info.Sys().(*syscall.Stat_t).Gid); info.Mode() != socketMode(0o620) || gid != group.Gid {
+		t.Errorf("mode %v, group %s; want %v and %s", info.Mode(), gid, socketMode(0o620), group.Gid)
+	}
+	if left, _ := os.ReadDir(filepath.Dir(path)); len(left) != 1 {
+		t.Errorf("folder holds %v, want the socket only", left)
+	}
+	if _, err := Listen(socket); err == nil || !strings.Contains(err.Error(), "another process serves it") {
+		t.Errorf("live socket: %v, want an error", err)
+	}
+	dial(t, l.Addr())
+
+	// A process that was killed leaves its socket; it is replaced.
+	l.(*unixListener).UnixListener.Close()
+	again, err := Listen(socket)
+	if err != nil {
+		t.Fatalf("stale socket: %v", err)
+	}
+	// The first one's Close comes late, and twice.
+	again.Close()
+	third, err := Listen(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer third.Close()
+	again.Close()
+	dial(t, third.Addr())
+}
+
+func socketMode(perm os.FileMode) os.FileMode { return os.ModeSocket | perm }
+
+func TestListenUnixErrors(t *testing.T) {
+	t.Parallel()
+	dir := mtatest.Dir(t)
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, []byte("precious"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		socket Socket
+		want   string
+	}{
+		{Socket{Spec: "unix:" + file}, "is not a socket"},
+		{Socket{Spec: "unix:" + dir + "/none/m"}, "no such file or directory"},
+		{Socket{Spec: "unix:" + file + "/m"}, "not a directory"},
+		{Socket{Spec: "unix:" + dir + "/m", Group: "no such group"}, "socket_group: group: unknown group no such group"},
+		{Socket{Spec: "unix:" + dir + "/" + strings.Repeat("x", 200)}, "path is too long"},
+		{Socket{Spec: "m"}, `"m": write unix:`},
+		{Socket{Spec: "fd:"}, "systemd passed 0 sockets"},
+	} {
+		l, err := Listen(test.socket)
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: error %v, want %q", test.socket.Spec, err, test.want)
+		}
+		if err == nil {
+			l.Close()
+		}
+	}
+	if left, _ := os.ReadDir(dir); len(left) != 1 {
+		t.Errorf("folder holds %v, want the file only", left)
+	}
+}
+
+// TestListenSystemd: the socket is open already when the program starts. The program is this one, started once more as
+// systemd would.
+func TestListenSystemd(t *testing.T) {
+	t.Parallel()
+	const asService = "SMTPRECEIVER_TEST_SYSTEMD"
+	if spec := os.Getenv(asService); spec != "" {
+		l, err := Listen(Socket{Spec: spec})
+		if err != nil {
+			fmt.Println("error:", err)
+			os.Exit(1)
+		}
+		fmt.Println("listens on", l.Addr())
+		os.Exit(0)
+	}
+	socket := func() *os.File {
+		f, err := loopback(t).(*net.TCPListener).File()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { f.Close() })
+		return f
+	}
+	start := func(spec, names string, sockets ...*os.File) string {
+		// The process ID must be the service's own, so it comes from a shell that becomes the service.
+		c := exec.Command("sh", "-c", `LISTEN_PID=$$ exec "$0" -test.run=^TestListenSystemd$`, os.Args[0])
+		c.Env = append(os.Environ(), asService+"="+spec, fmt.Sprint("LISTEN_FDS=", len(sockets)), "LISTEN_FDNAMES="+names)
+		c.ExtraFiles = sockets
+		out, _ := c.CombinedOutput()
+		return string(out)
+	}
+	one, two := socket(), socket()
+	addr := func(f *os.File) string {
+		l, err := net.FileListener(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		return "listens on " + l.Addr().String()
+	}
+	for _, test := range []struct{ name, got, want string }{
+		{"one", start("fd:", "", one), addr(one)},
+		{"named", start("fd:b", "a:b", one, two), addr(two)},
+		{"two of one name", start("fd:a", "a:a", one, two), "systemd passed 2 sockets that fit"},
+		{"two, none named", start("fd:", "a:b", one, two), "systemd passed 2 sockets that fit"},
+		{"another name", start("fd:c", "a:b", one, two), "systemd passed 0 sockets that fit"},
+	} {
+		if !strings.Contains(test.got, test.want) {
+			t.Errorf("%s: %q, want %q", test.name, test.got, test.want)
+		}
+	}
+}
+
+func loopback(t *testing.T) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+// dial fails the test unless somebody listens.
+func dial(t *testing.T, a net.Addr) {
+	t.Helper()
+	c, err := net.Dial(a.Network(), a.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+}
