@@ -1,0 +1,437 @@
+package standalone
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/emersion/go-smtp"
+
+	"smtpreceiver/core"
+)
+
+// session is one SMTP session. go-smtp calls Reset while Data of a BDAT
+// message may still run, hence the lock.
+type session struct {
+	server *Server
+	gen    *generation
+	smtp   *smtp.Conn
+	wire   *conn
+	client core.Client
+
+	mu     sync.Mutex
+	trx    *core.Transaction
+	sender string // as a mailbox, "" for the null sender
+	mail   smtp.MailOptions
+	relay  *relay   // to the forward server; kept from one transaction to the next
+	fwd    envelope // what of this transaction goes to the forward server
+
+	lmtp     bool
+	accepted []accepted // of this transaction, with LMTP
+}
+
+// envelope is the part of a transaction that the forward server has taken.
+type envelope struct {
+	begun bool  // MAIL was sent
+	err   error // why the forward server cannot take this transaction at all
+	rcpts []string
+}
+
+var _ smtp.Session = (*session)(nil)
+
+func (s *Server) session(g *generation, c *smtp.Conn) (*session, error) {
+	w := wire(c)
+	if w == nil {
+		return nil, smtpError(errors.New("standalone: connection of an unknown kind"))
+	}
+	n := &session{
+		server: s, gen: g, smtp: c, wire: w, lmtp: c.Server().LMTP,
+		client: core.Client{Addr: remoteAddr(w), Session: core.NewSessionID(), OwnSender: g.options.Auth.SenderMustMatch},
+	}
+	if w.opts.local {
+		n.client.Addr, n.client.Local = localhost, true
+	}
+	return n, nil
+}
+
+func remoteAddr(c net.Conn) netip.Addr {
+	a, ok := c.RemoteAddr().(*net.TCPAddr)
+	if !ok {
+		return netip.Addr{}
+	}
+	return a.AddrPort().Addr().Unmap().WithZone("")
+}
+
+// smtpError is err as go-smtp must have it: a plain error of Data would become
+// a permanent 554 with its text in it.
+func smtpError(err error) *smtp.SMTPError {
+	var own *smtp.SMTPError
+	if errors.As(err, &own) {
+		return own
+	}
+	r := core.AsReply(err)
+	return &smtp.SMTPError{Code: r.Code, EnhancedCode: smtp.EnhancedCode(r.Enhanced), Message: r.Text}
+}
+
+var (
+	errNested   = &smtp.SMTPError{Code: 503, EnhancedCode: smtp.EnhancedCode{5, 5, 1}, Message: "Nested MAIL command"}
+	errDraining = &smtp.SMTPError{Code: 421, EnhancedCode: smtp.EnhancedCode{4, 3, 2}, Message: "Shutting down, try again later"}
+	errTooLarge = &core.Reply{Code: 552, Enhanced: [3]int{5, 3, 4}, Text: "Message size exceeds the limit"}
+	errBare     = &core.Reply{Code: 550, Enhanced: [3]int{5, 5, 2}, Text: "Message has a bare CR or LF; lines must end in CRLF"}
+	errLost     = &core.Reply{Code: 451, Enhanced: [3]int{4, 4, 2}, Text: "Message incomplete, try again"}
+)
+
+// Mail begins a transaction.
+func (s *session) Mail(from string, o *smtp.MailOptions) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.trx != nil {
+		return errNested
+	}
+	if !s.wire.beginTransaction() {
+		return errDraining
+	}
+	if !s.lmtp {
+		s.wire.terminateAt(s.server.receiver.Terminators(context.Background(), s.client.Addr))
+	}
+	trx := s.server.receiver.Begin(s.client)
+	sender, err := s.begin(trx, from, o)
+	if err != nil {
+		s.wire.endTransaction()
+		trx.Refused(context.Background(), "", err)
+		return smtpError(err)
+	}
+	s.trx, s.sender, s.fwd = trx, sender, envelope{}
+	if o != nil {
+		s.mail = *o
+	}
+	return nil
+}
+
+func (s *session) begin(trx *core.Transaction, from string, o *smtp.MailOptions) (sender string, err error) {
+	var e core.Envelope
+	if o != nil {
+		e.EnvID = o.EnvelopeID
+	}
+	// First, so that the log has the sender of whatever is refused.
+	if sender, err = trx.Sender(from, e); err != nil {
+		return "", err
+	}
+	if !s.client.Local {
+		if err := trx.Admit(context.Background()); err != nil {
+			return "", err
+		}
+	}
+	if o != nil && o.Size > s.gen.options.MaxMessageSize {
+		return "", errTooLarge
+	}
+	if s.lmtp {
+		return sender, nil // RCPT says it of one application
+	}
+	return sender, s.server.receiver.Space()
+}
+
+// Rcpt decides one recipient; one that no application takes gets the forward
+// server's own answer.
+func (s *session) Rcpt(to string, o *smtp.RcptOptions) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ctx := context.Background()
+	err := s.recipient(ctx, to, o)
+	if err != nil {
+		s.trx.Refused(ctx, to, asReply(err))
+		answer := smtpError(err)
+		if answer.Code == 421 {
+			s.wire.hangUp()
+		}
+		return answer
+	}
+	return nil
+}
+
+func (s *session) recipient(ctx context.Context, to string, o *smtp.RcptOptions) error {
+	rcpt, err := s.trx.Recipient(ctx, to, core.RecipientOptions{Notify: notify(o)})
+	switch {
+	case err != nil:
+		return err
+	case rcpt.Verdict == core.Divert:
+		if s.lmtp {
+			s.accepted = append(s.accepted, accepted{to, rcpt.Job})
+		}
+		return nil
+	case s.lmtp:
+		return errUnknownUser
+	}
+	if s.gen.forwarder == nil {
+		return &core.Reply{Code: 550, Enhanced: [3]int{5, 7, 1}, Text: "Relay access denied", Cause: errors.New("no application takes the recipient, and forward_smtp_server is not set")}
+	}
+	if err := s.trx.MayRelay(ctx); err != nil {
+		return err
+	}
+	if s.wire.endedOddly() {
+		return errOddFwd
+	}
+	if err := s.openRelay(ctx); err != nil {
+		return err
+	}
+	if err := s.relay.Rcpt(ctx, rcpt.Mailbox, o); err != nil {
+		return s.relayFailed(err)
+	}
+	s.fwd.rcpts = append(s.fwd.rcpts, rcpt.Mailbox)
+	return nil
+}
+
+// openRelay begins the transaction at the forward server, once. What it says
+// to MAIL is the answer to each recipient that would go there.
+func (s *session) openRelay(ctx context.Context) error {
+	if s.fwd.begun || s.fwd.err != nil {
+		return s.fwd.err
+	}
+	kept := s.relay != nil
+	s.fwd.err = s.mailRelay(ctx)
+	if s.fwd.err != nil && kept && s.relay == nil {
+		// The connection of an earlier transaction had been closed meanwhile.
+		s.fwd.err = s.mailRelay(ctx)
+	}
+	s.fwd.begun = s.fwd.err == nil
+	return s.fwd.err
+}
+
+func (s *session) mailRelay(ctx context.Context) (err error) {
+	if s.relay == nil {
+		if s.relay, err = s.gen.forwarder.open(ctx); err != nil {
+			return err
+		}
+	}
+	if err := s.relay.Mail(ctx, s.sender, &s.mail); err != nil {
+		return s.relayFailed(err)
+	}
+	return nil
+}
+
+// relayFailed forgets a connection to the forward server that is of no more
+// use. err is the answer to the client.
+func (s *session) relayFailed(err error) error {
+	if s.relay != nil && s.relay.broken() {
+		s.relay.abandon()
+		s.relay = nil
+		if s.fwd.begun {
+			s.fwd.err = err
+		}
+	}
+	return err
+}
+
+// Data takes the message: stage, forward, commit, in this order.
+func (s *session) Data(r io.Reader) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	reply, err := s.data(context.Background(), r)
+	if err != nil {
+		return err
+	}
+	return reply
+}
+
+func (s *session) data(ctx context.Context, r io.Reader) (*smtp.SMTPError, error) {
+	reply, err := s.message(ctx, s.wire.body(r))
+	if err != nil {
+		s.trx.Abort()
+		s.abandonRelay()
+		s.trx.Refused(ctx, "", asReply(err))
+		answer := smtpError(err)
+		if answer.Code == 421 {
+			s.wire.hangUp()
+		}
+		return nil, answer
+	}
+	return reply, nil
+}
+
+func (s *session) message(ctx context.Context, body io.Reader) (*smtp.SMTPError, error) {
+	if s.fwd.err != nil && len(s.fwd.rcpts) > 0 {
+		return nil, s.fwd.err // lost since it took recipients
+	}
+	if !s.trx.Diverting() {
+		return s.passOn(ctx, body)
+	}
+	if err := s.take(s.trx, body); err != nil {
+		return nil, err
+	}
+	if err := s.trx.Stage(ctx); err != nil {
+		return nil, err
+	}
+	reply := queued(s.trx.Jobs())
+	if s.fwd.begun && len(s.fwd.rcpts) > 0 {
+		var err error
+		if reply, err = s.forward(ctx, s.trx.Message()); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.trx.Commit(ctx); err != nil {
+		return nil, err
+	}
+	return reply, nil
+}
+
+// queued is the 250 of a message that only became jobs.
+func queued(jobs []string) *smtp.SMTPError {
+	text := "OK: queued as " + jobs[0]
+	if n := len(jobs); n > 1 {
+		text = fmt.Sprintf("%s and %d more", text, n-1)
+	}
+	return &smtp.SMTPError{Code: 250, EnhancedCode: smtp.EnhancedCode{2, 0, 0}, Message: text}
+}
+
+// passOn streams a message that has nothing for us to the forward server. The
+// limits are held on the way, and the final dot is only sent once the whole
+// message has passed them.
+func (s *session) passOn(ctx context.Context, body io.Reader) (*smtp.SMTPError, error) {
+	return s.forward(ctx, &checked{s: s, r: io.TeeReader(body, s.trx)})
+}
+
+// checked is a message on its way through: its end is reached only if nothing
+// was wrong with it.
+type checked struct {
+	s *session
+	r io.Reader
+}
+
+func (c *checked) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	if err == io.EOF {
+		if bad := c.s.whole(nil); bad != nil {
+			return n, bad
+		}
+	}
+	return n, err
+}
+
+// take reads the whole message into w.
+func (s *session) take(w io.Writer, body io.Reader) error {
+	_, err := io.Copy(w, body)
+	return s.whole(err)
+}
+
+// whole says whether the message that has been read may be taken.
+func (s *session) whole(err error) error {
+	var (
+		limit *core.Reply
+		own   *smtp.SMTPError // of the wire or of go-smtp: too late, too large
+	)
+	switch {
+	case errors.As(err, &limit), errors.As(err, &own):
+		return err
+	case err != nil:
+		return &core.Reply{Code: errLost.Code, Enhanced: errLost.Enhanced, Text: errLost.Text, Cause: err}
+	case s.wire.bareNewline() && !s.gen.options.BareNewlines:
+		return errBare
+	}
+	return nil
+}
+
+// forward sends the message to the forward server, a Received field of ours in
+// front, and returns its reply.
+func (s *session) forward(ctx context.Context, message io.Reader) (*smtp.SMTPError, error) {
+	w, err := s.relay.Data(ctx)
+	if err != nil {
+		return nil, s.relayFailed(err)
+	}
+	if _, err := io.WriteString(w, s.trace()); err != nil {
+		return nil, err
+	}
+	if _, err := io.Copy(w, message); err != nil {
+		return nil, err
+	}
+	reply, err := w.Close()
+	if err != nil {
+		return nil, s.relayFailed(err)
+	}
+	s.trx.Forwarded(ctx, s.relay.server, reply.Message, s.fwd.rcpts)
+	s.fwd = envelope{}
+	return reply, nil
+}
+
+func (s *session) trace() string {
+	_, tls := s.smtp.TLSConnectionState()
+	return traceInfo{
+		helo: s.smtp.Hostname(), client: s.client.Addr, host: s.gen.options.Hostname, id: s.client.Session,
+		protocol: withProtocol(false, s.wire.extended(), s.mail.UTF8, tls, s.client.User != ""), when: time.Now(),
+	}.received()
+}
+
+// abandonRelay leaves the forward server without a final dot if it is in the
+// middle of our message.
+func (s *session) abandonRelay() {
+	if s.relay != nil {
+		s.relay.abandon()
+		s.relay = nil
+	}
+	s.fwd = envelope{}
+}
+
+// Reset ends the transaction: RSET, a new EHLO, or the end of a message.
+func (s *session) Reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reset()
+}
+
+func (s *session) reset() {
+	if s.trx != nil {
+		s.trx.Abort()
+		s.trx = nil
+	}
+	if s.fwd.begun && s.relay != nil {
+		if err := s.relay.Reset(context.Background()); err != nil {
+			s.abandonRelay()
+		}
+	}
+	s.fwd, s.mail, s.accepted = envelope{}, smtp.MailOptions{}, nil
+	s.wire.endTransaction()
+}
+
+// Logout ends the session.
+func (s *session) Logout() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reset()
+	if s.relay != nil {
+		s.relay.Quit()
+		s.relay = nil
+	}
+	return nil
+}
+
+// asReply is err as the log wants it: codes and text, and what went wrong with
+// the forward server.
+func asReply(err error) error {
+	var e *smtp.SMTPError
+	if !errors.As(err, &e) {
+		return err
+	}
+	reply := &core.Reply{Code: e.Code, Enhanced: [3]int(e.EnhancedCode), Text: e.Message}
+	var forward *forwardError
+	if errors.As(err, &forward) {
+		reply.Cause = forward
+	}
+	return reply
+}
+
+// notify is the NOTIFY parameter as RFC 3461 writes it.
+func notify(o *smtp.RcptOptions) string {
+	if o == nil {
+		return ""
+	}
+	var list []string
+	for _, n := range o.Notify {
+		list = append(list, string(n))
+	}
+	return strings.Join(list, ",")
+}

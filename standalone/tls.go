@@ -1,0 +1,47 @@
+package standalone
+
+import (
+	"crypto/tls"
+	"net"
+)
+
+// TLS is what the server shows to clients that ask for TLS. No CertFile: it
+// does not offer TLS.
+type TLS struct {
+	CertFile, KeyFile string // PEM, the chain with the server's certificate first
+	MinVersion        string // 1.2 or 1.3
+}
+
+// tlsListener is one whose clients speak TLS from the first byte.
+type tlsListener struct{ net.Listener }
+
+// ListenTLS is Listen for clients that speak TLS from the first byte (RFC 8314
+// section 3.3).
+func ListenTLS(address string, port int) (net.Listener, error) {
+	l, err := listenTCP("tls.port", address, port)
+	if err != nil {
+		return nil, err
+	}
+	return tlsListener{l}, nil
+}
+
+// noCertificate fails each handshake, on a listener whose certificate a reload
+// took away.
+var noCertificate = &tls.Config{MinVersion: tls.VersionTLS12}
+
+// serverTLS is nil where no certificate is set. A certificate that was set
+// before is read anew, and kept if that fails.
+func (s *Server) serverTLS(o TLS) *tls.Config {
+	if o.CertFile == "" {
+		return nil
+	}
+	if s.certificate == nil || s.certificate.certFile != o.CertFile || s.certificate.keyFile != o.KeyFile {
+		s.certificate = &certificate{certFile: o.CertFile, keyFile: o.KeyFile, log: s.log}
+	}
+	s.certificate.load()
+	config := &tls.Config{GetCertificate: s.certificate.get, MinVersion: tls.VersionTLS12}
+	if o.MinVersion == "1.3" {
+		config.MinVersion = tls.VersionTLS13
+	}
+	return config
+}

@@ -1,0 +1,207 @@
+package standalone
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"os"
+	"strings"
+	"testing"
+
+	"smtpreceiver/contrib/mtatest"
+)
+
+// handshake dials, for implicit TLS or through STARTTLS.
+func (g *gateway) handshake(t *testing.T, implicit bool, c *tls.Config) (*tls.Conn, error) {
+	t.Helper()
+	addr := g.addr
+	if implicit {
+		addr = g.tlsAddr
+	}
+	d := g.dialFrom(t, listed, addr)
+	if !implicit {
+		d.want("220 ")
+		d.say("EHLO c.test", "250 ")
+		d.say("STARTTLS", "220 ")
+	}
+	conn := tls.Client(d.Conn, c)
+	return conn, conn.Handshake()
+}
+
+// serves fails the test unless both ways into TLS show a certificate that roots
+// know.
+func (g *gateway) serves(t *testing.T, roots *x509.CertPool) {
+	t.Helper()
+	for _, implicit := range []bool{false, true} {
+		if _, err := g.handshake(t, implicit, &tls.Config{RootCAs: roots, ServerName: "gw.test"}); err != nil {
+			t.Errorf("implicit %v: %v", implicit, err)
+		}
+	}
+}
+
+func TestCertificateReload(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, withTLS)
+	g.serves(t, g.roots)
+	_, newRoots, newCert, newKey := mtatest.Certificate(t, "gw.test")
+
+	// The certificate is there before its key, and then not whole.
+	move(t, newCert, g.certFile)
+	g.serves(t, g.roots)
+	g.logged(t, "level=ERROR", "TLS certificate cannot be read", g.certFile, "private key does not match")
+	before := strings.Count(g.log.String(), "cannot be read")
+	g.serves(t, g.roots)
+	if after := strings.Count(g.log.String(), "cannot be read"); after != before {
+		t.Error("the same fault is logged again")
+	}
+	// So it is with a reload.
+	g.reloadFrontend(t)
+	g.serves(t, g.roots)
+
+	move(t, newKey, g.keyFile)
+	g.serves(t, newRoots)
+	g.logged(t, "level=INFO", "TLS certificate read", "expires=")
+
+	if err := os.Remove(g.certFile); err != nil {
+		t.Fatal(err)
+	}
+	g.serves(t, newRoots)
+}
+
+// reloadFrontend reloads the frontend alone: the whole would refuse files that
+// are no pair.
+func (g *gateway) reloadFrontend(t *testing.T) { g.Reload(gatewayOptions(g.settings(t, withTLS))) }
+
+// move replaces a file as certificate clients do.
+func move(t *testing.T, from, to string) {
+	t.Helper()
+	if err := os.Rename(from, to); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A reload can bring the certificate, another one, and take it away.
+func TestReloadTLS(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, withTLS)
+	_, roots, certFile, keyFile := mtatest.Certificate(t, "gw.test")
+	g.reconfigure(t, strings.NewReplacer("{cert}", certFile, "{key}", keyFile).Replace(withTLS))
+	g.serves(t, roots)
+	g.reconfigure(t)
+	g.hello(t, listed, false).say("STARTTLS", "502 ")
+	if _, err := g.handshake(t, true, &tls.Config{InsecureSkipVerify: true}); err == nil {
+		t.Error("the listener for TLS still has a certificate")
+	}
+	g.reconfigure(t, withTLS)
+	g.serves(t, g.roots)
+}
+
+func TestMinimumVersion(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		setting string
+		client  uint16
+		works   bool
+	}{
+		{"1.2", tls.VersionTLS11, false}, {"1.2", tls.VersionTLS12, true}, {"1.2", tls.VersionTLS13, true},
+		{"1.3", tls.VersionTLS12, false}, {"1.3", tls.VersionTLS13, true},
+	} {
+		g := newGateway(t, strings.Replace(withTLS, "}\n", ", min_version: "+tt.setting+"}\n", 1))
+		for _, implicit := range []bool{false, true} {
+			conn, err := g.handshake(t, implicit, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: tt.client})
+			if works := err == nil; works != tt.works {
+				t.Errorf("min_version %s, client %s: %v", tt.setting, tls.VersionName(tt.client), err)
+			} else if works && conn.ConnectionState().Version != tt.client {
+				t.Errorf("version %x", conn.ConnectionState().Version)
+			}
+		}
+	}
+}
+
+// CVE-2011-0411: what stands behind STARTTLS in plain text is not run under
+// TLS, and nothing of the plain session is left.
+func TestCVE20110411(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, withTLS, withClear)
+	for _, injected := range []string{
+		"EHLO evil.test\r\n", "MAIL FROM:<evil@x.test>\r\n", "RCPT TO:<1@sms>\r\n", "RSET\r\nMAIL FROM:<evil@x.test>\r\nRCPT TO:<1@sms>\r\nDATA\r\nevil\r\n.\r\n",
+		"AUTH PLAIN " + plain("", "jana@example.com", "secret") + "\r\n", "STARTTLS\r\n", strings.Repeat("NOOP\r\n", 500),
+	} {
+		d := g.hello(t, listed, false)
+		d.send("STARTTLS\r\n" + injected)
+		d.want("220 ")
+		d = d.secure()
+		d.say("MAIL FROM:<a@x.test>", "502 ") // no EHLO yet
+		d.say("RCPT TO:<1@sms>", "502 ")
+		d.say("EHLO c.test", "250 ")
+		d.say("RCPT TO:<1@sms>", "502 ") // no MAIL
+		d.say("MAIL FROM:<a@x.test>", "250 ")
+		d.say("RSET", "250 ")
+		d.say("AUTH LOGIN", "334 ") // not authenticated
+	}
+	if n := g.jobs(t, "sms"); n != 0 {
+		t.Errorf("%d jobs", n)
+	}
+	g.silent(t)
+}
+
+// Both listeners share thread_num.
+func TestPlacesAreShared(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, withTLS)
+	o := g.current.options
+	o.ThreadNum = 2
+	g.Reload(o)
+	plain := g.hello(t, listed, false)
+	secure := g.dialFrom(t, listed, g.tlsAddr).secure()
+	secure.want("220 ")
+	g.dialFrom(t, listed, g.addr).want("421 4.3.2 ")
+	if _, err := g.handshake(t, true, &tls.Config{InsecureSkipVerify: true}); err == nil {
+		t.Error("one connection too many on the listener for TLS")
+	}
+	secure.Close()
+	plain.say("QUIT", "221 ")
+	g.hello(t, listed, false)
+}
+
+// The client lists hold on the listener for TLS too.
+func TestListsUnderImplicitTLS(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, withTLS)
+	d := g.dialFrom(t, stranger, g.tlsAddr)
+	if err := tls.Client(d.Conn, &tls.Config{InsecureSkipVerify: true}).Handshake(); err == nil {
+		t.Error("a client on no list got a handshake")
+	}
+	d = g.dialFrom(t, faxOnly, g.tlsAddr).secure()
+	d.want("220 ")
+	d.say("EHLO c.test", "250 ")
+	d.say("MAIL FROM:<a@x.test>", "250 ")
+	d.say("RCPT TO:<petr@example.com>", "550 5.7.1 ")
+	d.say("RCPT TO:<1@fax>", "250 ")
+}
+
+func TestReceivedNamesProtocol(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, withTLS, withClear)
+	for _, tt := range []struct {
+		from          string
+		secure, login bool
+		params, want  string
+	}{
+		{listed, false, false, "", " with ESMTP id "}, {listed, true, false, "", " with ESMTPS id "},
+		{stranger, false, true, "", " with ESMTPA id "}, {stranger, true, true, "", " with ESMTPSA id "},
+		{stranger, true, true, " SMTPUTF8", " with UTF8SMTPSA id "},
+	} {
+		d := g.hello(t, tt.from, tt.secure)
+		if tt.login {
+			d.login()
+		}
+		d.say("MAIL FROM:<jana@example.com>"+tt.params, "250 ")
+		d.say("RCPT TO:<petr@example.com>", "250 ")
+		d.say("DATA", "354 ")
+		d.say("Subject: test\r\n\r\nbody\r\n.", "250 ")
+		all := g.hop.All()
+		if got := string(all[len(all)-1].Data); !strings.HasPrefix(got, "Received: ") || !strings.Contains(got, tt.want) {
+			t.Errorf("%+v: %q", tt, got)
+		}
+	}
+}
