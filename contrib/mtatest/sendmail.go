@@ -22,6 +22,7 @@ type SendmailOptions struct {
 	Sink    string   // host:port that gets all outgoing mail
 	Milter  string   // in Postfix's spelling, inet:HOST:PORT or unix:PATH; a failing one is a temporary failure (F=T)
 	ExtraMC []string // lines for sendmail.mc, before its MAILER lines
+	Access  string   // content of the access map, for FEATURE(`access_db') in ExtraMC
 }
 
 // Sendmail starts a private Sendmail. The packages exclude Postfix's, so they are only unpacked, under the user's
@@ -55,6 +56,7 @@ func Sendmail(t testing.TB, o SendmailOptions) *MTA {
 		}
 		writeFiles(t, m.Dir, map[string]string{name + ".cf": string(cf)})
 	}
+	s.makeAccess(t, root, o.Access)
 	if err := s.start(); err != nil {
 		t.Fatal(err)
 	}
@@ -165,6 +167,19 @@ func (s *sendmail) ownSubmitQueue(t testing.TB) {
 	uid, _ := strconv.Atoi(mail.Uid)
 	gid, _ := strconv.Atoi(mail.Gid)
 	if err := os.Chown(filepath.Join(s.dir, "mspq"), uid, gid); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// makeAccess makes the access map, where one is wanted.
+func (s *sendmail) makeAccess(t testing.TB, root, content string) {
+	t.Helper()
+	if content == "" {
+		return
+	}
+	c := exec.Command(filepath.Join(root, "usr/libexec/sendmail/makemap"), "-C", filepath.Join(s.dir, "sendmail.cf"), "hash", filepath.Join(s.dir, "etc/access"))
+	c.Stdin = strings.NewReader(content)
+	if _, err := command(c); err != nil {
 		t.Fatal(err)
 	}
 }
