@@ -1,0 +1,187 @@
+package milter
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"testing/iotest"
+)
+
+func rawFrame(command byte, data string) string {
+	return string(binary.BigEndian.AppendUint32(nil, uint32(1+len(data)))) + string(command) + data
+}
+
+// negotiation offers all that protocol version 6 has.
+var negotiation = rawFrame('O', "\x00\x00\x00\x06\x00\x00\x01\xff\x00\x1f\xff\xff")
+
+// killers are the frames that end a process that serves go-milter without a guard.
+var killers = []struct{ name, raw string }{
+	{"empty frame as negotiation", "\x00\x00\x00\x00"},
+	{"empty frame", negotiation + "\x00\x00\x00\x00"},
+	{"connect without family", negotiation + rawFrame('C', "host\x00")},
+	{"connect without NUL", negotiation + rawFrame('C', "host")},
+	{"MAIL without NUL", negotiation + rawFrame('M', "<a@x.test>")},
+	{"RCPT without NUL", negotiation + rawFrame('R', "<1@fax>")},
+}
+
+var malformed = append(slices.Clone(killers), []struct{ name, raw string }{
+	{"first frame no negotiation", rawFrame('M', "<a@x.test>\x00")},
+	{"HTTP", "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"},
+	{"512 MiB claimed first", "\x1f\xff\xff\xffO"},
+	{"65 KiB claimed first", "\x00\x01\x04\x00O"},
+	{"512 MiB claimed", negotiation + "\x1f\xff\xff\xffB"},
+	{"more than 1 MiB claimed", negotiation + "\x00\x10\x04\x01B"},
+	{"negotiation too short", rawFrame('O', "\x00\x00\x00\x06\x00\x00\x01\xff\x00\x1f\xff")},
+	{"empty connect", negotiation + rawFrame('C', "")},
+	{"empty HELO", negotiation + rawFrame('H', "")},
+	{"HELO without NUL", negotiation + rawFrame('H', "host")},
+	{"MAIL with bytes after its last NUL", negotiation + rawFrame('M', "<a@x.test>\x00SIZE=1")},
+	{"unknown without NUL", negotiation + rawFrame('U', "FOO")},
+	{"header without value", negotiation + rawFrame('L', "Subject\x00")},
+	{"header without last NUL", negotiation + rawFrame('L', "Subject\x00 x\x00y")},
+	{"body at the end of the message", negotiation + rawFrame('E', "last")},
+	{"macros without command", negotiation + rawFrame('D', "")},
+	{"macros without NUL", negotiation + rawFrame('D', "Mi")},
+}...)
+
+// fromMTA is a connection on which in arrives and then the end; out is thrown away.
+type fromMTA struct {
+	net.Conn
+	in io.Reader
+}
+
+func (c fromMTA) Read(p []byte) (int, error) { return c.in.Read(p) }
+
+func TestGuardRefusesMalformedFrames(t *testing.T) {
+	t.Parallel()
+	for _, test := range malformed {
+		whole, _ := strings.CutPrefix(test.raw, negotiation)
+		g := guard(fromMTA{in: strings.NewReader(test.raw)})
+		got, err := io.ReadAll(g)
+		if !errors.Is(err, errFrame) {
+			t.Errorf("%s: error %v, want %v", test.name, err, errFrame)
+		}
+		if strings.HasSuffix(string(got), whole) {
+			t.Errorf("%s: handed on wholly", test.name)
+		}
+		if n, again := g.Read(make([]byte, 10)); n != 0 || again != err {
+			t.Errorf("%s: the next read gives %d bytes and %v, want the same error", test.name, n, again)
+		}
+	}
+}
+
+// dialog is what Postfix and Sendmail send, and the extremes of what they may send.
+var dialog = []string{
+	negotiation,
+	rawFrame('D', "C"), rawFrame('D', "Cj\x00mx.test\x00{daemon_name}\x00\x00"),
+	rawFrame('C', "host\x004\x12\x34192.0.2.1\x00"), rawFrame('C', "host\x006\x12\x34IPv6:2001:db8::1\x00"),
+	rawFrame('C', "localhost\x00L\x00\x00/run/x\x00"), rawFrame('C', "unknown\x00U"), rawFrame('C', "\x00U"),
+	rawFrame('H', "client.test\x00"), rawFrame('H', "\x00"),
+	rawFrame('M', "<>\x00"), rawFrame('M', "<a@x.test>\x00SIZE=1\x00BODY=8BITMIME\x00"),
+	rawFrame('R', "<1@fax>\x00NOTIFY=NEVER\x00"), rawFrame('U', "FOO bar\x00"), rawFrame('T', ""),
+	rawFrame('L', "Subject\x00 x\n\ty\x00"), rawFrame('L', "Empty\x00\x00"), rawFrame('L', "Long\x00"+strings.Repeat("x", 300<<10)+"\x00"),
+	rawFrame('N', ""), rawFrame('B', "no NUL at the end"), rawFrame('B', strings.Repeat("\x00b", 1<<19)),
+	rawFrame('E', ""), rawFrame('A', ""), rawFrame('K', ""), rawFrame('Q', ""),
+}
+
+// shortDialog is the dialog without its long frames, for the fuzz tests.
+func shortDialog() string {
+	short := slices.DeleteFunc(slices.Clone(dialog), func(raw string) bool { return len(raw) > 1000 })
+	return strings.Join(short, "")
+}
+
+func TestGuardPassesWhatMTAsSend(t *testing.T) {
+	t.Parallel()
+	raw := strings.Join(dialog, "")
+	for name, in := range map[string]io.Reader{
+		"whole":          strings.NewReader(raw),
+		"byte by byte":   iotest.OneByteReader(strings.NewReader(raw)),
+		"halves":         iotest.HalfReader(strings.NewReader(raw)),
+		"end with bytes": iotest.DataErrReader(strings.NewReader(raw)),
+	} {
+		got, err := io.ReadAll(guard(fromMTA{in: in}))
+		if err != nil || string(got) != raw {
+			t.Errorf("%s: %d of %d bytes, %v", name, len(got), len(raw), err)
+		}
+	}
+}
+
+func TestGuardTellsAnEndInsideAFrame(t *testing.T) {
+	t.Parallel()
+	raw := negotiation + rawFrame('M', "<a@x.test>\x00")
+	for n := range len(raw) {
+		_, err := io.ReadAll(guard(fromMTA{in: strings.NewReader(raw[:n])}))
+		if proper := n == 0 || n == len(negotiation); proper && err != nil || !proper && err != io.ErrUnexpectedEOF {
+			t.Errorf("end after %d bytes: %v", n, err)
+		}
+	}
+}
+
+// countingReader counts the reads that reach the socket.
+type countingReader struct {
+	io.Reader
+	reads int
+}
+
+func (c *countingReader) Read(p []byte) (int, error) {
+	c.reads++
+	return c.Reader.Read(p)
+}
+
+func TestGuardReadsManyFramesAtOnce(t *testing.T) {
+	t.Parallel()
+	raw := negotiation + strings.Repeat(rawFrame('R', "<1@fax>\x00"), 500)
+	in := &countingReader{Reader: strings.NewReader(raw)}
+	g := guard(fromMTA{in: in})
+	for range 501 { // as the library reads: the length, then the rest
+		head := make([]byte, 4)
+		if _, err := io.ReadFull(g, head); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.CopyN(io.Discard, g, int64(binary.BigEndian.Uint32(head))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if in.reads > 3 {
+		t.Errorf("%d bytes took %d reads", len(raw), in.reads)
+	}
+}
+
+func TestGuardDoesNotWaitBehindAnEmptyFrame(t *testing.T) {
+	t.Parallel()
+	client, server := net.Pipe()
+	defer client.Close()
+	go client.Write(make([]byte, 4))
+	if _, err := guard(server).Read(make([]byte, 4)); !errors.Is(err, errFrame) {
+		t.Errorf("error %v, want %v", err, errFrame)
+	}
+}
+
+// FuzzGuardSplit: what is handed on does not depend on how it comes, and is a beginning of what came.
+func FuzzGuardSplit(f *testing.F) {
+	f.Add([]byte(shortDialog()))
+	for _, test := range malformed {
+		f.Add([]byte(test.raw))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		whole, err := io.ReadAll(guard(fromMTA{in: bytes.NewReader(raw)}))
+		if !bytes.HasPrefix(raw, whole) {
+			t.Errorf("%q is no beginning of %q", whole, raw)
+		}
+		if err == nil && len(whole) != len(raw) {
+			t.Errorf("%d of %d bytes without an error", len(whole), len(raw))
+		}
+		bytewise, err2 := io.ReadAll(guard(fromMTA{in: iotest.OneByteReader(bytes.NewReader(raw))}))
+		if errors.Is(err, errFrame) != errors.Is(err2, errFrame) {
+			t.Errorf("%v, but byte by byte %v", err, err2)
+		}
+		if err == nil && !bytes.Equal(whole, bytewise) {
+			t.Errorf("%q, but byte by byte %q", whole, bytewise)
+		}
+	})
+}

@@ -1,0 +1,8 @@
+//go:build !linux
+
+package milter
+
+import "net"
+
+// quickAck does nothing: only Linux can be told to acknowledge at once.
+func quickAck(c net.Conn) net.Conn { return c }

@@ -1,0 +1,164 @@
+package milter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"smtpreceiver/core/config"
+)
+
+// shutdownBegins lets Shutdown run until it refuses new messages.
+func shutdownBegins(t *testing.T, g *gate, ctx context.Context) (done chan error) {
+	t.Helper()
+	done = make(chan error, 1)
+	go func() { done <- g.Shutdown(ctx) }()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		g.mu.Lock()
+		draining := g.draining
+		g.mu.Unlock()
+		if draining {
+			return done
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("shutdown does not begin")
+		}
+	}
+}
+
+func closed(t *testing.T, c net.Conn) {
+	t.Helper()
+	if answer, err := readFrame(c); err == nil || isTimeout(err) {
+		t.Errorf("answer %q, %v; want the connection closed", answer, err)
+	}
+}
+
+// TestShutdown: the running message is finished and answered, everything else is hung up on.
+func TestShutdown(t *testing.T) {
+	t.Parallel()
+	g := open(t, loopbackClients).serve(t, "")
+	running, next, idle := g.dial(t), g.dial(t), g.dial(t)
+	ask(t, running, negotiation)
+	ask(t, running, connect+mailFrom+faxRcpt)
+	ask(t, next, negotiation)
+	ask(t, next, connect+mailFrom+okRcpt)
+	ask(t, next, data) // this message is over
+	ask(t, idle, negotiation)
+
+	done := shutdownBegins(t, g, context.Background())
+	fmt.Fprint(next, mailFrom+faxRcpt) // a message that begins now is not begun
+	closed(t, next)
+	ask(t, running, data)
+	fmt.Fprint(running, content+end)
+	if got := strings.Join(answers(running), " "); got != "-<61388454@fax> a" { // and then the end of the connection
+		t.Errorf("running message: %q", got)
+	}
+	closed(t, idle)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if _, err := net.Dial("unix", g.dir+"/m"); err == nil {
+		t.Error("still accepts connections")
+	}
+	if all := jobs(t, g.dir); len(all) != 1 {
+		t.Errorf("%d jobs, want 1", len(all))
+	}
+}
+
+// TestShutdownEnds: what is not finished in time is given up, and leaves nothing.
+func TestShutdownEnds(t *testing.T) {
+	t.Parallel()
+	g := open(t, loopbackClients).serve(t, "")
+	c := g.dial(t)
+	ask(t, c, negotiation)
+	ask(t, c, connect+mailFrom+faxRcpt)
+	ask(t, c, data)
+	fmt.Fprint(c, content)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := shutdownBegins(t, g, ctx)
+	cancel()
+	if err := <-done; err != context.Canceled {
+		t.Errorf("error %v, want %v", err, context.Canceled)
+	}
+	closed(t, c)
+	if all := jobs(t, g.dir); len(all) != 0 {
+		t.Errorf("%d jobs, want none", len(all))
+	}
+	nothingLeft(t, g.dir)
+}
+
+func TestServeAfterShutdown(t *testing.T) {
+	t.Parallel()
+	g := open(t, loopbackClients)
+	g.shutdown(t)
+	l := loopback(t)
+	if err := g.Serve(l); err != nil {
+		t.Errorf("error %v, want none", err)
+	}
+	if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("listener is still open: %v", err)
+	}
+}
+
+func TestHungUpBeforeItWasAccepted(t *testing.T) {
+	t.Parallel()
+	var c connections
+	c.hangUp()
+	client, server := net.Pipe()
+	defer client.Close()
+	g := guard(server)
+	c.add(g)
+	if n, err := g.Read(make([]byte, 4)); n != 0 || err.Error() != "EOF" {
+		t.Errorf("%d, %v; want the end", n, err)
+	}
+}
+
+// TestReload: an open connection goes on, its next message by the new rules.
+func TestReload(t *testing.T) {
+	t.Parallel()
+	g := open(t, "clients: [192.0.2.0/24]\n").serve(t, "")
+	c := g.dial(t)
+	ask(t, c, negotiation)
+	fmt.Fprint(c, connect+mailFrom)
+	if got := ask(t, c, faxRcpt); got[0] != 'y' {
+		t.Errorf("client on no list: %q, want a refusal", got)
+	}
+	g.Reload(Options{Timeout: time.Minute, PassUnlisted: true})
+	if got := ask(t, c, okRcpt+faxRcpt); got != "c" { // the answer to okRcpt
+		t.Errorf("%q", got)
+	}
+	if got, _ := readFrame(c); got[0] != 'y' {
+		t.Errorf("message begun under the old options: %q, want a refusal", got)
+	}
+	if got := ask(t, c, mailFrom+faxRcpt); got != "c" {
+		t.Errorf("on_unlisted_client: pass: %q, want c", got)
+	}
+	if got := ask(t, c, data); got != "a" {
+		t.Errorf("passed on: %q, want a", got)
+	}
+	if err := g.receiver.Reload(reloaded(t, g)); err != nil {
+		t.Fatal(err)
+	}
+	ask(t, c, mailFrom+faxRcpt)
+	if got := ask(t, c, data); got != "c" {
+		t.Errorf("client now on a list: %q, want c", got)
+	}
+}
+
+func reloaded(t *testing.T, g *gate) *config.Settings {
+	return settings(t, g.dir, loopbackClients+applications)
+}
+
+func TestTimeout(t *testing.T) {
+	t.Parallel()
+	g := open(t, loopbackClients)
+	g.Server.Reload(Options{Timeout: time.Millisecond})
+	g.serve(t, "")
+	c := g.dial(t)
+	ask(t, c, negotiation)
+	closed(t, c)
+}
