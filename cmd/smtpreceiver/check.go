@@ -1,0 +1,76 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"smtpreceiver/core"
+	"smtpreceiver/core/config"
+)
+
+func (a *app) check() *cobra.Command {
+	return a.withConfig(&cobra.Command{
+		Use:   "check",
+		Short: "Validate the configuration; list every problem",
+		Long: `check reads the configuration as the services would, environment included, and
+lists everything that is wrong with it, each with its key and what would be
+right. Exit status 0: nothing is wrong.`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			settings, file, err := a.load()
+			var problems config.Problems
+			if err != nil && !errors.As(err, &problems) {
+				return err
+			}
+			var warnings []string
+			if settings != nil {
+				warnings = validate(settings, &problems)
+			}
+			out := c.OutOrStdout()
+			for _, w := range warnings {
+				fmt.Fprintln(out, "warning:", w)
+			}
+			for _, p := range problems {
+				fmt.Fprintln(out, p)
+			}
+			if len(problems) > 0 {
+				fmt.Fprintf(out, "%s: problems: %d\n", cmp.Or(file, "configuration"), len(problems))
+				return errSaid
+			}
+			fmt.Fprintf(out, "%s: no problems\n", file)
+			return nil
+		},
+	})
+}
+
+// load reads the configuration from --config or the usual places, and the
+// environment.
+func (a *app) load() (settings *config.Settings, file string, err error) {
+	return config.Load(config.Source{File: a.configFile, Environ: os.Environ()})
+}
+
+// validate asks every part of the program what it thinks of settings, and adds
+// to problems what it finds.
+func validate(s *config.Settings, problems *config.Problems) (warnings []string) {
+	found, warnings := core.Check(s)
+	for _, p := range found {
+		problems.Add(p.Key, p.What, p.Remedy)
+	}
+	if err := milterSocket(s).Check(); err != nil && s.Milter.Listen != "" {
+		problems.Add("milter.listen", err.Error(), "")
+	}
+	if err := lmtpSocket(s).Check(); err != nil && s.LMTP.Listen != "" {
+		problems.Add("lmtp.listen", err.Error(), "")
+	}
+	return warnings
+}
+
+// valid is the error of settings that must not be run.
+func valid(s *config.Settings) error {
+	var problems config.Problems
+	validate(s, &problems)
+	return problems.Err()
+}

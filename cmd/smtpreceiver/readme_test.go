@@ -1,0 +1,58 @@
+package main
+
+import (
+	"flag"
+	"os"
+	"strings"
+	"testing"
+
+	"smtpreceiver/core/config"
+)
+
+var updateReadme = flag.Bool("update-readme", false, "write the key table into README.md")
+
+// TestReadmeKeys holds README's table of keys against the declarations that
+// the program reads its configuration by.
+func TestReadmeKeys(t *testing.T) {
+	const file, begin, end = "../../README.md", "<!-- keys -->\n", "<!-- /keys -->"
+	readme, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, ok := strings.Cut(string(readme), begin)
+	table, after, ok2 := strings.Cut(rest, end)
+	if !ok || !ok2 {
+		t.Fatal("README.md has lost the marks around its table of keys")
+	}
+	want := keyTable()
+	if table == want {
+		return
+	}
+	if !*updateReadme {
+		t.Fatal("the table of keys in README.md is not what the program reads: go test ./cmd/smtpreceiver -run Readme -update-readme")
+	}
+	if err := os.WriteFile(file, []byte(before+begin+want+end+after), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// keyTable is the table of all keys in Markdown, one for each section.
+func keyTable() string {
+	var b strings.Builder
+	section := ""
+	escape := strings.NewReplacer("|", `\|`, "<", "&lt;").Replace
+	for _, k := range config.Keys() {
+		if k.Section != section {
+			section = k.Section
+			b.WriteString("\n### " + section + "\n\n| key | default | meaning |\n|---|---|---|\n")
+		}
+		initial := "–"
+		if k.Default != "" {
+			initial = "`" + escape(k.Default) + "`"
+		} else if k.Example != "" {
+			initial = "required"
+		}
+		b.WriteString("| `" + k.Name + "` | " + initial + " | " + escape(k.Doc) + " |\n")
+	}
+	return b.String() + "\n"
+}

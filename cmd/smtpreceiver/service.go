@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"sync/atomic"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/spf13/cobra"
+
+	"smtpreceiver/core"
+	"smtpreceiver/core/config"
+	"smtpreceiver/core/logging"
+)
+
+// frontend is a server of either kind.
+type frontend interface {
+	// Serve serves l until Shutdown, which makes it return nil. It is called for
+	// each listener.
+	Serve(l net.Listener) error
+	// Shutdown lets running transactions finish until ctx is done.
+	Shutdown(ctx context.Context) error
+}
+
+// kind makes a frontend: opens its listeners (and returns them on an error too,
+// for closing), builds it, and passes new settings on to it.
+type kind struct {
+	name   string
+	listen func(*config.Settings) ([]net.Listener, error)
+	build  func(*core.Receiver, *config.Settings, *slog.Logger) (f frontend, reload func(*config.Settings))
+}
+
+// service is a running receiver with one frontend.
+type service struct {
+	log      *logging.Log
+	settings atomic.Pointer[config.Settings] // exchanged while run reads them
+	receiver *core.Receiver
+	frontend frontend
+	reload   func(*config.Settings)
+	// The first is the one that every installation has.
+	listeners []net.Listener
+}
+
+// start brings everything up but does not serve yet.
+func start(ctx context.Context, k kind, s *config.Settings, stderr io.Writer) (_ *service, err error) {
+	if err := valid(s); err != nil {
+		return nil, err
+	}
+	v := new(service)
+	v.settings.Store(s)
+	defer func() {
+		if err != nil {
+			v.close()
+		}
+	}()
+	if v.log, err = logging.Open(logOptions(s), stderr); err != nil {
+		return nil, err
+	}
+	if v.receiver, err = core.Open(ctx, s, v.log.Logger); err != nil {
+		return nil, err
+	}
+	if v.listeners, err = k.listen(s); err != nil {
+		return nil, err
+	}
+	v.frontend, v.reload = k.build(v.receiver, s, v.log.Logger)
+	return v, nil
+}
+
+func (v *service) close() {
+	for _, l := range v.listeners {
+		l.Close()
+	}
+	if v.receiver != nil {
+		if err := v.receiver.Close(); err != nil {
+			v.log.Error("closing the spool", "error", err.Error())
+		}
+	}
+	if v.log != nil {
+		v.log.Close()
+	}
+}
+
+// run serves until ctx is done, then lets running transactions finish.
+func (v *service) run(ctx context.Context, name string) error {
+	defer v.close()
+	served := make(chan error, len(v.listeners))
+	for _, l := range v.listeners {
+		go func() { served <- v.frontend.Serve(l) }()
+	}
+	if p := v.settings.Load().ThreadPriority; p != 0 { // 0: as it was started
+		if err := setPriority(p); err != nil {
+			v.log.Warn("priority not changed", "error", err.Error())
+		}
+	}
+	v.log.Info("started", "service", name, "listen", v.listeners[0].Addr().String(), "version", release)
+	for _, l := range v.listeners[1:] {
+		v.log.Info("listening", "service", name, "listen", l.Addr().String())
+	}
+	notify(daemon.SdNotifyReady)
+	select {
+	case err := <-served:
+		return fmt.Errorf("%s: no longer accepting connections: %w", name, err)
+	case <-ctx.Done():
+	}
+	notify(daemon.SdNotifyStopping)
+	timeout := v.settings.Load().ShutdownTimeout
+	v.log.Info("stopping", "service", name, "timeout", timeout)
+	limit, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	if err := v.frontend.Shutdown(limit); err != nil {
+		v.log.Warn("stopping", "service", name, "error", err.Error())
+	}
+	var err error
+	for range v.listeners {
+		err = errors.Join(err, <-served)
+	}
+	v.log.Info("stopped", "service", name)
+	return err
+}
+
+// notify tells systemd; outside of it nothing happens.
+func notify(state string) { daemon.SdNotify(false, state) }
+
+// exchange puts new settings into force, all or none of them.
+func (v *service) exchange(s *config.Settings) error {
+	if err := valid(s); err != nil {
+		return err
+	}
+	if err := v.receiver.Reload(s); err != nil {
+		return err
+	}
+	if err := v.log.Reopen(logOptions(s)); err != nil {
+		return err
+	}
+	v.reload(s)
+	v.settings.Store(s)
+	return nil
+}
+
+// serve is the body of the commands standalone and milter.
+func (a *app) serve(c *cobra.Command, k kind) error {
+	settings, file, err := a.load()
+	if err != nil {
+		return err
+	}
+	v, err := start(c.Context(), k, settings, c.ErrOrStderr())
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	hup := make(chan os.Signal, 1)
+	if reloadSignal != nil {
+		signal.Notify(hup, reloadSignal)
+		defer signal.Stop(hup)
+	}
+	ctx, cancel := context.WithCancel(c.Context())
+	defer cancel()
+	reloaded := make(chan struct{})
+	go func() {
+		defer close(reloaded)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-hup:
+				v.log.Info("reloading", "file", file)
+				if err := a.reload(v); err != nil {
+					v.log.Error("configuration not reloaded, the old settings stay", "file", file, "error", err.Error())
+				} else {
+					v.log.Info("reloaded", "file", file)
+				}
+			}
+		}
+	}()
+	// The service is closed only when no reload works on it any more.
+	err = v.run(ctx, k.name)
+	cancel()
+	<-reloaded
+	return err
+}
+
+func (a *app) reload(v *service) error {
+	settings, _, err := a.load()
+	if err != nil {
+		return err
+	}
+	return v.exchange(settings)
+}
+
+func logOptions(s *config.Settings) logging.Options {
+	return logging.Options{
+		Console: s.LogConsole, EventLog: s.LogEventLog, File: s.LogFile,
+		FileName: s.LoggingFileName, KeepDays: s.LogKeepDays,
+	}
+}

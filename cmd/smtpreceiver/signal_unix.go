@@ -1,0 +1,11 @@
+//go:build unix
+
+package main
+
+import (
+	"os"
+	"syscall"
+)
+
+// reloadSignal makes a service read its configuration again.
+var reloadSignal os.Signal = syscall.SIGHUP
