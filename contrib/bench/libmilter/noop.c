@@ -3,7 +3,7 @@
  * costs the MTA. It negotiates what smtpreceiver does, so it sees and answers
  * the same events, and takes every message at DATA.
  *
- *   cc -O2 -o libmilter-noop libmilter-noop.c -lmilter -lpthread    (libmilter-dev)
+ *   cc -O2 -o libmilter-noop libmilter/noop.c -lmilter -lpthread    (libmilter-dev)
  *   ./libmilter-noop inet:8895@127.0.0.1
  */
 #include <stdio.h>

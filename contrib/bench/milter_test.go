@@ -1,0 +1,208 @@
+// Package bench measures smtpreceiver beside its peers, in one run, so that
+// the ratios hold on a noisy machine. Each benchmark prints a table.
+//
+//	go test -run '^$' -bench Milter -benchtime 1x ./contrib/bench
+package bench
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"smtpreceiver/contrib/mtatest"
+)
+
+const (
+	rounds   = 5
+	sessions = 8
+	mails    = 600
+	// The script takes a process for each mail; fewer of them tell as much.
+	pipeMails = 100
+	mailSize  = 4096
+)
+
+// way is one way a mail goes through Postfix.
+type way struct {
+	name  string
+	to    string
+	mails int
+	port  int
+	rates []float64 // mails per second, one for each round
+}
+
+// BenchmarkMilter puts mail through one Postfix with discard transport:
+// without a milter, with a do-nothing filter on the C libmilter, with
+// smtpreceiver for ordinary and for diverted mail, and with pipe(8) into a
+// script that writes two files, which is what people use without us. A run
+// ends when the queue is empty.
+func BenchmarkMilter(b *testing.B) {
+	dir := mtatest.Dir(b)
+	noop := fmt.Sprintf("inet:127.0.0.1:%d", startNoop(b, dir))
+	ours := "unix:" + startReceiver(b, dir)
+	ways := []*way{
+		{name: "no milter", to: "eva@example.com", mails: mails},
+		{name: "libmilter, does nothing", to: "eva@example.com", mails: mails},
+		{name: "smtpreceiver, ordinary mail", to: "eva@example.com", mails: mails},
+		{name: "smtpreceiver, diverted mail", to: "61388454@fax", mails: mails},
+		{name: "pipe(8) into a script", to: "61388454@pipe", mails: pipeMails},
+	}
+	script := filepath.Join(dir, "spool.sh")
+	must(b, os.WriteFile(script, []byte(pipeScript), 0o755))
+	must(b, os.Mkdir(filepath.Join(dir, "pipe"), 0o777))
+	must(b, os.Chmod(filepath.Join(dir, "pipe"), 0o777))
+	milters := []string{"", noop, ours, ours, ""}
+	var master []string
+	for i, w := range ways {
+		w.port = mtatest.FreePort(b)
+		master = append(master, fmt.Sprintf("127.0.0.1:%d inet n - n - - smtpd\n  -o smtpd_milters=%s", w.port, milters[i]))
+	}
+	master = append(master, fmt.Sprintf("script unix - n n - 10 pipe\n  flags=q user=nobody argv=%s %s ${recipient}", script, filepath.Join(dir, "pipe")))
+	postfix := mtatest.Postfix(b, mtatest.PostfixOptions{
+		ExtraMaster: master,
+		Maps:        map[string]string{"transport": "pipe script:\n"},
+		ExtraMain:   []string{"transport_maps = hash:$config_directory/transport", "script_destination_recipient_limit = 1"},
+	})
+	for range b.N {
+		for round := range rounds {
+			order := slices.Clone(ways)
+			if round%2 == 1 {
+				slices.Reverse(order)
+			}
+			for _, w := range order {
+				w.run(b, postfix)
+			}
+		}
+	}
+	base := median(ways[0].rates)
+	fmt.Printf("\n%d rounds, %d sessions, %d bytes a mail\n%-30s %10s %18s\n", rounds, sessions, mailSize, "", "mails/s", "of no milter")
+	for _, w := range ways {
+		fmt.Printf("%-30s %10.0f %18.2f\n", w.name, median(w.rates), median(w.rates)/base)
+	}
+	ordinary, diverted := median(ways[2].rates), median(ways[3].rates)
+	fmt.Printf("ordinary mail through us / through the C filter: %.2f\ndiverted mail / pipe(8): %.1f\n\n",
+		ordinary/median(ways[1].rates), diverted/median(ways[4].rates))
+	b.ReportMetric(ordinary/base, "ordinary/none")
+	b.ReportMetric(ordinary/median(ways[1].rates), "ordinary/libmilter")
+	b.ReportMetric(diverted/median(ways[4].rates), "diverted/pipe")
+	b.ReportMetric(0, "ns/op")
+}
+
+const pipeScript = `#!/bin/sh
+# Spools one mail as a text and a control file, as such scripts do.
+set -e
+id=$(date +%s%N)$$
+cat > "$1/$id.txt"
+printf '[system]\ntxt=%s.txt\n[to]\naddress=%s\n' "$id" "$2" > "$1/$id.tmp"
+mv "$1/$id.tmp" "$1/$id.ctl"
+`
+
+// run sends the mails and waits until Postfix has none left.
+func (w *way) run(b *testing.B, postfix *mtatest.MTA) {
+	begun := time.Now()
+	out, err := exec.Command("smtp-source", "-s", fmt.Sprint(sessions), "-m", fmt.Sprint(w.mails), "-l", fmt.Sprint(mailSize),
+		"-f", "petr@example.com", "-t", w.to, fmt.Sprintf("127.0.0.1:%d", w.port)).CombinedOutput()
+	if err != nil {
+		b.Fatalf("%s: %v\n%s", w.name, err, out)
+	}
+	for queue := filepath.Join(postfix.Dir, "queue"); !empty(b, queue); {
+		time.Sleep(2 * time.Millisecond)
+	}
+	w.rates = append(w.rates, float64(w.mails)/time.Since(begun).Seconds())
+}
+
+// empty looks into the queue itself: asking showq(8) would load the server.
+func empty(b *testing.B, queue string) bool {
+	for _, sub := range []string{"incoming", "active", "maildrop", "deferred"} {
+		entries, err := os.ReadDir(filepath.Join(queue, sub))
+		if err != nil && !os.IsNotExist(err) {
+			b.Fatal(err)
+		}
+		for _, e := range entries {
+			if !e.IsDir() {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func median(rates []float64) float64 {
+	sorted := slices.Sorted(slices.Values(rates))
+	return sorted[len(sorted)/2]
+}
+
+// startNoop builds and starts the C filter.
+func startNoop(b *testing.B, dir string) (port int) {
+	program := filepath.Join(dir, "libmilter-noop")
+	if out, err := exec.Command("cc", "-O2", "-o", program, filepath.Join("libmilter", "noop.c"), "-lmilter", "-lpthread").CombinedOutput(); err != nil {
+		b.Skipf("no C compiler or no libmilter (apt-get install gcc libmilter-dev): %v\n%s", err, out)
+	}
+	port = mtatest.FreePort(b)
+	start(b, exec.Command(program, fmt.Sprintf("inet:%d@127.0.0.1", port)))
+	waitFor(b, "tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	return port
+}
+
+// startReceiver builds and starts smtpreceiver milter and returns its socket.
+func startReceiver(b *testing.B, dir string) string {
+	program := filepath.Join(dir, "smtpreceiver")
+	if out, err := exec.Command("go", "build", "-o", program, "smtpreceiver/cmd/smtpreceiver").CombinedOutput(); err != nil {
+		b.Fatalf("%v\n%s", err, out)
+	}
+	socket := filepath.Join(dir, "milter.sock")
+	for _, sub := range []string{"fax", "state"} {
+		must(b, os.Mkdir(filepath.Join(dir, sub), 0o755))
+	}
+	conf := filepath.Join(dir, "smtpreceiver.yaml")
+	must(b, os.WriteFile(conf, []byte(strings.ReplaceAll(`
+clients: localhost
+state_directory: '{dir}/state'
+log_console: EW
+log_event_log: ""
+milter: {listen: 'unix:{dir}/milter.sock', socket_mode: "0666"}
+applications:
+  fax:
+    ctl_type: fax
+    output_folder: '{dir}/fax'
+    addresses: '(?P<number>\+?\d+)@fax$'
+`, "{dir}", dir)), 0o644))
+	cmd := exec.Command(program, "milter", "--config", conf)
+	cmd.Stderr = os.Stderr
+	start(b, cmd)
+	waitFor(b, "unix", socket)
+	return socket
+}
+
+func start(b *testing.B, cmd *exec.Cmd) {
+	must(b, cmd.Start())
+	b.Cleanup(func() {
+		cmd.Process.Signal(syscall.SIGTERM)
+		cmd.Wait()
+	})
+}
+
+func waitFor(b *testing.B, network, address string) {
+	for range 200 {
+		c, err := net.Dial(network, address)
+		if err == nil {
+			c.Close()
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	b.Fatalf("nothing listens on %s", address)
+}
+
+func must(b *testing.B, err error) {
+	b.Helper()
+	if err != nil {
+		b.Fatal(err)
+	}
+}
