@@ -183,6 +183,20 @@ func TestAttachmentFiles(t *testing.T) {
 	}
 }
 
+// TestManyLongNames: the CTL stays one that its readers take.
+func TestManyLongNames(t *testing.T) {
+	t.Parallel()
+	b := open(t, spooling)
+	var mail strings.Builder
+	mail.WriteString("Content-Type: multipart/mixed; boundary=b\n\n--b\n\ntext\n")
+	for range 400 {
+		fmt.Fprintf(&mail, "--b\nContent-Type: application/pdf\nContent-Disposition: attachment; filename=\"%s.pdf\"\n\nx\n", strings.Repeat("ž", 2000))
+	}
+	mail.WriteString("--b--\n")
+	j := b.send(t, localhost, "a@b.example", []string{"1@fax"}, mail.String())[0]
+	j.values(t, map[string]string{"attachments/count": "400", "attachments/400_name": strings.Repeat("ž", 127)})
+}
+
 // everyItem writes each item that a template can read into a CTL value.
 var everyItem = []string{"address", "app", "format", "messageFromAddress", "messageFromName", "messageReplyToAddress",
 	"messageReplyToName", "msgFileName", "pri", "subject", "msg", "number", "name", "company", "dept", "to", "recipients",
