@@ -36,9 +36,8 @@ func Check(s *config.Settings) (problems config.Problems, warnings []string) {
 
 func check(s *config.Settings, resolver *access.Resolver) (*rules, config.Problems) {
 	r, problems := compile(s, resolver)
-	for _, p := range append(s.CheckFolders(), checkAuthentication(s)...) {
-		problems.Add(p.Key, p.What, p.Remedy)
-	}
+	problems.Merge(s.CheckFolders())
+	problems.Merge(checkAuthentication(s))
 	return r, problems
 }
 

@@ -56,9 +56,7 @@ func (a *app) load() (settings *config.Settings, file string, err error) {
 // to problems what it finds.
 func validate(s *config.Settings, problems *config.Problems) (warnings []string) {
 	found, warnings := core.Check(s)
-	for _, p := range found {
-		problems.Add(p.Key, p.What, p.Remedy)
-	}
+	problems.Merge(found)
 	if err := milterSocket(s).Check(); err != nil && s.Milter.Listen != "" {
 		problems.Add("milter.listen", err.Error(), "")
 	}

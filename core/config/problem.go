@@ -34,6 +34,19 @@ func (p *Problems) Add(key, what, remedy string) {
 	}
 }
 
+// Merge adds what others say of keys that had no problem before: two parts of the program often see the same fault.
+func (p *Problems) Merge(others Problems) {
+	known := map[string]bool{}
+	for _, problem := range *p {
+		known[problem.Key] = true
+	}
+	for _, problem := range others {
+		if !known[problem.Key] {
+			p.Add(problem.Key, problem.What, problem.Remedy)
+		}
+	}
+}
+
 // Error has one line for each problem.
 func (p Problems) Error() string {
 	lines := make([]string, len(p))

@@ -33,3 +33,12 @@ func TestKeyPath(t *testing.T) {
 		}
 	}
 }
+
+func TestMergeSaysEachFaultOnce(t *testing.T) {
+	t.Parallel()
+	p := Problems{{"a", "first", ""}}
+	p.Merge(Problems{{"a", "seen again", ""}, {"b", "one", ""}, {"b", "two", ""}})
+	if got := p.Error(); got != "a: first\nb: one\nb: two" {
+		t.Errorf("%q", got)
+	}
+}
