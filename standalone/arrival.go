@@ -12,7 +12,7 @@ import (
 
 // maxArrivals is how many clients of one address may wait at once to be let in
 // or not: for a host name to be looked up, or for their PROXY header.
-const maxArrivals = 64
+const maxArrivals = 256
 
 // clientPlaces counts the connections that each address holds.
 type clientPlaces struct {
