@@ -56,3 +56,30 @@ func keyTable() string {
 	}
 	return b.String() + "\n"
 }
+
+// TestReadmeConfiguration: the configuration shown is one that works, but for
+// the folders, which are the reader's.
+func TestReadmeConfiguration(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, ok := strings.Cut(string(readme), "```yaml\n")
+	yaml, _, ok2 := strings.Cut(rest, "```")
+	if !ok || !ok2 {
+		t.Fatal("README.md shows no configuration")
+	}
+	settings, err := config.Parse("yaml", []byte(yaml), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	settings.StateDirectory = folder
+	for _, app := range settings.Applications {
+		app.OutputFolder = folder
+	}
+	var problems config.Problems
+	if warnings := validate(settings, &problems); len(problems) > 0 || len(warnings) > 0 {
+		t.Fatalf("problems %v, warnings %v", problems, warnings)
+	}
+}
