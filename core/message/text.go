@@ -161,7 +161,10 @@ func (m *Message) text(p *part) (io.Reader, error) {
 		return nil, err
 	}
 	r = transform.NewReader(r, new(lineFeeds))
-	if p.flowed {
+	switch {
+	case p.mediaType == "text/enriched" || p.mediaType == "text/richtext":
+		r = transform.NewReader(r, new(enriched))
+	case p.flowed:
 		r = newFlowed(r, p.delsp)
 	}
 	return r, nil
