@@ -45,7 +45,7 @@ func (t *Transaction) document(ctx context.Context, c *content, p plan, id, file
 	for i, a := range attached {
 		n := strconv.Itoa(i + 1)
 		d.Set("attachments", n, a.file)
-		d.Set("attachments", n+"_name", a.name)
+		d.Set("attachments", n+"_name", shortName(a.name))
 	}
 
 	for _, s := range c.app.settings {
@@ -131,6 +131,15 @@ func (t *Transaction) templateErrors(ctx context.Context, app *application, targ
 	for _, err := range errs {
 		t.log(ctx, slog.LevelWarn, "template", "app", app.name, "target", target, "error", err.Error())
 	}
+}
+
+// maxName bounds the original name of an attachment in the CTL, in bytes: no
+// file system has longer ones, and a thousand of 4 KiB would make a CTL that is
+// too long for its readers.
+const maxName = 255
+
+func shortName(name string) string {
+	return strings.ToValidUTF8(name[:min(len(name), maxName)], "")
 }
 
 // localPart is what stands before the last @ of a mailbox.
