@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	kills        = 40
+	kills        = 32
 	crashClients = 8
 )
 

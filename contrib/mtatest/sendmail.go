@@ -31,7 +31,8 @@ func Sendmail(t testing.TB, o SendmailOptions) *MTA {
 	t.Helper()
 	RequireRoot(t)
 	root := sendmailRoot(t)
-	m := &MTA{Addr: fmt.Sprintf("127.0.0.1:%d", FreePort(t)), Dir: Dir(t)}
+	port := FreePort(t)
+	m := &MTA{Addr: fmt.Sprintf("127.0.0.1:%d", port), Dir: Dir(t)}
 	s := &sendmail{dir: m.Dir, program: filepath.Join(root, "usr/libexec/sendmail/sendmail")}
 	m.server = s
 	for _, d := range []string{"etc", "q", "mspq"} {
@@ -62,11 +63,7 @@ func Sendmail(t testing.TB, o SendmailOptions) *MTA {
 	}
 	s.callOff = endWithProcess(t, `kill -9 -"$1"; rm -rf "$2"`, strconv.Itoa(s.daemon.Process.Pid), m.Dir)
 	m.stopWithTest(t)
-	// The daemon writes its process ID as soon as it listens.
-	listening := waitFor(func() bool {
-		_, err := os.Stat(filepath.Join(m.Dir, "sendmail.pid"))
-		return err == nil || s.ended()
-	})
+	listening := waitFor(func() bool { return listens(port) || s.ended() })
 	if !listening || s.ended() {
 		t.Fatal("sendmail does not listen")
 	}
@@ -107,6 +104,12 @@ func (s *sendmail) start() error {
 	return nil
 }
 
+// listens says whether a process listens on a port of 127.0.0.1. It does not connect, because a milter would notice.
+func listens(port int) bool {
+	sockets, _ := os.ReadFile("/proc/net/tcp")
+	return strings.Contains(string(sockets), fmt.Sprintf(" 0100007F:%04X 00000000:0000 0A ", port))
+}
+
 func (s *sendmail) ended() bool {
 	select {
 	case <-s.exited:
@@ -116,17 +119,20 @@ func (s *sendmail) ended() bool {
 	}
 }
 
-// stop ends the daemon and the deliveries that it has started.
+// stop ends the daemon and the deliveries that it has started. A daemon that is just starting again after a reload
+// does not hear the first call.
 func (s *sendmail) stop() error {
 	s.callOff()
 	defer signalGroup(s.daemon, syscall.SIGKILL)
-	signalGroup(s.daemon, syscall.SIGTERM)
-	select {
-	case <-s.exited:
-		return nil
-	case <-time.After(10 * time.Second):
-		return errors.New("sendmail did not end when asked to and was killed")
+	for range 30 {
+		signalGroup(s.daemon, syscall.SIGTERM)
+		select {
+		case <-s.exited:
+			return nil
+		case <-time.After(time.Second):
+		}
 	}
+	return errors.New("sendmail did not end when asked to and was killed")
 }
 
 func (s *sendmail) queue() (string, error) {
