@@ -138,11 +138,12 @@ func (r *Receiver) Space() error {
 
 func (r *Receiver) space(rules *rules, folder string) error {
 	free, err := r.spool.FreeSpace(folder)
-	if err == nil && free < rules.settings.MinFreeSpace {
-		err = fmt.Errorf("output folder %s: %d bytes free, min_free_space asks for %d: make room", folder, free, rules.settings.MinFreeSpace)
-	}
 	if err != nil {
-		return &Reply{452, [3]int{4, 3, 1}, "Insufficient system storage, try again later", advised(err)}
+		return AsReply(fmt.Errorf("output folder %s: %w", folder, err))
+	}
+	if least := rules.settings.MinFreeSpace; free < least {
+		return &Reply{452, [3]int{4, 3, 1}, noSpace,
+			fmt.Errorf("output folder %s: %d bytes free, min_free_space asks for %d: make room", folder, free, least)}
 	}
 	return nil
 }

@@ -36,6 +36,8 @@ func (r *Reply) Status() string {
 // Temporary says whether the same mail may be taken later.
 func (r *Reply) Temporary() bool { return r.Code < 500 }
 
+const noSpace = "Insufficient system storage, try again later"
+
 // AsReply finds the reply in err. Any other error is ours to mend, so the
 // client is asked to try again: a message must never bounce because we failed.
 func AsReply(err error) *Reply {
@@ -44,7 +46,7 @@ func AsReply(err error) *Reply {
 		return r
 	}
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		return &Reply{452, [3]int{4, 3, 1}, "Insufficient system storage, try again later", advised(err)}
+		return &Reply{452, [3]int{4, 3, 1}, noSpace, advised(err)}
 	}
 	return &Reply{451, [3]int{4, 3, 0}, "Local error, message not taken, try again later", advised(err)}
 }
