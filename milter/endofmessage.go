@@ -14,7 +14,7 @@ const progressEvery = 5 * time.Second
 
 // EndOfMessage commits the jobs, then takes their recipients out of the
 // envelope. Whatever fails before the commit is the MTA's to keep or refuse.
-func (s *session) EndOfMessage(m milter.Modifier) (resp *milter.Response, err error) {
+func (s *session) EndOfMessage(m milter.Modifier) (resp *milter.Response, _ error) {
 	defer s.recovered(&resp)
 	defer s.reset()
 	switch {

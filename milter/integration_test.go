@@ -14,6 +14,22 @@ import (
 	"smtpreceiver/contrib/mtatest"
 )
 
+// Thirteen traps of milters cost real mail, or a day of testing. Each has a test:
+//
+//	 1  malformed frames end the process              TestMalformedFramesBesideMail, guard tests
+//	 2  accept or skip at RCPT ends the whole message TestRecipients, TestEventOrders
+//	 3  deletion needs the address as it came         TestAddressForms
+//	 4  aliases are not seen                          TestRobust
+//	 5  a milter behind ours can still refuse         TestOtherMilter
+//	 6  discarding starves Postfix's flow control     TestFlowControl, TestRecipients
+//	 7  sendmail(1) mail cannot be refused at RCPT    TestSendmailCommand, TestRefusals
+//	 8  Sendmail over inet waits for each event       TestThousandRecipients
+//	 9  an error leaves the mail to a default action  TestSpoolFull, TestPanic
+//	10  error: and retry: routes come before us       TestRefusedBeforeTheMilter
+//	11  local parts with @ count as source routes     TestPublicPort, TestAddressForms
+//	12  a host name without a dot costs a minute      TestPrivateSendmail
+//	13  Sendmail opens port 587 by itself             TestPrivateSendmail
+
 // addressForms are the six of a fax, the three of an SMS, and what clients make of them on the way. The header To has
 // room for what the envelope has not.
 var addressForms = []struct {

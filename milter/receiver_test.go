@@ -64,6 +64,7 @@ type gate struct {
 	dir      string // holds fax, sms and state
 	log      *logBuffer
 	listener net.Addr
+	served   sync.WaitGroup
 	addr     string // the same in Postfix's spelling
 }
 
@@ -121,7 +122,7 @@ func (g *gate) serve(t testing.TB, addr string) *gate {
 	}
 	kind, _, _ := strings.Cut(addr, ":")
 	g.listener, g.addr = l.Addr(), kind+":"+l.Addr().String()
-	go g.Serve(l)
+	g.served.Go(func() { g.Serve(l) })
 	return g
 }
 
@@ -130,7 +131,7 @@ func (g *gate) dial(t testing.TB) net.Conn {
 	return dial(t, g.listener)
 }
 
-// shutdown waits long enough for any message.
+// shutdown waits long enough for any message, and until the socket is gone.
 func (g *gate) shutdown(t testing.TB) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -138,6 +139,7 @@ func (g *gate) shutdown(t testing.TB) {
 	if err := g.Shutdown(ctx); err != nil {
 		t.Errorf("shutdown: %v", err)
 	}
+	g.served.Wait()
 }
 
 // job is a visible one: its CTL by section/key, and its message file.

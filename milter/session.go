@@ -51,7 +51,7 @@ func (s *session) Helo(string, milter.Modifier) (*milter.Response, error) {
 // MailFrom begins a transaction. No reply is sent here, so an error waits for
 // the first recipient that is ours. A server that is going down hangs up
 // between two messages: to the MTA that is a milter that is not there.
-func (s *session) MailFrom(from, args string, m milter.Modifier) (resp *milter.Response, err error) {
+func (s *session) MailFrom(from, args string, m milter.Modifier) (resp *milter.Response, _ error) {
 	defer s.recovered(&resp)
 	s.reset()
 	if s.counted = s.server.begin(); !s.counted {
@@ -68,7 +68,7 @@ func (s *session) MailFrom(from, args string, m milter.Modifier) (resp *milter.R
 // RcptTo decides one recipient. A recipient handed in by the sendmail command
 // cannot be refused by itself (Postfix would keep the mail and retry for
 // days): the refusal waits for the end of the message and becomes a bounce.
-func (s *session) RcptTo(to, args string, m milter.Modifier) (resp *milter.Response, err error) {
+func (s *session) RcptTo(to, args string, m milter.Modifier) (resp *milter.Response, _ error) {
 	defer s.recovered(&resp)
 	if s.trx == nil {
 		return s.outOfOrder("RCPT"), nil
@@ -92,7 +92,7 @@ func (s *session) RcptTo(to, args string, m milter.Modifier) (resp *milter.Respo
 }
 
 // Data lets mail go that has nothing for us: no header or body of it follows.
-func (s *session) Data(m milter.Modifier) (resp *milter.Response, err error) {
+func (s *session) Data(m milter.Modifier) (resp *milter.Response, _ error) {
 	defer s.recovered(&resp)
 	switch {
 	case s.trx == nil:
@@ -107,7 +107,7 @@ func (s *session) Data(m milter.Modifier) (resp *milter.Response, err error) {
 
 // Header rebuilds a field as the client sent it: MTAs hand over folds as LF.
 // Sendmail shows Bcc, which it removes later, and which no fax may show.
-func (s *session) Header(name, value string, _ milter.Modifier) (resp *milter.Response, err error) {
+func (s *session) Header(name, value string, _ milter.Modifier) (resp *milter.Response, _ error) {
 	defer s.recovered(&resp)
 	if field := strings.TrimSpace(name); strings.EqualFold(field, "Bcc") || strings.EqualFold(field, "Resent-Bcc") {
 		return milter.RespContinue, nil
@@ -119,13 +119,13 @@ func (s *session) Header(name, value string, _ milter.Modifier) (resp *milter.Re
 
 // Headers ends the header. Whether the client ended it with an empty line when
 // no body follows is not to be known here; the line is always written.
-func (s *session) Headers(milter.Modifier) (resp *milter.Response, err error) {
+func (s *session) Headers(milter.Modifier) (resp *milter.Response, _ error) {
 	defer s.recovered(&resp)
 	s.write([]byte("\r\n"))
 	return milter.RespContinue, nil
 }
 
-func (s *session) BodyChunk(chunk []byte, _ milter.Modifier) (resp *milter.Response, err error) {
+func (s *session) BodyChunk(chunk []byte, _ milter.Modifier) (resp *milter.Response, _ error) {
 	defer s.recovered(&resp)
 	s.write(chunk)
 	return milter.RespContinue, nil
