@@ -1,7 +1,6 @@
 package core
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,9 +10,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
+	"smtpreceiver/contrib/mtatest"
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/ctl"
 )
@@ -23,30 +22,7 @@ import (
 type bench struct {
 	*Receiver
 	dir string
-	log *logBuffer
-}
-
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-func (l *logBuffer) reset() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.b.Reset()
+	log *mtatest.Log
 }
 
 const basics = `
@@ -74,7 +50,7 @@ func open(t testing.TB, yaml string) *bench {
 	if !strings.Contains(yaml, "output_code_page:") {
 		yaml = "output_code_page: utf-8\n" + yaml
 	}
-	b := &bench{dir: t.TempDir(), log: new(logBuffer)}
+	b := &bench{dir: t.TempDir(), log: new(mtatest.Log)}
 	log := slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	r, err := Open(context.Background(), settings(t, b.dir, basics+yaml), log)
 	if err != nil {

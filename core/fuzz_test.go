@@ -38,7 +38,7 @@ func FuzzJob(f *testing.F) {
 `)
 	ctx := context.Background()
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		b.log.reset()
+		b.log.Reset()
 		trx := b.Begin(localhost)
 		defer trx.Abort()
 		if _, err := trx.Sender("a@b.example", Envelope{}); err != nil {

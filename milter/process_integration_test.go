@@ -15,6 +15,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"smtpreceiver/contrib/mtatest"
 )
 
 // program builds the program once.
@@ -33,7 +35,7 @@ var program = sync.OnceValues(func() (path string, err error) {
 type process struct {
 	*exec.Cmd
 	config string
-	log    *logBuffer
+	log    *mtatest.Log
 }
 
 func startProcess(t *testing.T, s *site) *process {
@@ -42,7 +44,7 @@ func startProcess(t *testing.T, s *site) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{Cmd: exec.Command(path, "milter"), config: filepath.Join(s.gate.dir, "smtpreceiver.yaml"), log: new(logBuffer)}
+	p := &process{Cmd: exec.Command(path, "milter"), config: filepath.Join(s.gate.dir, "smtpreceiver.yaml"), log: new(mtatest.Log)}
 	p.configure(t, s, loopbackClients)
 	p.Dir = s.gate.dir
 	p.Stderr = p.log

@@ -1,7 +1,6 @@
 package milter
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
 	"net"
@@ -62,7 +61,7 @@ const loopbackClients = "clients: [127.0.0.0/8]\n"
 type gate struct {
 	*Server
 	dir      string // holds fax, sms and state
-	log      *logBuffer
+	log      *mtatest.Log
 	listener net.Addr
 	served   sync.WaitGroup
 	addr     string // the same in Postfix's spelling
@@ -77,7 +76,7 @@ func open(t testing.TB, clients string) *gate {
 
 func openIn(t testing.TB, dir, clients string) *gate {
 	t.Helper()
-	g := &gate{dir: dir, log: new(logBuffer)}
+	g := &gate{dir: dir, log: new(mtatest.Log)}
 	log := slog.New(slog.NewTextHandler(g.log, nil))
 	r, err := core.Open(context.Background(), settings(t, g.dir, clients+applications), log)
 	if err != nil {
@@ -200,21 +199,4 @@ func nothingLeft(t testing.TB, dir string) {
 			t.Errorf("left in staging: %q, %v", staged, err)
 		}
 	}
-}
-
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

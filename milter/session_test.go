@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/d--j/go-milter"
+
+	"smtpreceiver/contrib/mtatest"
 )
 
 // The frames of a message, as an MTA sends them.
@@ -309,7 +311,7 @@ func TestNegotiation(t *testing.T) {
 // without a receiver panics whenever it needs it.
 func TestPanic(t *testing.T) {
 	t.Parallel()
-	log := new(logBuffer)
+	log := new(mtatest.Log)
 	g := &gate{Server: NewServer(nil, Options{Timeout: time.Minute}, slog.New(slog.NewTextHandler(log, nil))), dir: t.TempDir()}
 	g.serve(t, "inet:127.0.0.1:0")
 	bystander := g.dial(t)

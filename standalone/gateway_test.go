@@ -1,7 +1,6 @@
 package standalone
 
 import (
-	"bytes"
 	"context"
 	"crypto/x509"
 	"encoding/base64"
@@ -10,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"golang.org/x/crypto/bcrypt"
@@ -33,29 +31,12 @@ type gateway struct {
 	dir     string
 	yaml    string
 	addr    string
-	log     *logBuffer
+	log     *mtatest.Log
 	tlsAddr string          // implicit TLS; empty without a certificate
 	hop     *mtatest.Script // the forward server
 	roots   *x509.CertPool
 	// Of the certificate, whether it is used or not.
 	certFile, keyFile string
-}
-
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 // gatewayYAML is the beginning of each configuration; fax has a list of its
@@ -85,7 +66,7 @@ const (
 // password secret.
 func newGateway(t testing.TB, yaml ...string) *gateway {
 	t.Helper()
-	g := &gateway{dir: t.TempDir(), hop: mtatest.NewScript(t, mtatest.ScriptOptions{}), log: new(logBuffer)}
+	g := &gateway{dir: t.TempDir(), hop: mtatest.NewScript(t, mtatest.ScriptOptions{}), log: new(mtatest.Log)}
 	_, g.roots, g.certFile, g.keyFile = mtatest.Certificate(t, "gw.test", "127.0.0.1")
 	for _, sub := range []string{"fax", "sms", "state"} {
 		if err := os.Mkdir(filepath.Join(g.dir, sub), 0o755); err != nil {

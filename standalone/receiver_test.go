@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"smtpreceiver/contrib/mtatest"
 	"smtpreceiver/core"
 	"smtpreceiver/core/config"
 )
@@ -39,7 +40,7 @@ func forwardingTo(hop *nextHop) string {
 // rawGateway listens nowhere yet.
 func rawGateway(t testing.TB, yaml string) *gateway {
 	t.Helper()
-	g := &gateway{dir: t.TempDir(), log: new(logBuffer)}
+	g := &gateway{dir: t.TempDir(), log: new(mtatest.Log)}
 	for _, sub := range []string{"fax", "sms", "state"} {
 		if err := os.Mkdir(filepath.Join(g.dir, sub), 0o755); err != nil {
 			t.Fatal(err)
