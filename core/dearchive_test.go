@@ -29,7 +29,7 @@ applications:
 func openUnpacking(t *testing.T, more string) *bench {
 	t.Helper()
 	if _, err := exec.LookPath("bsdtar"); err != nil {
-		t.Skip("needs bsdtar: ", err)
+		t.Skip("no bsdtar here: apt-get install -y --no-install-recommends libarchive-tools")
 	}
 	return open(t, unpacking+more)
 }

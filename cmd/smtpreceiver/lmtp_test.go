@@ -31,7 +31,7 @@ func TestLMTPBehindPostfix(t *testing.T) {
 				writeFile(t, r.config, strings.Replace(readFile(t, r.config), "max_jobs_per_sender: 1", "max_jobs_per_sender: 2", 1))
 				r.reload(t, "msg=reloaded")
 			}},
-		{"folder", "452 4.3.1",
+		{"folder", "451 4.3.0",
 			func(t *testing.T, r *receiver) {
 				wantDelivery(t, r.addr, to("1@sms"), "250 ")
 				rename(t, r.sms, r.sms+".away")

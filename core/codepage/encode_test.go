@@ -70,12 +70,12 @@ func TestDecode(t *testing.T) {
 func TestWholeRepertoire(t *testing.T) {
 	t.Parallel()
 	for _, row := range pages {
+		p := mustLookup(t, row.name)
+		if p.utf8 { // writes its input
+			continue
+		}
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			p := mustLookup(t, row.name)
-			if p.utf8 {
-				t.Skip("writes its input")
-			}
 			end := rune(0x3000)
 			if p == mustLookup(t, "us-ascii") || p.byteOf == nil {
 				end = 0x30000 // all scripts; the small pages treat them as ASCII does
