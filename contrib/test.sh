@@ -18,10 +18,14 @@ if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
     esac
   done
   if [ -n "$missing" ]; then
-    echo "installing:$missing" >&2
     apt-get update -q >&2
+    known=
+    for p in $missing; do # some names are of one Debian release only
+      if apt-cache show "$p" >/dev/null 2>&1; then known="$known $p"; fi
+    done
+    echo "installing:$known" >&2
     # shellcheck disable=SC2086 # a list
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing >&2
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $known >&2
   fi
 else
   echo "not root on Debian: tests with real mail servers are skipped" >&2
