@@ -265,6 +265,19 @@ applications:
 		t.Errorf("fourth job of the client: %s", got)
 	}
 	last.Abort()
+	// What one of the two limits refuses does not count for the other.
+	for range 3 {
+		refused := begin(localhost, "fourth@b.example")
+		if got := rcpt(refused, "1@sms"); got != "450 4.7.1" {
+			t.Errorf("refused for the client: %s", got)
+		}
+		defer refused.Abort()
+	}
+	unaffected := begin(stranger, "fourth@b.example")
+	if got := rcpt(unaffected, "1@sms") + rcpt(unaffected, "2@sms"); got != "divertdivert" {
+		t.Errorf("the sender elsewhere: %s", got)
+	}
+	unaffected.Abort()
 	elsewhere := begin(stranger, "third@b.example")
 	if got := rcpt(elsewhere, "1@sms"); got != "divert" {
 		t.Errorf("another client: %s", got)

@@ -90,7 +90,8 @@ func (t *Transaction) content(ctx context.Context, root *message.Message, app *a
 			return nil, err
 		}
 	}
-	if app.tags == nil && !app.wantsText && !(app.text != nil && app.text.Uses("msg")) {
+	wanted := app.wantsText || app.text != nil && app.text.Uses("msg")
+	if app.tags == nil && !wanted {
 		return c, nil
 	}
 	r, err := c.openText()
@@ -98,6 +99,9 @@ func (t *Transaction) content(ctx context.Context, root *message.Message, app *a
 		return nil, err
 	}
 	defer r.Close()
+	if !wanted { // only the @commands in front
+		return c, nil
+	}
 	text, err := io.ReadAll(io.LimitReader(r, maxTemplateText+1))
 	if err != nil {
 		return nil, err

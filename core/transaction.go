@@ -153,6 +153,7 @@ func (t *Transaction) Recipient(ctx context.Context, address string, o Recipient
 
 // count holds max_jobs_per_sender and max_jobs_per_client.
 func (t *Transaction) count(app *application) error {
+	before := len(t.tickets)
 	for _, q := range []struct {
 		key, who string
 		limit    int
@@ -165,6 +166,10 @@ func (t *Transaction) count(app *application) error {
 		}
 		ticket, ok := t.recv.quotas.Take(q.key+"\x00"+app.name+"\x00"+q.who, q.limit)
 		if !ok {
+			for _, taken := range t.tickets[before:] {
+				taken.Return()
+			}
+			t.tickets = t.tickets[:before]
 			return &Reply{450, [3]int{4, 7, 1}, app.name + ": too many messages in an hour, try again later",
 				fmt.Errorf("applications.%s.%s is %d", app.name, q.key, q.limit)}
 		}
@@ -221,17 +226,11 @@ func (t *Transaction) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// Message reads the message that was written, from its first byte, for the
-// forward server. It is valid until Commit or Abort.
+// Message reads the staged message from its first byte, for the forward
+// server. It is valid until Commit or Abort.
 func (t *Transaction) Message() io.Reader {
-	if t.buffer == nil {
-		return io.LimitReader(nil, 0)
-	}
 	return io.NewSectionReader(t.buffer, 0, t.buffer.Size())
 }
-
-// Size is the number of bytes written so far.
-func (t *Transaction) Size() int64 { return t.message.size }
 
 // Commit makes the staged jobs visible, all or none; when it returns nil they
 // are on disk and the frontend may answer 250. The error is a *Reply.
