@@ -58,14 +58,14 @@ func (s *Server) generation(o Options) *generation {
 	if o.Forward.Server != "" {
 		g.forwarder = newForwarder(o.Forward, o.Hostname, o.SocketTimeout)
 	}
-	g.smtp, g.lmtp = s.library(g), s.library(g)
+	g.smtp, g.lmtp = s.engine(g), s.engine(g)
 	g.smtp.TLSConfig = g.tls
 	g.lmtp.LMTP = true
 	return g
 }
 
-// library sets go-smtp up for a generation.
-func (s *Server) library(g *generation) *smtp.Server {
+// engine sets go-smtp up for a generation.
+func (s *Server) engine(g *generation) *smtp.Server {
 	o := g.options
 	l := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
 		return s.session(g, c)
