@@ -65,14 +65,6 @@ func (c *conn) bareFlag() *atomic.Bool {
 	return c.bare
 }
 
-// dataDeadline is when the message that is being received must be complete;
-// zero when none is.
-func (c *conn) dataDeadline() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.bodyBy
-}
-
 // extended tells whether the client said EHLO or LHLO. Under TLS that cannot be
 // seen and is taken for granted.
 func (c *conn) extended() bool {

@@ -526,6 +526,14 @@ func TestExtended(t *testing.T) {
 	}
 }
 
+// dataDeadline is when the message that is being received must be complete;
+// zero when none is.
+func (c *conn) dataDeadline() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.bodyBy
+}
+
 func TestDataDeadline(t *testing.T) {
 	s := &wireServer{sessions: make(chan *conn, 1), entered: make(chan struct{})}
 	s.start(t, wireTestOptions())

@@ -76,7 +76,10 @@ var (
 	errDraining = &smtp.SMTPError{Code: 421, EnhancedCode: smtp.EnhancedCode{4, 3, 2}, Message: "Shutting down, try again later"}
 	errTooLarge = &core.Reply{Code: 552, Enhanced: [3]int{5, 3, 4}, Text: "Message size exceeds the limit"}
 	errBare     = &core.Reply{Code: 550, Enhanced: [3]int{5, 5, 2}, Text: "Message has a bare CR or LF; lines must end in CRLF"}
-	errLost     = &core.Reply{Code: 451, Enhanced: [3]int{4, 4, 2}, Text: "Message incomplete, try again"}
+	// errGone answers what comes for a transaction that has failed: go-smtp may
+	// still start Data of a BDAT message that RSET has ended meanwhile.
+	errGone = &core.Reply{Code: 451, Enhanced: [3]int{4, 5, 1}, Text: "The mail transaction has ended, start again"}
+	errLost = &core.Reply{Code: 451, Enhanced: [3]int{4, 4, 2}, Text: "Message incomplete, try again"}
 )
 
 // Mail begins a transaction.
@@ -134,6 +137,9 @@ func (s *session) begin(trx *core.Transaction, from string, o *smtp.MailOptions)
 func (s *session) Rcpt(to string, o *smtp.RcptOptions) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.trx == nil {
+		return smtpError(errGone)
+	}
 	ctx := context.Background()
 	err := s.recipient(ctx, to, o)
 	if err != nil {
@@ -191,11 +197,15 @@ func (s *session) Data(r io.Reader) error {
 }
 
 func (s *session) data(ctx context.Context, r io.Reader) (*smtp.SMTPError, error) {
+	if s.trx == nil {
+		return nil, smtpError(errGone)
+	}
 	reply, err := s.message(ctx, s.wire.body(r))
 	if err != nil {
 		s.trx.Abort()
 		s.abandonRelay()
 		s.trx.Refused(ctx, "", asReply(err))
+		s.trx = nil
 		answer := smtpError(err)
 		if answer.Code == 421 {
 			s.wire.hangUp()
@@ -210,6 +220,9 @@ func (s *session) message(ctx context.Context, body io.Reader) (*smtp.SMTPError,
 		return nil, s.fwd.err // lost since it took recipients
 	}
 	if !s.trx.Diverting() {
+		if len(s.fwd.rcpts) == 0 {
+			return nil, errGone // go-smtp counts recipients of the one before
+		}
 		return s.passOn(ctx, body)
 	}
 	if err := s.take(s.trx, body); err != nil {
