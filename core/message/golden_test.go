@@ -77,7 +77,7 @@ func describe(t testing.TB, raw []byte, lim Limits) string {
 func describeMessage(t testing.TB, b *strings.Builder, m *Message) {
 	t.Helper()
 	fmt.Fprintf(b, "subject: %q\nfrom: %q\nreply-to: %q\nto: %q\ncc: %q\n", m.Subject(), m.From(), m.ReplyTo(), m.To(), m.Cc())
-	fmt.Fprintf(b, "date: %q\nid: %q\npriority: %s\nhops: %d\nnotes: %q\n", m.Date(), m.MessageID(), m.Priority(), m.Hops(), m.Truncated())
+	fmt.Fprintf(b, "date: %q\nid: %q\npriority: %s\nnotes: %q\n", m.Date(), m.MessageID(), m.Priority(), m.Truncated())
 	for _, pref := range []string{"txt;mht", "htm;txt;eml", "mht;eml"} {
 		var l []Format
 		for _, f := range strings.Split(pref, ";") {

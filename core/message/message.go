@@ -7,7 +7,6 @@
 package message
 
 import (
-	"bytes"
 	"io"
 	"strings"
 )
@@ -136,31 +135,6 @@ func (m *Message) Priority() string {
 		}
 	}
 	return "normal"
-}
-
-// Hops is the number of Received fields (RFC 5321 §6.3).
-func (m *Message) Hops() int {
-	n := 0
-	for _, f := range m.fields {
-		if strings.EqualFold(f.name, "Received") {
-			n++
-		}
-	}
-	return n
-}
-
-// CountHops counts the Received fields of a raw header, up to its empty line.
-func CountHops(header []byte) int {
-	n := 0
-	for line := range bytes.Lines(header) {
-		if isBlank(line) {
-			break
-		}
-		if name, ok := fieldName(line); ok && strings.EqualFold(string(name), "Received") {
-			n++
-		}
-	}
-	return n
 }
 
 // Truncated says what limits cut or what could not be read, for one log line.

@@ -34,21 +34,6 @@ func TestPriority(t *testing.T) {
 	}
 }
 
-func TestHops(t *testing.T) {
-	t.Parallel()
-	header := "Received: from a\r\n\tby b\r\nreceived : from b\r\nX-Received: no\r\nSubject: Received: no\r\nRECEIVED: c\r\n"
-	raw := []byte(header + "\r\nReceived: in the body\r\n")
-	if n := CountHops(raw); n != 3 {
-		t.Errorf("CountHops = %d, want 3", n)
-	}
-	if n := parse(t, raw, Limits{}).Hops(); n != 3 {
-		t.Errorf("Hops = %d, want 3", n)
-	}
-	if n := CountHops(nil); n != 0 {
-		t.Errorf("CountHops of nothing = %d", n)
-	}
-}
-
 func TestHeaders(t *testing.T) {
 	t.Parallel()
 	m := parse(t, crlf("X-Folded: a", "\t b", "  c", "x-folded: second", "Reply-To: Jan <j@x>, p@x", "To: a@x", "To: b@x",
