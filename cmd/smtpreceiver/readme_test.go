@@ -9,7 +9,7 @@ import (
 	"smtpreceiver/core/config"
 )
 
-var updateReadme = flag.Bool("update-readme", false, "write the key table into README.md")
+var updateReadme = flag.Bool("update-readme", false, "write the key table into README.md, and contrib/smtpreceiver.yaml")
 
 // TestReadmeKeys holds README's table of keys against the declarations that
 // the program reads its configuration by.
@@ -81,5 +81,21 @@ func TestReadmeConfiguration(t *testing.T) {
 	var problems config.Problems
 	if warnings := validate(settings, &problems); len(problems) > 0 || len(warnings) > 0 {
 		t.Fatalf("problems %v, warnings %v", problems, warnings)
+	}
+}
+
+// TestSampleConfiguration holds the sample against the declarations that the
+// program reads its configuration by.
+func TestSampleConfiguration(t *testing.T) {
+	const file = "../../contrib/smtpreceiver.yaml"
+	want := config.Sample()
+	if *updateReadme {
+		if err := os.WriteFile(file, want, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(file)
+	if err != nil || string(got) != string(want) {
+		t.Fatalf("%v; contrib/smtpreceiver.yaml is not what the program reads: go test ./cmd/smtpreceiver -run Sample -update-readme", err)
 	}
 }
