@@ -33,6 +33,16 @@ func (r *Reply) Status() string {
 	return fmt.Sprintf("%d.%d.%d", r.Enhanced[0], r.Enhanced[1], r.Enhanced[2])
 }
 
+// Attrs is the reply as every log line has it: status, reason and, if there is
+// one, the cause as error.
+func (r *Reply) Attrs() []any {
+	attrs := []any{"status", r.Code, "reason", r.Status() + " " + r.Text}
+	if r.Cause != nil {
+		attrs = append(attrs, "error", r.Cause.Error())
+	}
+	return attrs
+}
+
 // Temporary says whether the same mail may be taken later.
 func (r *Reply) Temporary() bool { return r.Code < 500 }
 

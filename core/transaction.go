@@ -287,12 +287,9 @@ func (t *Transaction) Refused(ctx context.Context, rcpt string, err error) {
 	if reply.Temporary() {
 		level = slog.LevelWarn // ours
 	}
-	args := []any{"status", reply.Code, "reason", reply.Status() + " " + reply.Text}
+	args := reply.Attrs()
 	if rcpt != "" {
-		args = append(args, "rcpt", rcpt)
-	}
-	if reply.Cause != nil {
-		args = append(args, "error", reply.Cause.Error())
+		args = append([]any{"rcpt", rcpt}, args...)
 	}
 	t.log(ctx, level, "refused", append(args, "took", t.took())...)
 }

@@ -85,12 +85,8 @@ func (s *session) authRefused(user string, err error) error {
 	if reply.Temporary() {
 		level = slog.LevelWarn
 	}
-	args := []any{"session", s.client.Session, "client", s.client.Addr.String(), "user", user[:min(len(user), maxLoggedUser)],
-		"status", reply.Code, "reason", reply.Status() + " " + reply.Text}
-	if reply.Cause != nil {
-		args = append(args, "error", reply.Cause.Error())
-	}
-	s.server.log.Log(context.Background(), level, "authentication refused", args...)
+	who := []any{"session", s.client.Session, "client", s.client.Addr.String(), "user", user[:min(len(user), maxLoggedUser)]}
+	s.server.log.Log(context.Background(), level, "authentication refused", append(who, reply.Attrs()...)...)
 	if reply.Code == 421 {
 		s.wire.hangUp()
 	}

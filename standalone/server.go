@@ -109,7 +109,7 @@ func (s *Server) admit(ctx context.Context, client netip.Addr) (refusal string) 
 		return ""
 	}
 	r := core.AsReply(err)
-	s.log.Info("refused", "client", client.String(), "status", r.Code, "reason", r.Status()+" "+r.Text)
+	s.log.Info("refused", append([]any{"client", client.String()}, r.Attrs()...)...)
 	return fmt.Sprintf("%d %s %s", r.Code, r.Status(), r.Text)
 }
 
