@@ -8,6 +8,7 @@ type choice struct {
 	shown    []*part
 	attached []*part
 	unpacked []*part // text from a TNEF stream, in case there is no other
+	silent   []*part // TNEF streams whose text, RTF for one, we cannot read
 }
 
 // choose walks the tree; its depth is limited by Limits.MaxDepth.
@@ -20,7 +21,20 @@ func (m *Message) choose(html bool) *choice {
 	if len(c.shown) > 1 || len(c.unpacked) > 0 {
 		c.dropBlank()
 	}
+	if len(c.silent) > 0 && !c.tells() {
+		c.attached = append(c.attached, c.silent...)
+	}
 	return c
+}
+
+// tells says whether any text is shown.
+func (c *choice) tells() bool {
+	for _, p := range c.shown {
+		if isHTMLType(p.mediaType) || !c.m.blankText(p) {
+			return true
+		}
+	}
+	return false
 }
 
 // dropBlank leaves out text that shows nothing; if that is all of it, the text
@@ -85,6 +99,8 @@ func (c *choice) leaf(p *part, hidden bool) {
 		c.attached = append(c.attached, t.files...)
 		if t.keep {
 			c.attached = append(c.attached, p)
+		} else if len(t.texts) == 0 {
+			c.silent = append(c.silent, p)
 		}
 	default:
 		c.attached = append(c.attached, p)

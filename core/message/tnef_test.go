@@ -2,6 +2,7 @@ package message
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/binary"
 	"io"
 	"strings"
@@ -152,6 +153,26 @@ func TestTNEFBounds(t *testing.T) {
 		out := tc.s.read(t)
 		if len(out.files) != tc.files || len(out.texts) != tc.texts || out.keep != tc.keep {
 			t.Errorf("%s: %d files, %d texts, kept %v; want %d, %d, %v", name, len(out.files), len(out.texts), out.keep, tc.files, tc.texts, tc.keep)
+		}
+	}
+}
+
+// TestTNEFWhoseTextCannotBeRead: where nothing else says what the message says,
+// the stream with its RTF stays among the attachments.
+func TestTNEFWhoseTextCannotBeRead(t *testing.T) {
+	t.Parallel()
+	stream := newTNEF().file("one", prop{ptString8, propAttachFilename, []byte("one.pdf\x00")})
+	for text, want := range map[string]string{"": "one.pdf|winmail.dat", "see attachment": "one.pdf"} {
+		m := parse(t, crlf("MIME-Version: 1.0", "Content-Type: multipart/mixed; boundary=b", "",
+			"--b", "Content-Type: text/plain", "", text,
+			"--b", "Content-Type: application/ms-tnef; name=winmail.dat", "Content-Transfer-Encoding: base64", "",
+			base64.StdEncoding.EncodeToString(stream.Bytes()), "--b--", ""), Limits{})
+		var names []string
+		for _, a := range m.Attachments(m.Body([]Format{TXT})) {
+			names = append(names, a.Name)
+		}
+		if got := strings.Join(names, "|"); got != want {
+			t.Errorf("beside the text %q: %s, want %s", text, got, want)
 		}
 	}
 }
