@@ -139,3 +139,18 @@ func TestDefaultCharset(t *testing.T) {
 		t.Errorf("text %q, CTL %q", j.text, j.raw)
 	}
 }
+
+// TestWrongCharsetIsLogged: the text is kept, and the log says what was wrong.
+func TestWrongCharsetIsLogged(t *testing.T) {
+	t.Parallel()
+	for label, wrong := range map[string]bool{"x-nonsense": true, "utf-8": true, "windows-1252": false} {
+		b := open(t, spooling)
+		jobs := b.send(t, localhost, "a@b.example", []string{"1@sms"}, "Content-Type: text/plain; charset="+label+"\n\ncaf\xe9\n")
+		if len(jobs) != 1 || !strings.HasPrefix(jobs[0].text, "caf") {
+			t.Errorf("%s: %+v", label, jobs)
+		}
+		if got := strings.Contains(b.log.String(), "charset"); got != wrong {
+			t.Errorf("%s: logged %v, want %v: %s", label, got, wrong, b.log)
+		}
+	}
+}

@@ -56,9 +56,6 @@ func (t *Transaction) stage(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, what := range root.Truncated() {
-		t.log(ctx, slog.LevelWarn, "message", "problem", what)
-	}
 	defer t.removeUnpacked(ctx)
 	contents := make(map[*application]*content)
 	for _, p := range t.plans {
@@ -73,7 +70,20 @@ func (t *Transaction) stage(ctx context.Context) error {
 			return fmt.Errorf("application %s, recipient %s: %w", p.app.name, p.rcpt.Mailbox, err)
 		}
 	}
+	t.logProblems(ctx, root)
+	for _, c := range contents {
+		if c.message != root {
+			t.logProblems(ctx, c.message)
+		}
+	}
 	return t.batch.Stage(ctx)
+}
+
+// logProblems says what could not be read of a message as it claims to be.
+func (t *Transaction) logProblems(ctx context.Context, m *message.Message) {
+	for _, what := range m.Truncated() {
+		t.log(ctx, slog.LevelWarn, "message", "problem", what)
+	}
 }
 
 // content reads the message as app wants it.

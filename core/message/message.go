@@ -7,7 +7,9 @@
 package message
 
 import (
+	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -137,5 +139,22 @@ func (m *Message) Priority() string {
 	return "normal"
 }
 
-// Truncated says what limits cut or what could not be read, for one log line.
-func (m *Message) Truncated() []string { return m.notes }
+// Truncated says what limits cut and, of the text that has been read by then,
+// what was not in the charset it declares: for the log.
+func (m *Message) Truncated() []string {
+	notes := slices.Clone(m.notes)
+	m.root.each(func(p *part) {
+		if p.mislabeled.Load() && len(notes) < 2*maxNotes {
+			notes = append(notes, fmt.Sprintf("text is not in the charset %.40q that it declares", p.charset))
+		}
+	})
+	return notes
+}
+
+// each visits the parts under p; Limits.MaxDepth bounds the depth.
+func (p *part) each(visit func(*part)) {
+	visit(p)
+	for _, k := range p.kids {
+		k.each(visit)
+	}
+}

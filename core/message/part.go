@@ -4,6 +4,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/text/transform"
 )
@@ -33,6 +34,7 @@ type part struct {
 
 	unpacked io.ReaderAt // source of a part found inside a TNEF stream; offsets are its own
 
+	mislabeled atomic.Bool // read in another charset than it declares
 	surveyOnce sync.Once
 	survey     survey
 	surveyErr  error

@@ -105,6 +105,9 @@ func (m *Message) decoded(p *part) (io.Reader, error) {
 		if v, err = m.look(p); err != nil {
 			return nil, err
 		}
+		if p.charset != "" && (!known(p.charset) || !v.utf8) {
+			p.mislabeled.Store(true)
+		}
 		if v.meta != "" && (v.ascii || !v.utf8) && !wide(v.meta) {
 			label = v.meta
 		}
