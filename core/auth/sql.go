@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync/atomic"
 	"time"
 )
 
@@ -18,12 +17,12 @@ const (
 )
 
 // database is the backend sql. How fast it answers for an unknown user and for a known one is the server's affair; the
-// comparison that follows is of the same kind for both.
+// comparison that follows takes both as long.
 type database struct {
 	db     *sql.DB
 	query  string
 	hasher *hasher
-	latest atomic.Pointer[storedHash] // what unknown users are compared with: the last hash that was found
+	decoys *decoys
 }
 
 // databaseDriver is what differs between the databases.
@@ -59,10 +58,7 @@ func newDatabase(o Options) (*database, error) {
 	db.SetMaxOpenConns(maxConnections)
 	db.SetMaxIdleConns(maxIdleConnections)
 	db.SetConnMaxIdleTime(maxIdleTime)
-	d := &database{db: db, query: o.Query, hasher: newHasher()}
-	first := decoy()
-	d.latest.Store(&first)
-	return d, nil
+	return &database{db: db, query: o.Query, hasher: newHasher(), decoys: newDecoys()}, nil
 }
 
 func (d databaseDriver) checkQuery(query string) error {
@@ -84,15 +80,15 @@ func (d *database) verify(ctx context.Context, user, password string) error {
 	}
 	var stored storedHash
 	if unusable == nil {
-		stored, unusable = parseHash(strings.TrimSpace(text)) // CHAR columns are padded
-		if unusable != nil {
+		text = strings.TrimSpace(text) // CHAR columns are padded
+		if stored, unusable = parseHash(text); unusable != nil {
 			unusable = fmt.Errorf("%w: the hash of %q %w", ErrBadCredentials, user, unusable)
 		}
 	}
 	if unusable == nil {
-		d.latest.Store(&stored)
+		d.decoys.found(text, stored)
 	} else {
-		stored = *d.latest.Load()
+		stored = d.decoys.of(user)
 	}
 	matches, err := d.hasher.matches(ctx, stored, password)
 	switch {
