@@ -10,18 +10,19 @@ import (
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
-	"golang.org/x/sync/semaphore"
 )
 
-// directory is the backend ldap: it searches the entry of the user and binds as it. Each login has a connection of its
-// own, so that no login meets what another has bound as.
+// directory is the backend ldap: it searches the entry of the user and binds as it. Searches and binds have connections
+// of their own: one that a user has bound is for the next bind only, which replaces what came of the one before, so that
+// nothing is ever done in the name of a user (RFC 4513 section 4).
 type directory struct {
 	server       server
 	baseDN       string
 	filter       string
 	bindDN       string
 	bindPassword string
-	room         *semaphore.Weighted // connections
+	searches     *connections // bound as bindDN, or anonymous
+	binds        *connections
 }
 
 func newDirectory(o Options, log *slog.Logger) (*directory, error) {
@@ -47,10 +48,25 @@ func newDirectory(o Options, log *slog.Logger) (*directory, error) {
 	if s.clear() {
 		log.Warn("passwords travel unencrypted to the LDAP server; set start_tls or an ldaps: url", "server", s.addr)
 	}
-	return &directory{
-		server: s, baseDN: o.BaseDN, filter: o.Filter, bindDN: o.BindDN, bindPassword: o.BindPassword,
-		room: semaphore.NewWeighted(maxConnections),
-	}, nil
+	d := &directory{server: s, baseDN: o.BaseDN, filter: o.Filter, bindDN: o.BindDN, bindPassword: o.BindPassword}
+	d.searches = newConnections(d.searcher, o.Timeout, maxIdleTime)
+	d.binds = newConnections(s.dial, o.Timeout, maxIdleTime)
+	return d, nil
+}
+
+// searcher connects as the account for the search.
+func (d *directory) searcher(ctx context.Context) (*connection, error) {
+	c, err := d.server.dial(ctx)
+	if err != nil || d.bindDN == "" {
+		return c, err
+	}
+	release := context.AfterFunc(ctx, func() { c.wire.Close() })
+	defer release()
+	if err := c.Bind(d.bindDN, d.bindPassword); err != nil {
+		c.wire.Close()
+		return nil, fmt.Errorf("bind as %s to %s: %w", d.bindDN, d.server.addr, err)
+	}
+	return c, nil
 }
 
 // userFilter puts a name into the filter so that it cannot become more than a name (RFC 4515 section 3).
@@ -59,23 +75,14 @@ func userFilter(filter, name string) string {
 }
 
 func (d *directory) verify(ctx context.Context, user, password string) error {
-	if err := d.room.Acquire(ctx, 1); err != nil {
-		return fmt.Errorf("waiting for other logins to be checked: %w", err)
-	}
-	defer d.room.Release(1)
-	conn, err := d.server.dial(ctx)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	dn, refusal, err := d.find(ctx, conn, user)
+	dn, refusal, err := d.find(ctx, user)
 	if err != nil {
 		return err
 	}
 	if refusal != nil {
 		dn = "cn=nobody," + d.baseDN // to take as long as a user with a wrong password
 	}
-	err = conn.Bind(dn, password)
+	err = d.binds.do(ctx, func(conn *ldap.Conn) error { return conn.Bind(dn, password) })
 	switch {
 	case err != nil && !refused(err):
 		return fmt.Errorf("bind as the user to %s: %w", d.server.addr, err)
@@ -88,15 +95,14 @@ func (d *directory) verify(ctx context.Context, user, password string) error {
 }
 
 // find searches the entry of a user. It is a refusal, not an error, if there is none or more than one.
-func (d *directory) find(ctx context.Context, conn *ldap.Conn, user string) (dn string, refusal, err error) {
-	if d.bindDN != "" {
-		if err := conn.Bind(d.bindDN, d.bindPassword); err != nil {
-			return "", nil, fmt.Errorf("bind as %s to %s: %w", d.bindDN, d.server.addr, err)
-		}
-	}
+func (d *directory) find(ctx context.Context, user string) (dn string, refusal, err error) {
 	const enough = 2 // entries, to know that there is more than one
-	result, err := conn.Search(ldap.NewSearchRequest(d.baseDN, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases,
-		enough, searchSeconds(ctx), false, userFilter(d.filter, user), []string{"1.1"}, nil))
+	var result *ldap.SearchResult
+	err = d.searches.do(ctx, func(conn *ldap.Conn) (err error) {
+		result, err = conn.Search(ldap.NewSearchRequest(d.baseDN, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases,
+			enough, searchSeconds(ctx), false, userFilter(d.filter, user), []string{"1.1"}, nil))
+		return err
+	})
 	switch {
 	case ldap.IsErrorWithCode(err, ldap.LDAPResultSizeLimitExceeded), err == nil && len(result.Entries) > 1:
 		return "", fmt.Errorf("%w: more than one entry fits %q", ErrBadCredentials, user), nil
@@ -131,4 +137,8 @@ func refused(err error) bool {
 	)
 }
 
-func (d *directory) Close() error { return nil }
+func (d *directory) Close() error {
+	d.searches.Close()
+	d.binds.Close()
+	return nil
+}

@@ -55,14 +55,15 @@ func (s server) clear() bool {
 	return !s.implicit && !s.startTLS && !local
 }
 
-// dial connects. When ctx ends, so does the connection, whatever waits on it; go-ldap alone would wait for ever for a
-// server that falls silent in the TLS handshake.
-func (s server) dial(ctx context.Context) (*ldap.Conn, error) {
+// dial connects, handshake included, until ctx ends; go-ldap alone would wait for ever for a server that falls silent in
+// the TLS handshake.
+func (s server) dial(ctx context.Context) (*connection, error) {
 	wire, err := new(net.Dialer).DialContext(ctx, "tcp", s.addr)
 	if err != nil {
 		return nil, err
 	}
-	context.AfterFunc(ctx, func() { wire.Close() })
+	release := context.AfterFunc(ctx, func() { wire.Close() })
+	defer release()
 	spoken := wire
 	if s.implicit {
 		encrypted := tls.Client(wire, s.tls)
@@ -76,9 +77,9 @@ func (s server) dial(ctx context.Context) (*ldap.Conn, error) {
 	conn.Start()
 	if s.startTLS {
 		if err := conn.StartTLS(s.tls); err != nil {
-			conn.Close()
+			wire.Close()
 			return nil, fmt.Errorf("STARTTLS with %s: %w", s.addr, err)
 		}
 	}
-	return conn, nil
+	return &connection{conn, wire}, nil
 }

@@ -10,8 +10,10 @@ import (
 	"log/slog"
 	"net"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 func TestLDAP(t *testing.T) {
@@ -108,9 +110,11 @@ func TestLDAPWarnsOfClearPasswords(t *testing.T) {
 		o := options("ldap")
 		o.URL, o.StartTLS, o.BaseDN, o.Filter = test.url, test.startTLS, "dc=x", "(uid=%s)"
 		var log bytes.Buffer
-		if _, err := New(o, slog.New(slog.NewTextHandler(&log, nil))); err != nil {
+		a, err := New(o, slog.New(slog.NewTextHandler(&log, nil)))
+		if err != nil {
 			t.Fatal(err)
 		}
+		a.Close()
 		if got := strings.Contains(log.String(), "unencrypted"); got != test.warned {
 			t.Errorf("%s, start_tls %v: warned %v, want %v", test.url, test.startTLS, got, test.warned)
 		}
@@ -147,4 +151,68 @@ func TestLDAPEqualWork(t *testing.T) {
 			t.Errorf("%s: %v after %d requests, want 2", user, err, requests.Load())
 		}
 	}
+}
+
+// TestLDAPPool: logins share connections, at most maxConnections of each sort, and those nobody uses are closed.
+func TestLDAPPool(t *testing.T) {
+	t.Parallel()
+	s := newSlapd(t, "* none")
+	var opened, open atomic.Int32
+	o := s.options()
+	o.BindDN, o.BindPassword = "cn=search,dc=example,dc=com", "find"
+	o.URL = "ldap://" + unhelpful(t, func(client net.Conn) {
+		opened.Add(1)
+		open.Add(1)
+		defer open.Add(-1)
+		defer client.Close()
+		real, err := net.Dial("tcp", s.addr())
+		if err != nil {
+			return
+		}
+		defer real.Close()
+		go io.Copy(client, real)
+		io.Copy(real, client)
+	})
+	d, err := newDirectory(o, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { d.Close() }()
+	logins := func() {
+		for user, password := range people {
+			if err := d.verify(t.Context(), user, password); err != nil {
+				t.Errorf("%s: %v", user, err)
+			}
+			// On the connection that has just been bound as the user.
+			if err := d.verify(t.Context(), user, password+"x"); !errors.Is(err, ErrBadCredentials) {
+				t.Errorf("%s, wrong password: %v", user, err)
+			}
+		}
+	}
+	for range 20 {
+		logins()
+	}
+	if n := opened.Load(); n != 2 {
+		t.Errorf("one login at a time opened %d connections, want one for searches and one for binds", n)
+	}
+	var all sync.WaitGroup
+	for range 50 {
+		all.Go(logins)
+	}
+	all.Wait()
+	if n := opened.Load(); n > 2*maxConnections {
+		t.Errorf("logins at the same time opened %d connections", n)
+	}
+	d.Close()
+	for _, p := range []**connections{&d.searches, &d.binds} {
+		*p = newConnections(d.searcher, o.Timeout, 50*time.Millisecond)
+	}
+	logins()
+	retry(t, func() error {
+		if n := open.Load(); n > 0 {
+			return fmt.Errorf("%d idle connections are still open", n)
+		}
+		return nil
+	})
+	logins()
 }
