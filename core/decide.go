@@ -23,12 +23,16 @@ type decision struct {
 // server behind us would send the mail back.
 func (t *Transaction) decide(ctx context.Context, address string) decision {
 	var d decision
-	for _, hit := range t.rules.table.Lookup(address) {
+	hits := t.rules.table.Lookup(address)
+	t.steps.matched(hits)
+	for _, hit := range hits {
 		app := t.rules.apps[hit.App]
+		t.steps.ask()
 		refusal, matches := t.ask(ctx, app)
 		if refusal == nil && matches {
-			refusal = app.mayCall(number(hit.Groups))
+			refusal = t.mayCall(app, number(hit.Groups))
 		}
+		t.steps.answer(refusal, matches)
 		switch {
 		case !matches:
 		case refusal == nil:
@@ -45,10 +49,14 @@ func (t *Transaction) decide(ctx context.Context, address string) decision {
 func (t *Transaction) ask(ctx context.Context, app *application) (refusal *Reply, matches bool) {
 	// The null sender is ruled by process_anonymous alone; sender expressions
 	// speak of addresses.
-	if t.sender == "" && t.senderErr == nil && !app.conf.ProcessAnonymous {
-		return nil, false
+	if t.sender == "" && t.senderErr == nil {
+		t.steps.rule("process_anonymous", app.conf.ProcessAnonymous, -1)
+		if !app.conf.ProcessAnonymous {
+			return nil, false
+		}
 	}
 	ok, err := t.client.on(ctx, app.clients)
+	t.steps.rule("clients", ok, -1)
 	switch {
 	case ok:
 	case err != nil:
@@ -63,28 +71,41 @@ func (t *Transaction) ask(ctx context.Context, app *application) (refusal *Reply
 		return nil, true
 	}
 	if i, ok := app.fromDenied.Match(t.sender); ok {
+		t.steps.rule("from_disabled", false, i)
 		return &Reply{550, [3]int{5, 7, 1}, fmt.Sprintf("%s: sender address is denied", app.name),
 			fmt.Errorf("applications.%s.from_disabled[%d]", app.name, i)}, true
 	}
-	if _, ok := app.fromEnabled.Match(t.sender); !ok {
+	t.steps.rule("from_disabled", true, -1)
+	i, ok := app.fromEnabled.Match(t.sender)
+	if !ok {
+		t.steps.rule("from_enabled", false, -1)
 		return &Reply{550, [3]int{5, 7, 1}, fmt.Sprintf("%s: sender address is not allowed", app.name),
 			fmt.Errorf("no expression of applications.%s.from_enabled matches", app.name)}, true
 	}
+	t.steps.rule("from_enabled", true, i)
 	return nil, true
 }
 
 // mayCall holds numbers_denied and numbers_allowed.
-func (a *application) mayCall(number string) *Reply {
-	cause := ""
-	if i, denied := a.noNumbers.Match(number); denied && number != "" {
-		cause = fmt.Sprintf("applications.%s.numbers_denied[%d]", a.name, i)
-	} else if _, ok := a.numbers.Match(number); !ok && len(a.numbers) > 0 {
-		cause = fmt.Sprintf("no expression of applications.%s.numbers_allowed matches", a.name)
+func (t *Transaction) mayCall(app *application, number string) *Reply {
+	refuse := func(cause string) *Reply {
+		return &Reply{550, [3]int{5, 7, 1}, app.name + ": number not allowed", errors.New(cause)}
 	}
-	if cause == "" {
+	if i, denied := app.noNumbers.Match(number); denied && number != "" {
+		t.steps.rule("numbers_denied", false, i)
+		return refuse(fmt.Sprintf("applications.%s.numbers_denied[%d]", app.name, i))
+	}
+	t.steps.rule("numbers_denied", true, -1)
+	if len(app.numbers) == 0 {
 		return nil
 	}
-	return &Reply{550, [3]int{5, 7, 1}, a.name + ": number not allowed", errors.New(cause)}
+	i, ok := app.numbers.Match(number)
+	if !ok {
+		t.steps.rule("numbers_allowed", false, -1)
+		return refuse(fmt.Sprintf("no expression of applications.%s.numbers_allowed matches", app.name))
+	}
+	t.steps.rule("numbers_allowed", true, i)
+	return nil
 }
 
 func number(groups []match.Group) string {

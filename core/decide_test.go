@@ -141,8 +141,11 @@ func TestMayRelay(t *testing.T) {
 		{Client{Addr: netip.MustParseAddr("203.0.113.9"), User: "petr"}, true},
 	} {
 		trx := b.Begin(tt.client)
-		if err := trx.MayRelay(context.Background()); (err == nil) != tt.want {
+		if err := trx.MayRelay(context.Background(), true); (err == nil) != tt.want {
 			t.Errorf("%+v: %v", tt.client, err)
+		}
+		if err := trx.MayRelay(context.Background(), false); err == nil {
+			t.Errorf("%+v: forwarded to no server", tt.client)
 		}
 		trx.Abort()
 	}

@@ -22,6 +22,7 @@ type Receiver struct {
 	rules    atomic.Pointer[rules]
 	quotas   *quota.Book
 	log      *slog.Logger
+	free     func(folder string) (uint64, error) // bytes in its file system
 }
 
 // Check lists everything in s that cannot work, folders included, and what
@@ -55,6 +56,7 @@ func Open(ctx context.Context, s *config.Settings, log *slog.Logger) (*Receiver,
 	if err != nil {
 		return nil, err
 	}
+	r.free = r.spool.FreeSpace
 	if err = r.spool.Use(rules.folders()); err == nil {
 		rules.auth, err = newAuthenticator(s, log)
 	}
@@ -137,7 +139,7 @@ func (r *Receiver) Space() error {
 }
 
 func (r *Receiver) space(rules *rules, folder string) error {
-	free, err := r.spool.FreeSpace(folder)
+	free, err := r.free(folder)
 	if err != nil {
 		return AsReply(fmt.Errorf("output folder %s: %w", folder, err))
 	}

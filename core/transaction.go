@@ -67,6 +67,7 @@ type Transaction struct {
 	seen      map[string]int  // jobs planned: application and recipient, to the index in plans
 	tickets   []*quota.Ticket // what they count for
 	relay     *relayRight
+	steps     *steps // nil but for Explain
 
 	message  messageScan
 	buffer   *spool.Buffer
@@ -85,6 +86,8 @@ type plan struct {
 }
 
 type relayRight struct{ refusal *Reply }
+
+const relayDenied = "Relay access denied"
 
 // Begin starts a transaction under the rules now in force.
 func (r *Receiver) Begin(client Client) *Transaction {
@@ -133,7 +136,7 @@ func (t *Transaction) Recipient(ctx context.Context, address string, o Recipient
 		return out, nil
 	}
 	if len(t.plans) >= t.rules.settings.MaxRecipients {
-		return Recipient{}, &Reply{452, [3]int{4, 5, 3}, "Too many recipients", nil}
+		return Recipient{}, &Reply{452, [3]int{4, 5, 3}, "Too many recipients", fmt.Errorf("max_recipients is %d", t.rules.settings.MaxRecipients)}
 	}
 	if err := t.recv.space(t.rules, d.app.conf.OutputFolder); err != nil {
 		return Recipient{}, err
@@ -178,16 +181,19 @@ func (t *Transaction) count(app *application) error {
 	return nil
 }
 
-// MayRelay says whether the client may have recipients that no application
-// takes forwarded: it is on the global list, or authenticated. The error is a
-// *Reply.
-func (t *Transaction) MayRelay(ctx context.Context) error {
+// MayRelay says whether recipients that no application takes may be forwarded:
+// there is a server to forward them to, and the client is on the global list,
+// or authenticated. The error is a *Reply.
+func (t *Transaction) MayRelay(ctx context.Context, server bool) error {
+	if !server {
+		return &Reply{550, [3]int{5, 7, 1}, relayDenied, errors.New("no application takes the recipient, and forward_smtp_server is not set")}
+	}
 	if t.relay == nil {
 		t.relay = &relayRight{}
 		if ok, err := t.client.on(ctx, t.rules.clients); err != nil {
 			t.relay.refusal = &Reply{450, [3]int{4, 4, 3}, "Client host name lookup failed, try again later", err}
 		} else if !ok {
-			t.relay.refusal = &Reply{550, [3]int{5, 7, 1}, "Relay access denied", errors.New("the client is not on the list clients")}
+			t.relay.refusal = &Reply{550, [3]int{5, 7, 1}, relayDenied, errors.New("the client is not on the list clients")}
 		}
 	}
 	if t.relay.refusal != nil {

@@ -166,10 +166,7 @@ func (s *session) recipient(ctx context.Context, to string, o *smtp.RcptOptions)
 	case s.lmtp:
 		return errUnknownUser
 	}
-	if s.gen.forwarder == nil {
-		return &core.Reply{Code: 550, Enhanced: [3]int{5, 7, 1}, Text: "Relay access denied", Cause: errors.New("no application takes the recipient, and forward_smtp_server is not set")}
-	}
-	if err := s.trx.MayRelay(ctx); err != nil {
+	if err := s.trx.MayRelay(ctx, s.gen.forwarder != nil); err != nil {
 		return err
 	}
 	if s.wire.endedOddly() {
