@@ -75,7 +75,7 @@ var (
 	errNested   = &smtp.SMTPError{Code: 503, EnhancedCode: smtp.EnhancedCode{5, 5, 1}, Message: "Nested MAIL command"}
 	errDraining = &smtp.SMTPError{Code: 421, EnhancedCode: smtp.EnhancedCode{4, 3, 2}, Message: "Shutting down, try again later"}
 	errTooLarge = &core.Reply{Code: 552, Enhanced: [3]int{5, 3, 4}, Text: "Message size exceeds the limit"}
-	errBare     = &core.Reply{Code: 550, Enhanced: [3]int{5, 5, 2}, Text: "Message has a bare CR or LF; lines must end in CRLF"}
+	errBare     = &core.Reply{Code: 550, Enhanced: [3]int{5, 5, 2}, Text: "Message has a bare CR or LF; lines must end in CRLF", Cause: errors.New("bare_newlines is reject")}
 	// errGone answers what comes for a transaction that has failed: go-smtp may
 	// still start Data of a BDAT message that RSET has ended meanwhile.
 	errGone = &core.Reply{Code: 451, Enhanced: [3]int{4, 5, 1}, Text: "The mail transaction has ended, start again"}

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"fmt"
+	"io"
+	"strings"
+
+	"smtpreceiver/core"
+)
+
+// explanationPrinter writes an explanation for people. bufio.Writer keeps the
+// first error.
+type explanationPrinter struct{ *bufio.Writer }
+
+func printExplanation(w io.Writer, e *core.Explanation) error {
+	p := explanationPrinter{bufio.NewWriter(w)}
+	p.head(e)
+	for _, r := range e.Recipients {
+		p.recipient(r)
+	}
+	if e.Refused != nil && e.Refused.Stage == "message" {
+		p.printf("\nthe message is refused\n")
+		p.reply("  ", &e.Refused.Reply)
+	}
+	if e.Message != nil {
+		p.message(e.Message)
+	}
+	for _, w := range e.Warnings {
+		p.printf("\nwarning: %s\n", w)
+	}
+	return p.Flush()
+}
+
+func (p explanationPrinter) printf(format string, args ...any) {
+	for i, a := range args {
+		if s, ok := a.(string); ok {
+			args[i] = visible(s)
+		}
+	}
+	fmt.Fprintf(p, format, args...)
+}
+
+func (p explanationPrinter) head(e *core.Explanation) {
+	p.printf("%s, client [%s]", e.Frontend, e.Client.Address)
+	if e.Client.Local {
+		p.printf(" (local sendmail command)")
+	}
+	if e.Client.User != "" {
+		p.printf(", authenticated as %s", e.Client.User)
+	}
+	p.printf(", sender <%s>\n", e.Sender)
+	switch {
+	case e.Refused == nil:
+	case e.Refused.Stage == "greeting":
+		p.printf("the client may not connect; instead of a greeting it gets\n")
+		p.reply("  ", &e.Refused.Reply)
+	case e.Refused.Stage == "mail":
+		p.printf("MAIL is refused\n")
+		p.reply("  ", &e.Refused.Reply)
+	}
+}
+
+func (p explanationPrinter) reply(indent string, r *core.ExplainedReply) {
+	p.printf("%s%d %s %s\n", indent, r.Code, r.Enhanced, r.Text)
+	if r.Cause != "" {
+		p.printf("%s    because: %s\n", indent, r.Cause)
+	}
+}
+
+func (p explanationPrinter) recipient(r core.ExplainedRecipient) {
+	p.printf("\n%s\n", r.Given)
+	if r.Match != r.Given && r.Match != "" {
+		p.printf("  mailbox %s, matched as %s\n", r.Mailbox, r.Match)
+	}
+	for _, a := range r.Applications {
+		p.application(a)
+		if a.Reply != nil && (r.Reply == nil || *a.Reply != *r.Reply) {
+			p.reply("    ", a.Reply)
+		}
+	}
+	switch r.Outcome {
+	case core.OutcomeTaken:
+		p.printf("  => taken by %s, job %d of the message\n", r.Application, *r.Job+1)
+	case core.OutcomeForwarded:
+		p.printf("  => no application takes it: forwarded to %s, which answers for it\n", strings.Join(r.ForwardServers, ", "))
+	case core.OutcomeLeft:
+		p.printf("  => no application takes it: left to the mail server\n")
+	case core.OutcomeRefused:
+		p.printf("  => refused\n")
+		p.reply("     ", r.Reply)
+	}
+}
+
+// answers are the answers of applications in words.
+var answers = map[string]string{
+	core.AnswerDisabled: "disabled",
+	core.AnswerNoMatch:  "no expression of its addresses matches",
+	core.AnswerNotAsked: "not asked: one before it takes the recipient",
+	core.AnswerTakes:    "takes it",
+	core.AnswerRefuses:  "refuses it",
+	core.AnswerAside:    "counts as not matching",
+}
+
+func (p explanationPrinter) application(a core.ExplainedApplication) {
+	p.printf("  application %s: %s\n", a.Name, answers[a.Answer])
+	if m := a.Address; m != nil {
+		p.printf("    %s matches: %s\n", m.Key, m.Expression)
+		for _, g := range m.Groups {
+			p.printf("      %s = %s\n", g.Name, g.Value)
+		}
+	}
+	for _, r := range a.Rules {
+		mark := "yes"
+		if !r.Passed {
+			mark = "no "
+		}
+		p.printf("    %s %s: %s", mark, r.Key, r.Detail)
+		if r.Entry != "" {
+			p.printf(": %s", r.Entry)
+		}
+		p.printf("\n")
+	}
+	for _, l := range a.Limits {
+		p.printf("    limit %s: %d in an hour (what counts already is not known)\n", l.Key, l.Jobs)
+	}
+}
+
+func (p explanationPrinter) message(m *core.ExplainedMessage) {
+	p.printf("\nmessage of %d bytes", m.Size)
+	if len(m.Jobs) > 0 {
+		p.printf("; the numbers of its jobs are placeholders")
+	}
+	p.printf("\n")
+	for i, j := range m.Jobs {
+		p.printf("\njob %d: %s of %s for %s, in %s\n", i+1, j.Name, j.Application, j.Recipient, cmp.Or(j.Folder, "."))
+		for _, f := range j.Files {
+			p.printf("  %s, %d bytes\n", f.Name, f.Size)
+			if f.Text == nil {
+				continue
+			}
+			for line := range strings.Lines(*f.Text) {
+				p.printf("    | %s\n", strings.TrimRight(line, "\r\n"))
+			}
+		}
+	}
+}
+
+// visible shows control characters, with which a mail could steer the
+// terminal, as the pictures that Unicode has for them.
+func visible(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\t':
+			return r
+		case r < 0x20:
+			return 0x2400 + r
+		case r == 0x7f:
+			return 0x2421
+		case r > 0x7f && r < 0xa0, r == 0x2028, r == 0x2029, r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069:
+			return '\ufffd'
+		}
+		return r
+	}, s)
+}

@@ -1,0 +1,194 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"smtpreceiver/core/config"
+	"smtpreceiver/core/match"
+)
+
+// Question is a mail to be explained.
+type Question struct {
+	Milter     bool   // as the milter, not the SMTP listener, would treat it
+	Client     Client // Addr, User; Local with Milter
+	Sender     string
+	Recipients []string
+	// Message is read only if it would be. It has CRLF line ends; an error that
+	// is a *Reply is the frontend's refusal. nil: only the decision is wanted.
+	Message io.Reader
+}
+
+// explaining is an explanation while it is made, by a transaction of a
+// rehearsal.
+type explaining struct {
+	*Explanation
+	r   *rehearsal
+	trx *Transaction
+}
+
+// Explain says what would become of a mail under settings, without doing it:
+// the mail goes the way of real mail, but in a temporary folder, which is
+// removed. The error is config.Problems if the settings cannot work, and
+// otherwise what kept the explanation from being made.
+func Explain(ctx context.Context, s *config.Settings, q Question) (_ *Explanation, err error) {
+	r, err := openRehearsal(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.close()) }()
+	e := &explaining{r: r, Explanation: &Explanation{Frontend: "standalone", Recipients: []ExplainedRecipient{}, Warnings: []string{}}}
+	if q.Milter {
+		e.Frontend = "milter"
+		q.Client.PassUnlisted = s.Milter.OnUnlistedClient == "pass"
+	} else {
+		q.Client.OwnSender = s.Authentication.SenderMustMatch
+		if q.Client.User != "" && !r.Authenticating() {
+			e.warn("authentication.backend is none: no client can authenticate, so the user is left out")
+			q.Client.User = ""
+		}
+	}
+	e.Client = ExplainedClient{Address: q.Client.Addr.String(), User: q.Client.User, Local: q.Client.Local}
+	e.trx = r.Begin(q.Client)
+	defer e.trx.Abort()
+	e.open(ctx, q)
+	for _, rcpt := range q.Recipients {
+		e.recipient(ctx, rcpt, q)
+	}
+	err = e.message(ctx, q)
+	for _, line := range r.log.lines {
+		e.warn(r.names.Replace(line))
+	}
+	return e.Explanation, err
+}
+
+func (e *explaining) warn(what string) { e.Warnings = append(e.Warnings, what) }
+
+// refuse notes the first reply that refuses the mail.
+func (e *explaining) refuse(stage string, err error) {
+	if e.Refused == nil {
+		e.Refused = &Refusal{stage, *e.reply(AsReply(err))}
+	}
+}
+
+func (e *explaining) reply(r *Reply) *ExplainedReply {
+	out := &ExplainedReply{Code: r.Code, Enhanced: r.Status(), Text: r.Text}
+	if r.Cause != nil {
+		out.Cause = e.r.names.Replace(r.Cause.Error())
+	}
+	return out
+}
+
+// open is what comes before the recipients. The milter says nothing there: a
+// sender that cannot be is its answer to the first recipient that is ours.
+func (e *explaining) open(ctx context.Context, q Question) {
+	if !q.Milter {
+		if err := e.r.Admit(ctx, q.Client.Addr); err != nil {
+			e.refuse("greeting", err)
+			if e.Refused.Reply.Cause == "" {
+				e.Refused.Reply.Cause = "add the client to clients, or to applications.<name>.clients"
+			}
+		}
+	}
+	mailbox, err := e.trx.Sender(q.Sender, Envelope{})
+	if e.Sender = mailbox; q.Milter {
+		return
+	}
+	if err == nil {
+		err = e.trx.Admit(ctx)
+	}
+	if err == nil {
+		err = e.r.Space()
+	}
+	if err != nil {
+		e.refuse("mail", err)
+	}
+}
+
+// recipient decides one recipient. It does so behind a refusal of the whole
+// mail too: who mends that wants to know what comes next.
+func (e *explaining) recipient(ctx context.Context, address string, q Question) {
+	e.trx.steps = new(steps)
+	out := ExplainedRecipient{Given: address, Applications: []ExplainedApplication{}, ForwardServers: []string{}}
+	if parsed, err := match.ParseRecipient(address); err == nil {
+		out.Mailbox, out.Match = parsed.Mailbox, parsed.Match
+	}
+	rcpt, err := e.trx.Recipient(ctx, address, RecipientOptions{})
+	if out.Match != "" {
+		out.Applications = e.applications(ctx)
+	}
+	settings := e.trx.rules.settings
+	switch {
+	case err != nil:
+	case rcpt.Verdict == Divert:
+		plan := e.trx.plans[rcpt.Job]
+		out.Outcome, out.Application, out.Job = OutcomeTaken, plan.app.name, &rcpt.Job
+		e.folder(plan.app)
+	case q.Milter:
+		out.Outcome = OutcomeLeft
+	default:
+		if err = e.trx.MayRelay(ctx, settings.ForwardSMTPServer != ""); err == nil {
+			out.Outcome, out.ForwardServers = OutcomeForwarded, forwardServers(settings)
+		}
+	}
+	if err != nil {
+		out.Outcome, out.Reply = OutcomeRefused, e.reply(AsReply(err))
+		if q.Client.Local {
+			// The milter lets the recipient pass and refuses the message: only
+			// so does the local sender get a bounce.
+			e.refuse("message", err)
+		}
+	}
+	e.Recipients = append(e.Recipients, out)
+}
+
+// folder warns of an output folder that no job could be written into.
+func (e *explaining) folder(app *application) {
+	output := e.r.folder[app.conf.OutputFolder]
+	if e.r.warned[output] {
+		return
+	}
+	e.r.warned[output] = true
+	if what := unusable(output); what != "" {
+		e.warn(config.KeyPath("applications", app.name, "output_folder") + ": " + output + " " + what)
+	}
+}
+
+// message makes the jobs, as far as the real mail would get.
+func (e *explaining) message(ctx context.Context, q Question) error {
+	if q.Message == nil || e.Refused != nil || !e.read(q.Milter) {
+		return nil
+	}
+	message := &ExplainedMessage{Jobs: []ExplainedJob{}}
+	e.Message = message
+	_, err := io.Copy(e.trx, q.Message)
+	message.Size = e.trx.message.size
+	if err == nil {
+		if err = e.trx.Stage(ctx); err == nil {
+			err = e.trx.Commit(ctx)
+		}
+	}
+	var reply *Reply
+	if errors.As(err, &reply) && !reply.Temporary() {
+		e.refuse("message", reply)
+		return nil
+	}
+	if err == nil {
+		message.Jobs, err = e.r.jobs(e.trx)
+	}
+	return err // a temporary one: this machine's, not the mail's
+}
+
+// read says whether the frontend would read the message.
+func (e *explaining) read(milter bool) bool {
+	if milter || e.trx.Diverting() {
+		return e.trx.Diverting()
+	}
+	for _, r := range e.Recipients {
+		if r.Outcome == OutcomeForwarded {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,158 @@
+package core
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+
+	"smtpreceiver/core/access"
+	"smtpreceiver/core/config"
+	"smtpreceiver/core/match"
+)
+
+// applications puts into words what was recorded of the last recipient.
+func (e *explaining) applications(ctx context.Context) []ExplainedApplication {
+	rules, steps := e.trx.rules, e.trx.steps
+	out := []ExplainedApplication{}
+	for _, name := range slices.Sorted(maps.Keys(rules.settings.Applications)) {
+		a := ExplainedApplication{Name: name, Answer: AnswerNoMatch, Rules: []ExplainedRule{}, Limits: []ExplainedLimit{}}
+		if !rules.settings.Applications[name].Enabled {
+			a.Answer = AnswerDisabled
+		}
+		for i, hit := range steps.hits {
+			app := rules.apps[hit.App]
+			if app.name != name {
+				continue
+			}
+			a.Answer, a.Address = AnswerNotAsked, explainedMatch(app, hit)
+			if i < len(steps.asked) {
+				e.answer(ctx, &a, app, steps.asked[i], hit)
+			}
+		}
+		out = append(out, a)
+	}
+	return out
+}
+
+func explainedMatch(app *application, hit match.Hit) *ExplainedMatch {
+	m := &ExplainedMatch{
+		Key:        config.KeyIndex(app.key("addresses"), hit.Expression),
+		Expression: app.addresses[hit.Expression].String(), Groups: []ExplainedGroup{},
+	}
+	for _, g := range hit.Groups {
+		m.Groups = append(m.Groups, ExplainedGroup{g.Name, g.Value})
+	}
+	return m
+}
+
+func (a *application) key(name string) string { return config.KeyPath("applications", a.name, name) }
+
+func (e *explaining) answer(ctx context.Context, a *ExplainedApplication, app *application, asked asked, hit match.Hit) {
+	for _, s := range asked.rules {
+		if rule, ok := e.rule(ctx, app, s, number(hit.Groups)); ok {
+			a.Rules = append(a.Rules, rule)
+		}
+	}
+	switch {
+	case !asked.matches:
+		a.Answer = AnswerAside
+	case asked.refusal != nil:
+		a.Answer, a.Reply = AnswerRefuses, e.reply(asked.refusal)
+	default:
+		a.Answer = AnswerTakes
+		for _, limit := range []ExplainedLimit{
+			{app.key("max_jobs_per_sender"), app.conf.MaxJobsPerSender},
+			{app.key("max_jobs_per_client"), app.conf.MaxJobsPerClient},
+		} {
+			if limit.Jobs > 0 {
+				a.Limits = append(a.Limits, limit)
+			}
+		}
+	}
+}
+
+// rule puts one step into words. ok is false for a list that is not set.
+func (e *explaining) rule(ctx context.Context, app *application, s step, number string) (r ExplainedRule, ok bool) {
+	r = ExplainedRule{Rule: s.key, Passed: s.ok, Key: app.key(s.key)}
+	var list match.Set
+	what := "sender <" + e.Sender + ">"
+	switch s.key {
+	case "process_anonymous":
+		r.Detail = "it takes mail with the null sender"
+		if !s.ok {
+			r.Detail = "it does not take mail with the null sender: the mail counts as matching no address"
+		}
+		return r, true
+	case "clients":
+		e.clientRule(ctx, app, &r)
+		return r, true
+	case "from_disabled":
+		list = app.fromDenied
+	case "from_enabled":
+		list = app.fromEnabled
+	case "numbers_denied":
+		list, what = app.noNumbers, "number "+strconv.Quote(number)
+	case "numbers_allowed":
+		list, what = app.numbers, "number "+strconv.Quote(number)
+	}
+	if s.at < 0 {
+		r.Detail = what + " matches none"
+		return r, len(list) > 0 || !s.ok
+	}
+	r.Key, r.Entry, r.Detail = config.KeyIndex(r.Key, s.at), list[s.at].String(), what+" matches"
+	return r, true
+}
+
+// clientRule says what let the client in, or kept it out.
+func (e *explaining) clientRule(ctx context.Context, app *application, r *ExplainedRule) {
+	client, entries := e.trx.client, app.conf.Clients
+	if !app.own {
+		r.Key, entries = "clients", e.trx.rules.settings.Clients
+	}
+	switch {
+	case client.User != "":
+		r.Detail = "authenticated as " + client.User + ", so it need not be on the list"
+	case r.Passed && app.clients.Empty():
+		r.Detail = "mail of the local sendmail command, and there is no list"
+	case r.Passed:
+		i, entry := e.entry(ctx, entries)
+		r.Key, r.Entry, r.Detail = config.KeyIndex(r.Key, i), entry, "client "+client.String()+" is on the list"
+	case app.clients.Empty():
+		r.Detail = "the list is empty: it lets nobody in"
+	case client.PassUnlisted:
+		r.Detail = "client " + client.String() + " is not on the list: the recipient counts as ordinary mail (milter.on_unlisted_client: pass)"
+	default:
+		r.Detail = "client " + client.String() + " is not on the list"
+	}
+}
+
+// entry finds the first entry of a list that lets the client in.
+func (e *explaining) entry(ctx context.Context, entries []string) (int, string) {
+	for i, line := range entries {
+		for piece := range strings.SplitSeq(line, ",") {
+			list, err := access.ParseList([]string{piece}, e.r.resolver)
+			if err != nil {
+				continue // compile has said so
+			}
+			if ok, _ := list.Contains(ctx, e.trx.client.Addr); ok {
+				return i, strings.TrimSpace(piece)
+			}
+		}
+	}
+	return 0, ""
+}
+
+// forwardServers are the forward servers with their ports.
+func forwardServers(s *config.Settings) []string {
+	out := []string{}
+	for server := range strings.SplitSeq(s.ForwardSMTPServer, ",") {
+		if server = strings.TrimSpace(server); server != "" {
+			out = append(out, net.JoinHostPort(server, fmt.Sprint(s.ForwardSMTPServerPort)))
+		}
+	}
+	return out
+}

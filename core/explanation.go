@@ -1,0 +1,134 @@
+package core
+
+// Explanation says what would become of a mail, and why. Its JSON form is what
+// explain --json prints; fields are only ever added to it.
+type Explanation struct {
+	Frontend   string               `json:"frontend"` // standalone or milter
+	Client     ExplainedClient      `json:"client"`
+	Sender     string               `json:"sender"`  // as a mailbox; empty: the null sender
+	Refused    *Refusal             `json:"refused"` // of the whole mail; null: none
+	Recipients []ExplainedRecipient `json:"recipients"`
+	Message    *ExplainedMessage    `json:"message"` // null: none was given, or it would not be read
+	Warnings   []string             `json:"warnings"`
+}
+
+// ExplainedClient is who hands in the mail.
+type ExplainedClient struct {
+	Address string `json:"address"`
+	User    string `json:"user"`  // it authenticated as; empty: it did not
+	Local   bool   `json:"local"` // the sendmail command
+}
+
+// ExplainedReply is a reply that refuses.
+type ExplainedReply struct {
+	Code     int    `json:"code"`     // RFC 5321
+	Enhanced string `json:"enhanced"` // RFC 3463
+	Text     string `json:"text"`
+	Cause    string `json:"cause"` // for the administrator: the key behind it; empty where text says all
+}
+
+// Refusal is the refusal of a whole mail.
+type Refusal struct {
+	Stage string         `json:"stage"` // greeting, mail or message: what the reply answers
+	Reply ExplainedReply `json:"reply"`
+}
+
+// ExplainedRecipient is the decision of one recipient.
+type ExplainedRecipient struct {
+	Given          string                 `json:"given"`
+	Mailbox        string                 `json:"mailbox"` // RFC 5321 syntax
+	Match          string                 `json:"match"`   // what the expressions see
+	Applications   []ExplainedApplication `json:"applications"`
+	Outcome        string                 `json:"outcome"`         // one of the Outcome constants
+	Application    string                 `json:"application"`     // that takes it
+	Job            *int                   `json:"job"`             // its place in message.jobs, if it is taken
+	ForwardServers []string               `json:"forward_servers"` // that it goes to, tried in order
+	Reply          *ExplainedReply        `json:"reply"`           // that refuses it
+}
+
+// What becomes of a recipient.
+const (
+	OutcomeTaken     = "taken"       // an application makes a job of it
+	OutcomeForwarded = "forwarded"   // the forward server decides
+	OutcomeLeft      = "left"        // the milter leaves it to the mail server
+	OutcomeRefused   = "refused"     // with reply
+	AnswerDisabled   = "disabled"    // of an application: it is switched off
+	AnswerNoMatch    = "no_match"    // no expression of it matches
+	AnswerNotAsked   = "not_asked"   // one before it takes the recipient
+	AnswerTakes      = "takes"       // it agrees
+	AnswerRefuses    = "refuses"     // with reply
+	AnswerAside      = "steps_aside" // it counts as not matching
+)
+
+// ExplainedApplication is the part of one application in the decision.
+type ExplainedApplication struct {
+	Name    string           `json:"name"`
+	Answer  string           `json:"answer"`  // one of the Answer constants
+	Address *ExplainedMatch  `json:"address"` // the expression that matched; null: none did
+	Rules   []ExplainedRule  `json:"rules"`   // in the order they were held
+	Reply   *ExplainedReply  `json:"reply"`   // that it refuses with
+	Limits  []ExplainedLimit `json:"limits"`  // on jobs, where it takes the recipient; what counts already is not known
+}
+
+// ExplainedMatch is the address expression that matched.
+type ExplainedMatch struct {
+	Key        string           `json:"key"`
+	Expression string           `json:"expression"`
+	Groups     []ExplainedGroup `json:"groups"`
+}
+
+// ExplainedGroup is a named group that is not empty.
+type ExplainedGroup struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// ExplainedRule is one rule that was held.
+type ExplainedRule struct {
+	Rule   string `json:"rule"` // the key without applications.<name>
+	Passed bool   `json:"passed"`
+	Key    string `json:"key"`   // that decided; with an index where it is an entry of a list
+	Entry  string `json:"entry"` // that entry
+	Detail string `json:"detail"`
+}
+
+// ExplainedLimit is max_jobs_per_sender or max_jobs_per_client.
+type ExplainedLimit struct {
+	Key  string `json:"key"`
+	Jobs int    `json:"jobs"` // in an hour
+}
+
+// ExplainedMessage is the message and what would be written of it.
+type ExplainedMessage struct {
+	Size int64          `json:"size"` // bytes
+	Jobs []ExplainedJob `json:"jobs"` // numbers in them are placeholders that start with 1
+}
+
+// ExplainedJob is a job as it would be written.
+type ExplainedJob struct {
+	Name        string          `json:"name"`
+	Application string          `json:"application"`
+	Recipient   string          `json:"recipient"`
+	Folder      string          `json:"folder"`
+	Files       []ExplainedFile `json:"files"` // the CTL, the message file, attachments
+}
+
+// ExplainedFile is one file of a job.
+type ExplainedFile struct {
+	Name string  `json:"name"`
+	Size int64   `json:"size"` // bytes
+	Text *string `json:"text"` // of the CTL and of a txt file, decoded; null for others
+}
+
+// OK says whether nothing of the mail is refused.
+func (e *Explanation) OK() bool {
+	if e.Refused != nil {
+		return false
+	}
+	for _, r := range e.Recipients {
+		if r.Outcome == OutcomeRefused {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,208 @@
+package core
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"smtpreceiver/core/access"
+	"smtpreceiver/core/config"
+	"smtpreceiver/core/message"
+	"smtpreceiver/core/quota"
+	"smtpreceiver/core/spool"
+)
+
+// rehearsal is a receiver by the same rules as the real one that works in a
+// temporary folder: neither output folders nor state directory are touched.
+type rehearsal struct {
+	*Receiver
+	dir    string
+	folder map[string]string // the real one, by the one in its place
+	names  *strings.Replacer // the same, in text
+	warned map[string]bool   // output folders that were looked at
+	log    *warningLog
+}
+
+// openRehearsal readies a rehearsal of s. The error is config.Problems if s
+// cannot work. Folders, certificates and users' files are not looked at: who
+// explains need not be who runs the service.
+func openRehearsal(ctx context.Context, s *config.Settings) (_ *rehearsal, err error) {
+	r := &rehearsal{folder: map[string]string{}, warned: map[string]bool{}, log: new(warningLog)}
+	if r.dir, err = os.MkdirTemp("", "smtpreceiver-explain-"); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			os.RemoveAll(r.dir)
+		}
+	}()
+	resolver := access.NewResolver(nil, nil)
+	moved, err := r.move(s)
+	if err != nil {
+		return nil, err
+	}
+	rules, problems := compile(moved, resolver)
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	log := slog.New(r.log)
+	r.Receiver = &Receiver{resolver: resolver, quotas: quota.NewBook(nil), log: log, free: r.freeSpace}
+	r.spool, err = spool.Open(ctx, spool.Config{StateDirectory: filepath.Join(r.dir, "state"), Instance: s.Instance, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	r.rules.Store(rules)
+	return r, nil
+}
+
+// move copies s with a temporary folder in the place of every output folder.
+func (r *rehearsal) move(s *config.Settings) (*config.Settings, error) {
+	moved := *s
+	moved.LogRcvData = false
+	moved.Applications = make(map[string]*config.Application, len(s.Applications))
+	instead := map[string]string{}
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(s.Applications)) {
+		app := *s.Applications[name]
+		output := app.OutputFolder
+		if instead[output] == "" {
+			folder := filepath.Join(r.dir, "out"+strconv.Itoa(len(instead))+".d")
+			if err := os.Mkdir(folder, 0o700); err != nil {
+				return nil, err
+			}
+			instead[output], r.folder[folder] = folder, output
+			names = append(names, folder, output)
+		}
+		app.OutputFolder = instead[output]
+		moved.Applications[name] = &app
+	}
+	r.names = strings.NewReplacer(names...)
+	return &moved, nil
+}
+
+// freeSpace asks the real folder; one that cannot be asked is warned of
+// elsewhere.
+func (r *rehearsal) freeSpace(folder string) (uint64, error) {
+	free, err := r.spool.FreeSpace(r.folder[folder])
+	if err != nil {
+		return math.MaxUint64, nil
+	}
+	return free, nil
+}
+
+func (r *rehearsal) close() error {
+	return errors.Join(r.spool.Close(), os.RemoveAll(r.dir))
+}
+
+// jobs reads what the transaction has written.
+func (r *rehearsal) jobs(t *Transaction) ([]ExplainedJob, error) {
+	jobs := []ExplainedJob{}
+	for i, staged := range t.staged {
+		folder := t.plans[i].app.conf.OutputFolder
+		job := ExplainedJob{Name: staged.name, Application: staged.app, Recipient: staged.rcpt, Folder: r.folder[folder]}
+		entries, err := os.ReadDir(folder)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range entries {
+			rest, ours := strings.CutPrefix(e.Name(), staged.name)
+			if !ours || rest[0] != '.' && rest[0] != '_' {
+				continue
+			}
+			file, err := r.file(t, filepath.Join(folder, e.Name()), rest)
+			if err != nil {
+				return nil, err
+			}
+			job.Files = append(job.Files, file)
+		}
+		slices.SortFunc(job.Files, func(a, b ExplainedFile) int {
+			return cmp.Compare(place(a.Name[len(staged.name):]), place(b.Name[len(staged.name):]))
+		})
+		jobs = append(jobs, job)
+	}
+	return jobs, nil
+}
+
+// place orders the files of a job by what stands behind its name: the CTL, the
+// message, the attachments by their number.
+func place(rest string) int {
+	switch {
+	case rest == ".ctl":
+		return -1
+	case rest[0] == '.':
+		return 0
+	}
+	number, _, _ := strings.Cut(rest[1:], "_")
+	n, _ := strconv.Atoi(number)
+	return n
+}
+
+func (r *rehearsal) file(t *Transaction, path, rest string) (ExplainedFile, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return ExplainedFile{}, err
+	}
+	file := ExplainedFile{Name: filepath.Base(path), Size: info.Size()}
+	if rest == ".ctl" || rest == "."+string(message.TXT) {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return ExplainedFile{}, err
+		}
+		text := t.rules.page.Decode(content)
+		file.Text = &text
+	}
+	return file, nil
+}
+
+// unusable says why no job could be written into a folder, "" if one could.
+// Nothing is written to find out: a consumer may be watching.
+func unusable(folder string) string {
+	info, err := os.Stat(folder)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "does not exist"
+	case err != nil:
+		return "cannot be reached: " + err.Error()
+	case !info.IsDir():
+		return "is not a folder"
+	case !writable(folder):
+		return "cannot be written by this user"
+	}
+	return ""
+}
+
+// warningLog keeps what a transaction logs as a warning or worse.
+type warningLog struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (w *warningLog) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelWarn }
+func (w *warningLog) WithAttrs([]slog.Attr) slog.Handler           { return w }
+func (w *warningLog) WithGroup(string) slog.Handler                { return w }
+
+func (w *warningLog) Handle(_ context.Context, r slog.Record) error {
+	line := r.Message
+	r.Attrs(func(a slog.Attr) bool {
+		switch a.Key {
+		case "session", "client", "user", "from": // of this mail, like all the rest
+		default:
+			line += " " + a.Key + "=" + strconv.Quote(a.Value.String())
+		}
+		return true
+	})
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lines = append(w.lines, line)
+	return nil
+}
