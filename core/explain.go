@@ -92,7 +92,10 @@ func (e *explaining) open(ctx context.Context, q Question) {
 		}
 	}
 	mailbox, err := e.trx.Sender(q.Sender, Envelope{})
-	if e.Sender = mailbox; q.Milter {
+	if e.Sender = mailbox; err != nil {
+		e.Sender = q.Sender
+	}
+	if q.Milter {
 		return
 	}
 	if err == nil {

@@ -2,7 +2,6 @@ package core
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"net"
 	"slices"
@@ -150,9 +149,13 @@ func (e *explaining) entry(ctx context.Context, entries []string) (int, string) 
 func forwardServers(s *config.Settings) []string {
 	out := []string{}
 	for server := range strings.SplitSeq(s.ForwardSMTPServer, ",") {
-		if server = strings.TrimSpace(server); server != "" {
-			out = append(out, net.JoinHostPort(server, fmt.Sprint(s.ForwardSMTPServerPort)))
+		if server = strings.TrimSpace(server); server == "" {
+			continue
 		}
+		if _, _, err := net.SplitHostPort(server); err != nil {
+			server = net.JoinHostPort(strings.Trim(server, "[]"), strconv.Itoa(s.ForwardSMTPServerPort))
+		}
+		out = append(out, server)
 	}
 	return out
 }

@@ -5,7 +5,7 @@ package core
 type Explanation struct {
 	Frontend   string               `json:"frontend"` // standalone or milter
 	Client     ExplainedClient      `json:"client"`
-	Sender     string               `json:"sender"`  // as a mailbox; empty: the null sender
+	Sender     string               `json:"sender"`  // as a mailbox, as given if it is refused; empty: the null sender
 	Refused    *Refusal             `json:"refused"` // of the whole mail; null: none
 	Recipients []ExplainedRecipient `json:"recipients"`
 	Message    *ExplainedMessage    `json:"message"` // null: none was given, or it would not be read

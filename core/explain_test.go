@@ -1,0 +1,206 @@
+package core
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestExplainDecidesAsRealMailIs holds explanations against the transactions
+// that the frontends would have, for both of them.
+func TestExplainDecidesAsRealMailIs(t *testing.T) {
+	t.Parallel()
+	for _, on := range []string{"reject", "pass"} {
+		b := open(t, "milter: {on_unlisted_client: "+on+"}\n"+routing)
+		for _, client := range []Client{
+			localhost, {Addr: localhost.Addr, Local: true}, stranger, {Addr: netip.MustParseAddr("203.0.113.9")},
+			{Addr: netip.MustParseAddr("203.0.113.9"), User: "petr@boss.example"},
+		} {
+			for _, from := range []string{"a@boss.example", "x@y.example", "robot@boss.example", "", "a\x00@b"} {
+				for _, to := range []string{"123@fax", "123@sms", "eva@example.com", "\x01@fax", ""} {
+					client.PassUnlisted = on == "pass"
+					trx := b.Begin(client)
+					trx.Sender(from, Envelope{})
+					r, err := trx.Recipient(context.Background(), to, RecipientOptions{})
+					want := verdict(r, err)
+					if want == "divert" {
+						want += " " + trx.plans[0].app.name
+					}
+					trx.Abort()
+
+					e := explain(t, b, Question{Milter: true, Client: client, Sender: from, Recipients: []string{to}})
+					if got := explained(e.Recipients[0]); got != want {
+						t.Errorf("%s, %+v, <%s> to %q: explained %q, decided %q", on, client, from, to, got, want)
+					}
+				}
+			}
+		}
+	}
+}
+
+func explain(t testing.TB, b *bench, q Question) *Explanation {
+	t.Helper()
+	e, err := Explain(context.Background(), b.rules.Load().settings, q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// explained is an outcome in the words of verdict.
+func explained(r ExplainedRecipient) string {
+	switch r.Outcome {
+	case OutcomeTaken:
+		return "divert " + r.Application
+	case OutcomeRefused:
+		return fmt.Sprintf("%d %s", r.Reply.Code, r.Reply.Enhanced)
+	}
+	return "pass"
+}
+
+// TestExplainedAnswers: each application says its part, up to the one that
+// takes the recipient.
+func TestExplainedAnswers(t *testing.T) {
+	t.Parallel()
+	b := open(t, routing)
+	inB := Client{Addr: netip.MustParseAddr("192.0.2.77")}
+	for _, tt := range []struct {
+		client         Client
+		from, to, want string
+	}{
+		{localhost, "a@boss.example", "123@fax", "a-sender takes, b-client not_asked, c-null no_match, d-off disabled"},
+		{inB, "x@y.example", "123@fax", "a-sender refuses clients, b-client takes, c-null no_match, d-off disabled"},
+		{localhost, "x@y.example", "123@fax", "a-sender refuses from_enabled, b-client refuses clients, c-null no_match, d-off disabled"},
+		{localhost, "robot@boss.example", "123@fax", "a-sender refuses from_disabled, b-client refuses clients, c-null no_match, d-off disabled"},
+		{localhost, "", "123@fax", "a-sender steps_aside process_anonymous, b-client steps_aside process_anonymous, c-null no_match, d-off disabled"},
+		{localhost, "", "123@sms", "a-sender no_match, b-client no_match, c-null takes, d-off disabled"},
+	} {
+		e := explain(t, b, Question{Milter: true, Client: tt.client, Sender: tt.from, Recipients: []string{tt.to}})
+		var said []string
+		for _, a := range e.Recipients[0].Applications {
+			words := []string{a.Name, a.Answer}
+			for _, r := range a.Rules {
+				if !r.Passed {
+					words = append(words, r.Rule)
+				}
+			}
+			said = append(said, strings.Join(words, " "))
+		}
+		if got := strings.Join(said, ", "); got != tt.want {
+			t.Errorf("<%s> to %s:\n got %s\nwant %s", tt.from, tt.to, got, tt.want)
+		}
+	}
+}
+
+// TestExplainTouchesNothing: spool and state are as before, to the times of
+// their folders, and no temporary folder is left.
+func TestExplainTouchesNothing(t *testing.T) {
+	temp := t.TempDir()
+	t.Setenv("TMPDIR", temp)
+	t.Setenv("TMP", temp)
+	b := open(t, office)
+	b.send(t, localhost, "a@b.example", []string{"1@sms"}, mail)
+	before := snapshot(t, b.dir)
+	e := explain(t, b, Question{Client: localhost, Sender: "a@b.example", Recipients: []string{"1@sms", "2@sms", "1@sms"}, Message: strings.NewReader(string(withCRLF(mail)))})
+	if len(e.Message.Jobs) != 2 || *e.Recipients[2].Job != 0 || e.Message.Jobs[1].Name != "00000002" || !e.OK() {
+		t.Errorf("%+v", e)
+	}
+	if d := cmp.Diff(before, snapshot(t, b.dir)); d != "" {
+		t.Errorf("explain changed the spool (-before +after):\n%s", d)
+	}
+	if left := snapshot(t, temp); len(left) != 1 {
+		t.Errorf("left behind: %v", left)
+	}
+	if got := b.send(t, localhost, "a@b.example", []string{"1@sms"}, mail)[0].name; got != "00000002.ctl" {
+		t.Errorf("the next real job is %s: numbers were used up", got)
+	}
+}
+
+func snapshot(t testing.TB, dir string) map[string]string {
+	t.Helper()
+	seen := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		content := ""
+		if !d.IsDir() {
+			raw, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			content = string(raw)
+		}
+		seen[path] = fmt.Sprint(info.Mode(), info.ModTime().UnixNano(), " ", content)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return seen
+}
+
+// TestExplainWarnsOfTemplates: what the log would say of a message is said.
+func TestExplainWarnsOfTemplates(t *testing.T) {
+	t.Parallel()
+	b := open(t, `
+clients: 127.0.0.1
+applications:
+  sms:
+    output_folder: '{dir}/sms'
+    ctl_type: sms
+    addresses: '\d+@sms'
+    transform: {subject: "<%subject[99]%>"}
+`)
+	e := explain(t, b, Question{Client: localhost, Sender: "a@b.example", Recipients: []string{"1@sms"}, Message: strings.NewReader(string(withCRLF(mail)))})
+	if len(e.Warnings) != 1 || !strings.Contains(e.Warnings[0], "system/subject") {
+		t.Errorf("%q", e.Warnings)
+	}
+}
+
+// TestExplainLocalRefusalIsOfTheMessage: the milter cannot refuse a recipient
+// of the sendmail command by itself.
+func TestExplainLocalRefusalIsOfTheMessage(t *testing.T) {
+	t.Parallel()
+	b := open(t, routing)
+	e := explain(t, b, Question{
+		Milter: true, Client: Client{Addr: localhost.Addr, Local: true}, Sender: "robot@boss.example",
+		Recipients: []string{"1@sms", "123@fax"}, Message: strings.NewReader("Subject: x\r\n\r\n"),
+	})
+	if e.Recipients[0].Outcome != OutcomeTaken || e.Refused == nil || e.Refused.Stage != "message" || e.Message != nil || e.OK() {
+		t.Errorf("%+v", e)
+	}
+}
+
+// TestExplainGreeting: a client on no list gets its refusal instead of a
+// greeting, and the explanation names the keys. One that cannot authenticate
+// is no other for claiming a user.
+func TestExplainGreeting(t *testing.T) {
+	t.Parallel()
+	b := open(t, routing)
+	for _, user := range []string{"", "petr@boss.example"} {
+		e := explain(t, b, Question{
+			Client: Client{Addr: netip.MustParseAddr("203.0.113.9"), User: user}, Sender: "a@boss.example",
+			Recipients: []string{"1@sms"}, Message: strings.NewReader(""),
+		})
+		want := &Refusal{"greeting", ExplainedReply{554, "5.7.1", "Client host rejected: [203.0.113.9] is on no list of clients",
+			"add the client to clients, or to applications.<name>.clients"}}
+		if d := cmp.Diff(want, e.Refused); d != "" || e.OK() || e.Message != nil {
+			t.Errorf("-want +got:\n%s", d)
+		}
+		if (user != "") != (len(e.Warnings) == 1) || e.Client.User != "" {
+			t.Errorf("user %q: %+v", user, e.Warnings)
+		}
+	}
+}
