@@ -48,16 +48,20 @@ type ExplainedRecipient struct {
 
 // What becomes of a recipient.
 const (
-	OutcomeTaken     = "taken"       // an application makes a job of it
-	OutcomeForwarded = "forwarded"   // the forward server decides
-	OutcomeLeft      = "left"        // the milter leaves it to the mail server
-	OutcomeRefused   = "refused"     // with reply
-	AnswerDisabled   = "disabled"    // of an application: it is switched off
-	AnswerNoMatch    = "no_match"    // no expression of it matches
-	AnswerNotAsked   = "not_asked"   // one before it takes the recipient
-	AnswerTakes      = "takes"       // it agrees
-	AnswerRefuses    = "refuses"     // with reply
-	AnswerAside      = "steps_aside" // it counts as not matching
+	OutcomeTaken     = "taken"     // an application makes a job of it
+	OutcomeForwarded = "forwarded" // the forward server answers for it
+	OutcomeLeft      = "left"      // the milter leaves it to the mail server
+	OutcomeRefused   = "refused"   // with reply
+)
+
+// What an application says of a recipient.
+const (
+	AnswerDisabled = "disabled"    // it is switched off
+	AnswerNoMatch  = "no_match"    // none of its expressions matches
+	AnswerNotAsked = "not_asked"   // one before it takes the recipient
+	AnswerTakes    = "takes"       // its rules allow it
+	AnswerRefuses  = "refuses"     // with reply
+	AnswerAside    = "steps_aside" // it counts as not matching
 )
 
 // ExplainedApplication is the part of one application in the decision.
