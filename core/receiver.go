@@ -28,18 +28,25 @@ type Receiver struct {
 // Check lists everything in s that cannot work, folders included, and what
 // may work otherwise than its author expects.
 func Check(s *config.Settings) (problems config.Problems, warnings []string) {
-	r, problems := check(s, access.NewResolver(nil, nil))
+	problems, warnings = CheckRules(s)
+	problems.Merge(checkMachine(s))
+	return problems, warnings
+}
+
+// CheckRules is Check without what depends on the machine: the folders and the
+// files that s names.
+func CheckRules(s *config.Settings) (problems config.Problems, warnings []string) {
+	r, problems := compile(s, access.NewResolver(nil, nil))
 	if w := r.refusesEveryone(); w != "" {
 		r.warnings = append(r.warnings, w)
 	}
 	return problems, r.warnings
 }
 
-func check(s *config.Settings, resolver *access.Resolver) (*rules, config.Problems) {
-	r, problems := compile(s, resolver)
-	problems.Merge(s.CheckFolders())
+func checkMachine(s *config.Settings) config.Problems {
+	problems := s.CheckFolders()
 	problems.Merge(checkAuthentication(s))
-	return r, problems
+	return problems
 }
 
 // Open readies the rules and the spool of s, and undoes in its output folders
@@ -102,7 +109,8 @@ func (r *Receiver) Reload(s *config.Settings) error {
 
 // ready compiles s; a rule set with a problem is never used.
 func (r *Receiver) ready(s *config.Settings) (*rules, error) {
-	rules, problems := check(s, r.resolver)
+	rules, problems := compile(s, r.resolver)
+	problems.Merge(checkMachine(s))
 	if len(problems) > 0 {
 		return nil, problems
 	}

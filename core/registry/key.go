@@ -55,6 +55,9 @@ func (k *Key) Values() []*Value {
 	return slices.SortedFunc(maps.Values(k.values), func(a, b *Value) int { return cmp.Compare(a.Line, b.Line) })
 }
 
+// Value finds a value by its name; nil if there is none.
+func (k *Key) Value(name string) *Value { return k.values[fold(name)] }
+
 // Keys lists the keys directly below in the order of the file.
 func (k *Key) Keys() []*Key {
 	return slices.SortedFunc(maps.Values(k.keys), func(a, b *Key) int { return cmp.Compare(a.line, b.line) })

@@ -1,0 +1,169 @@
+package migrate
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+
+	"smtpreceiver/core"
+	"smtpreceiver/core/config"
+	"smtpreceiver/core/registry"
+)
+
+// Options say how to read an export and where its folders are now.
+type Options struct {
+	ANSI    func([]byte) string // the code page of the Windows that it comes from
+	Folders Folders
+}
+
+// Result is what an import gives.
+type Result struct {
+	YAML  []byte
+	Notes []Note
+	// Unfit is what check has against the YAML all the same, apart from what
+	// depends on the machine. Then too little was left for a configuration.
+	Unfit config.Problems
+}
+
+// place is where the settings lie below HKEY_LOCAL_MACHINE\SOFTWARE.
+const place = `\Datasys\UMS\SMTPreceiver`
+
+// Import translates an export. The error means that it is no export, or has no
+// settings of the original.
+func Import(export []byte, o Options) (*Result, error) {
+	root, problems, err := registry.Read(export, o.ANSI)
+	if err != nil {
+		return nil, err
+	}
+	t := &translator{root: root, folders: o.Folders, sets: map[string]string{}}
+	if err := t.locate(); err != nil {
+		return nil, err
+	}
+	top := t.doc.section()
+	top.comments = []string{"Made by smtpreceiver import-registry from " + t.base.Path()}
+	for _, p := range problems {
+		t.doc.say(&top.comments, Note{Lost, fmt.Sprint("line ", p.Line), p.What})
+	}
+	for _, other := range t.unused {
+		t.doc.say(&top.comments, Note{Lost, other.Path(), "not used, the settings are those of " + t.base.Path()})
+	}
+	t.unreadable(top)
+	t.top(top)
+	unfit, warnings, err := t.doc.settle()
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range warnings {
+		t.doc.say(&top.comments, Note{Changed, "", w})
+	}
+	t.byDesign()
+	text, err := t.doc.yaml()
+	return &Result{YAML: text, Notes: t.doc.notes, Unfit: unfit}, err
+}
+
+// unreadable notes values with characters that could not be decoded.
+func (t *translator) unreadable(top *section) {
+	for key := range t.base.All() {
+		for _, v := range key.Values() {
+			if strings.ContainsRune(v.Name+strings.Join(v.Text, ""), '\uFFFD') {
+				t.doc.say(&top.comments, Note{Changed, t.where(key, v), "has characters that cannot be read, shown as \uFFFD; is --code-page right?"})
+			}
+		}
+	}
+}
+
+// locate finds the settings. The original is a 32-bit program: on a 64-bit
+// Windows it reads the view under WOW6432Node, so that goes first.
+func (t *translator) locate() error {
+	var found []*registry.Key
+	for key := range t.root.All() {
+		if !hasSuffixFold(key.Path(), place) || key.Empty() {
+			continue
+		}
+		if hasSuffixFold(key.Path(), `\WOW6432Node`+place) && (len(found) == 0 || !hasSuffixFold(found[0].Path(), `\WOW6432Node`+place)) {
+			found = append([]*registry.Key{key}, found...)
+		} else {
+			found = append(found, key)
+		}
+	}
+	if len(found) == 0 {
+		return errors.New(`no settings of SMTPreceiver in the export: export the key HKEY_LOCAL_MACHINE\SOFTWARE\Datasys, of a 64-bit Windows HKEY_LOCAL_MACHINE\SOFTWARE\WOW6432Node\Datasys`)
+	}
+	t.base, t.unused = found[0], found[1:]
+	return nil
+}
+
+func hasSuffixFold(s, suffix string) bool {
+	return len(s) >= len(suffix) && strings.EqualFold(s[len(s)-len(suffix):], suffix)
+}
+
+// settle takes out what the checks of the program refuse, until they refuse
+// nothing that could be taken out.
+func (d *document) settle() (unfit config.Problems, warnings []string, err error) {
+	for {
+		d.tighten()
+		text, err := d.yaml()
+		if err != nil {
+			return nil, nil, err
+		}
+		settings, err := config.Parse("yaml", text, nil)
+		if err == nil {
+			unfit, warnings = core.CheckRules(settings)
+		} else if !errors.As(err, &unfit) {
+			return nil, nil, err
+		}
+		var removals []func()
+		for _, p := range unfit {
+			if remove := d.refuse(p); remove != nil {
+				removals = append(removals, remove)
+			}
+		}
+		if len(removals) == 0 {
+			return unfit, warnings, nil
+		}
+		for _, remove := range removals {
+			remove()
+		}
+	}
+}
+
+// tighten keeps applications from allowing more than they did: one that has
+// lost a restriction is switched off. It drops a half of what goes in pairs.
+func (d *document) tighten() {
+	for _, s := range d.sections {
+		if len(s.path) == 0 || s.path[0] != "applications" {
+			continue
+		}
+		terminator, clients := s.find("nonstandard_data_terminator"), s.find("nonstandard_data_terminator_clients")
+		if terminator != nil && clients == nil {
+			d.removeEntries(terminator, terminator.entries, "no client is listed for it")
+		} else if clients != nil && terminator == nil {
+			d.removeEntries(clients, clients.entries, "there is no terminator for them")
+		}
+		for _, st := range s.settings {
+			missing := st.lost > 0 && (st.name == "from_disabled" || len(st.entries) == 0 && (st.name == "from_enabled" || st.name == "clients"))
+			if missing {
+				d.switchOff(s, st.name)
+			}
+		}
+	}
+}
+
+func (d *document) switchOff(s *section, because string) {
+	for _, st := range s.settings {
+		if st.name != "enabled" || len(st.entries) == 1 && st.entries[0].text == "0" {
+			continue
+		}
+		st.entries = []*entry{{text: "0"}}
+		d.say(&st.comments, Note{Changed, strings.Join(s.path, `\`), "switched off, because without what is not taken over of " + because + " it would allow more than it did: mend that, then set enabled to 1"})
+	}
+}
+
+// shown quotes data for messages, as it is if it can be printed.
+func shown(s string) string {
+	if !bytes.ContainsRune([]byte(s), '"') && oneLine(s) == s {
+		return `"` + s + `"`
+	}
+	return fmt.Sprintf("%q", s)
+}
