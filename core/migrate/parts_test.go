@@ -1,0 +1,134 @@
+package migrate
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestMend(t *testing.T) {
+	for expr, want := range map[string]string{
+		`(?P<number>\d+)@fax$`:    `(?P<number>\d+)@fax$`,
+		`?(P<number>\d+)@fax`:     `(?P<number>\d+)@fax`,
+		`a|(?(P<number>\d+)@fax)`: `a|((?P<number>\d+)@fax)`,
+		`a|?(P<n>\d+)`:            `a|(?P<n>\d+)`,
+		`\|?(P<n>\d+)`:            `\|?(P<n>\d+)`, // the ? belongs to the |
+		`\++?(P<n>\d+)`:           `\++?(P<n>\d+)`,
+		`[?(P<n>]`:                `[?(P<n>]`,
+		`[|?(P<n>)]`:              `[|?(P<n>)]`,
+		`[]|?(P<n>)]?(P<n>)`:      `[]|?(P<n>)]?(P<n>)`,
+		`\d+@fax\Z`:               `\d+@fax\z`,
+		`\\Z`:                     `\\Z`,
+		`\\\Z`:                    `\\\z`,
+		`[\Z]`:                    `[\Z]`,
+		`(?u)a`:                   `a`,
+		`(?iu)a`:                  `(?i)a`,
+		`(?L)a`:                   `(?L)a`,
+		`a\`:                      `a\`,
+		`[`:                       `[`,
+	} {
+		got, mends := mend(expr)
+		if got != want || (len(mends) > 0) != (got != expr) {
+			t.Errorf("%s: %s, want %s; %q", expr, got, want, mends)
+		}
+	}
+}
+
+func TestFolders(t *testing.T) {
+	folders, err := ParseFolders([]string{`D:\FaxChange=/srv/fax`, `d:\faxchange\mail\=/var/spool/in/`, `E:\=/`, `\\server\share=/mnt`})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for old, want := range map[string]string{
+		`D:\FaxChange\log\smtp.log`: "/srv/fax/log/smtp.log",
+		`d:/FAXCHANGE/`:             "/srv/fax",
+		`D:\FaxChange\Mail\in`:      "/var/spool/in/in",
+		`D:\FaxChange\mailing`:      "/srv/fax/mailing",
+		`D:\FaxChange2`:             "",
+		`D:\FaxChange\..\x`:         "",
+		`E:\a\b\`:                   "/a/b",
+		`E:`:                        "/",
+		`\\SERVER\share\a`:          "/mnt/a",
+		`C:\a`:                      "",
+	} {
+		if got, ok := folders.apply(old); got != want || ok != (want != "") {
+			t.Errorf("%s: %q, %t, want %q", old, got, ok, want)
+		}
+	}
+	for _, bad := range []string{"", "a", "=b", "a=", " = "} {
+		if _, err := ParseFolders([]string{bad}); err == nil {
+			t.Errorf("%q is accepted", bad)
+		}
+	}
+}
+
+func TestOrder(t *testing.T) {
+	names := []string{"10", "9", "", "addr_re_10", "b", "addr_re_9", "ADDR_RE_11", "010", "a"}
+	slices.SortFunc(names, compareNames)
+	if diff := cmp.Diff([]string{"", "9", "010", "10", "a", "addr_re_9", "addr_re_10", "ADDR_RE_11", "b"}, names); diff != "" {
+		t.Error(diff)
+	}
+	_, r := importText(t, minimal+"["+top+"\\applications\\Zeta]\n\"output_folder\"=\"D:\\\\z\"\n\"ctl_type\"=\"sms\"\n["+top+"\\applications\\Zeta\\addresses]\n\"addr_re_0\"=\".*@z\"")
+	if !strings.Contains(lines(r, Changed), "asked in the order Zeta, fax") {
+		t.Error(lines(r, Changed))
+	}
+}
+
+// TestApplicationNames: names that the configuration cannot have get one.
+func TestApplicationNames(t *testing.T) {
+	export := minimal
+	for _, name := range []string{"fax ž", "Fax_Z", "日", strings.Repeat("x", 100)} {
+		export += strings.ReplaceAll(minimal[len(header):], `\fax`, `\`+name)
+	}
+	s, r := importText(t, export)
+	for _, name := range []string{"fax", "fax_z", "Fax_Z2"} {
+		if s.Applications[name] == nil {
+			t.Errorf("no application %s in\n%s", name, r.YAML)
+		}
+	}
+	if len(s.Applications) != 5 || strings.Count(lines(r, Changed), "is called") != 4 {
+		t.Errorf("%d applications; %s", len(s.Applications), lines(r, Changed))
+	}
+}
+
+// TestTags: where the definition of @commands is found and what it may say.
+func TestTags(t *testing.T) {
+	const defined = "\n\"@dr\"=\"system|dr\"\n\"report\"=\"system|dr|1\"\n\"note\"=\"note\"\n\"bad\"=dword:00000001\n\"a b\"=\"x\"\n\"empty\"=\"\"\n[%\\sub]\n\"x\"=\"y\"\n"
+	use := func(path string) string {
+		return "[" + fax + "]\n\"cmd_tags\"=\"" + strings.ReplaceAll(path, `\`, `\\`) + "\"\n"
+	}
+	const key = `HKEY_LOCAL_MACHINE\SOFTWARE\Datasys\FaxChange\info\smtp_tag`
+	in := func(key string) string { return "[" + key + "]" + strings.ReplaceAll(defined, "%", key) }
+	for name, tt := range map[string]struct{ export, set, lost string }{
+		"below HKLM":       {minimal + use(`SOFTWARE\Datasys\FaxChange\info\smtp_tag`) + in(key), "faxchange_info_smtp_tag", "bad"},
+		"whole path":       {minimal + use(`HKLM\software\datasys\faxchange\info\smtp_tag\`) + in(key), "faxchange_info_smtp_tag", "sub: x"},
+		"32-bit view":      {strings.ReplaceAll(minimal+use(`SOFTWARE\Datasys\FaxChange\info\smtp_tag`)+in(key), `SOFTWARE\Datasys\UMS`, `SOFTWARE\WOW6432Node\Datasys\UMS`), "faxchange_info_smtp_tag", "empty"},
+		"both 32-bit":      {strings.ReplaceAll(minimal+in(key), `SOFTWARE\`, `SOFTWARE\WOW6432Node\`) + strings.ReplaceAll(use(`SOFTWARE\Datasys\FaxChange\info\smtp_tag`), top, strings.Replace(top, "SOFTWARE", `SOFTWARE\WOW6432Node`, 1)), "faxchange_info_smtp_tag", "a b"},
+		"not there":        {minimal + use(`SOFTWARE\Datasys\MobilChange\info\smtp_tag`) + in(key), "mobilchange", ""},
+		"by the kind":      {minimal + use(`SOFTWARE\Other\tags`), "faxchange", ""},
+		"nothing readable": {minimal + use(`SOFTWARE\Datasys\MobilChange\t`) + "[HKLM\\SOFTWARE\\Datasys\\MobilChange\\t]\n\"x\"=hex:01\n", "mobilchange", `MobilChange\t: x`},
+		"only HKLM":        {minimal + use(`HKLM\`), "faxchange", ""},
+	} {
+		s, r := importText(t, tt.export)
+		if got := s.Applications["fax"].CmdTags; got != tt.set || !strings.Contains(lines(r, Lost), tt.lost) {
+			t.Errorf("%s: %s, want %s; %s", name, got, tt.set, lines(r, Lost))
+		}
+		if !strings.Contains(lines(r, Changed), "cmd_tags: the ") {
+			t.Errorf("%s: no word of the set: %s", name, lines(r, Changed))
+		}
+		want := map[string]string{"dr": "system|dr", "report": "system|dr|1", "note": "system|note"}
+		if diff := cmp.Diff(want, s.Tags[tt.set]); diff != "" && len(s.Tags) > 0 {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// TestCodePage: text that was read in the wrong page is told.
+func TestCodePage(t *testing.T) {
+	_, r := importText(t, strings.Replace(minimal, header, "REGEDIT4\r\n", 1)+"["+fax+"\\ctl_settings]\n\"system|x\"=\"\x81\"\n")
+	if !strings.Contains(lines(r, Changed), "--code-page") {
+		t.Error(lines(r, Changed))
+	}
+}
