@@ -99,32 +99,52 @@ func (d *document) lose(st *setting, where, data, reason string) {
 	d.say(&st.comments, Note{Lost, where, shown(data) + ": " + reason})
 }
 
-// refuse takes what a problem speaks of out of the configuration. It returns
-// nil for a problem that speaks of nothing in it.
-func (d *document) refuse(p config.Problem) (remove func()) {
-	reason := strings.TrimPrefix(p.What+": "+p.Remedy, ": ")
-	reason = strings.TrimSuffix(reason, ": ")
-	for _, s := range d.sections {
-		if len(s.path) > 0 && p.Key == s.key() {
-			return func() { d.removeSection(s, reason) }
+// remove takes what problems speak of out of the configuration; ok is false if
+// they speak of nothing in it.
+func (d *document) remove(problems config.Problems) (ok bool) {
+	known := d.parts()
+	for _, p := range problems {
+		reason := p.What
+		if p.Remedy != "" {
+			reason += ": " + p.Remedy
 		}
-		for _, st := range s.settings {
-			key := s.under() + config.KeyPath(st.name)
-			if p.Key == key && len(st.entries) > 0 {
-				return func() { d.removeEntries(st, st.entries, reason) }
-			}
-			for i, e := range st.entries {
-				if st.shape == list && p.Key == config.KeyIndex(key, i) || st.shape == mapping && p.Key == key+"."+config.KeyPath(e.key) {
-					return func() { d.removeEntries(st, []*entry{e}, reason) }
-				}
-			}
+		if part, found := known[p.Key]; found {
+			part(reason)
+			ok = true
+			continue
 		}
-		// Of a key that is not there: it is missing.
-		if len(s.path) > 0 && strings.HasPrefix(p.Key, s.under()) {
-			return func() { d.removeSection(s, strings.TrimPrefix(p.Key, s.under())+": "+reason) }
+		for _, s := range slices.Clone(d.sections) { // a key that should be there
+			if missing, inside := strings.CutPrefix(p.Key, s.under()); inside && len(s.path) > 0 {
+				d.removeSection(s, missing+": "+reason)
+				ok = true
+			}
 		}
 	}
-	return nil
+	return ok
+}
+
+// parts gives for each key, as problems name it, what removes it.
+func (d *document) parts() map[string]func(reason string) {
+	parts := map[string]func(string){}
+	for _, s := range d.sections {
+		if len(s.path) > 0 {
+			parts[s.key()] = func(reason string) { d.removeSection(s, reason) }
+		}
+		for _, st := range s.settings {
+			key, all := s.under()+config.KeyPath(st.name), slices.Clone(st.entries)
+			if len(all) > 0 {
+				parts[key] = func(reason string) { d.removeEntries(st, all, reason) }
+			}
+			for i, e := range all {
+				at := config.KeyIndex(key, i)
+				if st.shape == mapping {
+					at = key + "." + config.KeyPath(e.key)
+				}
+				parts[at] = func(reason string) { d.removeEntries(st, []*entry{e}, reason) }
+			}
+		}
+	}
+	return parts
 }
 
 func (d *document) removeEntries(st *setting, gone []*entry, reason string) {

@@ -1,9 +1,9 @@
 package migrate
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"smtpreceiver/core"
@@ -78,20 +78,23 @@ func (t *translator) unreadable(top *section) {
 func (t *translator) locate() error {
 	var found []*registry.Key
 	for key := range t.root.All() {
-		if !hasSuffixFold(key.Path(), place) || key.Empty() {
-			continue
-		}
-		if hasSuffixFold(key.Path(), `\WOW6432Node`+place) && (len(found) == 0 || !hasSuffixFold(found[0].Path(), `\WOW6432Node`+place)) {
-			found = append([]*registry.Key{key}, found...)
-		} else {
+		if hasSuffixFold(key.Path(), place) && !key.Empty() {
 			found = append(found, key)
 		}
 	}
+	slices.SortStableFunc(found, func(a, b *registry.Key) int { return view(a) - view(b) })
 	if len(found) == 0 {
 		return errors.New(`no settings of SMTPreceiver in the export: export the key HKEY_LOCAL_MACHINE\SOFTWARE\Datasys, of a 64-bit Windows HKEY_LOCAL_MACHINE\SOFTWARE\WOW6432Node\Datasys`)
 	}
 	t.base, t.unused = found[0], found[1:]
 	return nil
+}
+
+func view(key *registry.Key) int {
+	if hasSuffixFold(key.Path(), `\WOW6432Node`+place) {
+		return 0
+	}
+	return 1
 }
 
 func hasSuffixFold(s, suffix string) bool {
@@ -113,17 +116,8 @@ func (d *document) settle() (unfit config.Problems, warnings []string, err error
 		} else if !errors.As(err, &unfit) {
 			return nil, nil, err
 		}
-		var removals []func()
-		for _, p := range unfit {
-			if remove := d.refuse(p); remove != nil {
-				removals = append(removals, remove)
-			}
-		}
-		if len(removals) == 0 {
+		if !d.remove(unfit) {
 			return unfit, warnings, nil
-		}
-		for _, remove := range removals {
-			remove()
 		}
 	}
 }
@@ -142,8 +136,7 @@ func (d *document) tighten() {
 			d.removeEntries(clients, clients.entries, "there is no terminator for them")
 		}
 		for _, st := range s.settings {
-			missing := st.lost > 0 && (st.name == "from_disabled" || len(st.entries) == 0 && (st.name == "from_enabled" || st.name == "clients"))
-			if missing {
+			if st.lost > 0 && (st.name == "from_disabled" || len(st.entries) == 0 && slices.Contains([]string{"enabled", "from_enabled", "clients"}, st.name)) {
 				d.switchOff(s, st.name)
 			}
 		}
@@ -162,7 +155,7 @@ func (d *document) switchOff(s *section, because string) {
 
 // shown quotes data for messages, as it is if it can be printed.
 func shown(s string) string {
-	if !bytes.ContainsRune([]byte(s), '"') && oneLine(s) == s {
+	if !strings.Contains(s, `"`) && oneLine(s) == s {
 		return `"` + s + `"`
 	}
 	return fmt.Sprintf("%q", s)
