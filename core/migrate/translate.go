@@ -117,14 +117,14 @@ func (t *translator) values(s *section, key *registry.Key, rules []rule) {
 			text = r.read(text)
 		}
 		if text != "" || r.bare {
-			t.value(s, st, key, text, where)
+			t.value(s, st, text, where)
 		}
 	}
 	t.unknownValues(s, key, rules)
 }
 
 // value adds a value that stands alone, where more than its spelling changes.
-func (t *translator) value(s *section, st *setting, key *registry.Key, text, where string) {
+func (t *translator) value(s *section, st *setting, text, where string) {
 	switch st.name {
 	case "output_folder", "logging_file_name":
 		t.folder(st, text, where)
