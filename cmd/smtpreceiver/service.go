@@ -7,11 +7,8 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"os"
-	"os/signal"
 	"sync/atomic"
 
-	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
 
 	"smtpreceiver/core"
@@ -87,7 +84,7 @@ func (v *service) close() {
 }
 
 // run serves until ctx is done, then lets running transactions finish.
-func (v *service) run(ctx context.Context, name string) error {
+func (v *service) run(ctx context.Context, name string, m manager) error {
 	defer v.close()
 	served := make(chan error, len(v.listeners))
 	for _, l := range v.listeners {
@@ -102,14 +99,14 @@ func (v *service) run(ctx context.Context, name string) error {
 	for _, l := range v.listeners[1:] {
 		v.log.Info("listening", "service", name, "listen", l.Addr().String())
 	}
-	notify(daemon.SdNotifyReady)
+	m.ready()
 	select {
 	case err := <-served:
 		return fmt.Errorf("%s: no longer accepting connections: %w", name, err)
 	case <-ctx.Done():
 	}
-	notify(daemon.SdNotifyStopping)
 	timeout := v.settings.Load().ShutdownTimeout
+	m.stopping(timeout)
 	v.log.Info("stopping", "service", name, "timeout", timeout)
 	limit, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
@@ -123,9 +120,6 @@ func (v *service) run(ctx context.Context, name string) error {
 	v.log.Info("stopped", "service", name)
 	return err
 }
-
-// notify tells systemd; outside of it nothing happens.
-func notify(state string) { daemon.SdNotify(false, state) }
 
 // exchange puts new settings into force, all or none of them.
 func (v *service) exchange(s *config.Settings) error {
@@ -145,20 +139,21 @@ func (v *service) exchange(s *config.Settings) error {
 
 // serve is the body of the commands standalone and milter.
 func (a *app) serve(c *cobra.Command, k kind) error {
+	return managed(c.Context(), func(ctx context.Context, m manager) error {
+		return a.runService(ctx, k, m, c.ErrOrStderr())
+	})
+}
+
+func (a *app) runService(ctx context.Context, k kind, m manager, stderr io.Writer) error {
 	settings, file, err := a.load()
 	if err != nil {
 		return err
 	}
-	v, err := start(c.Context(), k, settings, c.ErrOrStderr())
+	v, err := start(ctx, k, settings, stderr)
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
-	hup := make(chan os.Signal, 1)
-	if reloadSignal != nil {
-		signal.Notify(hup, reloadSignal)
-		defer signal.Stop(hup)
-	}
-	ctx, cancel := context.WithCancel(c.Context())
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	reloaded := make(chan struct{})
 	go func() {
@@ -167,7 +162,7 @@ func (a *app) serve(c *cobra.Command, k kind) error {
 			select {
 			case <-ctx.Done():
 				return
-			case <-hup:
+			case <-m.reload:
 				v.log.Info("reloading", "file", file)
 				if err := a.reload(v); err != nil {
 					v.log.Error("configuration not reloaded, the old settings stay", "file", file, "error", err.Error())
@@ -178,7 +173,7 @@ func (a *app) serve(c *cobra.Command, k kind) error {
 		}
 	}()
 	// The service is closed only when no reload works on it any more.
-	err = v.run(ctx, k.name)
+	err = v.run(ctx, k.name, m)
 	cancel()
 	<-reloaded
 	return err
