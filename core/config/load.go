@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,7 +25,12 @@ type Source struct {
 }
 
 // DefaultDirs are the folders searched for a configuration file.
-func DefaultDirs() []string { return []string{".", "/etc/smtpreceiver"} }
+func DefaultDirs() []string {
+	if data := os.Getenv("ProgramData"); runtime.GOOS == "windows" && data != "" {
+		return []string{".", filepath.Join(data, "smtpreceiver")}
+	}
+	return []string{".", "/etc/smtpreceiver"}
+}
 
 // formats are the extensions of configuration files, and the formats Parse takes.
 var formats = []string{"yaml", "toml", "json"}
