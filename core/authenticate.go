@@ -24,13 +24,17 @@ func (r *Receiver) Authenticate(ctx context.Context, client netip.Addr, user, pa
 	err := r.rules.Load().auth.Verify(ctx, client, user, password)
 	switch {
 	case err == nil:
+		r.metrics.login(loginOK)
 		return nil
 	case errors.Is(err, auth.ErrBadCredentials):
-		return &Reply{535, [3]int{5, 7, 8}, "Authentication credentials invalid", err}
+		r.metrics.login(loginBad)
+		return &Reply{535, [3]int{5, 7, 8}, "Authentication credentials invalid", err, ReasonAuth}
 	case errors.Is(err, auth.ErrLocked):
-		return &Reply{421, [3]int{4, 7, 0}, "Too many failed logins, try again later", err}
+		r.metrics.login(loginLocked)
+		return &Reply{421, [3]int{4, 7, 0}, "Too many failed logins, try again later", err, ReasonAuth}
 	}
-	return &Reply{454, [3]int{4, 7, 0}, "Temporary authentication failure, try again later", err}
+	r.metrics.login(loginUnavailable)
+	return &Reply{454, [3]int{4, 7, 0}, "Temporary authentication failure, try again later", err, ReasonAuth}
 }
 
 // Admit says whether a client may open an SMTP session: it is on the global
@@ -62,7 +66,7 @@ func (t *Transaction) Admit(ctx context.Context) error {
 	case reply == nil:
 		return nil
 	case !reply.Temporary() && t.rules.authenticating():
-		return &Reply{530, [3]int{5, 7, 0}, "Authentication required", errors.New("the client is on no list of clients")}
+		return &Reply{530, [3]int{5, 7, 0}, "Authentication required", errors.New("the client is on no list of clients"), ReasonAuth}
 	}
 	return reply
 }
@@ -86,9 +90,9 @@ func (r *rules) admit(ctx context.Context, addr netip.Addr) *Reply {
 		}
 	}
 	if lookup != nil {
-		return &Reply{450, [3]int{4, 4, 3}, "Client host name lookup failed, try again later", lookup}
+		return &Reply{450, [3]int{4, 4, 3}, "Client host name lookup failed, try again later", lookup, ReasonLookup}
 	}
-	return &Reply{554, [3]int{5, 7, 1}, fmt.Sprintf("Client host rejected: [%s] is on no list of clients", addr), nil}
+	return &Reply{554, [3]int{5, 7, 1}, fmt.Sprintf("Client host rejected: [%s] is on no list of clients", addr), nil, ReasonClient}
 }
 
 // maySendAs holds OwnSender: sender, a mailbox, is what the client
@@ -104,7 +108,7 @@ func (c Client) maySendAs(sender string) *Reply {
 	}
 	// RFC 6409 section 6.1
 	return &Reply{550, [3]int{5, 7, 1}, "Sender address is not that of the authenticated user",
-		fmt.Errorf("user %q, authentication.sender_must_match", c.User)}
+		fmt.Errorf("user %q, authentication.sender_must_match", c.User), ReasonSender}
 }
 
 func equalFoldASCII(a, b string) bool {

@@ -60,12 +60,12 @@ func (t *Transaction) ask(ctx context.Context, app *application) (refusal *Reply
 	switch {
 	case ok:
 	case err != nil:
-		return &Reply{450, [3]int{4, 4, 3}, "Client host name lookup failed, try again later", err}, true
+		return &Reply{450, [3]int{4, 4, 3}, "Client host name lookup failed, try again later", err, ReasonLookup}, true
 	case t.client.PassUnlisted:
 		return nil, false
 	default:
 		return &Reply{550, [3]int{5, 7, 1}, fmt.Sprintf("%s: client %s is not on its list of clients", app.name, t.client),
-			fmt.Errorf("add the client to applications.%s.clients or clients", app.name)}, true
+			fmt.Errorf("add the client to applications.%s.clients or clients", app.name), ReasonClient}, true
 	}
 	if t.sender == "" {
 		return nil, true
@@ -73,14 +73,14 @@ func (t *Transaction) ask(ctx context.Context, app *application) (refusal *Reply
 	if i, ok := app.fromDenied.Match(t.sender); ok {
 		t.steps.rule("from_disabled", false, i)
 		return &Reply{550, [3]int{5, 7, 1}, fmt.Sprintf("%s: sender address is denied", app.name),
-			fmt.Errorf("applications.%s.from_disabled[%d]", app.name, i)}, true
+			fmt.Errorf("applications.%s.from_disabled[%d]", app.name, i), ReasonSender}, true
 	}
 	t.steps.rule("from_disabled", true, -1)
 	i, ok := app.fromEnabled.Match(t.sender)
 	if !ok {
 		t.steps.rule("from_enabled", false, -1)
 		return &Reply{550, [3]int{5, 7, 1}, fmt.Sprintf("%s: sender address is not allowed", app.name),
-			fmt.Errorf("no expression of applications.%s.from_enabled matches", app.name)}, true
+			fmt.Errorf("no expression of applications.%s.from_enabled matches", app.name), ReasonSender}, true
 	}
 	t.steps.rule("from_enabled", true, i)
 	return nil, true
@@ -89,7 +89,7 @@ func (t *Transaction) ask(ctx context.Context, app *application) (refusal *Reply
 // mayCall holds numbers_denied and numbers_allowed.
 func (t *Transaction) mayCall(app *application, number string) *Reply {
 	refuse := func(cause string) *Reply {
-		return &Reply{550, [3]int{5, 7, 1}, app.name + ": number not allowed", errors.New(cause)}
+		return &Reply{550, [3]int{5, 7, 1}, app.name + ": number not allowed", errors.New(cause), ReasonNumber}
 	}
 	if i, denied := app.noNumbers.Match(number); denied && number != "" {
 		t.steps.rule("numbers_denied", false, i)

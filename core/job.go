@@ -129,6 +129,7 @@ func displayName(m *message.Message, rcpt match.Recipient) string {
 
 func (t *Transaction) templateErrors(ctx context.Context, app *application, target string, errs []error) {
 	for _, err := range errs {
+		app.counters.templateError()
 		t.log(ctx, slog.LevelWarn, "template", "app", app.name, "target", target, "error", err.Error())
 	}
 }

@@ -21,6 +21,8 @@ type Receiver struct {
 	resolver *access.Resolver
 	rules    atomic.Pointer[rules]
 	quotas   *quota.Book
+	metrics  *Metrics
+	probes   probes
 	log      *slog.Logger
 	free     func(folder string) (uint64, error) // bytes in its file system
 }
@@ -52,7 +54,8 @@ func checkMachine(s *config.Settings) config.Problems {
 // Open readies the rules and the spool of s, and undoes in its output folders
 // what a crash left half done. The error is config.Problems if s cannot work.
 func Open(ctx context.Context, s *config.Settings, log *slog.Logger) (*Receiver, error) {
-	r := &Receiver{resolver: access.NewResolver(nil, nil), quotas: quota.NewBook(nil), log: log}
+	r := &Receiver{resolver: access.NewResolver(nil, nil), quotas: quota.NewBook(nil), metrics: newMetrics(), log: log}
+	r.metrics.registry.MustRegister(spoolCollector{r})
 	rules, err := r.ready(s)
 	if err != nil {
 		return nil, err
@@ -117,8 +120,14 @@ func (r *Receiver) ready(s *config.Settings) (*rules, error) {
 	for _, w := range rules.warnings {
 		r.log.Warn(w)
 	}
+	for _, app := range rules.apps {
+		app.counters = r.metrics.app(app.name)
+	}
 	return rules, nil
 }
+
+// Metrics count what the receiver does.
+func (r *Receiver) Metrics() *Metrics { return r.metrics }
 
 // Close ends the spool and the authentication backend. No transaction may be
 // open.
@@ -153,7 +162,7 @@ func (r *Receiver) space(rules *rules, folder string) error {
 	}
 	if least := rules.settings.MinFreeSpace; free < least {
 		return &Reply{452, [3]int{4, 3, 1}, noSpace,
-			fmt.Errorf("output folder %s: %d bytes free, min_free_space asks for %d: make room", folder, free, least)}
+			fmt.Errorf("output folder %s: %d bytes free, min_free_space asks for %d: make room", folder, free, least), ReasonSpace}
 	}
 	return nil
 }

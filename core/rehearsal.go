@@ -109,7 +109,7 @@ func (r *rehearsal) jobs(t *Transaction) ([]ExplainedJob, error) {
 	jobs := []ExplainedJob{}
 	for i, staged := range t.staged {
 		folder := t.plans[i].app.conf.OutputFolder
-		job := ExplainedJob{Name: staged.name, Application: staged.app, Recipient: staged.rcpt, Folder: r.folder[folder]}
+		job := ExplainedJob{Name: staged.name, Application: staged.app.name, Recipient: staged.rcpt, Folder: r.folder[folder]}
 		entries, err := os.ReadDir(folder)
 		if err != nil {
 			return nil, err
@@ -175,7 +175,7 @@ func unusable(folder string) string {
 		return "cannot be reached: " + err.Error()
 	case !info.IsDir():
 		return "is not a folder"
-	case !writable(folder):
+	case writable(folder) != nil:
 		return "cannot be written by this user"
 	}
 	return ""

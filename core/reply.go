@@ -3,6 +3,7 @@ package core
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"syscall"
 )
 
@@ -14,6 +15,7 @@ type Reply struct {
 	Enhanced [3]int // RFC 3463 enhanced status code
 	Text     string // one line, without the codes
 	Cause    error  // for the log; nil where the text says all
+	Reason   Reason // for counting; empty: ReasonOther
 }
 
 // Error is the reply as it stands in a log: codes, text and cause.
@@ -33,10 +35,10 @@ func (r *Reply) Status() string {
 	return fmt.Sprintf("%d.%d.%d", r.Enhanced[0], r.Enhanced[1], r.Enhanced[2])
 }
 
-// Attrs is the reply as every log line has it: status, reason and, if there is
-// one, the cause as error.
+// Attrs is the reply as every log line has it: status, reason, refusal (the
+// Reason) and, if there is one, the cause as error.
 func (r *Reply) Attrs() []any {
-	attrs := []any{"status", r.Code, "reason", r.Status() + " " + r.Text}
+	attrs := []any{"status", r.Code, "reason", r.Status() + " " + r.Text, "refusal", string(r.Reason.orOther())}
 	if r.Cause != nil {
 		attrs = append(attrs, "error", r.Cause.Error())
 	}
@@ -56,9 +58,50 @@ func AsReply(err error) *Reply {
 		return r
 	}
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		return &Reply{452, [3]int{4, 3, 1}, noSpace, advised(err)}
+		return &Reply{452, [3]int{4, 3, 1}, noSpace, advised(err), ReasonSpace}
 	}
-	return &Reply{451, [3]int{4, 3, 0}, "Local error, message not taken, try again later", advised(err)}
+	reason := ReasonOther
+	if errno := syscall.Errno(0); errors.As(err, &errno) {
+		reason = ReasonSpool
+	}
+	return &Reply{451, [3]int{4, 3, 0}, "Local error, message not taken, try again later", advised(err), reason}
+}
+
+// Reason is the kind of a refusal, by which refusals are counted.
+type Reason string
+
+// The reasons of refusals.
+const (
+	ReasonClient     Reason = "client"     // on no list
+	ReasonSender     Reason = "sender"     // not allowed, or not the user's own
+	ReasonNumber     Reason = "number"     // not allowed
+	ReasonQuota      Reason = "quota"      // max_jobs_per_sender, max_jobs_per_client
+	ReasonRelay      Reason = "relay"      // no application takes it, and it may not be forwarded
+	ReasonSyntax     Reason = "syntax"     // of an address
+	ReasonSize       Reason = "size"       // of the message
+	ReasonHeader     Reason = "header"     // too long
+	ReasonHops       Reason = "hops"       // max_hops
+	ReasonNewlines   Reason = "newlines"   // bare CR or LF
+	ReasonSpace      Reason = "space"      // min_free_space, or the disk is full
+	ReasonRecipients Reason = "recipients" // max_recipients
+	ReasonAuth       Reason = "auth"       // authentication required, or refused
+	ReasonLookup     Reason = "lookup"     // of the client's host name
+	ReasonSpool      Reason = "spool"      // any other error of the file system
+	ReasonForward    Reason = "forward"    // the forward server refused, or cannot be reached
+	ReasonTimeout    Reason = "timeout"    // the peer was too slow, or hung up in the middle
+	ReasonOther      Reason = "other"
+)
+
+var reasons = []Reason{
+	ReasonClient, ReasonSender, ReasonNumber, ReasonQuota, ReasonRelay, ReasonSyntax, ReasonSize, ReasonHeader, ReasonHops,
+	ReasonNewlines, ReasonSpace, ReasonRecipients, ReasonAuth, ReasonLookup, ReasonSpool, ReasonForward, ReasonTimeout, ReasonOther,
+}
+
+func (r Reason) orOther() Reason {
+	if !slices.Contains(reasons, r) {
+		return ReasonOther
+	}
+	return r
 }
 
 // Recipient is a recipient that was not refused.

@@ -49,6 +49,7 @@ type application struct {
 	layout      ctl.Layout
 	dearchive   *dearchive.Rules
 	wantsText   bool // some rule reads the item msg
+	counters    *appCounters
 }
 
 // target is one entry of transform other than txt.

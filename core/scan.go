@@ -23,7 +23,7 @@ var received = []byte("received:")
 func (m *messageScan) scan(p []byte, s *config.Settings) error {
 	m.size += int64(len(p))
 	if m.size > s.MaxMessageSize {
-		return &Reply{552, [3]int{5, 3, 4}, "Message size exceeds the limit", fmt.Errorf("max_message_size is %d", s.MaxMessageSize)}
+		return &Reply{552, [3]int{5, 3, 4}, "Message size exceeds the limit", fmt.Errorf("max_message_size is %d", s.MaxMessageSize), ReasonSize}
 	}
 	for !m.body && len(p) > 0 {
 		piece := p
@@ -34,7 +34,7 @@ func (m *messageScan) scan(p []byte, s *config.Settings) error {
 		p = p[len(piece):]
 		m.header += int64(len(piece))
 		if m.header > s.MaxHeaderSize {
-			return &Reply{552, [3]int{5, 3, 4}, "Message header size exceeds the limit", fmt.Errorf("max_header_size is %d", s.MaxHeaderSize)}
+			return &Reply{552, [3]int{5, 3, 4}, "Message header size exceeds the limit", fmt.Errorf("max_header_size is %d", s.MaxHeaderSize), ReasonHeader}
 		}
 		// Only as much of the line is kept as tells a Received field.
 		if room := len(received) - len(m.line); room > 0 {
@@ -48,7 +48,7 @@ func (m *messageScan) scan(p []byte, s *config.Settings) error {
 			m.body = true
 		case bytes.EqualFold(m.line, received):
 			if m.hops++; m.hops > s.MaxHops {
-				return &Reply{554, [3]int{5, 4, 6}, "Too many hops, this mail may be looping", fmt.Errorf("max_hops is %d", s.MaxHops)}
+				return &Reply{554, [3]int{5, 4, 6}, "Too many hops, this mail may be looping", fmt.Errorf("max_hops is %d", s.MaxHops), ReasonHops}
 			}
 		}
 		m.line = m.line[:0]

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"smtpreceiver/core/codepage"
 	"smtpreceiver/core/message"
@@ -19,7 +20,10 @@ import (
 // and is empty to them.
 const maxTemplateText = 1 << 20
 
-type stagedJob struct{ app, rcpt, name string }
+type stagedJob struct {
+	app        *application
+	rcpt, name string
+}
 
 // content is what one application makes of the message: shared by its jobs.
 type content struct {
@@ -40,11 +44,13 @@ func (t *Transaction) Stage(ctx context.Context) error {
 	if !t.Diverting() {
 		return nil
 	}
+	begun := time.Now()
 	t.batch = t.recv.spool.NewBatch()
 	if err := t.stage(ctx); err != nil {
 		t.Abort()
 		return AsReply(err)
 	}
+	t.staging = time.Since(begun)
 	return nil
 }
 
@@ -164,7 +170,7 @@ func (t *Transaction) stageJob(ctx context.Context, c *content, p plan) error {
 	if err := job.Control(control); err != nil {
 		return err
 	}
-	t.staged = append(t.staged, stagedJob{p.app.name, p.rcpt.Mailbox, job.Stem()})
+	t.staged = append(t.staged, stagedJob{p.app, p.rcpt.Mailbox, job.Stem()})
 	return nil
 }
 

@@ -21,10 +21,11 @@ import (
 
 // Client is the peer that hands in the mail.
 type Client struct {
-	Addr    netip.Addr
-	User    string // name it authenticated by; empty if it did not
-	Local   bool   // handed in by the local sendmail command; Addr is loopback
-	Session string // names the session in the log
+	Frontend Frontend
+	Addr     netip.Addr
+	User     string // name it authenticated by; empty if it did not
+	Local    bool   // handed in by the local sendmail command; Addr is loopback
+	Session  string // names the session in the log
 	// PassUnlisted lets recipients of a client on no list go on as ordinary
 	// mail instead of being refused (milter.on_unlisted_client: pass).
 	PassUnlisted bool
@@ -75,6 +76,9 @@ type Transaction struct {
 	unpacked []*dearchive.Files
 	staged   []stagedJob
 	queueID  string
+
+	outcome outcomes
+	staging time.Duration // what Stage took
 }
 
 // plan is a job to be made of the message.
@@ -101,7 +105,7 @@ func (r *Receiver) Begin(client Client) *Transaction {
 func (t *Transaction) Sender(address string, e Envelope) (mailbox string, err error) {
 	sender, err := match.ParseSender(address)
 	if err != nil {
-		t.senderErr = &Reply{501, [3]int{5, 1, 7}, "Bad sender address syntax", err}
+		t.senderErr = &Reply{501, [3]int{5, 1, 7}, "Bad sender address syntax", err, ReasonSyntax}
 		return "", t.senderErr
 	}
 	if t.senderErr = t.client.maySendAs(sender); t.senderErr != nil {
@@ -114,9 +118,10 @@ func (t *Transaction) Sender(address string, e Envelope) (mailbox string, err er
 // Recipient decides one recipient. The error is a *Reply. A recipient that
 // was given before gets the same verdict and no second job.
 func (t *Transaction) Recipient(ctx context.Context, address string, o RecipientOptions) (Recipient, error) {
+	t.outcome.rcpts++
 	rcpt, err := match.ParseRecipient(address)
 	if err != nil {
-		return Recipient{}, &Reply{501, [3]int{5, 1, 3}, "Bad recipient address syntax", err}
+		return Recipient{}, &Reply{501, [3]int{5, 1, 3}, "Bad recipient address syntax", err, ReasonSyntax}
 	}
 	out := Recipient{Verdict: Pass, Mailbox: rcpt.Mailbox, Typed: rcpt.Routeless}
 	d := t.decide(ctx, rcpt.Match)
@@ -136,7 +141,7 @@ func (t *Transaction) Recipient(ctx context.Context, address string, o Recipient
 		return out, nil
 	}
 	if len(t.plans) >= t.rules.settings.MaxRecipients {
-		return Recipient{}, &Reply{452, [3]int{4, 5, 3}, "Too many recipients", fmt.Errorf("max_recipients is %d", t.rules.settings.MaxRecipients)}
+		return Recipient{}, &Reply{452, [3]int{4, 5, 3}, "Too many recipients", fmt.Errorf("max_recipients is %d", t.rules.settings.MaxRecipients), ReasonRecipients}
 	}
 	if err := t.recv.space(t.rules, d.app.conf.OutputFolder); err != nil {
 		return Recipient{}, err
@@ -174,7 +179,7 @@ func (t *Transaction) count(app *application) error {
 			}
 			t.tickets = t.tickets[:before]
 			return &Reply{450, [3]int{4, 7, 1}, app.name + ": too many messages in an hour, try again later",
-				fmt.Errorf("applications.%s.%s is %d", app.name, q.key, q.limit)}
+				fmt.Errorf("applications.%s.%s is %d", app.name, q.key, q.limit), ReasonQuota}
 		}
 		t.tickets = append(t.tickets, ticket)
 	}
@@ -186,14 +191,14 @@ func (t *Transaction) count(app *application) error {
 // or authenticated. The error is a *Reply.
 func (t *Transaction) MayRelay(ctx context.Context, server bool) error {
 	if !server {
-		return &Reply{550, [3]int{5, 7, 1}, relayDenied, errors.New("no application takes the recipient, and forward_smtp_server is not set")}
+		return &Reply{550, [3]int{5, 7, 1}, relayDenied, errors.New("no application takes the recipient, and forward_smtp_server is not set"), ReasonRelay}
 	}
 	if t.relay == nil {
 		t.relay = &relayRight{}
 		if ok, err := t.client.on(ctx, t.rules.clients); err != nil {
-			t.relay.refusal = &Reply{450, [3]int{4, 4, 3}, "Client host name lookup failed, try again later", err}
+			t.relay.refusal = &Reply{450, [3]int{4, 4, 3}, "Client host name lookup failed, try again later", err, ReasonLookup}
 		} else if !ok {
-			t.relay.refusal = &Reply{550, [3]int{5, 7, 1}, relayDenied, errors.New("the client is not on the list clients")}
+			t.relay.refusal = &Reply{550, [3]int{5, 7, 1}, relayDenied, errors.New("the client is not on the list clients"), ReasonRelay}
 		}
 	}
 	if t.relay.refusal != nil {
@@ -209,6 +214,10 @@ func (t *Transaction) Diverting() bool { return len(t.plans) > 0 }
 // SetQueueID names the message as the MTA does, for the log.
 func (t *Transaction) SetQueueID(id string) { t.queueID = id }
 
+// maxLoggedData is how much received data one log line shows, in bytes before
+// escaping: longer lines are cut by syslog daemons.
+const maxLoggedData = 1024
+
 // Write takes the next piece of the raw message, CRLF line ends and no dot
 // stuffing. It holds the limits on header, size and hops; the error is a
 // *Reply. Where nothing is diverted the message is only measured, not kept.
@@ -216,8 +225,10 @@ func (t *Transaction) Write(p []byte) (int, error) {
 	if err := t.message.scan(p, t.rules.settings); err != nil {
 		return 0, err
 	}
-	if t.rules.settings.LogRcvData {
-		t.log(context.Background(), logging.LevelTrace, "data", "data", string(p))
+	if ctx := context.Background(); t.rules.settings.LogRcvData && t.recv.log.Enabled(ctx, logging.LevelTrace) {
+		for piece := range slices.Chunk(p, maxLoggedData) {
+			t.log(ctx, logging.LevelTrace, "data", "data", string(piece))
+		}
 	}
 	if !t.Diverting() {
 		return len(p), nil
@@ -245,12 +256,20 @@ func (t *Transaction) Commit(ctx context.Context) error {
 	if t.batch == nil {
 		return nil
 	}
+	begun := time.Now()
 	if err := t.batch.Commit(ctx); err != nil {
 		return AsReply(err)
 	}
+	t.recv.metrics.committed(t.staging + time.Since(begun))
 	t.batch, t.tickets = nil, nil
+	if t.outcome.forwarded {
+		t.ended(spooledAndForwarded)
+	} else {
+		t.ended(spooled)
+	}
 	for _, job := range t.staged {
-		t.log(ctx, slog.LevelInfo, "job", "app", job.app, "rcpt", job.rcpt, "job", job.name, "size", t.message.size, "status", "250", "took", t.took())
+		job.app.counters.job(t.message.size)
+		t.log(ctx, slog.LevelInfo, "job", "app", job.app.name, "rcpt", job.rcpt, "job", job.name, "size", t.message.size, "status", "250", "took", t.took())
 	}
 	return nil
 }
@@ -272,6 +291,7 @@ func (t *Transaction) Abort() {
 		t.batch = nil
 	}
 	t.release()
+	t.aborted()
 }
 
 func (t *Transaction) release() {
@@ -289,6 +309,7 @@ func (t *Transaction) release() {
 // Frontends call it with what they answer, so that one refusal is one line.
 func (t *Transaction) Refused(ctx context.Context, rcpt string, err error) {
 	reply := AsReply(err)
+	t.refusal(rcpt, reply)
 	level := slog.LevelInfo // the client's doing
 	if reply.Temporary() {
 		level = slog.LevelWarn // ours
@@ -302,6 +323,9 @@ func (t *Transaction) Refused(ctx context.Context, rcpt string, err error) {
 
 // Forwarded logs that the forward server took the message.
 func (t *Transaction) Forwarded(ctx context.Context, server, reply string, rcpts []string) {
+	if t.outcome.forwarded = true; !t.Diverting() {
+		t.ended(forwarded)
+	}
 	t.log(ctx, slog.LevelInfo, "forwarded", "rcpt", rcpts, "server", server, "size", t.message.size, "status", "250", "reply", reply, "took", t.took())
 }
 

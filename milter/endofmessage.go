@@ -19,10 +19,14 @@ func (s *session) EndOfMessage(m milter.Modifier) (resp *milter.Response, _ erro
 	defer s.reset()
 	switch {
 	case s.failed != nil:
+		if s.trx != nil {
+			s.trx.Answered(s.failed)
+		}
 		return response(s.failed), nil
 	case s.trx == nil:
 		return s.outOfOrder("end of message"), nil
 	case !s.trx.Diverting():
+		s.trx.Answered(nil)
 		return milter.RespAccept, nil
 	}
 	s.trx.SetQueueID(m.Get(milter.MacroQueueId))
@@ -56,7 +60,7 @@ func (s *session) take(m milter.Modifier) error {
 		err = s.patiently(m, cancel, func() error { return s.trx.Commit(ctx) })
 	}
 	if cause := context.Cause(ctx); err != nil && cause != nil {
-		return &core.Reply{Code: 451, Enhanced: [3]int{4, 4, 2}, Text: "Connection lost, try again later", Cause: cause}
+		return &core.Reply{Code: 451, Enhanced: [3]int{4, 4, 2}, Text: "Connection lost, try again later", Cause: cause, Reason: core.ReasonTimeout}
 	}
 	return err
 }

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"smtpreceiver/core"
 )
 
 // guardListener guards every connection that it accepts. It goes on after an Accept error that passes, such as too many
@@ -17,6 +19,8 @@ type guardListener struct {
 	// timeout is how long the MTA may take for its next command; nil: for ever.
 	timeout     func() time.Duration
 	connections *connections // those that it accepted and that are open
+	count       *core.Connections
+	pinger      *core.Pinger
 }
 
 // Pauses after an Accept error that passes.
@@ -32,9 +36,17 @@ func (l *guardListener) Accept() (net.Conn, error) {
 		if err == nil {
 			g := guard(c)
 			g.timeout = l.timeout
-			g.onClose = func() { l.connections.remove(g) }
+			g.onClose = func() {
+				l.connections.remove(g)
+				l.count.Closed()
+			}
 			l.connections.add(g)
+			l.count.Opened()
 			return g, nil
+		}
+		if l.pinger.Answers(err) {
+			pause = minAcceptPause / 2
+			continue
 		}
 		if !passes(err) {
 			return nil, err

@@ -31,18 +31,20 @@ type Server struct {
 	options       atomic.Pointer[Options]
 	milter        *milter.Server
 	connections   connections
+	count         *core.Connections
 	progressEvery time.Duration
 
 	ctx      context.Context // ends when Shutdown waits no longer
 	stop     context.CancelFunc
 	mu       sync.Mutex
+	pingers  []*core.Pinger
 	draining bool
 	running  sync.WaitGroup // messages
 }
 
 // NewServer makes a server that hands its mail to r.
 func NewServer(r *core.Receiver, o Options, log *slog.Logger) *Server {
-	s := &Server{receiver: r, log: log, progressEvery: progressEvery}
+	s := &Server{receiver: r, log: log, count: r.Metrics().Connections(core.Milter), progressEvery: progressEvery}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.options.Store(&o)
 	s.milter = milter.NewServer(
@@ -79,8 +81,12 @@ func (s *Server) Reload(o Options) { s.options.Store(&o) }
 // Serve accepts connections on l until Shutdown, which closes l and makes it
 // return nil.
 func (s *Server) Serve(l net.Listener) error {
+	pinger := core.NewPinger(l)
+	s.mu.Lock()
+	s.pingers = append(s.pingers, pinger)
+	s.mu.Unlock()
 	err := s.milter.Serve(&guardListener{
-		Listener: l, log: s.log, connections: &s.connections,
+		Listener: l, log: s.log, connections: &s.connections, pinger: pinger, count: s.count,
 		timeout: func() time.Duration { return s.options.Load().Timeout },
 	})
 	if errors.Is(err, milter.ErrServerClosed) { // before it had begun
@@ -89,6 +95,23 @@ func (s *Server) Serve(l net.Listener) error {
 	}
 	return err
 }
+
+// Ping asks each accept loop whether it still goes round. It fails at the end
+// of ctx.
+func (s *Server) Ping(ctx context.Context) error {
+	s.mu.Lock()
+	pingers := s.pingers
+	s.mu.Unlock()
+	for _, p := range pingers {
+		if err := p.Ping(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Ready is nil: a milter needs no other server.
+func (s *Server) Ready(context.Context) error { return nil }
 
 // Shutdown accepts no more connections, waits until the running messages have
 // ended or ctx is done, and closes what is left: the MTA answers 451 to what it

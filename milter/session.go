@@ -29,7 +29,7 @@ var _ milter.Milter = (*session)(nil)
 
 func (s *session) NewConnection(milter.Modifier) error {
 	s.reset()
-	s.client = core.Client{Session: core.NewSessionID()}
+	s.client = core.Client{Frontend: core.Milter, Session: core.NewSessionID()}
 	return nil
 }
 
@@ -98,6 +98,7 @@ func (s *session) Data(m milter.Modifier) (resp *milter.Response, _ error) {
 	case s.trx == nil:
 		return s.outOfOrder("DATA"), nil
 	case !s.trx.Diverting() && s.failed == nil:
+		s.trx.Answered(nil)
 		s.reset()
 		return milter.RespAccept, nil
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/d--j/go-milter"
 
 	"smtpreceiver/contrib/mtatest"
+	"smtpreceiver/core"
 )
 
 // The frames of a message, as an MTA sends them.
@@ -308,15 +309,15 @@ func TestNegotiation(t *testing.T) {
 }
 
 // TestPanic: a panic in a callback is a tempfail of that message; the process and its connections go on. A server
-// without a receiver panics whenever it needs it.
+// whose receiver was not opened panics whenever it needs it.
 func TestPanic(t *testing.T) {
 	t.Parallel()
 	log := new(mtatest.Log)
-	g := &gate{Server: NewServer(nil, Options{Timeout: time.Minute}, slog.New(slog.NewTextHandler(log, nil))), dir: t.TempDir()}
+	g := &gate{Server: NewServer(new(core.Receiver), Options{Timeout: time.Minute}, slog.New(slog.NewTextHandler(log, nil))), dir: t.TempDir()}
 	g.serve(t, "inet:127.0.0.1:0")
 	bystander := g.dial(t)
 	ask(t, bystander, negotiation)
-	if got, want := talk(t, g, connect, mailFrom, faxRcpt, okRcpt, data, content, end, abort, mailFrom, okRcpt), "t t t y451 4.3.0 t"; got != want {
+	if got, want := talk(t, g, connect, mailFrom, faxRcpt, okRcpt, data, content, end, abort, mailFrom, okRcpt), "t t c y451 4.3.0 t"; got != want {
 		t.Errorf("answers %q, want %q", got, want)
 	}
 	if got := ask(t, bystander, connect+data); got != "t" {

@@ -21,12 +21,12 @@ var _ smtp.AuthSession = (*session)(nil)
 
 // Refusals of AUTH (RFC 4954 sections 4 and 6).
 var (
-	errNoAuth        = &core.Reply{Code: 502, Enhanced: [3]int{5, 5, 1}, Text: "Authentication is not available"}
-	errAuthClear     = &core.Reply{Code: 538, Enhanced: [3]int{5, 7, 11}, Text: "Encryption required for authentication"}
-	errAuthLate      = &core.Reply{Code: 503, Enhanced: [3]int{5, 5, 1}, Text: "AUTH is not permitted in a mail transaction"}
-	errAuthMechanism = &core.Reply{Code: 504, Enhanced: [3]int{5, 5, 4}, Text: "Authentication mechanism is not supported"}
-	errAuthIdentity  = &core.Reply{Code: 535, Enhanced: [3]int{5, 7, 8}, Text: "Authorization identity is not the user name"}
-	errAuthResponse  = &core.Reply{Code: 501, Enhanced: [3]int{5, 5, 2}, Text: "Authentication response is malformed"}
+	errNoAuth        = &core.Reply{Code: 502, Enhanced: [3]int{5, 5, 1}, Text: "Authentication is not available", Reason: core.ReasonAuth}
+	errAuthClear     = &core.Reply{Code: 538, Enhanced: [3]int{5, 7, 11}, Text: "Encryption required for authentication", Reason: core.ReasonAuth}
+	errAuthLate      = &core.Reply{Code: 503, Enhanced: [3]int{5, 5, 1}, Text: "AUTH is not permitted in a mail transaction", Reason: core.ReasonAuth}
+	errAuthMechanism = &core.Reply{Code: 504, Enhanced: [3]int{5, 5, 4}, Text: "Authentication mechanism is not supported", Reason: core.ReasonAuth}
+	errAuthIdentity  = &core.Reply{Code: 535, Enhanced: [3]int{5, 7, 8}, Text: "Authorization identity is not the user name", Reason: core.ReasonAuth}
+	errAuthResponse  = &core.Reply{Code: 501, Enhanced: [3]int{5, 5, 2}, Text: "Authentication response is malformed", Reason: core.ReasonAuth}
 )
 
 // AuthMechanisms is what EHLO announces: only what works now.
@@ -85,6 +85,7 @@ func (s *session) authRefused(user string, err error) error {
 	if reply.Temporary() {
 		level = slog.LevelWarn
 	}
+	s.server.receiver.Metrics().Refusal(reply.Reason)
 	who := []any{"session", s.client.Session, "client", s.client.Addr.String(), "user", user[:min(len(user), maxLoggedUser)]}
 	s.server.log.Log(context.Background(), level, "authentication refused", append(who, reply.Attrs()...)...)
 	if reply.Code == 421 {

@@ -35,6 +35,7 @@ type forwarder struct {
 	port     int      // for servers without one
 	hello    string   // our name in EHLO
 	tls      forwardTLS
+	reached  reachability
 	roots    *x509.CertPool // nil: the system's
 	username string         // empty: no AUTH
 	password string
@@ -79,12 +80,9 @@ func (f *forwarder) openServer(ctx context.Context, server string) (*relay, erro
 }
 
 func (f *forwarder) connect(ctx context.Context, server string, mode forwardTLS) (_ *relay, err error) {
-	host, port, err := net.SplitHostPort(server)
-	if err != nil {
-		host, port = trimBrackets(server), strconv.Itoa(f.port)
-	}
+	host, address := f.address(server)
 	dialer := net.Dialer{Timeout: f.timeout}
-	dialed, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(host, port))
+	dialed, err := dialer.DialContext(ctx, "tcp", address)
 	if err != nil {
 		return nil, err
 	}
@@ -120,6 +118,15 @@ func (f *forwarder) connect(ctx context.Context, server string, mode forwardTLS)
 	}
 	utf8, _ := client.Extension("SMTPUTF8")
 	return &relay{server: server, client: client, conn: dialed, utf8: utf8}, nil
+}
+
+// address is where a server is, and its host name.
+func (f *forwarder) address(server string) (host, address string) {
+	host, port, err := net.SplitHostPort(server)
+	if err != nil {
+		host, port = trimBrackets(server), strconv.Itoa(f.port)
+	}
+	return host, net.JoinHostPort(host, port)
 }
 
 // login authenticates if it was asked for; the password goes through TLS or

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"smtpreceiver/core"
 )
 
 const (
@@ -39,6 +41,7 @@ type wireOptions struct {
 	// is then the one that it names. nil: from none.
 	proxy func(context.Context, netip.Addr) (bool, error)
 	log   *slog.Logger
+	count *core.Connections
 }
 
 // listener serves as many connections at once as there are slots, answers the
@@ -46,6 +49,7 @@ type wireOptions struct {
 type listener struct {
 	net.Listener
 	opts     atomic.Pointer[wireOptions]
+	pinger   *core.Pinger
 	ready    chan net.Conn
 	arrivals *clientPlaces
 	goodbyes chan struct{}
@@ -62,6 +66,7 @@ type listener struct {
 func newListener(inner net.Listener, o wireOptions) *listener {
 	l := &listener{
 		Listener: inner,
+		pinger:   core.NewPinger(unwrapped(inner)),
 		ready:    make(chan net.Conn),
 		arrivals: newClientPlaces(maxArrivals),
 		goodbyes: make(chan struct{}, maxGoodbyes),
@@ -71,6 +76,17 @@ func newListener(inner net.Listener, o wireOptions) *listener {
 	l.ctx, l.stop = context.WithCancel(context.Background())
 	l.opts.Store(&o)
 	go l.run()
+	return l
+}
+
+// unwrapped is the listener that the system knows.
+func unwrapped(l net.Listener) net.Listener {
+	switch w := l.(type) {
+	case tlsListener:
+		return w.Listener
+	case lmtpListener:
+		return w.Listener
+	}
 	return l
 }
 
@@ -105,6 +121,7 @@ func (l *listener) run() {
 			l.place(c)
 		case l.ctx.Err() != nil || errors.Is(err, net.ErrClosed):
 			return
+		case l.pinger.Answers(err):
 		default: // out of file descriptors, say: it passes
 			l.opts.Load().log.Error("accepting connections failed; trying again", "listener", l.Addr().String(), "err", err, "delay", delay)
 			select {
@@ -121,7 +138,7 @@ func (l *listener) run() {
 func (l *listener) place(c net.Conn) {
 	o, peer := l.opts.Load(), remoteAddr(c)
 	if !l.arrivals.take(peer) {
-		l.sendAway(c, o, "421 4.7.0 "+o.host+" too many connections from your address, try again later")
+		l.sendAway(c, o, core.AwayPerClient)
 		return
 	}
 	go func() {
@@ -143,25 +160,27 @@ func (l *listener) place(c net.Conn) {
 func (l *listener) welcome(c net.Conn, o *wireOptions) *conn {
 	client, err := o.unproxied(l.ctx, c)
 	if err != nil {
+		o.count.Refused(core.AwayProxy)
 		o.log.Warn("PROXY protocol", "client", c.RemoteAddr().String(), "error", err.Error())
 		c.Close()
 		return nil
 	}
 	c = client
 	if refusal := l.refusal(c, o); refusal != "" {
+		o.count.Refused(core.AwayUnlisted)
 		l.goodbye(c, o, refusal)
 		return nil
 	}
 	select {
 	case o.slots <- struct{}{}:
 	default:
-		l.sendAway(c, o, "421 4.3.2 "+o.host+" too many connections, try again later")
+		l.sendAway(c, o, core.AwayThreadNum)
 		return nil
 	}
 	addr := remoteAddr(c)
 	if !o.clients.take(addr) {
 		<-o.slots
-		l.sendAway(c, o, "421 4.7.0 "+o.host+" too many connections from your address, try again later")
+		l.sendAway(c, o, core.AwayPerClient)
 		return nil
 	}
 	var w *conn
@@ -172,16 +191,23 @@ func (l *listener) welcome(c net.Conn, o *wireOptions) *conn {
 	w = newConn(c, o, func() {
 		free()
 		l.forget(w)
+		o.count.Closed()
 	})
 	w.onQuit = free
 	l.mu.Lock()
 	l.conns[w] = struct{}{}
 	l.mu.Unlock()
+	o.count.Opened()
 	return w
 }
 
 // sendAway is goodbye for a client that there is no place for.
-func (l *listener) sendAway(c net.Conn, o *wireOptions, reply string) {
+func (l *listener) sendAway(c net.Conn, o *wireOptions, why core.SentAway) {
+	o.count.Refused(why)
+	reply := "421 4.3.2 " + o.host + " too many connections, try again later"
+	if why == core.AwayPerClient {
+		reply = "421 4.7.0 " + o.host + " too many connections from your address, try again later"
+	}
 	o.log.Warn("too many connections; client sent away", "client", c.RemoteAddr().String(), "reply", reply)
 	l.goodbye(c, o, reply)
 }

@@ -87,12 +87,13 @@ func (s *Server) engine(g *generation) *smtp.Server {
 func (s *Server) wireOptions(g *generation, l net.Listener) wireOptions {
 	o := wireOptions{
 		host: g.options.Hostname, idle: g.options.SocketTimeout, transaction: g.options.TransactionTimeout,
-		slots: g.slots, clients: g.clients, admit: s.admit, log: s.log,
+		slots: g.slots, clients: g.clients, admit: s.admit, log: s.log, count: s.receiver.Metrics().Connections(core.SMTP),
 	}
 	switch l.(type) {
 	case tlsListener:
 		o.implicitTLS, o.proxy = true, s.receiver.Proxy
 	case lmtpListener:
+		o.count = s.receiver.Metrics().Connections(core.LMTP)
 		if isLocal(l) {
 			o.local, o.admit = true, nil
 		}
@@ -109,6 +110,7 @@ func (s *Server) admit(ctx context.Context, client netip.Addr) (refusal string) 
 		return ""
 	}
 	r := core.AsReply(err)
+	s.receiver.Metrics().Refusal(r.Reason)
 	s.log.Info("refused", append([]any{"client", client.String()}, r.Attrs()...)...)
 	return fmt.Sprintf("%d %s %s", r.Code, r.Status(), r.Text)
 }
@@ -151,6 +153,20 @@ func (s *Server) Reload(o Options) {
 		l.configure(s.wireOptions(g, l.Listener))
 	}
 	close(old.over)
+}
+
+// Ping asks each accept loop whether it still goes round. It fails at the end
+// of ctx.
+func (s *Server) Ping(ctx context.Context) error {
+	s.mu.Lock()
+	listeners := s.listeners
+	s.mu.Unlock()
+	for _, l := range listeners {
+		if err := l.pinger.Ping(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Shutdown accepts no more connections, lets running transactions finish until

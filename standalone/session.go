@@ -46,10 +46,18 @@ func (s *Server) session(g *generation, c *smtp.Conn) (*session, error) {
 		server: s, gen: g, smtp: c, wire: w, lmtp: c.Server().LMTP,
 		client: core.Client{Addr: remoteAddr(w), Session: core.NewSessionID(), OwnSender: g.options.Auth.SenderMustMatch},
 	}
+	n.client.Frontend = frontendOf(n.lmtp)
 	if w.opts.local {
 		n.client.Addr, n.client.Local = localhost, true
 	}
 	return n, nil
+}
+
+func frontendOf(lmtp bool) core.Frontend {
+	if lmtp {
+		return core.LMTP
+	}
+	return core.SMTP
 }
 
 func remoteAddr(c net.Conn) netip.Addr {
@@ -74,12 +82,12 @@ func smtpError(err error) *smtp.SMTPError {
 var (
 	errNested   = &smtp.SMTPError{Code: 503, EnhancedCode: smtp.EnhancedCode{5, 5, 1}, Message: "Nested MAIL command"}
 	errDraining = &smtp.SMTPError{Code: 421, EnhancedCode: smtp.EnhancedCode{4, 3, 2}, Message: "Shutting down, try again later"}
-	errTooLarge = &core.Reply{Code: 552, Enhanced: [3]int{5, 3, 4}, Text: "Message size exceeds the limit"}
-	errBare     = &core.Reply{Code: 550, Enhanced: [3]int{5, 5, 2}, Text: "Message has a bare CR or LF; lines must end in CRLF", Cause: errors.New("bare_newlines is reject")}
+	errTooLarge = &core.Reply{Code: 552, Enhanced: [3]int{5, 3, 4}, Text: "Message size exceeds the limit", Reason: core.ReasonSize}
+	errBare     = &core.Reply{Code: 550, Enhanced: [3]int{5, 5, 2}, Text: "Message has a bare CR or LF; lines must end in CRLF", Cause: errors.New("bare_newlines is reject"), Reason: core.ReasonNewlines}
 	// errGone answers what comes for a transaction that has failed: go-smtp may
 	// still start Data of a BDAT message that RSET has ended meanwhile.
 	errGone = &core.Reply{Code: 451, Enhanced: [3]int{4, 5, 1}, Text: "The mail transaction has ended, start again"}
-	errLost = &core.Reply{Code: 451, Enhanced: [3]int{4, 4, 2}, Text: "Message incomplete, try again"}
+	errLost = &core.Reply{Code: 451, Enhanced: [3]int{4, 4, 2}, Text: "Message incomplete, try again", Reason: core.ReasonTimeout}
 )
 
 // Mail begins a transaction.
@@ -266,7 +274,7 @@ func (s *session) whole(err error) error {
 	case errors.As(err, &limit), errors.As(err, &own):
 		return err
 	case err != nil:
-		return &core.Reply{Code: errLost.Code, Enhanced: errLost.Enhanced, Text: errLost.Text, Cause: err}
+		return &core.Reply{Code: errLost.Code, Enhanced: errLost.Enhanced, Text: errLost.Text, Cause: err, Reason: errLost.Reason}
 	case s.wire.bareNewline() && !s.gen.options.BareNewlines:
 		return errBare
 	}

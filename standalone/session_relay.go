@@ -88,6 +88,8 @@ func (c *checked) Read(p []byte) (int, error) {
 // forward sends the message to the forward server, a Received field of ours in
 // front, and returns its reply.
 func (s *session) forward(ctx context.Context, message io.Reader) (*smtp.SMTPError, error) {
+	begun := time.Now()
+	defer func() { s.server.receiver.Metrics().Forward(time.Since(begun)) }()
 	w, err := s.relay.Data(ctx)
 	if err != nil {
 		return nil, s.relayFailed(err)
@@ -134,8 +136,13 @@ func asReply(err error) error {
 	}
 	reply := &core.Reply{Code: e.Code, Enhanced: [3]int(e.EnhancedCode), Text: e.Message}
 	var forward *forwardError
-	if errors.As(err, &forward) {
-		reply.Cause = forward
+	switch {
+	case errors.As(err, &forward):
+		reply.Cause, reply.Reason = forward, core.ReasonForward
+	case reply.Enhanced == errTooLarge.Enhanced:
+		reply.Reason = core.ReasonSize
+	case reply.Enhanced == errLost.Enhanced:
+		reply.Reason = core.ReasonTimeout
 	}
 	return reply
 }

@@ -1,0 +1,255 @@
+package core
+
+import (
+	"runtime"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
+
+// Metrics counts what the program does. No label has a value that a client
+// could choose: they are constants of the program and names of applications.
+// The children of each label are made beforehand, so that an event is one
+// atomic addition. A nil Metrics counts nothing.
+type Metrics struct {
+	registry    *prometheus.Registry
+	messages    map[Frontend]map[outcome]prometheus.Counter
+	refusals    map[Reason]prometheus.Counter
+	logins      map[loginResult]prometheus.Counter
+	connections map[Frontend]*Connections
+	refused     map[SentAway]prometheus.Counter
+
+	jobs, jobBytes, templateErrors *prometheus.CounterVec
+
+	forward, commit        prometheus.Histogram
+	reloadOK, reloadedTime prometheus.Gauge
+}
+
+// Frontend is the way by which mail comes in.
+type Frontend string
+
+// The frontends.
+const (
+	SMTP   Frontend = "smtp"
+	LMTP   Frontend = "lmtp"
+	Milter Frontend = "milter"
+)
+
+// outcome is what became of a message.
+type outcome string
+
+const (
+	spooled             outcome = "spooled"
+	forwarded           outcome = "forwarded"
+	spooledAndForwarded outcome = "spooled_and_forwarded"
+	passed              outcome = "passed" // the milter left it to the MTA
+	refusedForGood      outcome = "refused"
+	failedForNow        outcome = "failed"
+)
+
+// loginResult is what came of an AUTH.
+type loginResult string
+
+const (
+	loginOK          loginResult = "ok"
+	loginBad         loginResult = "bad"
+	loginLocked      loginResult = "locked"
+	loginUnavailable loginResult = "unavailable"
+)
+
+// SentAway is why a connection was not served.
+type SentAway string
+
+// Why a connection was not served.
+const (
+	AwayThreadNum SentAway = "thread_num"
+	AwayPerClient SentAway = "per_client"
+	AwayUnlisted  SentAway = "unlisted"
+	AwayProxy     SentAway = "proxy"
+)
+
+const namespace = "smtpreceiver"
+
+// newMetrics makes all metrics, at zero, in a registry of their own.
+func newMetrics() *Metrics {
+	m := &Metrics{registry: prometheus.NewRegistry()}
+	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	make := promauto.With(m.registry)
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return make.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
+	}
+	gauge := func(name, help string) prometheus.GaugeOpts {
+		return prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help}
+	}
+	seconds := func(name, help string, buckets ...float64) prometheus.Histogram {
+		return make.NewHistogram(prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help, Buckets: buckets})
+	}
+
+	messages := counter("messages_total", "Messages by what became of them: refused is for good (5xx), failed for now (4xx), passed is left to the mail server by the milter.", "frontend", "outcome")
+	m.messages = map[Frontend]map[outcome]prometheus.Counter{}
+	for _, f := range []Frontend{SMTP, LMTP, Milter} {
+		m.messages[f] = children(messages.MustCurryWith(prometheus.Labels{"frontend": string(f)}),
+			spooled, forwarded, spooledAndForwarded, passed, refusedForGood, failedForNow)
+	}
+	m.refusals = children(counter("refusals_total", "Refusals of clients, recipients and messages; each is a line in the log with the same word at refusal.", "reason"), reasons...)
+	m.logins = children(counter("logins_total", "Logins of clients (AUTH).", "result"), loginOK, loginBad, loginLocked, loginUnavailable)
+	m.jobs = counter("jobs_total", "Jobs made.", "app")
+	m.jobBytes = counter("job_bytes_total", "Bytes of the messages that the jobs were made of.", "app")
+	m.templateErrors = counter("template_errors_total", "Templates of transform that failed.", "app")
+
+	m.forward = seconds("forward_duration_seconds", "Handing a message to the forward server: from DATA to its answer. Where nothing is spooled the client is still sending meanwhile.",
+		.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300)
+	m.commit = seconds("commit_duration_seconds", "Making the jobs of a message, until all are on disk and visible.",
+		.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30)
+
+	open := make.NewGaugeVec(gauge("connections", "Connections being served."), []string{"frontend"})
+	opened := counter("connections_total", "Connections served.", "frontend")
+	m.refused = children(counter("connections_refused_total", "Connections not served: all thread_num places taken, too many of one client, client on no list, or bad PROXY header.", "reason"),
+		AwayThreadNum, AwayPerClient, AwayUnlisted, AwayProxy)
+	m.connections = map[Frontend]*Connections{}
+	for _, f := range []Frontend{SMTP, LMTP, Milter} {
+		m.connections[f] = &Connections{open.WithLabelValues(string(f)), opened.WithLabelValues(string(f)), m.refused}
+	}
+	m.reloadOK = make.NewGauge(gauge("config_last_reload_success", "1 if the configuration file was fit for use when it was last read."))
+	m.reloadedTime = make.NewGauge(gauge("config_last_reload_timestamp_seconds", "When the configuration was last read and put into force."))
+	m.Reloaded(nil)
+	return m
+}
+
+// children resolves the values of a vector's one label.
+func children[K ~string](v *prometheus.CounterVec, values ...K) map[K]prometheus.Counter {
+	all := make(map[K]prometheus.Counter)
+	for _, value := range values {
+		all[value] = v.WithLabelValues(string(value))
+	}
+	return all
+}
+
+// Registry is where the metrics are gathered from, and others may be added.
+func (m *Metrics) Registry() *prometheus.Registry { return m.registry }
+
+// Build says which program it is; service is standalone or milter.
+func (m *Metrics) Build(version, service string) {
+	promauto.With(m.registry).NewGauge(prometheus.GaugeOpts{
+		Namespace: namespace, Name: "build_info", Help: "The program, always 1.",
+		ConstLabels: prometheus.Labels{"version": version, "go_version": runtime.Version(), "frontend": service},
+	}).Set(1)
+}
+
+// LogMessages adds the numbers of log lines of the levels E and W.
+func (m *Metrics) LogMessages(count func(letter string) uint64) {
+	for letter, level := range map[string]string{"E": "error", "W": "warning"} {
+		promauto.With(m.registry).NewCounterFunc(prometheus.CounterOpts{
+			Namespace: namespace, Name: "log_messages_total", Help: "Log lines of the levels E and W, whether they are written anywhere or not.",
+			ConstLabels: prometheus.Labels{"level": level},
+		}, func() float64 { return float64(count(letter)) })
+	}
+}
+
+// Reloaded counts a reload of the configuration by its error.
+func (m *Metrics) Reloaded(err error) {
+	if err != nil {
+		m.reloadOK.Set(0)
+		return
+	}
+	m.reloadOK.Set(1)
+	m.reloadedTime.SetToCurrentTime()
+}
+
+// Forward counts the handing over of one message to the forward server.
+func (m *Metrics) Forward(took time.Duration) {
+	if m != nil {
+		m.forward.Observe(took.Seconds())
+	}
+}
+
+// Connections counts those of a frontend.
+func (m *Metrics) Connections(f Frontend) *Connections {
+	if m == nil {
+		return nil
+	}
+	return m.connections[f]
+}
+
+func (m *Metrics) message(f Frontend, o outcome) {
+	if m == nil {
+		return
+	}
+	if c := m.messages[f][o]; c != nil {
+		c.Inc()
+	}
+}
+
+// Refusal counts one that no Transaction logs.
+func (m *Metrics) Refusal(r Reason) {
+	if m != nil {
+		m.refusals[r.orOther()].Inc()
+	}
+}
+
+func (m *Metrics) login(r loginResult) {
+	if m != nil {
+		m.logins[r].Inc()
+	}
+}
+
+func (m *Metrics) committed(took time.Duration) {
+	if m != nil {
+		m.commit.Observe(took.Seconds())
+	}
+}
+
+// Connections counts the connections of one frontend. A nil one counts
+// nothing.
+type Connections struct {
+	open    prometheus.Gauge
+	opened  prometheus.Counter
+	refused map[SentAway]prometheus.Counter
+}
+
+// Opened counts a connection that is served from now on.
+func (c *Connections) Opened() {
+	if c != nil {
+		c.open.Inc()
+		c.opened.Inc()
+	}
+}
+
+// Closed counts the end of one that was Opened.
+func (c *Connections) Closed() {
+	if c != nil {
+		c.open.Dec()
+	}
+}
+
+// Refused counts one that is not served.
+func (c *Connections) Refused(why SentAway) {
+	if c != nil {
+		c.refused[why].Inc()
+	}
+}
+
+// appCounters are those of one application. A nil one counts nothing.
+type appCounters struct{ jobs, bytes, templateErrors prometheus.Counter }
+
+func (m *Metrics) app(name string) *appCounters {
+	if m == nil {
+		return nil
+	}
+	return &appCounters{m.jobs.WithLabelValues(name), m.jobBytes.WithLabelValues(name), m.templateErrors.WithLabelValues(name)}
+}
+
+func (c *appCounters) job(bytes int64) {
+	if c != nil {
+		c.jobs.Inc()
+		c.bytes.Add(float64(bytes))
+	}
+}
+
+func (c *appCounters) templateError() {
+	if c != nil {
+		c.templateErrors.Inc()
+	}
+}

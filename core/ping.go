@@ -1,0 +1,70 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+// Pinger finds out whether an accept loop still goes round: it lets the Accept
+// in which the loop waits time out, and the loop says that it has noticed.
+// Unlike a connection to ourselves that takes no place and leaves no trace.
+type Pinger struct {
+	listener interface {
+		net.Listener
+		SetDeadline(time.Time) error
+	}
+	noticed chan struct{}
+	one     sync.Mutex // ping at a time
+}
+
+// NewPinger is for the accept loop of l, which must be a TCP or Unix listener
+// or embed one.
+func NewPinger(l net.Listener) *Pinger {
+	p := &Pinger{noticed: make(chan struct{}, 1)}
+	p.listener, _ = l.(interface {
+		net.Listener
+		SetDeadline(time.Time) error
+	})
+	return p
+}
+
+// Answers is for the loop: it says whether err, of Accept, is only a ping, and
+// answers that.
+func (p *Pinger) Answers(err error) bool {
+	if p == nil || p.listener == nil || !errors.Is(err, os.ErrDeadlineExceeded) {
+		return false
+	}
+	p.listener.SetDeadline(time.Time{}) // fails for a closed listener, as the next Accept does
+	select {
+	case p.noticed <- struct{}{}:
+	default:
+	}
+	return true
+}
+
+// Ping returns when the loop has answered, or with an error at the end of ctx.
+func (p *Pinger) Ping(ctx context.Context) error {
+	if p.listener == nil {
+		return nil // of a kind that cannot be asked
+	}
+	p.one.Lock()
+	defer p.one.Unlock()
+	select {
+	case <-p.noticed: // an answer that the one before did not wait for
+	default:
+	}
+	if err := p.listener.SetDeadline(time.Unix(1, 0)); err != nil {
+		return fmt.Errorf("listener %s: %w", p.listener.Addr(), err)
+	}
+	select {
+	case <-p.noticed:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("listener %s: no longer accepting connections: %w", p.listener.Addr(), ctx.Err())
+	}
+}

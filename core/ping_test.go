@@ -1,0 +1,74 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"net"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+)
+
+// TestPing: an accept loop answers as long as it goes round, and goes on
+// accepting.
+func TestPing(t *testing.T) {
+	t.Parallel()
+	for network, address := range map[string]string{"tcp": "127.0.0.1:0", "unix": filepath.Join(t.TempDir(), "s")} {
+		l, err := net.Listen(network, address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := NewPinger(l)
+		accepted, stuck := make(chan net.Conn), make(chan struct{})
+		go func() {
+			defer close(accepted)
+			for {
+				c, err := l.Accept()
+				if p.Answers(err) {
+					continue
+				}
+				if err != nil {
+					return
+				}
+				accepted <- c
+				<-stuck
+			}
+		}()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		var all sync.WaitGroup
+		for range 10 {
+			all.Go(func() {
+				if err := p.Ping(ctx); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		dialed, err := net.Dial(network, l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := <-accepted
+		if c == nil {
+			t.Fatalf("%s: nothing accepted after the pings", network)
+		}
+		short, done := context.WithTimeout(ctx, 20*time.Millisecond)
+		if err := p.Ping(short); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: a loop that stands still: %v", network, err)
+		}
+		done()
+		close(stuck)
+		if err := p.Ping(ctx); err != nil {
+			t.Errorf("%s: the loop goes on: %v", network, err)
+		}
+		dialed.Close()
+		c.Close()
+		l.Close()
+		<-accepted
+		if err := p.Ping(ctx); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("%s: closed: %v", network, err)
+		}
+	}
+}
