@@ -4,23 +4,29 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"maps"
 	"sync"
 )
 
-// eventHandler formats an event and hands it over with its letter to the
-// system's log, which adds time and severity itself. Handlers
-// made from one share its line, and so its lock.
+// eventHandler formats an event and hands it over with its letter to a log
+// that adds time and severity itself. Handlers made from one share its line,
+// and so its lock.
 type eventHandler struct {
-	send   func(letter, line string) error
+	send   func(letter, line string, fields map[string]string) error
 	mu     *sync.Mutex
 	line   *bytes.Buffer
 	format slog.Handler
+	fields map[string]string // of the attributes so far; nil: the log has none
+	group  string            // what the names of further ones begin with
 }
 
 func newEventHandler(send func(letter, line string) error) *eventHandler {
 	line := new(bytes.Buffer)
 	format := slog.NewTextHandler(line, &slog.HandlerOptions{Level: LevelTrace, ReplaceAttr: withoutTime})
-	return &eventHandler{send: send, mu: new(sync.Mutex), line: line, format: format}
+	return &eventHandler{
+		send: func(letter, line string, _ map[string]string) error { return send(letter, line) },
+		mu:   new(sync.Mutex), line: line, format: format,
+	}
 }
 
 func withoutTime(groups []string, a slog.Attr) slog.Attr {
@@ -39,17 +45,30 @@ func (h *eventHandler) Handle(ctx context.Context, r slog.Record) error {
 	if err := h.format.Handle(ctx, r); err != nil {
 		return err
 	}
-	return h.send(letter(r.Level), h.line.String())
+	fields := maps.Clone(h.fields)
+	if fields != nil {
+		r.Attrs(func(a slog.Attr) bool {
+			addField(fields, h.group, a)
+			return true
+		})
+	}
+	return h.send(letter(r.Level), h.line.String(), fields)
 }
 
 func (h *eventHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	c := *h
 	c.format = h.format.WithAttrs(attrs)
+	if c.fields = maps.Clone(h.fields); c.fields != nil {
+		for _, a := range attrs {
+			addField(c.fields, h.group, a)
+		}
+	}
 	return &c
 }
 
 func (h *eventHandler) WithGroup(name string) slog.Handler {
 	c := *h
 	c.format = h.format.WithGroup(name)
+	c.group += name + "_"
 	return &c
 }

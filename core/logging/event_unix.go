@@ -8,9 +8,9 @@ import (
 )
 
 // openEventLog connects to syslog, facility mail, so that our events stand
-// beside the mail server's. journald listens on the same socket.
+// beside the mail server's.
 func openEventLog() (func(letter, line string) error, io.Closer, error) {
-	w, err := syslog.New(syslog.LOG_MAIL|syslog.LOG_INFO, "smtpreceiver")
+	w, err := syslog.New(syslog.LOG_MAIL|syslog.LOG_INFO, identifier)
 	if err != nil {
 		return nil, nil, err
 	}

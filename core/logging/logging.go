@@ -10,6 +10,8 @@ import (
 	"log/slog"
 	"strings"
 	"time"
+
+	"github.com/coreos/go-systemd/v22/journal"
 )
 
 // LevelTrace is the level of letter T: protocol dialogue and received data.
@@ -29,6 +31,7 @@ type Options struct {
 type Log struct {
 	*slog.Logger
 	places  *places
+	recent  *recent
 	console io.Writer
 	closer  io.Closer
 }
@@ -37,7 +40,7 @@ type Log struct {
 // that is not there is only a warning, because a container has none.
 func Open(o Options, console io.Writer) (*Log, error) {
 	p := new(places)
-	l := &Log{Logger: slog.New(swapped{places: p}), places: p, console: console}
+	l := &Log{Logger: slog.New(swapped{places: p}), places: p, recent: &recent{counts: map[string]uint64{}}, console: console}
 	return l, l.Reopen(o)
 }
 
@@ -45,11 +48,17 @@ func Open(o Options, console io.Writer) (*Log, error) {
 // Calls must not overlap.
 func (l *Log) Reopen(o Options) error {
 	var (
-		handlers []slog.Handler
+		handlers = []slog.Handler{letters{newEventHandler(l.recent.add), "EW"}}
 		closer   closers
 		missing  error
+		native   = o.EventLog != "" && journal.Enabled()
 	)
-	if o.Console != "" {
+	switch onStream := isJournal(l.console); {
+	case onStream && native: // an event comes once, and rather with its fields
+		handlers = append(handlers, letters{newStreamHandler(l.console), without(o.Console, o.EventLog)})
+	case onStream:
+		handlers = append(handlers, letters{newStreamHandler(l.console), o.Console})
+	case o.Console != "":
 		handlers = append(handlers, lines(o.Console, l.console))
 	}
 	if o.File != "" && o.FileName != "" {
@@ -60,7 +69,10 @@ func (l *Log) Reopen(o Options) error {
 		closer = append(closer, f)
 		handlers = append(handlers, lines(o.File, f))
 	}
-	if o.EventLog != "" {
+	switch {
+	case native:
+		handlers = append(handlers, letters{newJournalHandler(), o.EventLog})
+	case o.EventLog != "":
 		send, c, err := openEventLog()
 		if missing = err; err == nil {
 			closer = append(closer, c)
