@@ -63,6 +63,9 @@ func validate(s *config.Settings, problems *config.Problems) (warnings []string)
 	if err := lmtpSocket(s).Check(); err != nil && s.LMTP.Listen != "" {
 		problems.Add("lmtp.listen", err.Error(), "")
 	}
+	if err := metricsSocket(s).Check(); err != nil && s.Metrics.Listen != "" {
+		problems.Add("metrics.listen", err.Error(), "")
+	}
 	return warnings
 }
 

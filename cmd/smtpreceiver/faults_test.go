@@ -126,21 +126,25 @@ func TestReadOnlyFolder(t *testing.T) {
 	r.start(t)
 	fault{
 		r: r, reply: "451 4.3.0 ", log: []string{"read-only file system", "make the file system writable", r.fax},
-		begin: func(t *testing.T) {
-			t.Helper()
-			for _, flags := range []uintptr{syscall.MS_BIND, syscall.MS_BIND | syscall.MS_REMOUNT | syscall.MS_RDONLY} {
-				if err := syscall.Mount(r.fax, r.fax, "", flags, ""); err != nil {
-					t.Fatal(err)
-				}
-			}
-		},
-		end: func(t *testing.T) {
-			t.Helper()
-			if err := syscall.Unmount(r.fax, 0); err != nil {
-				t.Fatal(err)
-			}
-		},
+		begin: func(t *testing.T) { readOnly(t, r.fax) },
+		end:   func(t *testing.T) { writableAgain(t, r.fax) },
 	}.check(t)
+}
+
+func readOnly(t *testing.T, folder string) {
+	t.Helper()
+	for _, flags := range []uintptr{syscall.MS_BIND, syscall.MS_BIND | syscall.MS_REMOUNT | syscall.MS_RDONLY} {
+		if err := syscall.Mount(folder, folder, "", flags, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func writableAgain(t *testing.T, folder string) {
+	t.Helper()
+	if err := syscall.Unmount(folder, 0); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestMissingFolder(t *testing.T) {

@@ -19,11 +19,9 @@ func managed(ctx context.Context, run func(context.Context, manager) error) erro
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
 	return run(ctx, manager{
-		ready:    func() { notify(daemon.SdNotifyReady) },
-		stopping: func(time.Duration) { notify(daemon.SdNotifyStopping) },
-		reload:   hup,
+		ready:     func(status string) { notify(daemon.SdNotifyReady, statusLine(status)) },
+		stopping:  func(time.Duration) { notify(daemon.SdNotifyStopping) },
+		reload:    hup,
+		reloading: func() { notify(daemon.SdNotifyReloading, daemon.SdNotifyMonotonicUsec()) }, // Type=notify-reload
 	})
 }
-
-// notify tells systemd; outside of it nothing happens.
-func notify(state string) { daemon.SdNotify(false, state) }

@@ -55,9 +55,9 @@ func (s *scmService) Execute(_ []string, requests <-chan svc.ChangeRequest, stat
 	reload, ended := make(chan os.Signal, 1), make(chan error, 1)
 	go func() {
 		ended <- s.run(ctx, manager{
-			ready:    func() { ready <- struct{}{} },
+			ready:    func(string) { ready <- struct{}{} },
 			stopping: func(timeout time.Duration) { stopping <- timeout },
-			reload:   reload,
+			reload:   reload, reloading: func() {},
 		})
 	}()
 	for {

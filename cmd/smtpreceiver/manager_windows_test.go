@@ -64,7 +64,7 @@ var (
 func TestSCMService(t *testing.T) {
 	reloads := make(chan struct{})
 	c := execute(t, func(ctx context.Context, m manager) error {
-		m.ready()
+		m.ready("")
 		<-m.reload
 		reloads <- struct{}{}
 		<-ctx.Done()
@@ -88,7 +88,7 @@ func TestSCMService(t *testing.T) {
 func TestSCMStopWhileStarting(t *testing.T) {
 	c := execute(t, func(ctx context.Context, m manager) error {
 		<-ctx.Done()
-		m.ready()
+		m.ready("")
 		return nil
 	})
 	c.want(startPending)

@@ -14,6 +14,7 @@ import (
 	"smtpreceiver/core"
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/logging"
+	"smtpreceiver/core/monitor"
 )
 
 // frontend is a server of either kind.
@@ -23,6 +24,10 @@ type frontend interface {
 	Serve(l net.Listener) error
 	// Shutdown lets running transactions finish until ctx is done.
 	Shutdown(ctx context.Context) error
+	// Ping returns when every accept loop has shown that it goes round.
+	Ping(ctx context.Context) error
+	// Ready says which other server cannot be reached.
+	Ready(ctx context.Context) error
 }
 
 // kind makes a frontend: opens its listeners (and returns them on an error too,
@@ -42,6 +47,8 @@ type service struct {
 	reload   func(*config.Settings)
 	// The first is the one that every installation has.
 	listeners []net.Listener
+	monitor   *monitor.Server // nil: metrics.listen is off
+	stopping  atomic.Bool
 }
 
 // start brings everything up but does not serve yet.
@@ -66,10 +73,13 @@ func start(ctx context.Context, k kind, s *config.Settings, stderr io.Writer) (_
 		return nil, err
 	}
 	v.frontend, v.reload = k.build(v.receiver, s, v.log.Logger)
-	return v, nil
+	return v, v.serveMonitor(k, s)
 }
 
 func (v *service) close() {
+	if v.monitor != nil {
+		v.monitor.Close()
+	}
 	for _, l := range v.listeners {
 		l.Close()
 	}
@@ -99,12 +109,14 @@ func (v *service) run(ctx context.Context, name string, m manager) error {
 	for _, l := range v.listeners[1:] {
 		v.log.Info("listening", "service", name, "listen", l.Addr().String())
 	}
-	m.ready()
+	m.ready(v.status(name))
+	go v.watchdog(ctx)
 	select {
 	case err := <-served:
 		return fmt.Errorf("%s: no longer accepting connections: %w", name, err)
 	case <-ctx.Done():
 	}
+	v.stopping.Store(true)
 	timeout := v.settings.Load().ShutdownTimeout
 	m.stopping(timeout)
 	v.log.Info("stopping", "service", name, "timeout", timeout)
@@ -164,11 +176,15 @@ func (a *app) runService(ctx context.Context, k kind, m manager, stderr io.Write
 				return
 			case <-m.reload:
 				v.log.Info("reloading", "file", file)
+				m.reloading()
+				state := v.status(k.name)
 				if err := a.reload(v); err != nil {
 					v.log.Error("configuration not reloaded, the old settings stay", "file", file, "error", err.Error())
+					state = "configuration not reloaded, the old settings stay: " + err.Error()
 				} else {
 					v.log.Info("reloaded", "file", file)
 				}
+				m.ready(state)
 			}
 		}
 	}()
@@ -181,10 +197,11 @@ func (a *app) runService(ctx context.Context, k kind, m manager, stderr io.Write
 
 func (a *app) reload(v *service) error {
 	settings, _, err := a.load()
-	if err != nil {
-		return err
+	if err == nil {
+		err = v.exchange(settings)
 	}
-	return v.exchange(settings)
+	v.receiver.Metrics().Reloaded(err)
+	return err
 }
 
 func logOptions(s *config.Settings) logging.Options {

@@ -23,8 +23,12 @@ func connect(addr string) (*smtpClient, error) {
 	if err != nil {
 		return nil, err
 	}
+	return newSMTPClient(c), nil
+}
+
+func newSMTPClient(c net.Conn) *smtpClient {
 	c.SetDeadline(time.Now().Add(2 * patience))
-	return &smtpClient{c, bufio.NewReader(c)}, nil
+	return &smtpClient{c, bufio.NewReader(c)}
 }
 
 // dial connects, and hangs up when the test ends.

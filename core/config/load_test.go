@@ -52,9 +52,10 @@ func TestDefaults(t *testing.T) {
 		BareNewlines: "reject", ShutdownTimeout: 30 * time.Second,
 		Authentication: Authentication{Backend: "none", SenderMustMatch: true, MaxFailures: 5, FailureWindow: 10 * time.Minute, Timeout: 10 * time.Second},
 
-		TLS:    TLS{MinVersion: "1.2"},
-		LMTP:   LMTP{SocketMode: 0o660},
-		Milter: Milter{Listen: "unix:/run/smtpreceiver/milter.sock", SocketMode: 0o660, Timeout: 10 * time.Minute, OnUnlistedClient: "reject"},
+		TLS:     TLS{MinVersion: "1.2"},
+		LMTP:    LMTP{SocketMode: 0o660},
+		Metrics: Metrics{SocketMode: 0o660},
+		Milter:  Milter{Listen: "unix:/run/smtpreceiver/milter.sock", SocketMode: 0o660, Timeout: 10 * time.Minute, OnUnlistedClient: "reject"},
 		Applications: map[string]*Application{"fax": {
 			Enabled: true, OutputFolder: "/var/spool/fax", CTLType: "fax", Addresses: []string{".*@fax$"},
 			FromEnabled: []string{".*"}, FromDisabled: []string{}, NumbersAllowed: []string{}, NumbersDenied: []string{}, Clients: []string{}, FormatPreference: []string{"txt"},

@@ -50,9 +50,10 @@ type Settings struct {
 
 	Authentication Authentication `key:"authentication" section:"Authentication"`
 
-	TLS    TLS    `key:"tls" section:"TLS"`
-	LMTP   LMTP   `key:"lmtp" section:"LMTP"`
-	Milter Milter `key:"milter" section:"Milter"`
+	TLS     TLS     `key:"tls" section:"TLS"`
+	LMTP    LMTP    `key:"lmtp" section:"LMTP"`
+	Milter  Milter  `key:"milter" section:"Milter"`
+	Metrics Metrics `key:"metrics" section:"Metrics"`
 
 	Applications map[string]*Application `key:"applications"`
 }
@@ -100,6 +101,13 @@ type Milter struct {
 	SocketGroup      string        `key:"socket_group" doc:"Group of the Unix socket. Empty: the group of the process."`
 	Timeout          time.Duration `key:"timeout" default:"10m" min:"1s" max:"24h" doc:"How long the mail server may be silent between two commands."`
 	OnUnlistedClient string        `key:"on_unlisted_client" default:"reject" oneof:"reject|pass" doc:"A recipient of ours from a client that no list allows: reject it, or pass it on to the mail server."`
+}
+
+// Metrics holds the keys of the section metrics.
+type Metrics struct {
+	Listen      string `key:"listen" doc:"Where Prometheus, probes and smtpreceiver status ask what the program does: inet:HOST:PORT, inet6:[HOST]:PORT or unix:PATH. /metrics, /healthz, /readyz (503 with the reasons) and /errors, the last errors and warnings. Nobody has to log in, and /errors holds addresses from mail: use 127.0.0.1 or a socket. Counts from the next start. Empty: off."`
+	SocketMode  uint32 `key:"socket_mode" default:"0660" type:"mode" doc:"Permissions of the Unix socket, octal, in quotes."`
+	SocketGroup string `key:"socket_group" doc:"Group of the Unix socket. Empty: the group of the process."`
 }
 
 // Application holds the keys of one applications.<name>. NonstandardDataTerminator holds the bytes, escapes decoded.

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"smtpreceiver/core/config"
+	"smtpreceiver/core/monitor"
+	"smtpreceiver/core/socket"
+)
+
+// aliveLimit is how long /healthz waits.
+const aliveLimit = 5 * time.Second
+
+var errStopping = errors.New("stopping")
+
+// serveMonitor serves metrics.listen, if it is set.
+func (v *service) serveMonitor(k kind, s *config.Settings) error {
+	metrics := v.receiver.Metrics()
+	metrics.Build(release, k.name)
+	metrics.LogMessages(v.log.Count)
+	if s.Metrics.Listen == "" {
+		return nil
+	}
+	l, err := socket.Listen(metricsSocket(s))
+	if err != nil {
+		return fmt.Errorf("metrics.listen: %w", err)
+	}
+	v.monitor = monitor.Serve(l, monitor.Source{
+		Metrics: metrics.Registry(),
+		Alive:   func(ctx context.Context) error { return v.alive(ctx, aliveLimit) },
+		Ready:   v.ready,
+		Errors:  v.log.Recent,
+	}, v.log.Logger)
+	v.log.Info("serving metrics", "service", k.name, "listen", l.Addr().String())
+	return nil
+}
+
+// ready says why mail could not be dealt with now.
+func (v *service) ready(ctx context.Context) error {
+	if v.stopping.Load() {
+		return errStopping
+	}
+	return errors.Join(v.receiver.Ready(ctx), v.frontend.Ready(ctx))
+}
+
+func metricsSocket(s *config.Settings) socket.Socket {
+	return socket.Socket{Spec: s.Metrics.Listen, Mode: os.FileMode(s.Metrics.SocketMode), Group: s.Metrics.SocketGroup}
+}

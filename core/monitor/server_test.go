@@ -1,0 +1,164 @@
+package monitor
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+	"go.uber.org/goleak"
+
+	"smtpreceiver/core/logging"
+)
+
+// served is a Source on a loopback port.
+func served(t *testing.T, s Source) (addr string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Metrics == nil {
+		s.Metrics = prometheus.NewRegistry()
+	}
+	v := Serve(l, s, slog.New(slog.DiscardHandler))
+	t.Cleanup(func() {
+		if err := v.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return l.Addr().String()
+}
+
+func fine(context.Context) error { return nil }
+
+func TestLook(t *testing.T) {
+	t.Parallel()
+	registry := prometheus.NewRegistry()
+	c := promauto.With(registry).NewCounterVec(prometheus.CounterOpts{Name: "x_total"}, []string{"a", "b"})
+	c.WithLabelValues("1", "1").Add(1)
+	c.WithLabelValues("1", "2").Add(2)
+	c.WithLabelValues("2", "2").Add(4)
+	event := logging.Event{Time: time.Unix(1, 0).UTC(), Level: "E", Line: "<b> \x1b"}
+	addr := served(t, Source{
+		Metrics: registry, Alive: fine,
+		Ready:  func(context.Context) error { return errors.Join(errors.New("one"), errors.New("two")) },
+		Errors: func() []logging.Event { return []logging.Event{event} },
+	})
+	v, err := Look(t.Context(), "tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v.Alive != nil || v.Ready == nil || v.Ready.Error() != "one\ntwo" || len(v.Errors) != 1 || v.Errors[0] != event {
+		t.Errorf("%+v", v)
+	}
+	if got := fmt.Sprint(v.Sum("x_total"), v.Sum("x_total", "a", "1"), v.Sum("x_total", "a", "1", "b", "2"), v.Sum("y_total"), v.By("x_total", "b")); got != "7 3 2 0 map[1:1 2:6]" {
+		t.Error(got)
+	}
+	if _, err := Look(t.Context(), "unix", t.TempDir()+"/none"); !errors.Is(err, ErrDown) {
+		t.Errorf("nobody there: %v", err)
+	}
+}
+
+// TestLookAtAnother: whatever listens there, the answer is an error.
+func TestLookAtAnother(t *testing.T) {
+	t.Parallel()
+	for _, answer := range []string{"220 mail ESMTP\r\n", "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n{}{}", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			io.WriteString(c, answer)
+			c.Close()
+		}()
+		if _, err := Look(t.Context(), "tcp", l.Addr().String()); err == nil || errors.Is(err, ErrDown) {
+			t.Errorf("%q: %v", answer, err)
+		}
+		l.Close()
+	}
+}
+
+// TestBounds: what is more, longer or slower than those who ask is refused, and
+// nobody else suffers.
+func TestBounds(t *testing.T) {
+	t.Parallel()
+	asked, answer := make(chan struct{}, 2*maxRequests), make(chan struct{})
+	addr := served(t, Source{Ready: func(context.Context) error {
+		asked <- struct{}{}
+		<-answer
+		return nil
+	}, Alive: fine})
+	get := func(path string, header string) int {
+		r, err := http.NewRequest(http.MethodGet, "http://"+addr+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("X", header)
+		a, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Body.Close()
+		return a.StatusCode
+	}
+	var all sync.WaitGroup
+	for range maxRequests {
+		all.Go(func() {
+			if code := get("/readyz", ""); code != http.StatusOK {
+				t.Errorf("status %d", code)
+			}
+		})
+	}
+	for range maxRequests {
+		<-asked
+	}
+	if code := get("/healthz", ""); code != http.StatusServiceUnavailable {
+		t.Errorf("one request too many: %d", code)
+	}
+	close(answer)
+	all.Wait()
+	if code := get("/healthz", strings.Repeat("x", 64<<10)); code != http.StatusRequestHeaderFieldsTooLarge {
+		t.Errorf("a long header: %d", code)
+	}
+	for path, want := range map[string]int{"/healthz": 200, "/": 404, "/debug/pprof/": 404} {
+		if code := get(path, ""); code != want {
+			t.Errorf("%s: %d, want %d", path, code, want)
+		}
+	}
+	if a, err := http.Post("http://"+addr+"/metrics", "text/plain", strings.NewReader("x")); err != nil || a.StatusCode != http.StatusMethodNotAllowed {
+		t.Errorf("POST: %v, %v", a, err)
+	}
+	slow, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer slow.Close()
+	io.WriteString(slow, "GET /healthz HTTP/1.1\r\nX: ")
+	slow.SetReadDeadline(time.Now().Add(time.Minute))
+	if line, err := bufio.NewReader(slow).ReadString('\n'); err == nil && !strings.Contains(line, "408") {
+		t.Errorf("a slow header: %q", line)
+	}
+	var timeout net.Error
+	if _, err := slow.Read(make([]byte, 1)); errors.As(err, &timeout) && timeout.Timeout() {
+		t.Error("a slow header is waited for")
+	}
+}
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"), goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"))
+}
