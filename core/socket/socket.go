@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/netip"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -67,6 +68,23 @@ func (s Socket) malformed() error {
 func (s Socket) Check() error {
 	_, _, err := s.address()
 	return err
+}
+
+// Target is where a client on this host reaches the socket, in the terms of
+// package net.
+func (s Socket) Target() (network, address string, err error) {
+	network, address, err = s.address()
+	switch network {
+	case "fd":
+		return "", "", fmt.Errorf("%q: only systemd knows where it listens", s.Spec)
+	case "tcp4", "tcp6":
+		host, port, err := net.SplitHostPort(address)
+		if ip, bad := netip.ParseAddr(host); bad == nil && ip.IsUnspecified() { // listens on all
+			address = net.JoinHostPort(map[string]string{"tcp4": "127.0.0.1", "tcp6": "::1"}[network], port)
+		}
+		return network, address, err
+	}
+	return network, address, err
 }
 
 // Listen opens the socket. A unix socket that a dead process left is replaced;

@@ -218,3 +218,22 @@ func dial(t *testing.T, a net.Addr) {
 	}
 	c.Close()
 }
+
+func TestTarget(t *testing.T) {
+	t.Parallel()
+	for spec, want := range map[string]string{
+		"inet:127.0.0.1:80":  "tcp4 127.0.0.1:80",
+		"inet:0.0.0.0:80":    "tcp4 127.0.0.1:80",
+		"inet:80@localhost":  "tcp4 localhost:80",
+		"inet6:[::]:80":      "tcp6 [::1]:80",
+		"inet6:[fd00::1]:80": "tcp6 [fd00::1]:80",
+		"unix:/run/x.sock":   "unix /run/x.sock",
+		"fd:x":               " ",
+		"nowhere":            " ",
+	} {
+		network, address, err := Socket{Spec: spec}.Target()
+		if got := network + " " + address; got != want || (err == nil) != (want != " ") {
+			t.Errorf("%s: %q, %v, want %q", spec, got, err, want)
+		}
+	}
+}
