@@ -3,17 +3,16 @@ package config
 import (
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 )
 
 // envPrefix begins the environment variables that set keys.
 const envPrefix = "SMTPRECEIVER_"
 
-// envApplications begins those of an application: SMTPRECEIVER_APPLICATIONS_<NAME>_<KEY>.
-const envApplications = envPrefix + "APPLICATIONS_"
+// env begins the variables of a group: SMTPRECEIVER_APPLICATIONS_<NAME>_<KEY>.
+func (g *group) env() string { return envPrefix + envName(g.name) + "_" }
 
-// envName spells a key or an application's name as environment variables do.
+// envName spells a key or the name of a section as environment variables do.
 func envName(name string) string {
 	return strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(name))
 }
@@ -27,8 +26,8 @@ func (l *loader) environment(environ []string) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(set)) {
-		if rest, ok := strings.CutPrefix(name, envApplications); ok {
-			l.applicationVariable(name, rest, set[name])
+		if g := l.groupOf(name); g != nil {
+			l.groupVariable(g, name, set[name])
 			continue
 		}
 		if f, ok := l.top.variable(strings.TrimPrefix(name, envPrefix)); ok {
@@ -48,16 +47,27 @@ func (s schema) variable(spelled string) (field, bool) {
 	return s.fields[i], true
 }
 
-// applicationVariable reads rest as <NAME>_<KEY>; the longest key that fits is meant.
-func (l *loader) applicationVariable(variable, rest, value string) {
+// groupOf finds the group that a variable is for, or nil.
+func (l *loader) groupOf(variable string) *group {
+	for _, g := range l.groups {
+		if strings.HasPrefix(variable, g.env()) {
+			return g
+		}
+	}
+	return nil
+}
+
+// groupVariable reads what stands behind the group's name as <NAME>_<KEY>; the longest key that fits is meant.
+func (l *loader) groupVariable(g *group, variable, value string) {
+	rest := strings.TrimPrefix(variable, g.env())
 	var best field
-	for _, f := range l.app.fields {
+	for _, f := range g.keys.fields {
 		if strings.HasSuffix(rest, "_"+envName(f.name)) && len(f.name) > len(best.name) {
 			best = f
 		}
 	}
 	name := strings.TrimSuffix(rest, "_"+envName(best.name))
-	if best.name == "" || !applicationName.MatchString(name) {
+	if best.name == "" || !sectionName.MatchString(name) {
 		l.unknownVariable(variable)
 		return
 	}
@@ -65,17 +75,19 @@ func (l *loader) applicationVariable(variable, rest, value string) {
 		l.mapVariable(variable)
 		return
 	}
-	called := func(app string) bool { return envName(app) == envName(name) }
-	at := slices.IndexFunc(l.apps, called)
+	called := func(other string) bool { return envName(other) == envName(name) }
+	at := slices.IndexFunc(g.names, called)
 	if at < 0 {
-		at = len(l.apps)
-		l.apps = append(l.apps, strings.ToLower(name))
-		l.variables[KeyPath("applications", l.apps[at])+"."] = variable
-	} else if other := slices.IndexFunc(l.apps[at+1:], called); other >= 0 {
-		l.problems.Add(variable, "may mean "+l.apps[at]+" or "+l.apps[at+1+other], "rename one of these applications, or set the key in the file")
+		at = len(g.names)
+		g.names = append(g.names, strings.ToLower(name))
+		_, shown := g.path(at)
+		l.variables[shown] = variable
+	} else if other := slices.IndexFunc(g.names[at+1:], called); other >= 0 {
+		l.problems.Add(variable, "may mean "+g.names[at]+" or "+g.names[at+1+other], "rename one of these sections, or set the key in the file")
 		return
 	}
-	l.override(variable, value, best, "applications"+delimiter+strconv.Itoa(at)+delimiter, KeyPath("applications", l.apps[at])+".")
+	path, shown := g.path(at)
+	l.override(variable, value, best, path, shown)
 }
 
 // override sets a key in viper's strongest layer.
@@ -102,11 +114,14 @@ func (l *loader) mapVariable(variable string) {
 // unknownVariable says what an unknown variable may have meant.
 func (l *loader) unknownVariable(variable string) {
 	fields, prefix := l.top.fields, envPrefix
-	apps := []string{""}
-	if strings.HasPrefix(variable, envApplications) {
-		fields, prefix, apps = l.app.fields, envApplications, nil
-		for _, app := range l.apps {
-			apps = append(apps, envName(app)+"_")
+	sections, remedy := []string{""}, "unset it; the names are "+envPrefix+"<KEY>"
+	for _, g := range l.groups {
+		remedy += " and " + g.env() + "<NAME>_<KEY>"
+	}
+	if g := l.groupOf(variable); g != nil {
+		fields, prefix, sections = g.keys.fields, g.env(), nil
+		for _, name := range g.names {
+			sections = append(sections, envName(name)+"_")
 		}
 	}
 	rest := strings.TrimPrefix(variable, prefix)
@@ -116,11 +131,10 @@ func (l *loader) unknownVariable(variable string) {
 			l.mapVariable(variable)
 			return
 		}
-		for _, app := range apps {
-			known = append(known, app+envName(f.name))
+		for _, section := range sections {
+			known = append(known, section+envName(f.name))
 		}
 	}
-	remedy := "unset it; the names are " + envPrefix + "<KEY> and " + envApplications + "<NAME>_<KEY>"
 	if near := nearest(rest, known); near != "" {
 		remedy = "did you mean " + prefix + near + "?"
 	}

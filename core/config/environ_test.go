@@ -81,7 +81,7 @@ func TestEnvironmentProblems(t *testing.T) {
 	}{
 		{minimal, "SMTPRECEIVER_SMPT_PORT=25", []string{"SMTPRECEIVER_SMPT_PORT: unknown environment variable: did you mean SMTPRECEIVER_SMTP_PORT?"}},
 		{minimal, "SMTPRECEIVER_APPLICATIONS_FAX_OUTPUT_FOLER=/x", []string{"SMTPRECEIVER_APPLICATIONS_FAX_OUTPUT_FOLER: unknown environment variable: did you mean SMTPRECEIVER_APPLICATIONS_FAX_OUTPUT_FOLDER?"}},
-		{minimal, "SMTPRECEIVER_=1", []string{"SMTPRECEIVER_: unknown environment variable: unset it; the names are SMTPRECEIVER_<KEY> and SMTPRECEIVER_APPLICATIONS_<NAME>_<KEY>"}},
+		{minimal, "SMTPRECEIVER_=1", []string{"SMTPRECEIVER_: unknown environment variable: unset it; the names are SMTPRECEIVER_<KEY> and SMTPRECEIVER_APPLICATIONS_<NAME>_<KEY> and SMTPRECEIVER_CONSUME_<NAME>_<KEY>"}},
 		{minimal, "SMTPRECEIVER_CTL_LAYOUT=x", []string{"SMTPRECEIVER_CTL_LAYOUT: sets a map, which the environment cannot: write it in the file"}},
 		{minimal, "SMTPRECEIVER_TAGS_MINE_DR=x", []string{"SMTPRECEIVER_TAGS_MINE_DR: sets a map, which the environment cannot: write it in the file"}},
 		{minimal, "SMTPRECEIVER_APPLICATIONS_NEW_TRANSFORM=x", []string{"SMTPRECEIVER_APPLICATIONS_NEW_TRANSFORM: sets a map, which the environment cannot: write it in the file"}},
@@ -92,12 +92,12 @@ func TestEnvironmentProblems(t *testing.T) {
 			"smtp_port: a list where one value must be: write a whole number",
 			"smtp_port: environment variable SMTPRECEIVER_SMTP_PORT: 99999 is too large: at most 65535"}},
 		{minimal, "SMTPRECEIVER_APPLICATIONS_SMS_ENABLED=maybe", []string{
-			`applications.sms.addresses: missing (the application is there because of environment variable SMTPRECEIVER_APPLICATIONS_SMS_ENABLED): set it, for example (?P<number>\+?\d+)@fax$`,
-			"applications.sms.ctl_type: missing (the application is there because of environment variable SMTPRECEIVER_APPLICATIONS_SMS_ENABLED): set it, for example fax",
+			`applications.sms.addresses: missing (the section is there because of environment variable SMTPRECEIVER_APPLICATIONS_SMS_ENABLED): set it, for example (?P<number>\+?\d+)@fax$`,
+			"applications.sms.ctl_type: missing (the section is there because of environment variable SMTPRECEIVER_APPLICATIONS_SMS_ENABLED): set it, for example fax",
 			`applications.sms.enabled: environment variable SMTPRECEIVER_APPLICATIONS_SMS_ENABLED: "maybe" is not a valid bool: write 1 or true, 0 or false`,
-			"applications.sms.output_folder: missing (the application is there because of environment variable SMTPRECEIVER_APPLICATIONS_SMS_ENABLED): set it, for example /var/spool/smtpreceiver/fax"}},
-		{twins, "SMTPRECEIVER_APPLICATIONS_FAX_1_ENABLED=1", []string{"SMTPRECEIVER_APPLICATIONS_FAX_1_ENABLED: may mean fax-1 or fax_1: rename one of these applications, or set the key in the file"}},
-		{minimal, "SMTPRECEIVER_APPLICATIONS_A B C D E_ENABLED=1", []string{"SMTPRECEIVER_APPLICATIONS_A B C D E_ENABLED: unknown environment variable: unset it; the names are SMTPRECEIVER_<KEY> and SMTPRECEIVER_APPLICATIONS_<NAME>_<KEY>"}},
+			"applications.sms.output_folder: missing (the section is there because of environment variable SMTPRECEIVER_APPLICATIONS_SMS_ENABLED): set it, for example /var/spool/smtpreceiver/fax"}},
+		{twins, "SMTPRECEIVER_APPLICATIONS_FAX_1_ENABLED=1", []string{"SMTPRECEIVER_APPLICATIONS_FAX_1_ENABLED: may mean fax-1 or fax_1: rename one of these sections, or set the key in the file"}},
+		{minimal, "SMTPRECEIVER_APPLICATIONS_A B C D E_ENABLED=1", []string{"SMTPRECEIVER_APPLICATIONS_A B C D E_ENABLED: unknown environment variable: unset it; the names are SMTPRECEIVER_<KEY> and SMTPRECEIVER_APPLICATIONS_<NAME>_<KEY> and SMTPRECEIVER_CONSUME_<NAME>_<KEY>"}},
 	} {
 		t.Run(test.variable, func(t *testing.T) {
 			t.Parallel()

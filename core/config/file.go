@@ -9,7 +9,7 @@ import (
 
 // codec is what viper calls to decode the file. It compares the file with the schema, reports what does not fit, and
 // hands on what fits in a form that viper's lower-casing and key splitting leave alone: scalars as written, lists as
-// []string, maps with the administrator's keys as typed Go maps, applications by number.
+// []string, maps with the administrator's keys as typed Go maps, the sections of a group by number.
 type codec struct {
 	l      *loader
 	format string
@@ -43,8 +43,8 @@ func (l *loader) section(n *node, self, shown, prefix string, s schema, values m
 			continue
 		}
 		switch {
-		case key == "applications":
-			values[name] = l.applications(p.value)
+		case l.group(key) != nil:
+			values[name] = l.named(l.group(key), p.value)
 		case s.sections[prefix+name]:
 			nested := map[string]any{}
 			values[name] = nested
@@ -56,22 +56,22 @@ func (l *loader) section(n *node, self, shown, prefix string, s schema, values m
 	}
 }
 
-var applicationName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
+var sectionName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
 
-// applications reads the section of that name and numbers them.
-func (l *loader) applications(n *node) map[string]any {
+// named reads the sections of a group and numbers them.
+func (l *loader) named(g *group, n *node) map[string]any {
 	numbered := map[string]any{}
-	for _, p := range l.pairs(n, "applications", "applications.") {
-		self := KeyPath("applications", p.name)
-		if !applicationName.MatchString(p.name) {
-			l.problems.Add(self, "not a name for an application", "use letters without accents, digits, '_', '-' and '.', at most 64 in all")
-			l.bad["applications"] = true
+	for _, p := range l.pairs(n, g.name, g.name+".") {
+		self := KeyPath(g.name, p.name)
+		if !sectionName.MatchString(p.name) {
+			l.problems.Add(self, "not a name for "+g.one, "use letters without accents, digits, '_', '-' and '.', at most 64 in all")
+			l.bad[g.name] = true
 			continue
 		}
 		values := map[string]any{}
-		numbered[strconv.Itoa(len(l.apps))] = values
-		l.apps = append(l.apps, p.name)
-		l.section(p.value, self, self+".", "", l.app, values)
+		numbered[strconv.Itoa(len(g.names))] = values
+		g.names = append(g.names, p.name)
+		l.section(p.value, self, self+".", "", g.keys, values)
 	}
 	return numbered
 }

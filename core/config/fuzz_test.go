@@ -39,7 +39,7 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("out of bounds: %+v", s)
 		}
 		for name, app := range s.Applications {
-			if !applicationName.MatchString(name) || app.OutputFolder == "" || len(app.Addresses) == 0 || len(app.FormatPreference) == 0 {
+			if !sectionName.MatchString(name) || app.OutputFolder == "" || len(app.Addresses) == 0 || len(app.FormatPreference) == 0 {
 				t.Fatalf("application %q: %+v", name, app)
 			}
 		}

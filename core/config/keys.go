@@ -19,13 +19,14 @@ type Key struct {
 
 // Keys is the key table in the order of the documentation.
 func Keys() []Key {
-	top, app := schemaOf[Settings](), schemaOf[Application]()
-	keys := make([]Key, 0, len(top.fields)+len(app.fields))
-	for _, f := range top.fields {
+	var keys []Key
+	for _, f := range schemaOf[Settings]().fields {
 		keys = append(keys, f.row("", f.section))
 	}
-	for _, f := range app.fields {
-		keys = append(keys, f.row("applications.<name>.", "Applications"))
+	for _, g := range groups() {
+		for _, f := range g.keys.fields {
+			keys = append(keys, f.row(g.name+".<name>.", g.heading))
+		}
 	}
 	return keys
 }
@@ -49,8 +50,7 @@ func Sample() []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "# Configuration of smtpreceiver. Every key is shown with its default; remove the # to change one.\n")
 	section, parent := "", ""
-	top, app := schemaOf[Settings](), schemaOf[Application]()
-	for _, f := range top.fields {
+	for _, f := range schemaOf[Settings]().fields {
 		if f.section != section {
 			section = f.section
 			fmt.Fprintf(&b, "\n# ---- %s ----\n", section)
@@ -64,9 +64,11 @@ func Sample() []byte {
 		}
 		f.sample(&b, name, indent)
 	}
-	b.WriteString("\n# ---- Applications ----\n\n#applications:\n  #fax:\n")
-	for _, f := range app.fields {
-		f.sample(&b, f.name, "    ")
+	for _, g := range groups() {
+		fmt.Fprintf(&b, "\n# ---- %s ----\n\n#%s:\n  #fax:\n", g.heading, g.name)
+		for _, f := range g.keys.fields {
+			f.sample(&b, f.name, "    ")
+		}
 	}
 	return b.Bytes()
 }

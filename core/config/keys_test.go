@@ -25,6 +25,8 @@ func TestSampleUncommented(t *testing.T) {
 	want := mustParse(t, "yaml", `
 applications:
   fax: {output_folder: /var/spool/smtpreceiver/fax, ctl_type: fax, addresses: '(?P<number>\+?\d+)@fax$'}
+consume:
+  fax: {target: hylafax}
 `)
 	if diff := cmp.Diff(want, mustParse(t, "yaml", all.String())); diff != "" {
 		t.Errorf("the sample is not the defaults (-want +got):\n%s", diff)
@@ -69,7 +71,7 @@ func TestSampleAsItIsSetsNothing(t *testing.T) {
 
 func TestKeysAreDocumented(t *testing.T) {
 	t.Parallel()
-	name := regexp.MustCompile(`^([a-z]+\.|applications\.<name>\.)?[a-z]+(_[a-z]+)*$`)
+	name := regexp.MustCompile(`^([a-z]+\.|(applications|consume)\.<name>\.)?[a-z]+(_[a-z]+)*$`)
 	for _, key := range Keys() {
 		if !name.MatchString(key.Name) || key.Section == "" || key.Type == "" || !strings.HasSuffix(key.Doc, ".") {
 			t.Errorf("incomplete: %+v", key)
@@ -80,7 +82,7 @@ func TestKeysAreDocumented(t *testing.T) {
 		t.Errorf("first key: %+v", first)
 	}
 	last := table[len(table)-1]
-	if want := (Key{"applications.<name>.dearchive_max_size", "size", "200MiB", last.Doc, "Applications", ""}); last != want {
+	if want := (Key{"consume.<name>.timeout", "duration", "10m", last.Doc, "Handing jobs on", ""}); last != want {
 		t.Errorf("last key: %+v, want %+v", last, want)
 	}
 }
@@ -89,7 +91,7 @@ func TestKeysAreDocumented(t *testing.T) {
 func TestTagsHold(t *testing.T) {
 	t.Parallel()
 	known := regexp.MustCompile(`^((key|section|default|doc|type|min|max|oneof|letters|split|required|example):"([^"\\]|\\.)*" ?)+$`)
-	for _, fields := range [][]field{schemaOf[Settings]().fields, schemaOf[Application]().fields} {
+	for _, fields := range [][]field{schemaOf[Settings]().fields, schemaOf[Application]().fields, schemaOf[Consumer]().fields} {
 		for _, f := range fields {
 			if !known.MatchString(string(f.tag)) {
 				t.Errorf("%s: unknown tag in %s", f.name, f.tag)

@@ -110,14 +110,45 @@ func plainError(err error) string {
 }
 
 // loader carries one load. Viper holds the layers (environment over file over defaults), but never text of the
-// administrator as a key, because it lower-cases keys: it knows the applications by their number in apps.
+// administrator as a key, because it lower-cases keys: it knows the sections of a group by their number in names.
 type loader struct {
 	v         *viper.Viper
-	top, app  schema
+	top       schema
+	groups    []*group
 	problems  Problems
-	apps      []string
 	bad       map[string]bool   // keys that have a problem already
 	variables map[string]string // key to the environment variable that set it; "applications.fax." to the one that made it
+}
+
+// group is a section whose keys are sections that the administrator names, such as applications.
+type group struct {
+	name    string
+	one     string // what one of them is called
+	heading string // in the documentation
+	keys    schema // of each of them
+	names   []string
+}
+
+func groups() []*group {
+	return []*group{
+		{name: "applications", one: "an application", heading: "Applications", keys: schemaOf[Application]()},
+		{name: "consume", one: "a consumer", heading: "Handing jobs on", keys: schemaOf[Consumer]()},
+	}
+}
+
+// group returns the group of that name, or nil.
+func (l *loader) group(name string) *group {
+	for _, g := range l.groups {
+		if g.name == name {
+			return g
+		}
+	}
+	return nil
+}
+
+// path is where viper has the keys of the group's section i; shown is where messages have them.
+func (g *group) path(i int) (path, shown string) {
+	return g.name + delimiter + strconv.Itoa(i) + delimiter, KeyPath(g.name, g.names[i]) + "."
 }
 
 // delimiter separates the levels of viper's keys; no key of ours contains it.
@@ -130,7 +161,7 @@ func parse(file, format string, data []byte, environ []string) (*Settings, error
 	if !slices.Contains(formats, format) {
 		return nil, Problems{{file, "unknown format " + quote(format), "name the file .yaml, .toml or .json"}}
 	}
-	l := &loader{top: schemaOf[Settings](), app: schemaOf[Application](), bad: map[string]bool{}, variables: map[string]string{}}
+	l := &loader{top: schemaOf[Settings](), groups: groups(), bad: map[string]bool{}, variables: map[string]string{}}
 	codecs := viper.NewCodecRegistry()
 	if err := codecs.RegisterCodec(format, codec{l, format}); err != nil {
 		return nil, fmt.Errorf("config: %s: %w", file, err)
@@ -145,19 +176,27 @@ func parse(file, format string, data []byte, environ []string) (*Settings, error
 	}
 	l.environment(environ)
 
-	s := &Settings{Applications: map[string]*Application{}}
+	s := &Settings{}
 	l.fill(s, l.top, "", "")
-	for i, name := range l.apps {
-		if l.bad[KeyPath("applications", name)] { // not a section, and said so
-			l.bad["applications"] = true
-			continue
-		}
-		app := &Application{}
-		l.fill(app, l.app, "applications"+delimiter+strconv.Itoa(i)+delimiter, KeyPath("applications", name)+".")
-		s.Applications[name] = app
-	}
+	s.Applications = fillGroup[Application](l, "applications")
+	s.Consume = fillGroup[Consumer](l, "consume")
 	l.contradictions(s)
 	return s, l.problems.Err()
+}
+
+func fillGroup[T any](l *loader, name string) map[string]*T {
+	filled := map[string]*T{}
+	g := l.group(name)
+	for i, one := range g.names {
+		if l.bad[KeyPath(g.name, one)] { // not a section, and said so
+			l.bad[g.name] = true
+			continue
+		}
+		filled[one] = new(T)
+		path, shown := g.path(i)
+		l.fill(filled[one], g.keys, path, shown)
+	}
+	return filled
 }
 
 // fill sets every field of the struct that to points to, from the strongest layer that has the key.
@@ -182,7 +221,7 @@ func (l *loader) fill(to any, s schema, path, shown string) {
 		}
 		if what, remedy := f.check(v); what != "" {
 			if variable, ok := l.variables[shown]; ok {
-				what += " (the application is there because of environment variable " + variable + ")"
+				what += " (the section is there because of environment variable " + variable + ")"
 			}
 			l.reject(key, what, remedy)
 		}

@@ -63,6 +63,7 @@ func TestDefaults(t *testing.T) {
 			Transform: map[string]string{}, CTLLayout: map[string]string{}, Dearchive: map[string][]string{},
 			DearchiveTimeout: time.Minute, DearchiveMaxSize: 200 << 20,
 		}},
+		Consume: map[string]*Consumer{},
 	}
 	if diff := cmp.Diff(want, mustParse(t, "yaml", minimal)); diff != "" {
 		t.Errorf("defaults differ (-want +got):\n%s", diff)

@@ -28,7 +28,7 @@ func (k kind) isMap() bool { return k == kindMap || k == kindMapList || k == kin
 
 // field is one key: a struct field and what its tags say.
 type field struct {
-	name    string // "milter.listen"; without "applications.<name>." for those of an application
+	name    string // "milter.listen"; without "applications.<name>." for those of a group
 	section string
 	kind    kind
 	goType  reflect.Type
@@ -95,7 +95,7 @@ func (s *schema) collect(t reflect.Type, prefix, section string, index []int) {
 		}
 		name, at := prefix+goField.Tag.Get("key"), append(index[:len(index):len(index)], i)
 		switch {
-		case name == "applications": // has a schema of its own
+		case goField.Type.Kind() == reflect.Map && goField.Type.Elem().Kind() == reflect.Pointer: // a group
 			s.sections[name] = true
 		case goField.Type.Kind() == reflect.Struct:
 			s.sections[name] = true
