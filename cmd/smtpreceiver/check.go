@@ -66,7 +66,7 @@ func validate(s *config.Settings, problems *config.Problems) (warnings []string)
 	if err := metricsSocket(s).Check(); err != nil && s.Metrics.Listen != "" {
 		problems.Add("metrics.listen", err.Error(), "")
 	}
-	return warnings
+	return append(warnings, checkConsumers(s, problems)...)
 }
 
 // valid is the error of settings that must not be run.

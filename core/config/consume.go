@@ -33,7 +33,7 @@ func (l *loader) consumers(s *Settings) {
 		}{
 			{"server", c.Server != "", "hylafax", false, ""},
 			{"arguments", len(c.Arguments) > 0, "hylafax", false, ""},
-			{"skip_unknown", c.SkipUnknown, "hylafax asterisk", false, ""},
+			{"skip_unknown", c.SkipUnknown, "hylafax", false, ""},
 			{"target_folder", c.TargetFolder != "", "smstools gammu asterisk", true, "/var/spool/sms/outgoing"},
 			{"channel", c.Channel != "", "asterisk", true, "PJSIP/{number}@trunk"},
 			{"command", len(c.Command) > 0, "command", true, "[/usr/local/bin/send, '{number}', '{txt}']"},

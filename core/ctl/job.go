@@ -17,6 +17,7 @@ type Job struct {
 	Type, App, ID, Subject string
 	Priority               string // high, normal or low; @commands may have written anything else
 	Report                 string // dr, or report: 1 if the user asks for a delivery report
+	Flash                  string // 1 for a flash SMS, where ctl_settings or a tag set it
 	Text, Format           string // the message file and its format
 	FromName, FromSMTP     string
 	Number, Name, Company  string
@@ -51,7 +52,7 @@ func ReadJob(text string, l Layout) (*Job, error) {
 	get := func(section, key string) string { return l.Get(d, section, key) }
 	j := &Job{
 		Type: get("system", "type"), App: get("system", "app"), ID: get("system", "id"), Subject: get("system", "subject"),
-		Priority: strings.ToLower(get("system", "priority")), Report: get("system", "dr"),
+		Priority: strings.ToLower(get("system", "priority")), Report: get("system", "dr"), Flash: get("system", "flash"),
 		Text: get("system", "txt"), Format: get("system", "format"),
 		FromName: get("from", "name"), FromSMTP: get("from", "smtp"),
 		Number: get("to", "number"), Name: get("to", "name"), Company: get("to", "company"),

@@ -1,0 +1,56 @@
+package consume
+
+import (
+	"context"
+	"errors"
+)
+
+// Target takes jobs over. Its methods are called for one job at a time.
+type Target interface {
+	// Submit hands the job over and returns nil when the target has it for good.
+	// An error that is neither Permanent nor Uncertain says that the target does
+	// not have it, and may take it later.
+	Submit(ctx context.Context, j *Job) error
+	// Has says whether an earlier Submit of this job, whose end nobody has seen,
+	// reached the target. An error means that it cannot be asked at the moment.
+	Has(ctx context.Context, j *Job) (Answer, error)
+}
+
+// Answer is what a target knows of a job.
+type Answer int
+
+// What Has may answer.
+const (
+	Unknown Answer = iota
+	Yes
+	No
+)
+
+type permanentError struct{ error }
+
+func (e permanentError) Unwrap() error { return e.error }
+
+// Permanent marks an error that trying again cannot mend.
+func Permanent(err error) error {
+	if err == nil {
+		return nil
+	}
+	return permanentError{err}
+}
+
+type uncertainError struct{ error }
+
+func (e uncertainError) Unwrap() error { return e.error }
+
+// Uncertain marks an error after which the target may have the job all the same.
+func Uncertain(err error) error {
+	if err == nil {
+		return nil
+	}
+	return uncertainError{err}
+}
+
+func is[T error](err error) bool {
+	var e T
+	return errors.As(err, &e)
+}

@@ -1,0 +1,143 @@
+package targets
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"smtpreceiver/core/consume"
+)
+
+// doneKept is how long HylaFAX remembers a job that is done, at least: faxqclean
+// leaves it in doneq for that time.
+const doneKept = 15 * time.Minute
+
+// HylaFAX hands jobs to HylaFAX by sendfax. The job's key is the tag of the job
+// there, by which faxstat finds it again.
+type HylaFAX struct {
+	Server      string   // host or host:port; empty: what sendfax knows
+	Arguments   []string // more for sendfax
+	SkipUnknown bool     // attachments that cannot be faxed
+}
+
+// Submit implements consume.Target.
+func (h HylaFAX) Submit(ctx context.Context, j *consume.Job) error {
+	number, err := faxNumber(j.Number)
+	if err != nil {
+		return err
+	}
+	scratch, err := j.Scratch()
+	if err != nil {
+		return err
+	}
+	pages, err := documents(j, scratch, h.SkipUnknown)
+	if err != nil {
+		return err
+	}
+	argv := append(h.sendfax(j, number), pages...)
+	_, err = run(ctx, j, nil, argv...)
+	var ended *exitError
+	if !errors.As(err, &ended) {
+		return err
+	}
+	// sendfax may have failed after the server took the job.
+	if answer, asked := h.Has(ctx, j); asked == nil && answer == consume.Yes {
+		return nil
+	}
+	return err
+}
+
+// sendfax is the command without the documents.
+func (h HylaFAX) sendfax(j *consume.Job, number string) []string {
+	argv := append([]string{"sendfax", "-n", "-i", j.Key, "-f", sender(j)}, h.server()...)
+	switch level, err := strconv.Atoi(j.Priority); {
+	case j.Priority == "high", j.Priority == "low", err == nil && level >= 0 && level <= 255:
+		argv = append(argv, "-P", j.Priority)
+	}
+	switch {
+	case j.Notify == "NEVER":
+		argv = append(argv, "-N")
+	case j.Report == "1", strings.Contains(j.Notify, "SUCCESS"):
+		argv = append(argv, "-D")
+	}
+	if company := plain(j.Company, "@"); company != "" {
+		argv = append(argv, "-x", company)
+	}
+	destination := number
+	if name := plain(j.Name, "@"); name != "" {
+		destination = name + "@" + number
+	}
+	argv = append(argv, h.Arguments...)
+	return append(argv, "-d", destination)
+}
+
+func (h HylaFAX) server() []string {
+	if h.Server == "" {
+		return nil
+	}
+	return []string{"-h", h.Server}
+}
+
+// sender is who gets HylaFAX's reports.
+func sender(j *consume.Job) string {
+	address := strings.ReplaceAll(plain(j.FromSMTP, ""), " ", "")
+	name := plain(j.FromName, "@")
+	switch {
+	case address == "": // the null sender
+		return "smtpreceiver"
+	case name == "":
+		return address
+	}
+	return name + " <" + address + ">"
+}
+
+// plain leaves out what has a meaning in destinations, mail addresses and the
+// line protocol of HylaFAX.
+func plain(s, more string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || strings.ContainsRune(`#<>()"\%;`+more, r) {
+			return ' '
+		}
+		return r
+	}, s)
+	return strings.Join(strings.Fields(s), " ")
+}
+
+// Has implements consume.Target: it looks for the job's key among the jobs that
+// wait, are done, or are archived.
+func (h HylaFAX) Has(ctx context.Context, j *consume.Job) (consume.Answer, error) {
+	scratch, err := j.Scratch()
+	if err != nil {
+		return consume.Unknown, err
+	}
+	// faxstat takes its format from ~/.hylarc only; the user's own may name the server.
+	own, err := os.ReadFile(filepath.Join(os.Getenv("HOME"), ".hylarc"))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return consume.Unknown, err
+	}
+	format := append(own, "\nJobFmt: \"%J|\"\n"...)
+	if err := os.WriteFile(filepath.Join(scratch, ".hylarc"), format, 0o600); err != nil {
+		return consume.Unknown, err
+	}
+	output, err := run(ctx, j, []string{"HOME=" + scratch}, append([]string{"faxstat", "-s", "-d", "-a"}, h.server()...)...)
+	if err == nil && !strings.Contains(output, "HylaFAX scheduler") {
+		err = fmt.Errorf("faxstat gives no status: it says: %s", cmp.Or(lastWords(output), "nothing"))
+	}
+	switch {
+	case err != nil:
+		return consume.Unknown, err
+	case strings.Contains(output, j.Key+"|"):
+		return consume.Yes, nil
+	case len(output) == maxOutput:
+		return consume.Unknown, errors.New("faxstat lists more jobs than can be looked through")
+	case !j.Begun.IsZero() && time.Since(j.Begun) > doneKept:
+		return consume.Unknown, nil
+	}
+	return consume.No, nil
+}

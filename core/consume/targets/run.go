@@ -1,0 +1,93 @@
+package targets
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"smtpreceiver/core/consume"
+)
+
+const (
+	maxOutput = 4 << 20 // bytes of what a program says that are kept
+	maxSaid   = 1000    // of it that go into an error
+	waitDelay = 5 * time.Second
+)
+
+// exitError is a program that ended by itself, and not well.
+type exitError struct {
+	program, said string
+	code          int
+}
+
+func (e *exitError) Error() string {
+	text := fmt.Sprintf("%s: exit status %d", e.program, e.code)
+	if e.said != "" {
+		text += ": it says: " + e.said
+	}
+	return text
+}
+
+// run runs a program for a job until it ends or ctx does; then its whole process
+// group goes. The error is an *exitError, a plain one if the program could not be
+// started, and otherwise uncertain.
+func run(ctx context.Context, j *consume.Job, environ []string, argv ...string) (output string, err error) {
+	program, err := exec.LookPath(argv[0])
+	if err != nil {
+		return "", fmt.Errorf("%s cannot be run, install it or mend the path: %w", argv[0], err)
+	}
+	cmd := exec.CommandContext(ctx, program, argv[1:]...)
+	out := new(tail)
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.Env = append(environment(), environ...)
+	cmd.ExtraFiles = j.Inherit()
+	cmd.WaitDelay = waitDelay
+	ownGroup(cmd)
+	if err := cmd.Start(); err != nil {
+		return "", fmt.Errorf("%s cannot be started: %w", argv[0], err)
+	}
+	err = cmd.Wait()
+	output = string(out.kept)
+	if cause := context.Cause(ctx); cause != nil && err != nil {
+		return output, consume.Uncertain(fmt.Errorf("%s was ended: %w", argv[0], cause))
+	}
+	var ended *exec.ExitError
+	switch {
+	case err == nil, errors.Is(err, exec.ErrWaitDelay): // something it started still holds its output
+		return output, nil
+	case errors.As(err, &ended) && ended.Exited():
+		return output, &exitError{argv[0], lastWords(output), ended.ExitCode()}
+	}
+	return output, consume.Uncertain(fmt.Errorf("%s: %w", argv[0], err))
+}
+
+// environment is ours without our settings, passwords among them.
+func environment() []string {
+	var kept []string
+	for _, variable := range os.Environ() {
+		if !strings.HasPrefix(variable, "SMTPRECEIVER_") {
+			kept = append(kept, variable)
+		}
+	}
+	return kept
+}
+
+func lastWords(output string) string {
+	text := strings.Join(strings.Fields(output), " ")
+	return text[max(0, len(text)-maxSaid):]
+}
+
+// tail keeps the end of what is written.
+type tail struct{ kept []byte }
+
+func (t *tail) Write(b []byte) (int, error) {
+	t.kept = append(t.kept, b...)
+	if over := len(t.kept) - maxOutput; over > 0 {
+		t.kept = append(t.kept[:0], t.kept[over:]...)
+	}
+	return len(b), nil
+}

@@ -1,0 +1,142 @@
+package targets
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf16"
+
+	"smtpreceiver/core/consume"
+)
+
+// shortMessage is what of a job goes into an SMS.
+type shortMessage struct {
+	number, text  string
+	report, flash bool
+	priority      string
+}
+
+func readMessage(j *consume.Job) (*shortMessage, error) {
+	number, err := phoneNumber(j.Number)
+	if err != nil {
+		return nil, err
+	}
+	if j.Format != "txt" {
+		return nil, consume.Permanent(fmt.Errorf("the message is in format %q: set format_preference of the application to txt", j.Format))
+	}
+	text, err := j.ReadFile(j.Text)
+	if err != nil {
+		return nil, err
+	}
+	text = strings.TrimRight(strings.ReplaceAll(text, "\r\n", "\n"), "\n ")
+	if text == "" {
+		return nil, consume.Permanent(errors.New("the text is empty"))
+	}
+	return &shortMessage{number, text, j.Report == "1", j.Flash == "1", j.Priority}, nil
+}
+
+// Smstools hands jobs to smstools3 (from 3.1.16, which knows Alphabet: UTF-8) as
+// files in its folder outgoing.
+type Smstools struct{ Folder string }
+
+// Submit implements consume.Target.
+func (s Smstools) Submit(_ context.Context, j *consume.Job) error {
+	m, err := readMessage(j)
+	if err != nil {
+		return err
+	}
+	return drop{s.Folder}.submit(j, j.Key, m.smstools(j.FromSMTP))
+}
+
+// Has implements consume.Target.
+func (s Smstools) Has(_ context.Context, j *consume.Job) (consume.Answer, error) {
+	return drop{s.Folder}.has(j)
+}
+
+// smstools is the file as smsd reads it: headers, an empty line, the text. from has
+// no meaning there, but event handlers may want it.
+func (m *shortMessage) smstools(from string) []byte {
+	var b strings.Builder
+	header := func(name, value string) { fmt.Fprintf(&b, "%s: %s\n", name, oneLine(value)) }
+	// International numbers go without '+'. Any other is dialled as it is.
+	number, international := strings.CutPrefix(m.number, "+")
+	header("To", number)
+	if !international {
+		header("To_TOA", "unknown")
+	}
+	if from != "" {
+		header("From", from)
+	}
+	header("Alphabet", "UTF-8")
+	if m.report {
+		header("Report", "yes")
+	}
+	if m.flash {
+		header("Flash", "yes")
+	}
+	if m.priority == "high" {
+		header("Priority", "High")
+	}
+	b.WriteString("\n" + m.text + "\n")
+	return []byte(b.String())
+}
+
+// oneLine makes a value that can start no other header.
+func oneLine(value string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, value)
+}
+
+// Gammu hands jobs to gammu-smsd with its files backend, as files in its outbox.
+// Its own gammu-smsd-inject makes another message each time it is run.
+type Gammu struct{ Folder string }
+
+// Submit implements consume.Target.
+func (g Gammu) Submit(_ context.Context, j *consume.Job) error {
+	m, err := readMessage(j)
+	if err != nil {
+		return err
+	}
+	return drop{g.Folder}.submit(j, m.gammuName(j.Key, time.Now()), m.gammu())
+}
+
+// Has implements consume.Target.
+func (g Gammu) Has(_ context.Context, j *consume.Job) (consume.Answer, error) {
+	return drop{g.Folder}.has(j)
+}
+
+// gammuName tells number, priority and options. gammu-smsd sends in the order of
+// the names; C is the priority of gammu-smsd-inject.
+func (m *shortMessage) gammuName(key string, now time.Time) string {
+	priority := "C"
+	switch m.priority {
+	case "high":
+		priority = "A"
+	case "low":
+		priority = "E"
+	}
+	name := fmt.Sprintf("OUT%s%s_00_%s_%s.txt", priority, now.Format("20060102_150405"), m.number, key)
+	if m.report {
+		name += "d"
+	}
+	if m.flash {
+		name += "f"
+	}
+	return name
+}
+
+// gammu is the text in UTF-16 with a byte order mark: without one gammu-smsd
+// guesses by its locale.
+func (m *shortMessage) gammu() []byte {
+	b := []byte{0xFF, 0xFE}
+	for _, unit := range utf16.Encode([]rune(m.text)) {
+		b = append(b, byte(unit), byte(unit>>8))
+	}
+	return b
+}
