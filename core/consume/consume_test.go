@@ -1,0 +1,443 @@
+package consume
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// fake is a target that remembers what it got and does as it is told.
+type fake struct {
+	mu     sync.Mutex
+	got    []string // stems
+	texts  []string
+	submit func(*Job) error
+	answer Answer
+	asked  int
+	hasErr error
+}
+
+func (f *fake) Submit(_ context.Context, j *Job) error {
+	if f.submit != nil {
+		if err := f.submit(j); err != nil {
+			return err
+		}
+	}
+	text, err := j.ReadFile(j.Text)
+	if err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.got = append(f.got, j.Stem)
+	f.texts = append(f.texts, text)
+	return nil
+}
+
+func (f *fake) Has(context.Context, *Job) (Answer, error) {
+	f.asked++
+	return f.answer, f.hasErr
+}
+
+// options are those of a consumer whose folders are in a new folder.
+func options(t *testing.T, target Target) Options {
+	t.Helper()
+	folder := t.TempDir()
+	return Options{
+		Name: "fax", App: "fax", Folder: folder, Done: filepath.Join(folder, ".done"), Failed: filepath.Join(folder, ".failed"),
+		Decode: func(b []byte) string { return string(b) }, Target: target,
+		PollInterval: 10 * time.Millisecond, RetryDelay: time.Millisecond, RetryDelayMax: 4 * time.Millisecond,
+		GiveUpAfter: time.Hour, Timeout: time.Minute, Log: slog.New(slog.DiscardHandler),
+	}
+}
+
+// addJob writes a job with one attachment.
+func addJob(t *testing.T, o Options, stem string) {
+	t.Helper()
+	write(t, filepath.Join(o.Folder, stem+".txt"), "text of "+stem)
+	write(t, filepath.Join(o.Folder, stem+"_1_a.pdf"), "%PDF-")
+	write(t, filepath.Join(o.Folder, stem+".ctl"), "[system]\r\nid="+stem+"\r\ntxt="+stem+".txt\r\nformat=txt\r\n[to]\r\nnumber=1\r\n[attachments]\r\ncount=1\r\n1="+stem+"_1_a.pdf\r\n")
+}
+
+func write(t *testing.T, path, content string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func drain(t *testing.T, o Options) (left int) {
+	t.Helper()
+	c, err := Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	left, err = c.Drain(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return left
+}
+
+// wantFiles holds the whole tree of the output folder against a list.
+func wantFiles(t *testing.T, o Options, want ...string) {
+	t.Helper()
+	var got []string
+	err := filepath.WalkDir(o.Folder, func(path string, e os.DirEntry, err error) error {
+		if err == nil && !e.IsDir() {
+			name, _ := filepath.Rel(o.Folder, path)
+			got = append(got, strings.ReplaceAll(filepath.ToSlash(name), time.Now().Format(time.DateOnly), "today"))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		t.Errorf("files %q, want %q", got, want)
+	}
+}
+
+func TestDone(t *testing.T) {
+	t.Parallel()
+	target := new(fake)
+	o := options(t, target)
+	addJob(t, o, "2")
+	addJob(t, o, "1")
+	write(t, filepath.Join(o.Folder, "3.txt"), "of a job that is not there yet")
+	write(t, filepath.Join(o.Folder, "..ctl"), "no job")
+	if err := os.MkdirAll(filepath.Join(o.Folder, ".staging", "x"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(o.Folder, ".staging", "x", "4.ctl"), "[system]\ntxt=4.txt")
+	if left := drain(t, o); left != 0 {
+		t.Errorf("%d left", left)
+	}
+	if want := []string{"text of 1", "text of 2"}; !slices.Equal(target.texts, want) {
+		t.Errorf("got %q, want %q", target.texts, want)
+	}
+	wantFiles(t, o, ".done/today/1.ctl", ".done/today/1.txt", ".done/today/1_1_a.pdf",
+		".done/today/2.ctl", ".done/today/2.txt", ".done/today/2_1_a.pdf", "3.txt", "..ctl", ".staging/x/4.ctl")
+}
+
+func TestFailed(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name  string
+		spoil func(t *testing.T, o *Options)
+		files []string
+		err   string
+	}{
+		{"permanent", func(_ *testing.T, o *Options) {
+			o.Target.(*fake).submit = func(*Job) error { return Permanent(errors.New("no\nway")) }
+		}, []string{"1.ctl", "1.txt", "1_1_a.pdf"}, "Why: no way\n"},
+		{"given up", func(_ *testing.T, o *Options) {
+			o.GiveUpAfter = 0
+			o.Target.(*fake).submit = func(*Job) error { return errors.New("busy") }
+		}, []string{"1.ctl", "1.txt", "1_1_a.pdf"}, "given up after 1 tries"},
+		{"unreadable", func(t *testing.T, o *Options) {
+			write(t, filepath.Join(o.Folder, "1.ctl"), "rubbish")
+		}, []string{"1.ctl", "1.txt", "1_1_a.pdf"}, "control file, line 1"},
+		{"too large", func(t *testing.T, o *Options) {
+			write(t, filepath.Join(o.Folder, "1.ctl"), strings.Repeat("\n", maxControl+1))
+		}, []string{"1.ctl", "1.txt", "1_1_a.pdf"}, "larger than 1 MiB"},
+		{"out of the folder", func(t *testing.T, o *Options) {
+			write(t, filepath.Join(o.Folder, "1.ctl"), "[system]\ntxt=../1.txt")
+		}, []string{"1.ctl", "1.txt", "1_1_a.pdf"}, "not the name of a file beside it"},
+		{"no text", func(t *testing.T, o *Options) {
+			os.Remove(filepath.Join(o.Folder, "1.txt"))
+		}, []string{"1.ctl", "1_1_a.pdf"}, "1.txt"},
+		{"symbolic link", func(t *testing.T, o *Options) {
+			os.Remove(filepath.Join(o.Folder, "1.txt"))
+			if err := os.Symlink("/etc/passwd", filepath.Join(o.Folder, "1.txt")); err != nil {
+				t.Skip(err)
+			}
+		}, []string{"1.ctl", "1.txt", "1_1_a.pdf"}, "not a regular file"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			o := options(t, new(fake))
+			addJob(t, o, "1")
+			tt.spoil(t, &o)
+			if left := drain(t, o); left != 1 {
+				t.Errorf("%d left, want 1", left)
+			}
+			want := []string{".failed/1.err"}
+			for _, name := range tt.files {
+				want = append(want, ".failed/"+name)
+			}
+			wantFiles(t, o, want...)
+			said, err := os.ReadFile(filepath.Join(o.Failed, "1.err"))
+			if err != nil || !strings.Contains(string(said), tt.err) || !strings.Contains(string(said), o.Folder) {
+				t.Errorf("%v; .err says %q, want %q", err, said, tt.err)
+			}
+			if len(o.Target.(*fake).got) > 0 {
+				t.Error("the target got it")
+			}
+		})
+	}
+}
+
+func TestRetry(t *testing.T) {
+	t.Parallel()
+	tries := 0
+	target := &fake{submit: func(*Job) error {
+		if tries++; tries < 4 {
+			return errors.New("busy")
+		}
+		return nil
+	}}
+	o := options(t, target)
+	addJob(t, o, "1")
+	if left := drain(t, o); left != 1 || tries != 1 {
+		t.Errorf("%d left after %d tries", left, tries)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	runUntil(t, ctx, o, func() bool { done, _ := exists(filepath.Join(o.Done, time.Now().Format(time.DateOnly), "1.ctl")); return done })
+	if tries != 4 || target.asked != 0 {
+		t.Errorf("%d tries, asked %d times", tries, target.asked)
+	}
+}
+
+// runUntil runs a consumer until something has become true.
+func runUntil(t *testing.T, ctx context.Context, o Options, true func() bool) {
+	t.Helper()
+	c, err := Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(ctx)
+	ended := make(chan error)
+	go func() { ended <- c.Run(ctx) }()
+	for end := time.Now().Add(time.Minute); !true() && time.Now().Before(end); time.Sleep(time.Millisecond) {
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if !true() {
+		t.Fatal("waited in vain")
+	}
+}
+
+// A job that another consumer died over.
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name      string
+		journal   string
+		answer    Answer
+		hasErr    error
+		resend    bool
+		submitted bool
+		want      string // folder; "": it waits
+	}{
+		{"claimed only", "", Unknown, nil, false, true, "done"},
+		{"target has it", `{"state":"begun","key":"K"}`, Yes, nil, false, false, "done"},
+		{"target has it not", `{"state":"begun","key":"K"}`, No, nil, false, true, "done"},
+		{"in doubt", `{"state":"begun","key":"K"}`, Unknown, nil, false, false, "failed"},
+		{"in doubt, resend", `{"state":"begun","key":"K"}`, Unknown, nil, true, true, "done"},
+		{"cannot be asked", `{"state":"begun","key":"K"}`, Yes, errors.New("down"), true, false, ""},
+		{"waiting", `{"state":"waiting","key":"K","attempts":3}`, Unknown, nil, false, true, "done"},
+		{"not due", `{"state":"waiting","key":"K","next":"2999-01-01T00:00:00Z"}`, Unknown, nil, false, false, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			target := &fake{answer: tt.answer, hasErr: tt.hasErr}
+			o := options(t, target)
+			o.Resend = tt.resend
+			interrupt(t, o, "1", tt.journal)
+			drain(t, o)
+			if (len(target.got) == 1) != tt.submitted {
+				t.Errorf("submitted: %q", target.got)
+			}
+			ended, _ := filepath.Glob(filepath.Join(o.Folder, ".*", "*", "1.ctl"))
+			again, _ := filepath.Glob(filepath.Join(o.Folder, ".*", "1.ctl"))
+			at := strings.Join(append(ended, again...), " ")
+			if tt.want != "" && !strings.Contains(at, "."+tt.want) || tt.want == "" && !strings.Contains(at, workName) {
+				t.Errorf("it is at %s, want %s", at, tt.want)
+			}
+		})
+	}
+}
+
+// interrupt makes a job that is claimed and has that journal.
+func interrupt(t *testing.T, o Options, stem, journal string) {
+	t.Helper()
+	addJob(t, o, stem)
+	work := filepath.Join(o.Folder, workName)
+	if err := os.MkdirAll(work, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(filepath.Join(o.Folder, stem+".ctl"), filepath.Join(work, stem+".ctl")); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(work, stem+".lock"), "")
+	if journal != "" {
+		write(t, filepath.Join(work, stem+".json"), journal)
+	}
+}
+
+// A verdict that was reached is carried out, whatever has been moved already.
+func TestSettledHalfWay(t *testing.T) {
+	t.Parallel()
+	for moved := range 3 {
+		target := new(fake)
+		o := options(t, target)
+		day := filepath.Join(o.Done, "2026-01-01")
+		interrupt(t, o, "1", fmt.Sprintf(`{"state":"done","key":"K","folder":%q}`, day))
+		if err := os.MkdirAll(day, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"1.txt", "1_1_a.pdf"}[:moved] {
+			if err := os.Rename(filepath.Join(o.Folder, name), filepath.Join(day, name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		drain(t, o)
+		wantFiles(t, o, ".done/2026-01-01/1.ctl", ".done/2026-01-01/1.txt", ".done/2026-01-01/1_1_a.pdf")
+		if len(target.got) > 0 {
+			t.Error("sent again")
+		}
+	}
+}
+
+// The journal of a settled job outlived its CTL; numbers began anew.
+func TestStaleJournal(t *testing.T) {
+	t.Parallel()
+	target := new(fake)
+	o := options(t, target)
+	addJob(t, o, "1")
+	drain(t, o)
+	write(t, filepath.Join(o.Folder, workName, "1.json"), `{"state":"done","key":"K","folder":"/nowhere"}`)
+	addJob(t, o, "1")
+	drain(t, o)
+	if len(target.got) != 2 {
+		t.Errorf("got %q", target.got)
+	}
+	first, _ := filepath.Glob(filepath.Join(o.Done, "*", "1.ctl"))
+	second, _ := filepath.Glob(filepath.Join(o.Done, "*", "*", "1.ctl"))
+	if len(first) != 1 || len(second) != 1 {
+		t.Errorf("done: %q and %q", first, second)
+	}
+}
+
+func TestDamagedJournal(t *testing.T) {
+	t.Parallel()
+	target := new(fake)
+	o := options(t, target)
+	interrupt(t, o, "1", "{")
+	c, err := Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left, err := c.Drain(t.Context()); err == nil || left != 1 || !strings.Contains(err.Error(), "1.json") || len(target.got) > 0 {
+		t.Errorf("%d left, %v, got %q", left, err, target.got)
+	}
+}
+
+// Many consumers on one folder send each job once, and nothing is left behind.
+func TestManyConsumers(t *testing.T) {
+	t.Parallel()
+	const consumers, count = 4, 60
+	target := new(fake)
+	o := options(t, target)
+	for i := range count {
+		addJob(t, o, fmt.Sprintf("%08d", i))
+	}
+	var wg sync.WaitGroup
+	for range consumers {
+		c, err := Open(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wg.Go(func() {
+			if _, err := c.Drain(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	slices.Sort(target.got)
+	if n := len(target.got); n != count || len(slices.Compact(target.got)) != count {
+		t.Errorf("%d jobs sent of %d", n, count)
+	}
+	if left, err := os.ReadDir(filepath.Join(o.Folder, workName)); err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+}
+
+func TestKeep(t *testing.T) {
+	t.Parallel()
+	refuse := true
+	target := &fake{}
+	target.submit = func(j *Job) error {
+		if err := j.Keep(); err != nil {
+			return err
+		}
+		if !strings.HasPrefix(j.Path(j.Text), filepath.Dir(j.done)) {
+			t.Errorf("text at %s", j.Path(j.Text))
+		}
+		if refuse {
+			return Permanent(errors.New("no"))
+		}
+		return nil
+	}
+	o := options(t, target)
+	addJob(t, o, "1")
+	drain(t, o)
+	refuse = false
+	addJob(t, o, "2")
+	drain(t, o)
+	wantFiles(t, o, ".failed/1.ctl", ".failed/1.txt", ".failed/1_1_a.pdf", ".failed/1.err",
+		".done/today/2.ctl", ".done/today/2.txt", ".done/today/2_1_a.pdf")
+}
+
+func TestClean(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	now := time.Date(2026, 11, 26, 12, 0, 0, 0, time.Local)
+	for _, name := range []string{"2026-11-26", "2026-11-25", "2026-11-24", "2026-11-23", "other"} {
+		if err := os.MkdirAll(filepath.Join(folder, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := clean(folder, 1, now); err != nil {
+		t.Fatal(err)
+	}
+	entries, _ := os.ReadDir(folder)
+	var left []string
+	for _, e := range entries {
+		left = append(left, e.Name())
+	}
+	if want := []string{"2026-11-25", "2026-11-26", "other"}; !slices.Equal(left, want) {
+		t.Errorf("left %q, want %q", left, want)
+	}
+}
+
+func TestOpenWantsOneFileSystem(t *testing.T) {
+	t.Parallel()
+	elsewhere, err := os.MkdirTemp("/dev/shm", "smtpreceiver-test-")
+	if err != nil {
+		t.Skip("no /dev/shm here, the second file system: ", err)
+	}
+	t.Cleanup(func() { os.RemoveAll(elsewhere) })
+	o := options(t, new(fake))
+	o.Done = elsewhere
+	if _, err := Open(o); err == nil || !strings.Contains(err.Error(), "same file system") {
+		t.Errorf("error %v", err)
+	}
+}

@@ -1,0 +1,371 @@
+//go:build unix
+
+package targets
+
+import (
+	"bufio"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"smtpreceiver/core/consume"
+	"smtpreceiver/core/ctl"
+)
+
+// spool is an output folder with one job in it.
+type spool struct {
+	folder string
+	doc    *ctl.Document
+}
+
+func newSpool(t *testing.T, text string) *spool {
+	t.Helper()
+	s := &spool{t.TempDir(), ctl.New()}
+	for _, kv := range [][3]string{
+		{"system", "id", "00000042"}, {"system", "app", "fax"}, {"system", "subject", "Hello"}, {"system", "priority", "normal"},
+		{"system", "txt", "00000042.txt"}, {"system", "format", "txt"},
+		{"from", "name", "Petr Novák"}, {"from", "smtp", "petr@example.com"},
+		{"to", "number", "+420603123456"}, {"to", "name", "Jana"}, {"to", "address", "+420603123456@fax"},
+	} {
+		s.doc.Set(kv[0], kv[1], kv[2])
+	}
+	s.file(t, "00000042.txt", text)
+	return s
+}
+
+func (s *spool) file(t *testing.T, name, content string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(s.folder, name), []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *spool) attach(t *testing.T, name, content string) {
+	t.Helper()
+	s.file(t, name, content)
+	s.doc.Set("attachments", "count", "1")
+	s.doc.Set("attachments", "1", name)
+}
+
+// handOn gives the job to the target and returns why it failed, "" if it did not.
+func (s *spool) handOn(t *testing.T, target consume.Target) string {
+	t.Helper()
+	s.file(t, "00000042.ctl", s.doc.String())
+	c, err := consume.Open(consume.Options{
+		Folder: s.folder, Done: filepath.Join(s.folder, "done"), Failed: filepath.Join(s.folder, "failed"),
+		Decode: func(b []byte) string { return string(b) }, Target: target,
+		RetryDelay: time.Millisecond, RetryDelayMax: time.Millisecond, Timeout: time.Minute, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	left, err := c.Drain(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	said, err := os.ReadFile(filepath.Join(s.folder, "failed", "00000042.err"))
+	if (err == nil) != (left == 1) {
+		t.Fatalf("%d left, %v", left, err)
+	}
+	return string(said)
+}
+
+// only returns the one file that was put into a folder.
+func only(t *testing.T, folder string) (name, content string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(folder, "[^.]*"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("files %q, %v", files, err)
+	}
+	data, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if staged, err := filepath.Glob(filepath.Join(folder, stagingName, "*")); err != nil || len(staged) > 0 {
+		t.Errorf("left in staging: %q, %v", staged, err)
+	}
+	return filepath.Base(files[0]), string(data)
+}
+
+func TestSmstools(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name string
+		set  map[string]string
+		text string
+		want string
+	}{
+		{"plain", nil, "Ahoj\r\nsvěte\r\n", "To: 420603123456\nFrom: petr@example.com\nAlphabet: UTF-8\n\nAhoj\nsvěte\n"},
+		{"all", map[string]string{"system/dr": "1", "system/flash": "1", "system/priority": "high"}, "x",
+			"To: 420603123456\nFrom: petr@example.com\nAlphabet: UTF-8\nReport: yes\nFlash: yes\nPriority: High\n\nx\n"},
+		{"national", map[string]string{"to/number": "603 12-34.56", "from/smtp": ""}, "x",
+			"To: 603123456\nTo_TOA: unknown\nAlphabet: UTF-8\n\nx\n"},
+		{"headers in the text", nil, "To: 900\n\nReport: yes", "To: 420603123456\nFrom: petr@example.com\nAlphabet: UTF-8\n\nTo: 900\n\nReport: yes\n"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s, outgoing := newSpool(t, tt.text), t.TempDir()
+			s.set(tt.set)
+			if why := s.handOn(t, Smstools{outgoing}); why != "" {
+				t.Fatal(why)
+			}
+			if _, got := only(t, outgoing); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func (s *spool) set(values map[string]string) {
+	for place, value := range values {
+		section, key, _ := strings.Cut(place, "/")
+		s.doc.Set(section, key, value)
+	}
+}
+
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, text, want string
+		set              map[string]string
+		target           consume.Target
+	}{
+		{"letters in the number", "x", "no number to dial", map[string]string{"to/number": "12ab"}, Smstools{"."}},
+		{"option for a number", "x", "no number to dial", map[string]string{"to/number": "-1 --exec"}, Gammu{"."}},
+		{"no number", "x", "has no number", map[string]string{"to/number": ""}, HylaFAX{}},
+		{"path for a number", "x", "no number to dial", map[string]string{"to/number": "1@../../etc"}, Gammu{"."}},
+		{"blank text", " \r\n\r\n", "text is empty", nil, Smstools{"."}},
+		{"format", "x", "format_preference", map[string]string{"system/format": "mht"}, Gammu{"."}},
+		{"format of a fax", "x", "format_preference", map[string]string{"system/format": "mht"}, HylaFAX{}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := newSpool(t, tt.text)
+			s.set(tt.set)
+			if why := s.handOn(t, tt.target); !strings.Contains(why, tt.want) {
+				t.Errorf("failed with %q, want %q", why, tt.want)
+			}
+		})
+	}
+}
+
+func TestAttachmentTypes(t *testing.T) {
+	t.Parallel()
+	s := newSpool(t, "x")
+	s.attach(t, "00000042_1_a.doc", "\xd0\xcf\x11\xe0")
+	if why := s.handOn(t, HylaFAX{}); !strings.Contains(why, "00000042_1_a.doc") || !strings.Contains(why, "skip_unknown") {
+		t.Errorf("failed with %q", why)
+	}
+	for head, want := range map[string]string{
+		"%PDF-1.4": ".pdf", "\n%PDF-1.4": ".pdf", "%!PS-Adobe": ".ps", "\x04%!PS": ".ps", "II*\x00": ".tif", "MM\x00*": ".tif",
+		"PK\x03\x04": "", "": "", "<html>": "", "\x89PNG": "",
+	} {
+		if got := documentType([]byte(head)); got != want {
+			t.Errorf("%q is %q, want %q", head, got, want)
+		}
+	}
+}
+
+var gammuFile = regexp.MustCompile(`^OUTA\d{8}_\d{6}_00_\+420603123456_smtpreceiver-00000042-[A-Z0-9]{8}\.txtdf$`)
+
+func TestGammu(t *testing.T) {
+	t.Parallel()
+	s, outbox := newSpool(t, "Aé😀\r\n"), t.TempDir()
+	s.set(map[string]string{"system/dr": "1", "system/flash": "1", "system/priority": "high"})
+	if why := s.handOn(t, Gammu{outbox}); why != "" {
+		t.Fatal(why)
+	}
+	name, got := only(t, outbox)
+	if !gammuFile.MatchString(name) || got != "\xff\xfeA\x00\xe9\x00\x3d\xd8\x00\xde" {
+		t.Errorf("%s: %q", name, got)
+	}
+}
+
+// The rules are those of the sample.call that comes with Asterisk: a key and a
+// value a line; '#' and ';' begin comments; a file made elsewhere in the file
+// system and renamed; Archive moves it to outgoing_done when it is done with.
+func TestAsterisk(t *testing.T) {
+	t.Parallel()
+	s, outgoing := newSpool(t, "x"), t.TempDir()
+	s.set(map[string]string{"system/subject": "a;b #c ${SHELL(id)} `id` $(id)", "to/name": "Jana"})
+	s.attach(t, "00000042_1_a b'$(id).tif", "II*\x00")
+	target, err := NewAsterisk(Asterisk{outgoing, "PJSIP/{number}@trunk", "fax-out"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if why := s.handOn(t, target); why != "" {
+		t.Fatal(why)
+	}
+	name, content := only(t, outgoing)
+	if !strings.HasSuffix(name, ".call") {
+		t.Errorf("name %s", name)
+	}
+	got := map[string]string{}
+	for scan := bufio.NewScanner(strings.NewReader(content)); scan.Scan(); {
+		if strings.ContainsAny(scan.Text(), ";#$`'()") {
+			t.Errorf("line %q", scan.Text())
+		}
+		key, value, ok := strings.Cut(scan.Text(), ": ")
+		if variable, v, is := strings.Cut(value, "="); key == "Setvar" && is {
+			key, value = variable, v
+		}
+		if _, twice := got[key]; !ok || twice {
+			t.Errorf("line %q", scan.Text())
+		}
+		got[key] = value
+	}
+	for key, want := range map[string]string{
+		"Channel": "PJSIP/+420603123456@trunk", "Context": "fax-out", "Extension": "s", "Priority": "1", "MaxRetries": "0", "Archive": "yes",
+		"SMTPRECEIVER_ID": "00000042", "SMTPRECEIVER_NUMBER": "+420603123456", "SMTPRECEIVER_NAME": "Jana",
+		"SMTPRECEIVER_FROM": "petr@example.com", "SMTPRECEIVER_SUBJECT": "a_b _c __SHELL_id__ _id_ __id_",
+	} {
+		if got[key] != want {
+			t.Errorf("%s is %q, want %q", key, got[key], want)
+		}
+	}
+	for _, key := range []string{"SMTPRECEIVER_TXT", "SMTPRECEIVER_FILES"} {
+		if info, err := os.Stat(got[key]); err != nil || !info.Mode().IsRegular() || !safePath.MatchString(got[key]) {
+			t.Errorf("%s=%q: %v", key, got[key], err)
+		}
+	}
+	for _, bad := range []Asterisk{{Channel: "SIP/x", Context: "c"}, {Channel: "SIP/{number}\nApplication: System", Context: "c"}, {Channel: "SIP/{number}", Context: "c;d"}} {
+		if _, err := NewAsterisk(bad); err == nil {
+			t.Errorf("%+v is taken", bad)
+		}
+	}
+}
+
+func TestCommand(t *testing.T) {
+	t.Parallel()
+	s, out := newSpool(t, "the text"), filepath.Join(t.TempDir(), "out")
+	s.set(map[string]string{"system/subject": "--exec=rm -rf", "to/name": "-x"})
+	s.attach(t, "00000042_1_a b.pdf", "%PDF-")
+	script := filepath.Join(t.TempDir(), "send")
+	writeScript(t, script, `for a; do echo "<$a>"; done >"$0.out"; cat "$5" >>"$0.out"; test -f "$6" && test -f "$7" && mv "$0.out" `+out)
+	c, err := NewCommand([]string{script, "{subject}", "--subject={subject}", "{number}", "{id}/{app}/{from}", "{txt}", "{ctl}", "{attachments}", "--", "{name}", "{ {}"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if why := s.handOn(t, c); why != "" {
+		t.Fatal(why)
+	}
+	got, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprintf("<exec=rm -rf>\n<--subject=--exec=rm -rf>\n<+420603123456>\n<00000042/fax/petr@example.com>\n<%[1]s/00000042.txt>\n<%[1]s/.consume/00000042.ctl>\n<%[1]s/00000042_1_a b.pdf>\n<-->\n<-x>\n<{ {}>\nthe text", s.folder)
+	if string(got) != want {
+		t.Errorf("got %s\nwant %s", got, want)
+	}
+}
+
+func writeScript(t *testing.T, path, body string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+body+"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestCommandStatus(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{
+		"exit 0":                        "",
+		"echo wrong number >&2; exit 1": "exit status 1: it says: wrong number",
+		"exit 75":                       "given up after 1 tries",
+		"kill -9 $$":                    "given up after 1 tries",
+	} {
+		script := filepath.Join(t.TempDir(), "send")
+		writeScript(t, script, body)
+		c, err := NewCommand([]string{script})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if why := newSpool(t, "x").handOn(t, c); !strings.Contains(why, want) || (why == "") != (want == "") {
+			t.Errorf("%s: %q, want %q", body, why, want)
+		}
+	}
+}
+
+func TestNewCommandErrors(t *testing.T) {
+	t.Parallel()
+	for want, argv := range map[string][]string{
+		"full path":              {"send"},
+		"there is no {nummer}":   {"/bin/send", "{nummer}"},
+		"one by itself":          {"/bin/send", "-a{attachments}"},
+		"not come out of the ma": {"/bin/{name}"},
+	} {
+		if _, err := NewCommand(argv); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", argv, err)
+		}
+	}
+}
+
+func TestSendfaxArguments(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		set  map[string]string
+		want []string
+	}{
+		{nil, []string{"-f", "Petr Novák <petr@example.com>", "-m", "-d", "Jana@+420"}},
+		{map[string]string{"system/priority": "high", "to/notify": "success,failure"}, []string{"-f", "Petr Novák <petr@example.com>", "-P", "high", "-D", "-m", "-d", "Jana@+420"}},
+		{map[string]string{"system/priority": "300", "to/notify": "NEVER"}, []string{"-f", "Petr Novák <petr@example.com>", "-N", "-m", "-d", "Jana@+420"}},
+		{map[string]string{"from/name": "-x <y>@z", "to/name": "a@9001#2 \"", "to/company": "; -c"}, []string{"-f", "-x y z <petr@example.com>", "-x", "-c", "-m", "-d", "a 9001 2@+420"}},
+		{map[string]string{"from/smtp": "", "to/name": ""}, []string{"-f", "smtpreceiver", "-m", "-d", "+420"}},
+	} {
+		s := newSpool(t, "x")
+		s.set(tt.set)
+		doc, err := ctl.ReadJob(s.doc.String(), ctl.Layout{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := HylaFAX{Arguments: []string{"-m"}}.sendfax(&consume.Job{Job: doc, Key: "K"}, "+420")
+		if want := append([]string{"sendfax", "-n", "-i", "K"}, tt.want...); !slices.Equal(got, want) {
+			t.Errorf("%v:\n got %q\nwant %q", tt.set, got, want)
+		}
+	}
+}
+
+// FuzzSmstools: whatever stands in a job, smsd finds our headers and no other, and
+// the text behind them.
+func FuzzSmstools(f *testing.F) {
+	f.Add("petr@example.com", "Ahoj", true)
+	f.Add("a\nTo: 900\n\n", "\nTo: 900", false)
+	f.Add("a\r\rVoicecall: yes", "x\x00\r\ny", false)
+	f.Fuzz(func(t *testing.T, from, text string, national bool) {
+		m := &shortMessage{number: "+420603123456", text: text, report: true}
+		want := []string{"To: 420603123456", "Alphabet: UTF-8", "Report: yes"}
+		if national {
+			m.number = "603"
+			want = []string{"To: 603", "To_TOA: unknown", "Alphabet: UTF-8", "Report: yes"}
+		}
+		head, body, ok := strings.Cut(string(m.smstools(from)), "\n\n")
+		if !ok || body != text+"\n" {
+			t.Fatalf("text %q, want %q", body, text)
+		}
+		got := slices.DeleteFunc(strings.FieldsFunc(head, func(r rune) bool { return r == '\n' || r == '\r' }), func(line string) bool { return strings.HasPrefix(line, "From: ") })
+		if !slices.Equal(got, want) {
+			t.Errorf("headers %q", got)
+		}
+	})
+}
+
+func TestPDFBounds(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "x.pdf")
+	if err := writePDF(path, strings.Repeat("line\n", 60*maxPages)); err == nil {
+		t.Error("a text of more than 500 pages is taken")
+	}
+	for _, text := range []string{"", "\xff\x00\u202e", strings.Repeat("a", 100_000), "😀 \tx\u0301"} {
+		if err := writePDF(path, text); err != nil {
+			t.Errorf("%.20q: %v", text, err)
+		}
+	}
+}
