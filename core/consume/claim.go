@@ -83,10 +83,12 @@ func (c *claim) adopt() (bool, error) {
 	if there, err := exists(c.work(controlExt)); err != nil || there {
 		return there, err
 	}
-	// A journal without its CTL is of a job that was settled: a new job of the
+	// What is there without a CTL is of a job that was settled: a new job of the
 	// same name must not inherit it.
-	if err := removeIfThere(c.work(journalExt)); err != nil {
-		return false, err
+	for _, ext := range []string{journalExt, journalExt + temporaryExt, scratchExt} {
+		if err := os.RemoveAll(c.work(ext)); err != nil {
+			return false, err
+		}
 	}
 	err := os.Rename(filepath.Join(c.folder, c.stem+controlExt), c.work(controlExt))
 	if errors.Is(err, fs.ErrNotExist) {

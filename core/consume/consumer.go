@@ -157,18 +157,22 @@ func (c *Consumer) pass(ctx context.Context) (left int, err error) {
 // shell or to the targets.
 var stemSyntax = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{0,63}$`)
 
-// stems are the names of the jobs in the output folder and the working folder.
+// stems are the names of the jobs in the output folder, and of whatever lies in the
+// working folder: what a killed consumer left of a settled job goes when it is taken.
 func (c *Consumer) stems() ([]string, error) {
+	entries, err := os.ReadDir(c.Folder)
+	if err != nil {
+		return nil, err
+	}
+	entries = slices.DeleteFunc(entries, func(e os.DirEntry) bool { return !strings.HasSuffix(e.Name(), controlExt) })
+	work, err := os.ReadDir(filepath.Join(c.Folder, workName))
+	if err != nil {
+		return nil, err
+	}
 	var stems []string
-	for _, folder := range []string{c.Folder, filepath.Join(c.Folder, workName)} {
-		entries, err := os.ReadDir(folder)
-		if err != nil {
-			return nil, err
-		}
-		for _, e := range entries {
-			if stem, ok := strings.CutSuffix(e.Name(), controlExt); ok && stemSyntax.MatchString(stem) {
-				stems = append(stems, stem)
-			}
+	for _, e := range append(entries, work...) {
+		if stem, _, _ := strings.Cut(e.Name(), "."); stemSyntax.MatchString(stem) {
+			stems = append(stems, stem)
 		}
 	}
 	slices.Sort(stems)
