@@ -71,7 +71,7 @@ func launch(t testing.TB, cmd *exec.Cmd) *process {
 	t.Helper()
 	p := &process{cmd: cmd, ended: make(chan struct{}), out: &output{grown: make(chan struct{})}}
 	cmd.Stdout, cmd.Stderr = p.out, p.out
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	started := make(chan error)
 	go func() {
 		// The signal comes when the thread ends that started the process.
@@ -87,6 +87,7 @@ func launch(t testing.TB, cmd *exec.Cmd) *process {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // with what it has started
 		p.kill()
 		if strings.Contains(p.out.String(), "DATA RACE") {
 			t.Error("the race detector found something")

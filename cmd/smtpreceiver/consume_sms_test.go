@@ -1,0 +1,112 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestMailToSmstools: a mail comes in by SMTP, and smsd sends it by its modem.
+func TestMailToSmstools(t *testing.T) {
+	t.Parallel()
+	smsd, device, dir := program(t, "smsd", "smstools"), newModem(t), t.TempDir()
+	var config strings.Builder
+	for _, name := range []string{"outgoing", "checked", "sent", "failed", "incoming", "report", "stats"} {
+		mkdir(t, filepath.Join(dir, name))
+		fmt.Fprintf(&config, "%s = %s\n", name, filepath.Join(dir, name))
+	}
+	for _, name := range []string{"infofile", "pidfile", "logfile"} {
+		fmt.Fprintf(&config, "%s = %s\n", name, filepath.Join(dir, name))
+	}
+	fmt.Fprintf(&config, "devices = GSM1\ndelaytime = 1\nloglevel = 7\n[GSM1]\ndevice = %s\ninit =\nincoming = no\nreport = no\n", device.device)
+	writeFile(t, filepath.Join(dir, "smsd.conf"), config.String())
+	launch(t, exec.Command(smsd, "-t", "-c"+filepath.Join(dir, "smsd.conf")))
+
+	r := consuming(t, "", "target: smstools, target_folder: '"+filepath.Join(dir, "outgoing")+"'")
+	r.start(t)
+	consumer := r.launch(t, "consume")
+	consumer.awaitLine(t, "msg=started")
+	for _, m := range []mail{
+		{"petr.novak@example.com", []string{"+420603123456@sms"}, "Content-Type: text/plain; charset=utf-8\r\n\r\nŽluťoučký kůň\r\n"},
+		{"petr.novak@example.com", []string{"603123456@sms"}, "\r\nTo: 900\r\n\r\nHello\r\n"},
+	} {
+		wantDelivery(t, r.addr, m, "250 ")
+	}
+	spoolJob(t, r.sms, "99999999", "+1 (603) 555", "with report", [3]string{"system", "dr", "1"})
+	got := map[string]sms{}
+	for range 3 {
+		select {
+		case m := <-device.sent:
+			got[m.number] = m
+		case <-time.After(patience):
+			t.Fatalf("sent %+v; log:\n%s", got, readFile(t, filepath.Join(dir, "logfile")))
+		}
+	}
+	for _, want := range []sms{
+		{"420603123456", true, false, "Žluťoučký kůň"},
+		{"603123456", false, false, "To: 900\n\nHello"},
+		{"1603555", true, true, "with report"},
+	} {
+		m := got[want.number]
+		m.text = strings.TrimSuffix(m.text, "\n")
+		if m != want {
+			t.Errorf("sent %+v, want %+v", m, want)
+		}
+	}
+	eventually(t, "smsd to move the files to sent", func() bool {
+		files, _ := filepath.Glob(filepath.Join(dir, "sent", "smtpreceiver-*"))
+		return len(files) == 3
+	})
+	wantNothingLeft(t, r.sms)
+}
+
+// gammu is a private gammu-smsd with its files backend and a phone that is a folder.
+func gammu(t testing.TB) (config, dir string) {
+	t.Helper()
+	program(t, "gammu-smsd", "gammu-smsd")
+	dir = t.TempDir()
+	for _, name := range []string{"inbox", "outbox", "sent", "error", "phone", "phone/sms", "phone/sms/1", "phone/sms/2", "phone/sms/3", "phone/sms/4", "phone/sms/5", "heard"} {
+		mkdir(t, filepath.Join(dir, name))
+	}
+	writeFile(t, filepath.Join(dir, "sent.sh"), "#!/bin/sh\nprintf '%s|%s' \"$SMS_1_NUMBER\" \"$SMS_1_TEXT\" > "+dir+"/heard/$$\n")
+	if err := os.Chmod(filepath.Join(dir, "sent.sh"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	config = filepath.Join(dir, "smsdrc")
+	writeFile(t, config, fmt.Sprintf("[gammu]\nmodel = dummy\nconnection = none\nport = %[1]s/phone\ndevice = %[1]s/phone\n"+
+		"[smsd]\nservice = files\nlogfile = %[1]s/log\ndebuglevel = 255\nloopsleep = 1\nrunonsent = %[1]s/sent.sh\n"+
+		"inboxpath = %[1]s/inbox/\noutboxpath = %[1]s/outbox/\nsentsmspath = %[1]s/sent/\nerrorsmspath = %[1]s/error/\n", dir))
+	return config, dir
+}
+
+// TestMailToGammu: a mail comes in by SMTP, and gammu-smsd sends it.
+func TestMailToGammu(t *testing.T) {
+	t.Parallel()
+	config, dir := gammu(t)
+	r := consuming(t, "", "target: gammu, target_folder: '"+filepath.Join(dir, "outbox")+"'")
+	r.start(t)
+	r.launch(t, "consume").awaitLine(t, "msg=started")
+	wantDelivery(t, r.addr, mail{"petr.novak@example.com", []string{"+420603123456@sms"}, "Content-Type: text/plain; charset=utf-8\r\n\r\nŽluťoučký kůň\r\n"}, "250 ")
+	server := exec.Command(program(t, "gammu-smsd", "gammu-smsd"), "-c", config)
+	server.Env = append(os.Environ(), "LC_ALL=C.UTF-8")
+	launch(t, server)
+	eventually(t, "gammu-smsd to have sent it", func() bool {
+		files, _ := filepath.Glob(filepath.Join(dir, "sent", "OUTC*_+420603123456_smtpreceiver-*.txt"))
+		return len(files) == 1
+	})
+	eventually(t, "gammu-smsd to say what it sent", func() bool {
+		files, _ := filepath.Glob(filepath.Join(dir, "heard", "*"))
+		return len(files) == 1
+	})
+	heard, _ := filepath.Glob(filepath.Join(dir, "heard", "*"))
+	if got := readFile(t, heard[0]); got != "+420603123456|Žluťoučký kůň" {
+		t.Errorf("sent %q", got)
+	}
+	wantNothingLeft(t, r.sms)
+}

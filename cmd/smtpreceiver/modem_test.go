@@ -1,0 +1,143 @@
+//go:build linux
+
+package main
+
+import (
+	"encoding/hex"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"unicode/utf16"
+
+	"golang.org/x/sys/unix"
+)
+
+// modem is a GSM modem at the other end of a pseudo-terminal. It says OK to
+// everything and keeps the messages it is told to send.
+type modem struct {
+	device string
+	sent   chan sms
+}
+
+// sms is a message as it goes on air.
+type sms struct {
+	number        string
+	international bool
+	report        bool // a delivery report is asked for
+	text          string
+}
+
+func newModem(t testing.TB) *modem {
+	t.Helper()
+	f, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	if err := unix.IoctlSetPointerInt(int(f.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	n, err := unix.IoctlGetInt(int(f.Fd()), unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &modem{fmt.Sprintf("/dev/pts/%d", n), make(chan sms, 100)}
+	// Held open, so that the line does not hang up between two users.
+	line, err := os.OpenFile(m.device, os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { line.Close() })
+	settings, err := unix.IoctlGetTermios(int(line.Fd()), unix.TCGETS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings.Lflag &^= unix.ECHO | unix.ICANON | unix.ISIG
+	settings.Oflag &^= unix.OPOST
+	settings.Iflag &^= unix.ICRNL
+	if err := unix.IoctlSetTermios(int(line.Fd()), unix.TCSETS, settings); err != nil {
+		t.Fatal(err)
+	}
+	go m.serve(t, f)
+	return m
+}
+
+const endOfMessage = 0x1A // Ctrl-Z
+
+// serve answers until the terminal is closed.
+func (m *modem) serve(t testing.TB, f *os.File) {
+	input := make([]byte, 1)
+	command := ""
+	for {
+		if n, err := f.Read(input); err != nil || n == 0 {
+			return
+		}
+		switch c := input[0]; {
+		case c == endOfMessage:
+			message, err := decodeSubmit(strings.TrimSpace(command))
+			if err != nil {
+				t.Errorf("PDU %q: %v", command, err)
+			}
+			m.sent <- message
+			fmt.Fprint(f, "\r\n+CMGS: 1\r\n\r\nOK\r\n")
+			command = ""
+		case c != '\r':
+			command += string(c)
+		default:
+			answer := map[string]string{"AT+CREG?": "+CREG: 0,1\r\n\r\n", "AT+CPIN?": "+CPIN: READY\r\n\r\n", "AT+CSQ": "+CSQ: 20,0\r\n\r\n"}[strings.TrimSpace(command)]
+			if strings.HasPrefix(strings.TrimSpace(command), "AT+CMGS=") {
+				fmt.Fprint(f, "\r\n> ")
+			} else {
+				fmt.Fprint(f, "\r\n"+answer+"OK\r\n")
+			}
+			command = ""
+		}
+	}
+}
+
+// decodeSubmit reads an SMS-SUBMIT (3GPP TS 23.040, 9.2.2.2) in UCS-2 or of letters
+// that the GSM alphabet has where ASCII has them, without a user data header.
+func decodeSubmit(pdu string) (m sms, err error) {
+	b, err := hex.DecodeString(pdu)
+	if err != nil {
+		return m, err
+	}
+	defer func() {
+		if recover() != nil {
+			err = fmt.Errorf("too short")
+		}
+	}()
+	b = b[1+int(b[0]):] // service centre
+	first, digits := b[0], int(b[2])
+	m.report, m.international = first&0x20 != 0, b[3]>>4 == 0x9
+	b = b[4:]
+	for i := range digits {
+		m.number += strconv.Itoa(int(b[i/2] >> (4 * (i % 2)) & 0xF))
+	}
+	b = b[(digits+1)/2:]
+	coding := b[1]
+	b = b[2:]
+	if first>>3&3 == 2 { // validity period, one octet
+		b = b[1:]
+	}
+	length, data := int(b[0]), b[1:]
+	if coding&0x0C == 0x08 {
+		units := make([]uint16, length/2)
+		for i := range units {
+			units[i] = uint16(data[2*i])<<8 | uint16(data[2*i+1])
+		}
+		m.text = string(utf16.Decode(units))
+		return m, nil
+	}
+	for i := range length { // septets, from the low bits on
+		at := i * 7
+		septet := uint16(data[at/8]) >> (at % 8)
+		if at/8+1 < len(data) {
+			septet |= uint16(data[at/8+1]) << (8 - at%8)
+		}
+		m.text += string(rune(septet & 0x7F))
+	}
+	return m, nil
+}
