@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
@@ -72,7 +73,7 @@ func (a *app) runConsumers(c *cobra.Command, names []string, once bool) error {
 		return drain(c.Context(), consumers)
 	}
 	log.Info("started", "service", "consume", "consumers", names, "version", release)
-	notify("READY=1")
+	notify(daemon.SdNotifyReady)
 	var group errgroup.Group
 	for _, consumer := range consumers {
 		group.Go(func() error { return consumer.Run(c.Context()) })

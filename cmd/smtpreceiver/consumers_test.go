@@ -1,0 +1,72 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"smtpreceiver/core/config"
+)
+
+// TestConsumerExamples: the examples are configurations that work, but for the
+// folders, which are the reader's.
+func TestConsumerExamples(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("../../contrib/consumers/*.yaml")
+	if err != nil || len(files) != 5 {
+		t.Fatalf("%q, %v", files, err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		settings, err := config.Parse("yaml", data, nil)
+		if err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		settings.StateDirectory = t.TempDir()
+		for _, app := range settings.Applications {
+			app.OutputFolder = t.TempDir()
+		}
+		var problems config.Problems
+		if warnings := validate(settings, &problems); len(problems) > 0 || len(warnings) > 0 {
+			t.Errorf("%s: problems %v, warnings %v", file, problems, warnings)
+		}
+		for name := range settings.Consume {
+			if _, err := openConsumer(settings, name, nil); err != nil {
+				t.Errorf("%s: %v", file, err)
+			}
+		}
+	}
+}
+
+func TestCheckConsumers(t *testing.T) {
+	t.Parallel()
+	settings, err := config.Parse("yaml", []byte(`
+ctl_layout: {to/number: ""}
+applications:
+  fax: {output_folder: /tmp, ctl_type: fax, addresses: x, format_preference: 'mht;txt'}
+  off: {output_folder: /tmp, ctl_type: fax, addresses: x, enabled: 0, ctl_layout: {to/number: to/phone}}
+consume:
+  fax: {target: hylafax}
+  off: {target: command, command: [send, '{nummer}']}
+  call: {application: off, target: asterisk, target_folder: /tmp, channel: SIP/1}
+`), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var problems config.Problems
+	warnings := checkConsumers(settings, &problems)
+	var keys []string
+	for _, p := range problems {
+		keys = append(keys, p.Key)
+	}
+	if want := []string{"consume.call.channel", "consume.fax.application", "consume.off.command"}; !slices.Equal(keys, want) {
+		t.Errorf("problems of %q, want %q", keys, want)
+	}
+	if len(warnings) != 3 {
+		t.Errorf("warnings %q", warnings)
+	}
+}
