@@ -150,12 +150,18 @@ func layoutOf(s *config.Settings, app *config.Application) (ctl.Layout, error) {
 
 // checkConsumers adds what is wrong with the consumers beyond what the file tells.
 func checkConsumers(s *config.Settings, problems *config.Problems) (warnings []string) {
-	for name, c := range s.Consume {
+	serves := map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(s.Consume)) {
+		c := s.Consume[name]
 		key := func(k string) string { return config.KeyPath("consume", name, k) }
 		app := s.Applications[c.ApplicationOf(name)]
 		if app == nil || c.Target == "" {
 			continue // said already
 		}
+		if other, twice := serves[c.ApplicationOf(name)]; twice {
+			warnings = append(warnings, key("application")+": consume."+other+" serves "+c.ApplicationOf(name)+" too; each job goes to one of the two")
+		}
+		serves[c.ApplicationOf(name)] = name
 		if _, err := target(c); err != nil {
 			problems.Merge(config.Problems{{Key: key(keyOf[c.Target]), What: err.Error()}})
 		}

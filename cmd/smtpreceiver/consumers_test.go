@@ -66,7 +66,7 @@ consume:
 	if want := []string{"consume.call.channel", "consume.fax.application", "consume.off.command"}; !slices.Equal(keys, want) {
 		t.Errorf("problems of %q, want %q", keys, want)
 	}
-	if len(warnings) != 3 {
+	if len(warnings) != 4 {
 		t.Errorf("warnings %q", warnings)
 	}
 }

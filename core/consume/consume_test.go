@@ -205,7 +205,10 @@ func TestRetry(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	runUntil(t, ctx, o, func() bool { done, _ := exists(filepath.Join(o.Done, time.Now().Format(time.DateOnly), "1.ctl")); return done })
+	runUntil(t, ctx, o, func() bool {
+		done, _ := exists(filepath.Join(o.Done, time.Now().Format(time.DateOnly), "1.ctl"))
+		return done
+	})
 	if tries != 4 || target.asked != 0 {
 		t.Errorf("%d tries, asked %d times", tries, target.asked)
 	}

@@ -112,7 +112,10 @@ func (c *Consumer) pause() time.Duration {
 
 // Drain hands on what is there and returns how many jobs could not be: those that
 // failed and those to be tried again later.
-func (c *Consumer) Drain(ctx context.Context) (left int, err error) { return c.pass(ctx) }
+func (c *Consumer) Drain(ctx context.Context) (left int, err error) {
+	left, err = c.pass(ctx)
+	return left, errors.Join(err, ctx.Err())
+}
 
 // pass works on every job that is due, in the order of their names.
 func (c *Consumer) pass(ctx context.Context) (left int, err error) {
