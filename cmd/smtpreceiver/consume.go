@@ -7,8 +7,8 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 
-	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
@@ -28,7 +28,8 @@ func (a *app) consume() *cobra.Command {
 		Long: `consume takes the jobs that appear in the output folders of applications and
 hands them on, as the sections consume.<name> of the configuration say: those
 named, or all. A job that was handed on moves to done_folder; one that cannot be
-moves to failed_folder, with a file .err beside it that says why.`,
+moves to failed_folder, with a file .err beside it that says why. A new
+configuration counts from the next start; jobs on their way are safe.`,
 		RunE: func(c *cobra.Command, names []string) error { return a.runConsumers(c, names, once) },
 	})
 	c.Args = cobra.ArbitraryArgs
@@ -72,15 +73,17 @@ func (a *app) runConsumers(c *cobra.Command, names []string, once bool) error {
 	if once {
 		return drain(c.Context(), consumers)
 	}
-	log.Info("started", "service", "consume", "consumers", names, "version", release)
-	notify(daemon.SdNotifyReady)
-	var group errgroup.Group
-	for _, consumer := range consumers {
-		group.Go(func() error { return consumer.Run(c.Context()) })
-	}
-	err = group.Wait()
-	log.Info("stopped", "service", "consume")
-	return err
+	return managed(c.Context(), func(ctx context.Context, m manager) error {
+		log.Info("started", "service", "consume", "consumers", names, "version", release)
+		m.ready("consume " + strings.Join(names, " "))
+		var group errgroup.Group
+		for _, consumer := range consumers {
+			group.Go(func() error { return consumer.Run(ctx) })
+		}
+		err := group.Wait()
+		log.Info("stopped", "service", "consume")
+		return err
+	})
 }
 
 // drain runs all consumers once.
