@@ -7,11 +7,11 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
@@ -105,13 +105,13 @@ func (s metricSamples) want(t testing.TB, want metricSamples, prefixes ...string
 	}
 }
 
-// lint holds the metrics against Prometheus's conventions, as promtool check
-// metrics does.
+// lint holds the metrics against Prometheus's conventions.
 func (p *process) lint(t testing.TB) {
 	t.Helper()
 	_, text := p.get(t, "/metrics")
-	problems, err := promlint.New(strings.NewReader(text)).Lint()
-	if err != nil || len(problems) > 0 {
-		t.Errorf("promlint: %v, %v", problems, err)
+	c := exec.Command(program(t, "promtool", "prometheus"), "check", "metrics")
+	c.Stdin = strings.NewReader(text)
+	if out, err := c.CombinedOutput(); err != nil || len(out) > 0 {
+		t.Errorf("promtool: %v\n%s", err, out)
 	}
 }
