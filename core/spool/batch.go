@@ -13,7 +13,7 @@ import (
 type Batch struct {
 	spool   *Spool
 	jobs    []*Job
-	folders []*folder // distinct; the first holds the record that decides
+	folders []*batchFolder // distinct; the first holds the record that decides
 	state   batchState
 	err     error // first failure while filling
 	record  *batchRecord
@@ -44,7 +44,7 @@ func (b *Batch) NewJob(folderName string) (*Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &Job{batch: b, folder: f, id: formatID(n), writing: map[string]*dataFile{}}
+	j := &Job{batch: b, folder: b.use(f), id: formatID(n), writing: map[string]*dataFile{}}
 	j.place, j.stem = f.place, j.id
 	if b.spool.instance != "" {
 		j.stem = b.spool.instance + "-" + j.id
@@ -56,10 +56,19 @@ func (b *Batch) NewJob(folderName string) (*Job, error) {
 		return nil, fmt.Errorf("job %s: %s exists already: the ID counter is behind the folder; set id_allocated to the highest number in it", j.stem, j.shownPath(j.control()))
 	}
 	b.jobs = append(b.jobs, j)
-	if !slices.Contains(b.folders, f) {
-		b.folders = append(b.folders, f)
-	}
 	return j, nil
+}
+
+// use is the batch's share of the folder.
+func (b *Batch) use(f *folder) *batchFolder {
+	for _, used := range b.folders {
+		if used.folder == f {
+			return used
+		}
+	}
+	used := &batchFolder{folder: f, failedBefore: f.failures.Load()}
+	b.folders = append(b.folders, used)
+	return used
 }
 
 // Stage puts everything on disk. After it Commit does nothing but renames and fsyncs of directories. On an error the batch is aborted.
@@ -84,14 +93,14 @@ func (b *Batch) stage(ctx context.Context) error {
 			return fmt.Errorf("job %s: CTL staged: %t, files not closed: %d", j.stem, j.controlled, len(j.writing))
 		}
 	}
-	if len(b.jobs) > 1 {
+	if len(b.jobs) > 1 || len(b.jobs) == 1 && len(b.jobs[0].data) > 1 { // else the CTL's name in staging says all
 		b.record = newBatchRecord(b.jobs)
-		if err := b.record.write(b.spool.disk); err != nil {
+		if err := b.record.write(b.folders); err != nil {
 			return err
 		}
 	}
 	for _, f := range b.folders {
-		if err := f.staged.sync(); err != nil {
+		if err := f.sync(); err != nil {
 			return err
 		}
 	}
@@ -121,11 +130,11 @@ func (b *Batch) Commit(ctx context.Context) error {
 // show is steps 5 to 7 of the protocol. It returns the jobs whose CTL may be visible.
 func (b *Batch) show() (shown []*Job, err error) {
 	d := b.spool.disk
-	if b.record != nil {
+	if b.record != nil && b.record.decides() {
 		if err := b.record.decide(d); err != nil {
 			return nil, err
 		}
-		if err := b.folders[0].staged.sync(); err != nil {
+		if err := b.folders[0].staged.wait(); err != nil {
 			return nil, err
 		}
 	}
@@ -142,16 +151,12 @@ func (b *Batch) show() (shown []*Job, err error) {
 	return b.jobs, b.syncFolders()
 }
 
-// tidy removes what only recovery would have needed. What it leaves, recovery removes.
+// tidy removes the record, which only recovery would have needed. If it stays, recovery removes it.
 func (b *Batch) tidy() {
-	var errs []error
-	if b.record != nil {
-		errs = append(errs, b.record.remove(b.spool.disk))
+	if b.record == nil {
+		return
 	}
-	for _, j := range b.jobs {
-		errs = append(errs, j.unmark(b.spool.disk))
-	}
-	if err := errors.Join(errs...); err != nil {
+	if err := b.record.remove(b.spool.disk); err != nil {
 		b.spool.log.Warn("staging not tidied; the next recovery does it", "error", err)
 	}
 }
@@ -171,6 +176,9 @@ func (b *Batch) undo(shown []*Job, begun bool) {
 			_ = w.file.close() // it is thrown away
 		}
 		clear(j.writing)
+	}
+	for _, f := range b.folders {
+		_ = f.letGo()
 	}
 	if err := b.withdraw(shown, begun); err != nil {
 		for _, j := range b.jobs {
@@ -224,7 +232,7 @@ func (b *Batch) withdraw(shown []*Job, begun bool) error {
 // hideData removes from the folders what of the jobs has left staging.
 func (b *Batch) hideData(taken map[*Job]bool) error {
 	if b.record != nil {
-		if err := b.folders[0].staged.sync(); err != nil {
+		if err := b.folders[0].staged.wait(); err != nil {
 			return err
 		}
 	}
@@ -241,7 +249,7 @@ func (b *Batch) hideData(taken map[*Job]bool) error {
 
 func (b *Batch) syncFolders() error {
 	for _, f := range b.folders {
-		if err := f.visible.sync(); err != nil {
+		if err := f.visible.wait(); err != nil {
 			return err
 		}
 	}

@@ -7,8 +7,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 )
+
+// syncLanes is how many fsyncs of one round run at once.
+const syncLanes = 16
 
 // disk makes every call that reads or changes the file system on behalf of jobs, so that tests can watch their order and fail each.
 type disk struct {
@@ -17,6 +21,8 @@ type disk struct {
 	faultForTesting func(op, path string) error
 	// noSyncForTesting leaves the fsyncs themselves out: a test that only stops the process does not need them.
 	noSyncForTesting bool
+	// wholeForTesting has every round of staged files synced by one syncfs, as it comes about under load.
+	wholeForTesting bool
 }
 
 func (d disk) do(op, path string, call func() error) error {
@@ -95,6 +101,31 @@ func (d disk) syncDir(path string) error {
 	})
 }
 
+// syncfs makes everything in the file system durable.
+func (d disk) syncfs(path string, whole *wholeSync) error {
+	return d.do("syncfs", path, func() error {
+		if d.noSyncForTesting {
+			return nil
+		}
+		return whole.sync()
+	})
+}
+
+// syncAll makes files durable, several at a time so that the disk may join its flushes.
+func (d disk) syncAll(files []*file) error {
+	errs := make([]error, len(files))
+	var lanes sync.WaitGroup
+	for lane := range min(len(files), syncLanes) {
+		lanes.Go(func() {
+			for i := lane; i < len(files); i += syncLanes {
+				errs[i] = files[i].sync()
+			}
+		})
+	}
+	lanes.Wait()
+	return errors.Join(errs...)
+}
+
 func (d disk) readDir(path string) (entries []fs.DirEntry, err error) {
 	err = d.do("readdir", path, func() error {
 		entries, err = os.ReadDir(path)
@@ -118,15 +149,6 @@ func (d disk) readFile(path string, limit int64) (data []byte, err error) {
 		return err
 	})
 	return data, err
-}
-
-// touch makes an empty file.
-func (d disk) touch(path string) error {
-	f, err := d.create(path)
-	if err != nil {
-		return err
-	}
-	return f.close()
 }
 
 // writeFile makes a file that is complete and on disk.

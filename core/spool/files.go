@@ -10,37 +10,64 @@ import (
 const (
 	controlSuffix = ".ctl"
 	// A job's stem begins with a letter or digit, so names that begin otherwise are ours.
-	markerPrefix = ","
+	dataPrefix   = ","
 	recordPrefix = "@"
 	bufferPrefix = "#"
-	// maxNameLength leaves room for a marker's prefix and comma in the 255 bytes of common file systems.
+	// maxNameLength leaves room for what a staged name has more in the 255 bytes of common file systems.
 	maxNameLength = 240
 )
 
 // jobFiles is where the files of one job are and go to. The live batch and recovery move them by the same rules.
 type jobFiles struct {
 	place
-	stem string
-	data []string // names of the data files that have a marker
+	stem   string
+	data   []string // final names of the data files that may have left staging
+	staged string   // name of the CTL in staging
 }
 
-func (j *jobFiles) control() string               { return j.stem + controlSuffix }
-func (j *jobFiles) stagedPath(name string) string { return filepath.Join(j.staging(), name) }
-func (j *jobFiles) shownPath(name string) string  { return filepath.Join(j.Folder, name) }
+func (j *jobFiles) control() string       { return j.stem + controlSuffix }
+func (j *jobFiles) stagedControl() string { return filepath.Join(j.staging(), j.staged) }
+func (j *jobFiles) stagedData(name string) string {
+	return filepath.Join(j.staging(), stagedName(j.stem, name))
+}
+func (j *jobFiles) shownPath(name string) string { return filepath.Join(j.Folder, name) }
 
-// marker is the name of the empty file that tells of the data file name. It says where the stem ends, so that recovery need not guess.
-func (j *jobFiles) marker(name string) string {
-	return markerPrefix + j.stem + markerPrefix + strings.TrimPrefix(name, j.stem)
+// stagedName is the name of a data file in staging. It says where the stem ends, so that recovery need not guess.
+func stagedName(stem, name string) string {
+	return dataPrefix + stem + dataPrefix + strings.TrimPrefix(name, stem)
 }
 
-// parseMarker takes a marker's name apart.
-func parseMarker(marker string) (stem, name string, ok bool) {
-	rest, ok := strings.CutPrefix(marker, markerPrefix)
+// parseStagedName takes the name of a staged data file apart.
+func parseStagedName(staged string) (stem, name string, ok bool) {
+	rest, ok := strings.CutPrefix(staged, dataPrefix)
 	if !ok {
 		return "", "", false
 	}
-	stem, rest, ok = strings.Cut(rest, markerPrefix)
+	stem, rest, ok = strings.Cut(rest, dataPrefix)
 	return stem, stem + rest, ok && checkName(stem, stem+rest) == nil
+}
+
+// controlName is the name of a CTL in staging. It names the job's data file if there is one only, which spares the commonest job a
+// record: a staged CTL whose data file is not beside it tells recovery that the file has already left for the folder.
+func controlName(stem string, data []string) string {
+	if len(data) == 1 {
+		return stem + controlSuffix + dataPrefix + strings.TrimPrefix(data[0], stem)
+	}
+	return stem + controlSuffix
+}
+
+// parseControlName takes the name of a staged CTL apart.
+func parseControlName(staged string) (stem string, data []string, ok bool) {
+	control, rest, named := strings.Cut(staged, dataPrefix)
+	stem, ok = strings.CutSuffix(control, controlSuffix)
+	if !ok || !isElement(stem) {
+		return "", nil, false
+	}
+	if named {
+		data = []string{stem + rest}
+		ok = checkName(stem, data[0]) == nil
+	}
+	return stem, data, ok
 }
 
 // checkName refuses what is no data file of the job: the name must be one path element on every system, must not be taken for a CTL
@@ -65,7 +92,7 @@ func checkName(stem, name string) error {
 // show renames data files into the folder.
 func (j *jobFiles) show(d disk, data []string) error {
 	for _, name := range data {
-		if err := d.move(j.stagedPath(name), j.shownPath(name)); err != nil {
+		if err := d.move(j.stagedData(name), j.shownPath(name)); err != nil {
 			return err
 		}
 	}
@@ -74,12 +101,12 @@ func (j *jobFiles) show(d disk, data []string) error {
 
 // showControl makes the job visible.
 func (j *jobFiles) showControl(d disk) error {
-	return d.move(j.stagedPath(j.control()), j.shownPath(j.control()))
+	return d.move(j.stagedControl(), j.shownPath(j.control()))
 }
 
 // hideControl takes a CTL that may have become visible back into staging. It fails with fs.ErrNotExist if a reader was faster.
 func (j *jobFiles) hideControl(d disk) error {
-	staged, shown := j.stagedPath(j.control()), j.shownPath(j.control())
+	staged, shown := j.stagedControl(), j.shownPath(j.control())
 	here, err := exists(staged)
 	switch {
 	case err != nil:
@@ -97,7 +124,7 @@ func (j *jobFiles) hideControl(d disk) error {
 func (j *jobFiles) hide(d disk) error {
 	var errs []error
 	for _, name := range j.data {
-		staged, shown := j.stagedPath(name), j.shownPath(name)
+		staged, shown := j.stagedData(name), j.shownPath(name)
 		here, err := exists(staged)
 		if err == nil && (!here || same(staged, shown)) {
 			err = d.removeIfThere(shown)
@@ -107,21 +134,15 @@ func (j *jobFiles) hide(d disk) error {
 	return errors.Join(errs...)
 }
 
-// discard removes what is staged. The CTL goes first: without it no marker means anything any more.
+// discard removes what is staged. The CTL goes first: while it is there, a data file that is not has left for the folder.
 func (j *jobFiles) discard(d disk) error {
-	names := append([]string{j.control()}, j.data...)
-	for _, name := range names {
-		if err := d.removeIfThere(j.stagedPath(name)); err != nil {
+	if j.staged != "" {
+		if err := d.removeIfThere(j.stagedControl()); err != nil {
 			return err
 		}
 	}
-	return j.unmark(d)
-}
-
-// unmark removes the markers.
-func (j *jobFiles) unmark(d disk) error {
 	for _, name := range j.data {
-		if err := d.removeIfThere(j.stagedPath(j.marker(name))); err != nil {
+		if err := d.removeIfThere(j.stagedData(name)); err != nil {
 			return err
 		}
 	}

@@ -2,6 +2,7 @@ package spool
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -38,23 +39,35 @@ func TestCheckName(t *testing.T) {
 	}
 }
 
-// A marker leads back to its name, and to a file in the same directory, whatever bytes it is made of.
-func FuzzMarker(f *testing.F) {
+// The names of staged files lead back to what they are made of, and to files in the same directory, whatever bytes that is.
+func FuzzStagedNames(f *testing.F) {
 	f.Add("00000042", "00000042.txt", ",00000042,.txt")
 	f.Add("a,b", "a,b_,_", ",a,,b")
 	f.Add("", ".", ",,/../x")
-	f.Fuzz(func(t *testing.T, stem, name, marker string) {
-		if !isElement(stem) || strings.Contains(stem, markerPrefix) || checkName(stem, name) != nil {
+	f.Add("1", "1.txt", "1.ctl,.txt")
+	f.Add("1", "1.txt", "x.ctl.ctl,/..")
+	f.Fuzz(func(t *testing.T, stem, name, staged string) {
+		if !isElement(stem) || strings.Contains(stem, dataPrefix) || checkName(stem, name) != nil {
 			stem, name = "00000042", "00000042.txt"
 		}
-		j := &jobFiles{stem: stem}
-		gotStem, gotName, ok := parseMarker(j.marker(name))
-		if !ok || gotStem != stem || gotName != name || len(j.marker(name)) > 255 {
-			t.Errorf("%q of %q: marker %q leads to %q of %q", name, stem, j.marker(name), gotName, gotStem)
+		got := stagedName(stem, name)
+		if gotStem, gotName, ok := parseStagedName(got); !ok || gotStem != stem || gotName != name || len(got) > 255 {
+			t.Errorf("%q of %q: %q leads to %q of %q", name, stem, got, gotName, gotStem)
 		}
-		if stem, name, ok := parseMarker(marker); ok {
-			if filepath.Dir(filepath.Join("x", name)) != "x" || (&jobFiles{stem: stem}).marker(name) != marker {
-				t.Errorf("marker %q leads to %q of %q", marker, name, stem)
+		for _, data := range [][]string{nil, {name}} {
+			got := controlName(stem, data)
+			if gotStem, gotData, ok := parseControlName(got); !ok || gotStem != stem || !slices.Equal(gotData, data) || len(got) > 255 {
+				t.Errorf("%q of %q: %q leads to %q of %q", data, stem, got, gotData, gotStem)
+			}
+		}
+		if stem, name, ok := parseStagedName(staged); ok {
+			if filepath.Dir(filepath.Join("x", name)) != "x" || stagedName(stem, name) != staged {
+				t.Errorf("%q leads to %q of %q", staged, name, stem)
+			}
+		}
+		if stem, data, ok := parseControlName(staged); ok {
+			if len(data) > 0 && filepath.Dir(filepath.Join("x", data[0])) != "x" || controlName(stem, data) != staged {
+				t.Errorf("%q leads to %q of %q", staged, data, stem)
 			}
 		}
 	})
@@ -62,11 +75,11 @@ func FuzzMarker(f *testing.F) {
 
 // Whatever lies in a dead owner's directory, recovery ends, touches nothing outside, and a second one finds nothing new.
 func FuzzLeftovers(f *testing.F) {
-	f.Add(",00000001,.txt\n00000001.ctl\n00000001.txt", "", []byte("x"))
-	f.Add(",00000001,.txt\n00000001.ctl", "00000001.txt", []byte("x"))
-	f.Add(",00000001,.txt\n00000001.txt", "00000001.ctl", []byte("x"))
-	f.Add("@1.commit\n1.ctl\n#buffer\n,,\n,1,/..\n..ctl", "2.ctl", []byte(`{"places":[{"folder":"FOLDER","owner":"owner","stems":["1"]}]}`))
-	f.Add("@1.batch", "1.txt", []byte(`{"places":[{"folder":"/","owner":"owner","stems":["1"]}]}`))
+	f.Add(",00000001,.txt\n00000001.ctl", "", []byte("x"))
+	f.Add("00000001.ctl,.txt\n00000001.ctl", "00000001.txt", []byte("x"))
+	f.Add(",00000001,.txt", "00000001.ctl", []byte("x"))
+	f.Add("@1.commit\n1.ctl\n#buffer\n,,\n,1,/..\n..ctl", "2.ctl", []byte(`{"places":[{"folder":"FOLDER","owner":"owner","jobs":[{"stem":"1"}]}]}`))
+	f.Add("@1.batch\n1.ctl", "1.txt", []byte(`{"places":[{"folder":"FOLDER","owner":"owner","jobs":[{"stem":"1","data":["1.txt"]}]}]}`))
 	f.Fuzz(func(t *testing.T, staged, shown string, content []byte) {
 		dir := t.TempDir()
 		folder := filepath.Join(dir, "out")

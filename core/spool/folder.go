@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -38,8 +39,10 @@ type folder struct {
 	place
 	disk disk
 	held *flock.Flock
-	// Two things are fsynced by everyone: the folder, when names have appeared, and staging, when files are complete.
-	visible, staged *dirSync
+	// Two things are synced by everyone: the folder, when names have appeared, and staging, when files are complete.
+	visible, staged *barrier
+	whole           *wholeSync
+	failures        atomic.Int64 // of whole
 }
 
 // folder is the output folder of that name, readied at its first use.
@@ -109,11 +112,14 @@ func openFolder(d disk, path, owner string) (*folder, error) {
 	if f.held, err = lockOwner(f.lock()); err != nil {
 		return nil, err
 	}
-	f.visible = newDirSync(func() error { return d.syncDir(f.Folder) })
-	f.staged = newDirSync(func() error { return d.syncDir(f.staging()) })
+	f.visible = newBarrier(func([]*file) error { return d.syncDir(f.Folder) })
+	f.staged = newBarrier(f.syncStaged)
 	err = d.mkdir(f.staging(), stagingMode)
 	if err == nil {
 		err = errors.Join(d.syncDir(f.Folder), d.syncDir(f.root()))
+	}
+	if err == nil && !d.noSyncForTesting {
+		f.whole, err = openWholeSync(f.staging())
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.close())
@@ -121,8 +127,26 @@ func openFolder(d disk, path, owner string) (*folder, error) {
 	return f, nil
 }
 
+// syncStaged is a round of staged: the files, and all names in the staging directory.
+func (f *folder) syncStaged(files []*file) error {
+	if len(files) > 0 && (f.disk.wholeForTesting || f.whole.due(len(files))) {
+		err := f.disk.syncfs(f.staging(), f.whole)
+		if err != nil {
+			f.failures.Add(1)
+		}
+		return err
+	}
+	if err := f.disk.syncAll(files); err != nil {
+		return err
+	}
+	return f.disk.syncDir(f.staging())
+}
+
 // close removes the staging directory if nothing is left in it, and lets go of it.
 func (f *folder) close() error {
+	if err := f.whole.close(); err != nil {
+		return errors.Join(err, f.held.Unlock())
+	}
 	if err := f.disk.removeIfThere(f.staging()); err != nil {
 		return errors.Join(f.held.Unlock(), fmt.Errorf("staging directory is left for recovery: %w", err))
 	}

@@ -13,7 +13,7 @@ import (
 type Job struct {
 	jobFiles
 	batch      *Batch
-	folder     *folder
+	folder     *batchFolder
 	id         string
 	writing    map[string]*dataFile // data files not closed yet
 	controlled bool                 // CTL staged
@@ -25,8 +25,7 @@ func (j *Job) ID() string { return j.id }
 // Stem is what the names of all the job's files begin with: the ID, after "<instance>-" where an instance is set.
 func (j *Job) Stem() string { return j.stem }
 
-// Create makes a data file. The caller gives the complete name: Stem()+".txt", Stem()+"_1_invoice.pdf". Closing the writer puts the
-// file on disk. A name is refused, without harm to the batch, if it is more than a file name, does not begin with the stem, or ends in
+// Create makes a data file. The caller gives the complete name: Stem()+".txt", Stem()+"_1_invoice.pdf". Stage brings it to disk. A name is refused, without harm to the batch, if it is more than a file name, does not begin with the stem, or ends in
 // ".ctl". An error of the disk fails the batch, even if the caller overlooks it. Writes are not buffered.
 func (j *Job) Create(name string) (io.WriteCloser, error) {
 	if err := j.mayAdd(name); err != nil {
@@ -40,13 +39,11 @@ func (j *Job) Create(name string) (io.WriteCloser, error) {
 }
 
 func (j *Job) create(name string) (*dataFile, error) {
-	f, err := j.folder.disk.create(j.stagedPath(name))
+	f, err := j.folder.disk.create(j.stagedData(name))
 	if err != nil {
 		return nil, err
 	}
-	if err := j.mark(name); err != nil {
-		return nil, errors.Join(err, f.close())
-	}
+	j.data = append(j.data, name)
 	w := &dataFile{file: f, job: j, name: name}
 	j.writing[name] = w
 	return w, nil
@@ -56,13 +53,10 @@ func (j *Job) mayAdd(name string) error {
 	if j.batch.state != filling {
 		return fmt.Errorf("file name %q: the batch is %s", name, j.batch.state)
 	}
+	if j.controlled {
+		return fmt.Errorf("file name %q: the CTL of job %s is staged already", name, j.stem)
+	}
 	return checkName(j.stem, name)
-}
-
-// mark comes after the file: a marker without a file means that the file has left.
-func (j *Job) mark(name string) error {
-	j.data = append(j.data, name)
-	return j.folder.disk.touch(j.stagedPath(j.marker(name)))
 }
 
 // Link gives the job another job's data file, closed before, under a name of its own: a hard link, or a copy where links fail (another
@@ -74,13 +68,14 @@ func (j *Job) Link(name string, from *Job, fromName string) error {
 	if !slices.Contains(from.data, fromName) || from.writing[fromName] != nil {
 		return fmt.Errorf("link %s: job %s has no finished file %q", name, from.stem, fromName)
 	}
-	return j.fail(j.link(name, from.stagedPath(fromName)))
+	return j.fail(j.link(name, from.stagedData(fromName)))
 }
 
 func (j *Job) link(name, source string) error {
-	err := j.folder.disk.link(source, j.stagedPath(name))
+	err := j.folder.disk.link(source, j.stagedData(name))
 	if err == nil {
-		return j.mark(name)
+		j.data = append(j.data, name)
+		return nil
 	}
 	if errors.Is(err, fs.ErrExist) {
 		return err
@@ -102,12 +97,13 @@ func (j *Job) copy(name, source string) error {
 	return errors.Join(err, w.Close())
 }
 
-// Control stages the CTL.
+// Control stages the CTL, as the last of the job's files.
 func (j *Job) Control(ctl []byte) error {
-	if j.batch.state != filling {
-		return fmt.Errorf("CTL of job %s: the batch is %s", j.stem, j.batch.state)
+	if j.batch.state != filling || j.controlled {
+		return fmt.Errorf("CTL of job %s: staged already: %t, the batch is %s", j.stem, j.controlled, j.batch.state)
 	}
-	err := j.folder.disk.writeFile(j.stagedPath(j.control()), ctl)
+	j.staged = controlName(j.stem, j.data)
+	err := j.folder.write(j.stagedControl(), ctl)
 	j.controlled = err == nil
 	return j.fail(err)
 }
@@ -118,7 +114,7 @@ func (j *Job) fail(err error) error {
 		return nil
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		j.batch.spool.forgetVanished(j.folder)
+		j.batch.spool.forgetVanished(j.folder.folder)
 	}
 	err = fmt.Errorf("job %s: %w", j.stem, err)
 	if j.batch.err == nil {
@@ -144,7 +140,7 @@ func (f *dataFile) Write(p []byte) (int, error) {
 	return n, f.err
 }
 
-// Close puts the file on disk. A second call does nothing.
+// Close ends the file. A second call does nothing.
 func (f *dataFile) Close() error {
 	if f.job.writing[f.name] != f {
 		return f.err
@@ -153,6 +149,6 @@ func (f *dataFile) Close() error {
 	if f.err != nil {
 		return errors.Join(f.err, f.file.close())
 	}
-	f.err = f.job.fail(errors.Join(f.file.sync(), f.file.close()))
+	f.err = f.job.fail(f.job.folder.keep(f.file))
 	return f.err
 }

@@ -126,7 +126,7 @@ func TestOverlookedErrors(t *testing.T) {
 		b, j := newJob(t, s, folder)
 		failed := false
 		w.reset(func(_ int, c call) error {
-			if c.op == op && filepath.Base(c.path) == j.Stem()+".txt" && !failed {
+			if c.op == op && filepath.Base(c.path) == stagedName(j.Stem(), j.Stem()+".txt") && !failed {
 				failed = true
 				return syscall.EIO
 			}
@@ -136,7 +136,7 @@ func TestOverlookedErrors(t *testing.T) {
 		if err := j.Control(nil); err != nil {
 			t.Fatal(err)
 		}
-		if err := b.Stage(t.Context()); !errors.Is(err, syscall.EIO) || !strings.Contains(err.Error(), j.Stem()+".txt") {
+		if err := b.Stage(t.Context()); !errors.Is(err, syscall.EIO) || !strings.Contains(err.Error(), stagedName(j.Stem(), j.Stem()+".txt")) {
 			t.Errorf("%s failed, and Stage said %v", op, err)
 		}
 		if got := list(t, folder); len(got) > 0 {

@@ -13,14 +13,13 @@ type leftovers struct {
 	jobs    map[string]*leftJob // by stem
 	records []*batchRecord      // all that can be read
 	decided []*batchRecord      // of them, those that decide
-	others  []string            // names of what is no job's: records, buffers, temporary folders, data files without a marker
+	others  []string            // names of what is no job's: records, buffers, temporary folders
 }
 
 // leftJob is a job as far as it is still staged.
 type leftJob struct {
 	jobFiles
-	controlled bool     // its CTL is here
-	here       []string // data files that are here
+	here []string // data files that are here
 }
 
 func listLeftovers(d disk, p place) (*leftovers, error) {
@@ -32,39 +31,44 @@ func listLeftovers(d disk, p place) (*leftovers, error) {
 	if err != nil {
 		return nil, err
 	}
-	names := map[string]bool{}
 	for _, e := range entries {
-		names[e.Name()] = true
-	}
-	job := func(stem string) *leftJob {
-		if left.jobs[stem] == nil {
-			left.jobs[stem] = &leftJob{jobFiles: jobFiles{place: p, stem: stem}}
-		}
-		return left.jobs[stem]
-	}
-	for marker := range names {
-		if stem, name, ok := parseMarker(marker); ok {
-			j := job(stem)
+		if stem, name, ok := parseStagedName(e.Name()); ok {
+			j := left.job(p, stem)
+			j.here = append(j.here, name)
 			j.data = append(j.data, name)
-			if names[name] {
-				j.here = append(j.here, name)
-			}
-			delete(names, marker)
-			delete(names, name)
-		}
-	}
-	for name := range names {
-		stem, ok := strings.CutSuffix(name, controlSuffix)
-		if ok && isElement(stem) {
-			job(stem).controlled = true
 			continue
 		}
-		left.others = append(left.others, name)
-		if err := left.addRecord(d, p, name); err != nil {
+		if stem, data, ok := parseControlName(e.Name()); ok && left.job(p, stem).staged == "" {
+			j := left.job(p, stem)
+			j.staged = e.Name()
+			j.data = append(j.data, data...)
+			continue
+		}
+		left.others = append(left.others, e.Name())
+		if err := left.addRecord(d, p, e.Name()); err != nil {
 			return nil, err
 		}
 	}
+	for _, r := range left.records {
+		for _, of := range r.Places {
+			if of.place != p {
+				continue
+			}
+			for _, j := range of.Jobs {
+				if known := left.jobs[j.Stem]; known != nil {
+					known.data = append(known.data, j.Data...)
+				}
+			}
+		}
+	}
 	return left, nil
+}
+
+func (l *leftovers) job(p place, stem string) *leftJob {
+	if l.jobs[stem] == nil {
+		l.jobs[stem] = &leftJob{jobFiles: jobFiles{place: p, stem: stem}}
+	}
+	return l.jobs[stem]
 }
 
 // addRecord reads the file if it is a record.

@@ -67,18 +67,13 @@ func TestOrderOfOneJob(t *testing.T) {
 	stagedSync := tr.where("syncdir", path(f.staging()))
 	outSync := tr.where("syncdir", path(out))
 	files := tr.where("sync", func(p string) bool { return filepath.Dir(p) == f.staging() })
-	markers := tr.where("create", func(p string) bool { return strings.HasPrefix(filepath.Base(p), markerPrefix) })
-	unmarked := tr.where("remove", func(p string) bool { return strings.HasPrefix(filepath.Base(p), markerPrefix) })
+	records := tr.where("remove", func(p string) bool { return strings.HasPrefix(filepath.Base(p), recordPrefix) })
 
-	tr.wantBefore(t, "files on disk before the staging directory", files, 3, stagedSync, 1)
-	tr.wantBefore(t, "markers before the staging directory is on disk", markers, 2, stagedSync, 1)
+	tr.wantBefore(t, "files and record on disk before the staging directory", files, 4, stagedSync, 1)
 	tr.wantBefore(t, "staging directory on disk before any rename", stagedSync, 1, shown, 3)
 	tr.wantBefore(t, "data before CTL", data, 2, control, 1)
 	tr.wantBefore(t, "renames before the folder is on disk", shown, 3, outSync, 1)
-	tr.wantBefore(t, "markers stay until the folder is on disk", outSync, 1, unmarked, 2)
-	if records := tr.where("create", func(p string) bool { return strings.HasPrefix(filepath.Base(p), recordPrefix) }); len(records) > 0 {
-		t.Errorf("a batch of one job has a record: %v", tr[records[0]])
-	}
+	tr.wantBefore(t, "the record stays until the folder is on disk", outSync, 1, records, 1)
 }
 
 func TestOrderOfABatch(t *testing.T) {
@@ -97,7 +92,6 @@ func TestOrderOfABatch(t *testing.T) {
 	shown := tr.where("rename", anyOut)
 	data := tr.where("rename", func(p string) bool { return anyOut(p) && !strings.HasSuffix(p, ".ctl") })
 	controls := tr.where("rename", func(p string) bool { return anyOut(p) && strings.HasSuffix(p, ".ctl") })
-	records := tr.where("sync", func(p string) bool { return strings.HasSuffix(p, recordSuffix) })
 	decision := tr.where("rename", inside(staging[0], decisionSuffix))
 	firstSyncs := tr.where("syncdir", path(staging[0]))
 	if len(firstSyncs) != 2 {
@@ -108,7 +102,10 @@ func TestOrderOfABatch(t *testing.T) {
 	undecided := tr.where("remove", inside(staging[0], decisionSuffix))
 	copies := tr.where("remove", inside(staging[1], recordSuffix))
 
-	tr.wantBefore(t, "records on disk before the staging directories", records, 2, stagedSyncs, 2)
+	for i := range outs {
+		files := tr.where("sync", func(p string) bool { return filepath.Dir(p) == staging[i] })
+		tr.wantBefore(t, "files and record on disk before the staging directory", files, []int{4, 5}[i], tr.where("syncdir", path(staging[i]))[:1], 1)
+	}
 	tr.wantBefore(t, "staging directories on disk before the decision", stagedSyncs, 2, decision, 1)
 	tr.wantBefore(t, "decision before its fsync", decision, 1, firstSyncs[1:], 1)
 	tr.wantBefore(t, "decision on disk before anything is shown", firstSyncs[1:], 1, shown, 9)
@@ -118,41 +115,33 @@ func TestOrderOfABatch(t *testing.T) {
 	tr.wantBefore(t, "the decision is the last record removed", copies, 1, undecided, 1)
 }
 
-// What a job costs is decided here: the commonest one, a text and its CTL, is four fsyncs.
-func TestFsyncsOfASmallJob(t *testing.T) {
+// What a job costs is decided here: the commonest one, a text and its CTL.
+func TestCallsOfASmallJob(t *testing.T) {
 	t.Parallel()
-	out := tempFolders(t, 1)[0]
-	w := &watcher{}
-	s := openSpool(t, Config{}, w.disk())
-	if _, err := deliver(t.Context(), s, out); err != nil { // takes folder and ID block into use
-		t.Fatal(err)
-	}
-	w.reset(nil)
-	b := s.NewBatch()
-	j, err := b.NewJob(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := writeFile(j, j.Stem()+".txt", "text"); err != nil {
-		t.Fatal(err)
-	}
-	if err := j.Control([]byte("ctl")); err != nil {
-		t.Fatal(err)
-	}
-	if err := b.Stage(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if err := b.Commit(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	fsyncs := 0
-	for _, c := range w.seen() {
-		if c.op == "sync" || c.op == "syncdir" {
-			fsyncs++
+	for _, tt := range []struct {
+		whole bool
+		want  []string
+	}{
+		{false, []string{"create", "write", "create", "write", "sync", "sync", "syncdir", "close", "close", "rename", "rename", "syncdir"}},
+		{true, []string{"create", "write", "create", "write", "syncfs", "close", "close", "rename", "rename", "syncdir"}},
+	} {
+		out := tempFolders(t, 1)[0]
+		w := &watcher{whole: tt.whole}
+		s := openSpool(t, Config{}, w.disk())
+		if _, err := deliver(t.Context(), s, out); err != nil { // takes folder and ID block into use
+			t.Fatal(err)
 		}
-	}
-	if fsyncs != 4 {
-		t.Errorf("%d fsyncs, want 4: %v", fsyncs, w.seen())
+		w.reset(nil)
+		if _, err := deliverBy(t.Context(), fillPlain, s, out); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, c := range w.seen() {
+			got = append(got, c.op)
+		}
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("syncfs %t: %v, want %v", tt.whole, got, tt.want)
+		}
 	}
 }
 
@@ -171,7 +160,7 @@ func TestOrderOfRecovery(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			outs := tempFolders(t, 2)
-			crashed(t, outs, tt.numbers, nil, firstRename(t, tt.numbers)+tt.later)
+			crashed(t, outs, shapeOf(tt.numbers), firstRename(t, tt.numbers)+tt.later)
 			w := &watcher{}
 			s := openSpool(t, Config{}, w.disk())
 			if err := s.recoverAll(outs); err != nil {

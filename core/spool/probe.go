@@ -29,5 +29,9 @@ func (f *folder) probe() error {
 	if err := f.disk.removeIfThere(path); err != nil {
 		return err
 	}
-	return errors.Join(f.disk.touch(path), f.disk.removeIfThere(path))
+	probe, err := f.disk.create(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(probe.close(), f.disk.removeIfThere(path))
 }

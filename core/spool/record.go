@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"strings"
 )
@@ -16,8 +17,8 @@ const (
 	recordLimit = 16 << 20
 )
 
-// batchRecord names all jobs of a batch of several. Each staging directory the batch touches has a copy, so that whoever recovers one
-// finds the others; only that of the first place decides.
+// batchRecord names all jobs of a batch of several, and the data files of all jobs. Each staging directory the batch touches has a copy,
+// so that whoever recovers one finds the others; only that of the first place decides.
 type batchRecord struct {
 	Places []recordPlace `json:"places"`
 }
@@ -25,7 +26,12 @@ type batchRecord struct {
 // recordPlace is the batch's share of one staging directory.
 type recordPlace struct {
 	place
-	Stems []string `json:"stems"`
+	Jobs []recordJob `json:"jobs"`
+}
+
+type recordJob struct {
+	Stem string   `json:"stem"`
+	Data []string `json:"data"`
 }
 
 func newBatchRecord(jobs []*Job) *batchRecord {
@@ -38,24 +44,27 @@ func newBatchRecord(jobs []*Job) *batchRecord {
 			index[j.place] = i
 			r.Places = append(r.Places, recordPlace{place: j.place})
 		}
-		r.Places[i].Stems = append(r.Places[i].Stems, j.stem)
+		r.Places[i].Jobs = append(r.Places[i].Jobs, recordJob{j.stem, j.data})
 	}
 	return r
 }
 
 // name is the same in every place; the first job's stem is in no other batch.
-func (r *batchRecord) name() string     { return recordPrefix + r.Places[0].Stems[0] + recordSuffix }
-func (r *batchRecord) decision() string { return recordPrefix + r.Places[0].Stems[0] + decisionSuffix }
+func (r *batchRecord) name() string { return recordPrefix + r.Places[0].Jobs[0].Stem + recordSuffix }
+func (r *batchRecord) decision() string {
+	return recordPrefix + r.Places[0].Jobs[0].Stem + decisionSuffix
+}
 
 func (r *batchRecord) path(p place, name string) string { return filepath.Join(p.staging(), name) }
 
-func (r *batchRecord) write(d disk) error {
+// write puts a copy into each folder of the batch; they are those of the places.
+func (r *batchRecord) write(folders []*batchFolder) error {
 	data, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("batch record: %w", err)
 	}
-	for _, p := range r.Places {
-		if err := d.writeFile(r.path(p.place, r.name()), data); err != nil {
+	for _, f := range folders {
+		if err := f.write(r.path(f.place, r.name()), data); err != nil {
 			return err
 		}
 	}
@@ -71,7 +80,11 @@ func (r *batchRecord) decide(d disk) error {
 // revoke makes the batch one that a crash undoes.
 func (r *batchRecord) revoke(d disk) error {
 	first := r.Places[0].place
-	return errors.Join(d.removeIfThere(r.path(first, r.decision())), d.removeIfThere(r.path(first, r.name())))
+	err := d.move(r.path(first, r.decision()), r.path(first, r.name()))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // nothing was decided
+	}
+	return err
 }
 
 // remove ends the record when all jobs are settled: copies first, so that the decision stands as long as anybody may ask for it.
@@ -81,8 +94,16 @@ func (r *batchRecord) remove(d disk) error {
 			return err
 		}
 	}
-	return r.revoke(d)
+	first := r.Places[0].place
+	err := d.removeIfThere(r.path(first, r.name()))
+	if r.decides() {
+		err = errors.Join(err, d.removeIfThere(r.path(first, r.decision())))
+	}
+	return err
 }
+
+// decides says whether the batch has several jobs: a single one is decided by its CTL.
+func (r *batchRecord) decides() bool { return len(r.Places) > 1 || len(r.Places[0].Jobs) > 1 }
 
 // parseRecord reads a record. One that a crash tore does not parse, and then its batch was never staged.
 func parseRecord(data []byte) (*batchRecord, error) {
@@ -94,12 +115,17 @@ func parseRecord(data []byte) (*batchRecord, error) {
 		return nil, errors.New("it names no folder")
 	}
 	for _, p := range r.Places {
-		if !filepath.IsAbs(p.Folder) || !isElement(p.Owner) || len(p.Stems) == 0 {
-			return nil, fmt.Errorf("bad place: folder %.300q, owner %.300q, %d stems", p.Folder, p.Owner, len(p.Stems))
+		if !filepath.IsAbs(p.Folder) || !isElement(p.Owner) || len(p.Jobs) == 0 {
+			return nil, fmt.Errorf("bad place: folder %.300q, owner %.300q, %d jobs", p.Folder, p.Owner, len(p.Jobs))
 		}
-		for _, stem := range p.Stems {
-			if !isElement(stem) {
-				return nil, fmt.Errorf("bad stem %.300q", stem)
+		for _, j := range p.Jobs {
+			if !isElement(j.Stem) {
+				return nil, fmt.Errorf("bad stem %.300q", j.Stem)
+			}
+			for _, name := range j.Data {
+				if err := checkName(j.Stem, name); err != nil {
+					return nil, err
+				}
 			}
 		}
 	}
@@ -108,5 +134,5 @@ func parseRecord(data []byte) (*batchRecord, error) {
 
 // isElement says whether name is one path element that no prefix of ours begins.
 func isElement(name string) bool {
-	return name != "" && !strings.ContainsAny(name, `/\:`) && !strings.ContainsAny(name[:1], "."+markerPrefix+recordPrefix+bufferPrefix)
+	return name != "" && !strings.ContainsAny(name, `/\:`) && !strings.ContainsAny(name[:1], "."+dataPrefix+recordPrefix+bufferPrefix)
 }

@@ -14,11 +14,14 @@ func TestRecordRoundTrip(t *testing.T) {
 	dir := t.TempDir()
 	a, b := place{Folder: filepath.Join(dir, "a"), Owner: "host-1"}, place{Folder: filepath.Join(dir, "b"), Owner: "host-1"}
 	r := newBatchRecord([]*Job{
-		{jobFiles: jobFiles{place: b, stem: "00000001"}},
+		{jobFiles: jobFiles{place: b, stem: "00000001", data: []string{"00000001.txt", "00000001_1_a"}}},
 		{jobFiles: jobFiles{place: a, stem: "00000002"}},
-		{jobFiles: jobFiles{place: b, stem: "00000003"}},
+		{jobFiles: jobFiles{place: b, stem: "00000003", data: []string{"00000003.txt"}}},
 	})
-	want := &batchRecord{Places: []recordPlace{{b, []string{"00000001", "00000003"}}, {a, []string{"00000002"}}}}
+	want := &batchRecord{Places: []recordPlace{
+		{b, []recordJob{{"00000001", []string{"00000001.txt", "00000001_1_a"}}, {"00000003", []string{"00000003.txt"}}}},
+		{a, []recordJob{{"00000002", nil}}},
+	}}
 	if diff := cmp.Diff(want, r, cmp.AllowUnexported(recordPlace{})); diff != "" {
 		t.Error(diff)
 	}
@@ -50,15 +53,17 @@ func TestParseRecordRefuses(t *testing.T) {
 		"zeros":            strings.Repeat("\x00", 100),
 		"nothing":          `{}`,
 		"no places":        `{"places":[]}`,
-		"relative folder":  `{"places":[{"folder":"a","owner":"o","stems":["1"]}]}`,
-		"no owner":         `{"places":[{"folder":DIR,"stems":["1"]}]}`,
-		"owner with path":  `{"places":[{"folder":DIR,"owner":"../o","stems":["1"]}]}`,
-		"owner is parent":  `{"places":[{"folder":DIR,"owner":"..","stems":["1"]}]}`,
-		"no stems":         `{"places":[{"folder":DIR,"owner":"o","stems":[]}]}`,
-		"stem with path":   `{"places":[{"folder":DIR,"owner":"o","stems":["a/b"]}]}`,
-		"stem of ours":     `{"places":[{"folder":DIR,"owner":"o","stems":["@1"]}]}`,
-		"more after it":    `{"places":[{"folder":DIR,"owner":"o","stems":["1"]}]}x`,
-		"numbers as stems": `{"places":[{"folder":DIR,"owner":"o","stems":[1]}]}`,
+		"relative folder":  `{"places":[{"folder":"a","owner":"o","jobs":[{"stem":"1"}]}]}`,
+		"no owner":         `{"places":[{"folder":DIR,"jobs":[{"stem":"1"}]}]}`,
+		"owner with path":  `{"places":[{"folder":DIR,"owner":"../o","jobs":[{"stem":"1"}]}]}`,
+		"owner is parent":  `{"places":[{"folder":DIR,"owner":"..","jobs":[{"stem":"1"}]}]}`,
+		"no jobs":          `{"places":[{"folder":DIR,"owner":"o","jobs":[]}]}`,
+		"stem with path":   `{"places":[{"folder":DIR,"owner":"o","jobs":[{"stem":"a/b"}]}]}`,
+		"stem of ours":     `{"places":[{"folder":DIR,"owner":"o","jobs":[{"stem":"@1"}]}]}`,
+		"more after it":    `{"places":[{"folder":DIR,"owner":"o","jobs":[{"stem":"1"}]}]}x`,
+		"file of another":  `{"places":[{"folder":DIR,"owner":"o","jobs":[{"stem":"1","data":["2.txt"]}]}]}`,
+		"file with path":   `{"places":[{"folder":DIR,"owner":"o","jobs":[{"stem":"1","data":["1_/../x"]}]}]}`,
+		"numbers as stems": `{"places":[{"folder":DIR,"owner":"o","jobs":[{"stem":1}]}]}`,
 	} {
 		if r, err := parseRecord([]byte(strings.ReplaceAll(text, "DIR", string(dir)))); err == nil {
 			t.Errorf("%s: %+v", name, r)
@@ -67,8 +72,8 @@ func TestParseRecordRefuses(t *testing.T) {
 }
 
 func FuzzParseRecord(f *testing.F) {
-	f.Add([]byte(`{"places":[{"folder":"/a","owner":"o","stems":["00000001","x-2"]},{"folder":"/b","owner":"o","stems":["3"]}]}`))
-	f.Add([]byte(`{"places":[{"folder":"/a/../..","owner":".","stems":[""]}]}`))
+	f.Add([]byte(`{"places":[{"folder":"/a","owner":"o","jobs":[{"stem":"00000001"},{"stem":"x-2"}]},{"folder":"/b","owner":"o","jobs":[{"stem":"3"}]}]}`))
+	f.Add([]byte(`{"places":[{"folder":"/a/../..","owner":".","jobs":[{"stem":""}]}]}`))
 	f.Add([]byte(`[]`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r, err := parseRecord(data)
@@ -76,7 +81,11 @@ func FuzzParseRecord(f *testing.F) {
 			return
 		}
 		for _, p := range r.Places {
-			for _, name := range append([]string{r.name(), r.decision()}, p.Stems...) {
+			names := []string{r.name(), r.decision()}
+			for _, j := range p.Jobs {
+				names = append(append(names, j.Stem), j.Data...)
+			}
+			for _, name := range names {
 				if got := filepath.Dir(r.path(p.place, name)); got != p.staging() || filepath.Dir(p.staging()) != p.root() {
 					t.Errorf("%q leads from %q to %q", name, p.Folder, got)
 				}

@@ -113,8 +113,8 @@ func (r *recovery) settle() error {
 				if r.forward[p.place] == nil {
 					r.forward[p.place] = map[string]bool{}
 				}
-				for _, stem := range p.Stems {
-					r.forward[p.place][stem] = true
+				for _, j := range p.Jobs {
+					r.forward[p.place][j.Stem] = true
 				}
 			}
 		}
@@ -141,9 +141,10 @@ func (r *recovery) settleJob(j *leftJob, forward bool) error {
 	if err != nil {
 		return err
 	}
-	linked := j.controlled && visible && same(j.stagedPath(j.control()), j.shownPath(j.control())) // a link made in place of a rename
+	controlled := j.staged != ""
+	linked := controlled && visible && same(j.stagedControl(), j.shownPath(j.control())) // a link made in place of a rename
 	switch {
-	case j.controlled && !linked && forward:
+	case controlled && !linked && forward:
 		if err := j.show(d, j.here); err != nil {
 			return err
 		}
@@ -151,9 +152,9 @@ func (r *recovery) settleJob(j *leftJob, forward bool) error {
 			return err
 		}
 		log.Info("job completed after a crash")
-	case j.controlled && !linked && visible:
+	case controlled && !linked && visible:
 		log.Error("job dropped after a crash: another job has its name, so its data files are left in the folder; hosts that share a folder need an instance each")
-	case j.controlled && !linked:
+	case controlled && !linked:
 		if err := j.hide(d); err != nil {
 			return err
 		}

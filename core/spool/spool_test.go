@@ -82,7 +82,7 @@ func TestUseReportsBadFolders(t *testing.T) {
 	t.Parallel()
 	folders := tempFolders(t, 1)
 	missing := filepath.Join(folders[0], "missing")
-	crashed(t, folders, []int{0}, nil, 20)
+	crashed(t, folders, shapeOf([]int{0}), 20)
 	s := openSpool(t, Config{}, disk{})
 	if err := s.Use([]string{missing, folders[0]}); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), missing) {
 		t.Errorf("error %v does not name %s", err, missing)
@@ -217,7 +217,7 @@ func TestInDoubt(t *testing.T) {
 	t.Parallel()
 	decided := func(t *testing.T) []string { // two jobs in two folders, decided, nothing shown
 		folders := tempFolders(t, 2)
-		crashed(t, folders, []int{0, 1}, nil, firstRename(t, []int{0, 1})+2)
+		crashed(t, folders, shapeOf([]int{0, 1}), firstRename(t, []int{0, 1})+2)
 		return folders
 	}
 	find := func(t *testing.T, folder, pattern string) string {
@@ -267,7 +267,7 @@ func TestInDoubt(t *testing.T) {
 	t.Run("record torn", func(t *testing.T) {
 		t.Parallel()
 		folders := tempFolders(t, 2)
-		crashed(t, folders, []int{0, 1}, nil, firstRename(t, []int{0, 1}))
+		crashed(t, folders, shapeOf([]int{0, 1}), firstRename(t, []int{0, 1}))
 		torn := find(t, folders[1], "*"+recordSuffix)
 		if err := os.WriteFile(torn, []byte(`{"places":[{"fol`), 0o640); err != nil {
 			t.Fatal(err)
@@ -281,7 +281,7 @@ func TestInDoubt(t *testing.T) {
 func TestRecoverySparesAnotherHostsJob(t *testing.T) {
 	t.Parallel()
 	folder := tempFolders(t, 1)
-	crashed(t, folder, []int{0}, nil, firstRename(t, []int{0})+1) // its text has left
+	crashed(t, folder, shapeOf([]int{0}), firstRename(t, []int{0})+1) // its text has left
 	foreign := filepath.Join(folder[0], "00000001.ctl")
 	if err := os.WriteFile(foreign, []byte("foreign"), 0o640); err != nil {
 		t.Fatal(err)

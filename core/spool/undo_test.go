@@ -32,7 +32,7 @@ func TestCrashOfUndoAtEveryCall(t *testing.T) {
 			t.Parallel()
 			for n := 0; ; n++ {
 				folders := tempFolders(t, 2)
-				w := &watcher{}
+				w := &watcher{whole: tt.whole}
 				s := openSpool(t, Config{}, w.disk())
 				if err := s.Use(folders); err != nil {
 					t.Fatal(err)
@@ -46,7 +46,7 @@ func TestCrashOfUndoAtEveryCall(t *testing.T) {
 					fault = both(fault, tt.faults)
 				}
 				w.reset(fault)
-				if _, err := deliver(t.Context(), s, pick(folders, tt.folders)...); !errors.Is(err, syscall.EIO) {
+				if _, err := deliverBy(t.Context(), tt.fill, s, pick(folders, tt.folders)...); !errors.Is(err, syscall.EIO) {
 					t.Errorf("delivery: %v", err)
 				}
 				w.reset(nil)
@@ -87,7 +87,7 @@ func TestOrderOfUndo(t *testing.T) {
 	tr := trace(w.seen())
 	tr = tr[tr.where("syncdir", path(outs[0]))[0]+1:]
 	hidden := tr.where("rename", func(p string) bool { return strings.HasSuffix(p, controlSuffix) && strings.Contains(p, stagingName) })
-	revoked := tr.where("remove", inside(f.staging(), decisionSuffix))
+	revoked := tr.where("rename", inside(f.staging(), recordSuffix))
 	revokedSync := tr.where("syncdir", path(f.staging()))
 	data := tr.where("remove", func(p string) bool { return slices.Contains(outs, filepath.Dir(p)) })
 	outSyncs := append(tr.where("syncdir", path(outs[0])), tr.where("syncdir", path(outs[1]))...)
@@ -95,15 +95,15 @@ func TestOrderOfUndo(t *testing.T) {
 	if len(outSyncs) != 4 {
 		t.Fatalf("folders fsynced %d times, want each after its CTL was hidden and after its data was: %v", len(outSyncs), tr)
 	}
-	markers := tr.where("remove", func(p string) bool { return strings.HasPrefix(filepath.Base(p), markerPrefix) })
 	controls := tr.where("remove", func(p string) bool { return strings.HasSuffix(p, controlSuffix) })
+	records := tr.where("remove", inside(f.staging(), recordSuffix))
 
 	tr.wantBefore(t, "CTLs hidden", hidden, 2, outSyncs[:2], 2)
-	tr.wantBefore(t, "on disk, while the decision stands", outSyncs[:2], 2, revoked[:1], 1)
-	tr.wantBefore(t, "decision gone from disk", revoked[:1], 1, revokedSync, 1)
+	tr.wantBefore(t, "on disk, while the decision stands", outSyncs[:2], 2, revoked, 1)
+	tr.wantBefore(t, "decision gone from disk", revoked, 1, revokedSync, 1)
 	tr.wantBefore(t, "before data files go", revokedSync, 1, data, 4)
 	tr.wantBefore(t, "data files gone from disk", data, 4, outSyncs[2:], 2)
 	tr.wantBefore(t, "before what explains them goes, CTLs", outSyncs[2:], 2, controls, 2)
-	tr.wantBefore(t, "and markers", outSyncs[2:], 2, markers, 4)
+	tr.wantBefore(t, "then the record", controls, 2, records, 1)
 	wantOnlyOurs(t, s, outs)
 }

@@ -8,19 +8,19 @@ import (
 )
 
 // While one fsync runs, all who come wait for the next one, and that one starts after the last of them has come.
-func TestDirSyncServesTheWaitingTogether(t *testing.T) {
+func TestBarrierServesTheWaitingTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		started := make(chan int, 10)
 		proceed := make(chan error)
 		n := 0
-		d := newDirSync(func() error {
+		d := newBarrier(func([]*file) error {
 			n++
 			started <- n
 			return <-proceed
 		})
 		var wg sync.WaitGroup
 		results := make(chan error, 100)
-		call := func() { wg.Go(func() { results <- d.sync() }) }
+		call := func() { wg.Go(func() { results <- d.wait() }) }
 
 		call()
 		synctest.Wait()

@@ -1,0 +1,57 @@
+package spool
+
+import "errors"
+
+// maxUnsynced bounds the descriptors that a batch holds in one folder.
+const maxUnsynced = 8
+
+// batchFolder is a batch's share of an output folder: what it has written there and not synced yet. Files stay open so long: an error
+// of the write-back is reported once, to whoever holds the file open.
+type batchFolder struct {
+	*folder
+	failedBefore int64 // failures of the folder before the batch wrote anything
+	unsynced     []*file
+}
+
+// write makes a file.
+func (f *batchFolder) write(path string, data []byte) error {
+	w, err := f.disk.create(path)
+	if err != nil {
+		return err
+	}
+	if _, err := w.Write(data); err != nil {
+		return errors.Join(err, w.close())
+	}
+	return f.keep(w)
+}
+
+// keep takes a file that is complete.
+func (f *batchFolder) keep(w *file) error {
+	f.unsynced = append(f.unsynced, w)
+	if len(f.unsynced) < maxUnsynced {
+		return nil
+	}
+	return f.sync()
+}
+
+// sync brings to disk what the batch has staged here.
+func (f *batchFolder) sync() error {
+	err := f.staged.wait(f.unsynced...)
+	// A syncfs that failed may have failed on our files, and then the next one has nothing left to report.
+	if err == nil && f.failures.Load() != f.failedBefore {
+		err = errLost
+	}
+	return errors.Join(err, f.letGo())
+}
+
+var errLost = errors.New("the disk failed while the message was written")
+
+// letGo closes the files.
+func (f *batchFolder) letGo() error {
+	var errs []error
+	for _, w := range f.unsynced {
+		errs = append(errs, w.close())
+	}
+	f.unsynced = nil
+	return errors.Join(errs...)
+}
