@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -89,8 +90,11 @@ func between(calls []call, after, before int, is func(call) bool) (call, bool) {
 	return call{}, false
 }
 
+// syncOf finds an fsync of the file, or a syncfs of the file system it is in: the
+// program calls that only with an output folder's staging folder, and all folders of
+// the test are in one file system.
 func syncOf(path string) func(call) bool {
-	return func(c call) bool { return c.name == "fsync" && c.path() == path }
+	return func(c call) bool { return c.name == "fsync" && c.path() == path || c.name == "syncfs" }
 }
 
 // TestOrder holds the program's system calls against the order that makes 250 a
@@ -99,10 +103,10 @@ func syncOf(path string) func(call) bool {
 func TestOrder(t *testing.T) {
 	t.Parallel()
 	strace := program(t, "strace", "strace")
-	r := newReceiver(t)
+	r := newReceiver(t, fmt.Sprintf("thread_num: %d", crowdSessions+1))
 	trace := filepath.Join(r.dir, "trace")
 	// -D: the program is our child, not strace's.
-	r.tracer = []string{strace, "-D", "-f", "-y", "-s", "200", "-o", trace, "-e", "trace=openat,write,fsync,renameat2,renameat,rename,linkat,sendto"}
+	r.tracer = []string{strace, "-D", "-f", "-y", "-s", "200", "-o", trace, "-e", "trace=openat,write,fsync,syncfs,renameat2,renameat,rename,linkat,sendto"}
 	r.environ = []string{"SMTPRECEIVER_MEMORY_PER_MESSAGE=4KiB"}
 	r.start(t)
 	c := hello(t, r.addr)
@@ -119,8 +123,9 @@ func TestOrder(t *testing.T) {
 			t.Fatalf("%q, %v", reply, err)
 		}
 	}
-	found := append(jobs(t, r.fax), jobs(t, r.sms)...)
 	c.want(t, "QUIT", "221 ")
+	together(t, r.addr)
+	found := append(jobs(t, r.fax), jobs(t, r.sms)...)
 	r.stop(t)
 	eventually(t, "strace to end", func() bool {
 		return strings.HasSuffix(readFile(t, trace), "+++ exited with 0 +++\n")
@@ -133,11 +138,11 @@ func TestOrder(t *testing.T) {
 			replies = append(replies, c)
 		}
 	}
-	if len(replies) != len(messages) {
-		t.Fatalf("%d acknowledgements in the trace, want %d", len(replies), len(messages))
+	if want := len(messages) + crowdSessions*crowdMails; len(replies) != want {
+		t.Fatalf("%d acknowledgements in the trace, want %d", len(replies), want)
 	}
 	checked := 0
-	for i, reply := range replies {
+	for i, reply := range replies[:len(messages)] {
 		begun := -1
 		if i > 0 {
 			begun = replies[i-1].end
@@ -151,8 +156,54 @@ func TestOrder(t *testing.T) {
 		checkOrder(t, calls, ofMessage, begun, reply.begin)
 		checked += len(ofMessage)
 	}
-	if checked != len(found) || checked != 8 {
-		t.Errorf("%d jobs checked of %d, want 8", checked, len(found))
+	for _, reply := range replies[len(messages):] {
+		control := queuedAs.FindStringSubmatch(reply.args)[1] + ".ctl"
+		i := slices.IndexFunc(found, func(j job) bool { return j.control == control })
+		if i < 0 {
+			t.Fatalf("no job %s", control)
+		}
+		checkOrder(t, calls, found[i:i+1], -1, reply.begin)
+		checked++
+	}
+	if want := 8 + crowdSessions*crowdMails; checked != len(found) || checked != want {
+		t.Errorf("%d jobs checked of %d, want %d", checked, len(found), want)
+	}
+	syncs := map[string]int{}
+	for _, c := range calls {
+		if strings.Contains(c.name, "sync") {
+			syncs[c.name]++
+		}
+	}
+	t.Logf("for %d jobs: %v", len(found), syncs)
+}
+
+const (
+	crowdSessions = 8
+	crowdMails    = 10
+)
+
+var queuedAs = regexp.MustCompile(`queued as (\d+)`)
+
+// together has several clients send at once, so that their jobs share their syncs.
+func together(t *testing.T, addr string) {
+	t.Helper()
+	failures := make(chan error, crowdSessions)
+	for range crowdSessions {
+		c := hello(t, addr)
+		go func() {
+			for range crowdMails {
+				if reply, err := c.send(to("6@fax")); err != nil || !strings.HasPrefix(reply, "250 2.0.0 ") {
+					failures <- fmt.Errorf("%q, %w", reply, err)
+					return
+				}
+			}
+			failures <- nil
+		}()
+	}
+	for range crowdSessions {
+		if err := <-failures; err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
@@ -195,12 +246,13 @@ func checkOrder(t *testing.T, calls []call, jobs []job, begun, replied int) {
 // name with the folder it is staged in.
 func checkOnDisk(t *testing.T, calls []call, staged string, begun, before int) {
 	t.Helper()
-	source := staged
+	source, named := staged, begun
 	if link, ok := between(calls, begun, before, func(c call) bool {
 		_, to := c.names()
 		return c.name == "linkat" && to == staged
 	}); ok {
 		source, _ = link.names()
+		named = link.end
 	}
 	written := begun
 	for _, c := range calls {
@@ -211,12 +263,10 @@ func checkOnDisk(t *testing.T, calls []call, staged string, begun, before int) {
 	if written == begun {
 		t.Errorf("%s: no write to it", source)
 	}
-	onDisk, ok := between(calls, written, before, syncOf(source))
-	if !ok {
+	if _, ok := between(calls, written, before, syncOf(source)); !ok {
 		t.Errorf("%s: no fsync between the last write and the rename", source)
-		return
 	}
-	if _, ok := between(calls, onDisk.end, before, syncOf(filepath.Dir(staged))); !ok {
+	if _, ok := between(calls, max(written, named), before, syncOf(filepath.Dir(staged))); !ok {
 		t.Errorf("%s: its staging folder is not fsynced before the rename", staged)
 	}
 }
