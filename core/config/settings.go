@@ -43,7 +43,7 @@ type Settings struct {
 	MaxHeaderSize      int64         `key:"max_header_size" default:"1MiB" type:"size" min:"1KiB" max:"1GiB" doc:"Size of the message header; past it 552 5.3.4."`
 	MaxHops            int           `key:"max_hops" default:"50" min:"1" max:"1000" doc:"Received headers before a message counts as looping; past it 554 5.4.6."`
 	TransactionTimeout time.Duration `key:"transaction_timeout" default:"10m" min:"1s" max:"24h" doc:"Standalone: time limit of the whole of DATA; past it 421 4.4.2."`
-	MemoryPerMessage   int64         `key:"memory_per_message" default:"256KiB" type:"size" min:"4KiB" max:"1GiB" doc:"How much of a message is held in memory; the rest waits in a temporary file next to the spool."`
+	MemoryPerMessage   int64         `key:"memory_per_message" default:"256KiB" type:"size" min:"4KiB" max:"1GiB" doc:"How large a message is held in memory; a larger one waits in a temporary file next to the spool."`
 	MinFreeSpace       uint64        `key:"min_free_space" default:"100MiB" type:"size" doc:"Free space the file system of an output folder must have; below it 452 4.3.1, and the milter tempfails what it would divert. 0: not checked."`
 	BareNewlines       string        `key:"bare_newlines" default:"reject" oneof:"reject|accept" doc:"Messages with a bare CR or LF: reject (550 5.5.2) or accept. Accepting them opens the way to SMTP smuggling."`
 	ShutdownTimeout    time.Duration `key:"shutdown_timeout" default:"30s" min:"0s" max:"24h" doc:"How long running transactions may take to finish when the program is stopped."`

@@ -26,8 +26,8 @@ func TestBuffer(t *testing.T) {
 				}
 				rest = rest[n:]
 			}
-			if b.Size() != int64(len(text)) || int64(len(b.head)) > max(mem, 0) || (b.rest != nil) != (mem < 1024) {
-				t.Errorf("memory %d, writes of %d: size %d, in memory %d, spilled %t", mem, step, b.Size(), len(b.head), b.rest != nil)
+			if b.Size() != int64(len(text)) || int64(len(b.short)) > max(mem, 0) || (b.long != nil) != (mem < 1024) {
+				t.Errorf("memory %d, writes of %d: size %d, in memory %d, spilled %t", mem, step, b.Size(), len(b.short), b.long != nil)
 			}
 			if err := iotest.TestReader(io.NewSectionReader(b, 0, b.Size()), text); err != nil {
 				t.Errorf("memory %d, writes of %d: %v", mem, step, err)
@@ -75,7 +75,7 @@ func TestBufferFails(t *testing.T) {
 	w := &watcher{}
 	s := openSpool(t, Config{}, w.disk())
 	b := s.NewBuffer("", 4)
-	if n, err := b.Write([]byte("01234567")); n != 4 || err == nil {
+	if n, err := b.Write([]byte("01234567")); n != 0 || err == nil {
 		t.Errorf("spilled without a folder: %d, %v", n, err)
 	}
 	if err := s.Use([]string{folder}); err != nil {
@@ -89,7 +89,7 @@ func TestBufferFails(t *testing.T) {
 			return nil
 		})
 		b := s.NewBuffer(folder, 4)
-		if n, err := b.Write([]byte("01234567")); n != 4 || b.Size() != 4 || !errors.Is(err, syscall.ENOSPC) {
+		if n, err := b.Write([]byte("01234567")); n != 0 || b.Size() != 0 || !errors.Is(err, syscall.ENOSPC) {
 			t.Errorf("%s fails: %d, %v", op, n, err)
 		}
 		if err := b.Close(); err != nil {
