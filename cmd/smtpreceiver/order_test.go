@@ -193,7 +193,7 @@ func together(t *testing.T, addr string) {
 		go func() {
 			for range crowdMails {
 				if reply, err := c.send(to("6@fax")); err != nil || !strings.HasPrefix(reply, "250 2.0.0 ") {
-					failures <- fmt.Errorf("%q, %w", reply, err)
+					failures <- fmt.Errorf("%q, %v", reply, err)
 					return
 				}
 			}

@@ -44,7 +44,7 @@ func (b *Batch) NewJob(folderName string) (*Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &Job{batch: b, folder: b.use(f), id: formatID(n), writing: map[string]*dataFile{}}
+	j := &Job{batch: b, id: formatID(n), writing: map[string]*dataFile{}}
 	j.place, j.stem = f.place, j.id
 	if b.spool.instance != "" {
 		j.stem = b.spool.instance + "-" + j.id
@@ -55,6 +55,7 @@ func (b *Batch) NewJob(folderName string) (*Job, error) {
 	} else if taken {
 		return nil, fmt.Errorf("job %s: %s exists already: the ID counter is behind the folder; set id_allocated to the highest number in it", j.stem, j.shownPath(j.control()))
 	}
+	j.folder = b.use(f)
 	b.jobs = append(b.jobs, j)
 	return j, nil
 }
