@@ -1,18 +1,12 @@
-// Package bench measures smtpreceiver beside its peers, in one run, so that
-// the ratios hold on a noisy machine. Each benchmark prints a table.
-//
-//	go test -run '^$' -bench Milter -benchtime 1x ./contrib/bench
 package bench
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -20,12 +14,11 @@ import (
 )
 
 const (
-	rounds   = 5
-	sessions = 10
-	mails    = 1000
+	milterSessions = 10
+	milterMails    = 1000
 	// The script takes a process for each mail; fewer of them tell as much.
-	pipeMails = 100
-	mailSize  = 4096
+	pipeMails  = 100
+	milterSize = 4096
 )
 
 // way is one way a mail goes through Postfix.
@@ -47,10 +40,10 @@ func BenchmarkMilter(b *testing.B) {
 	noop := fmt.Sprintf("inet:127.0.0.1:%d", startNoop(b, dir))
 	ours := "unix:" + startReceiver(b, dir)
 	ways := []*way{
-		{name: "no milter", to: "eva@example.com", mails: mails},
-		{name: "libmilter, does nothing", to: "eva@example.com", mails: mails},
-		{name: "smtpreceiver, ordinary mail", to: "eva@example.com", mails: mails},
-		{name: "smtpreceiver, diverted mail", to: "61388454@fax", mails: mails},
+		{name: "no milter", to: "eva@example.com", mails: milterMails},
+		{name: "libmilter, does nothing", to: "eva@example.com", mails: milterMails},
+		{name: "smtpreceiver, ordinary mail", to: "eva@example.com", mails: milterMails},
+		{name: "smtpreceiver, diverted mail", to: "61388454@fax", mails: milterMails},
 		{name: "pipe(8) into a script", to: "61388454@pipe", mails: pipeMails},
 	}
 	script := filepath.Join(dir, "spool.sh")
@@ -71,7 +64,7 @@ func BenchmarkMilter(b *testing.B) {
 		ExtraMain:   []string{"transport_maps = hash:$config_directory/transport", "script_destination_recipient_limit = 1"},
 	})
 	for range b.N {
-		for round := range rounds {
+		for round := range *rounds {
 			order := slices.Clone(ways)
 			if round%2 == 1 {
 				slices.Reverse(order)
@@ -82,7 +75,7 @@ func BenchmarkMilter(b *testing.B) {
 		}
 	}
 	base := median(ways[0].rates)
-	fmt.Printf("\n%d rounds, %d sessions, %d bytes a mail\n%-30s %10s %18s\n", rounds, sessions, mailSize, "", "mails/s", "of no milter")
+	fmt.Printf("\n%d rounds, %d sessions, %d bytes a mail\n%-30s %10s %18s\n", *rounds, milterSessions, milterSize, "", "mails/s", "of no milter")
 	for _, w := range ways {
 		fmt.Printf("%-30s %10.0f %18.2f\n", w.name, median(w.rates), median(w.rates)/base)
 	}
@@ -107,15 +100,20 @@ mv "$1/$id.tmp" "$1/$id.ctl"
 // run sends the mails and waits until Postfix has none left.
 func (w *way) run(b *testing.B, postfix *mtatest.MTA) {
 	begun := time.Now()
-	out, err := exec.Command("smtp-source", "-d", "-s", fmt.Sprint(sessions), "-m", fmt.Sprint(w.mails), "-l", fmt.Sprint(mailSize),
+	out, err := exec.Command("smtp-source", "-d", "-s", fmt.Sprint(milterSessions), "-m", fmt.Sprint(w.mails), "-l", fmt.Sprint(milterSize),
 		"-f", "petr@example.com", "-t", w.to, fmt.Sprintf("127.0.0.1:%d", w.port)).CombinedOutput()
 	if err != nil {
 		b.Fatalf("%s: %v\n%s", w.name, err, out)
 	}
-	for queue := filepath.Join(postfix.Dir, "queue"); !empty(b, queue); {
+	drain(b, filepath.Join(postfix.Dir, "queue"))
+	w.rates = append(w.rates, float64(w.mails)/time.Since(begun).Seconds())
+}
+
+// drain waits until a Postfix queue is empty.
+func drain(b *testing.B, queue string) {
+	for !empty(b, queue) {
 		time.Sleep(2 * time.Millisecond)
 	}
-	w.rates = append(w.rates, float64(w.mails)/time.Since(begun).Seconds())
 }
 
 // empty looks into the queue itself: asking showq(8) would load the server.
@@ -134,11 +132,6 @@ func empty(b *testing.B, queue string) bool {
 	return true
 }
 
-func median(rates []float64) float64 {
-	sorted := slices.Sorted(slices.Values(rates))
-	return sorted[len(sorted)/2]
-}
-
 // startNoop builds and starts the C filter.
 func startNoop(b *testing.B, dir string) (port int) {
 	program := filepath.Join(dir, "libmilter-noop")
@@ -153,10 +146,6 @@ func startNoop(b *testing.B, dir string) (port int) {
 
 // startReceiver builds and starts smtpreceiver milter and returns its socket.
 func startReceiver(b *testing.B, dir string) string {
-	program := filepath.Join(dir, "smtpreceiver")
-	if out, err := exec.Command("go", "build", "-o", program, "smtpreceiver/cmd/smtpreceiver").CombinedOutput(); err != nil {
-		b.Fatalf("%v\n%s", err, out)
-	}
 	socket := filepath.Join(dir, "milter.sock")
 	for _, sub := range []string{"fax", "state"} {
 		must(b, os.Mkdir(filepath.Join(dir, sub), 0o755))
@@ -174,36 +163,7 @@ applications:
     output_folder: '{dir}/fax'
     addresses: '(?P<number>\+?\d+)@fax$'
 `, "{dir}", dir)), 0o644))
-	cmd := exec.Command(program, "milter", "--config", conf)
-	cmd.Stderr = os.Stderr
-	start(b, cmd)
+	start(b, exec.Command(program(b, dir), "milter", "--config", conf))
 	waitFor(b, "unix", socket)
 	return socket
-}
-
-func start(b *testing.B, cmd *exec.Cmd) {
-	must(b, cmd.Start())
-	b.Cleanup(func() {
-		cmd.Process.Signal(syscall.SIGTERM)
-		cmd.Wait()
-	})
-}
-
-func waitFor(b *testing.B, network, address string) {
-	for range 200 {
-		c, err := net.Dial(network, address)
-		if err == nil {
-			c.Close()
-			return
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	b.Fatalf("nothing listens on %s", address)
-}
-
-func must(b *testing.B, err error) {
-	b.Helper()
-	if err != nil {
-		b.Fatal(err)
-	}
 }
