@@ -43,6 +43,10 @@ func (s *session) LMTPData(r io.Reader, status smtp.StatusCollector) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, err := s.data(context.Background(), r); err != nil {
+		// Of a chunk that is not read to its end, go-smtp would tell all
+		// recipients in one reply, and the client would wait for the others
+		// (RFC 2033 section 4.3).
+		io.Copy(io.Discard, r)
 		return err
 	}
 	jobs := s.trx.Jobs()

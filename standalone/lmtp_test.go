@@ -25,14 +25,19 @@ func startLMTP(t testing.TB, yaml string) (g *gateway, unix string) {
 	return g, unix
 }
 
-// lhlo connects to the Unix socket and gets past LHLO.
-func lhlo(t *testing.T, unix string) *dialog {
+func dialUnix(t *testing.T, socket string) net.Conn {
 	t.Helper()
-	c, err := net.Dial("unix", unix)
+	c, err := net.Dial("unix", socket)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := newDialog(t, c)
+	return c
+}
+
+// lhlo connects to the Unix socket and gets past LHLO.
+func lhlo(t *testing.T, unix string) *dialog {
+	t.Helper()
+	d := newDialog(t, dialUnix(t, unix))
 	d.want("220 gw.test LMTP")
 	d.say("LHLO mx.test", "250 ")
 	return d
@@ -108,6 +113,35 @@ func TestLMTPRefusedMessage(t *testing.T) {
 		d.say("DATA", "354 ")
 		d.send(tt.body + ".\r\n")
 		d.want(tt.reply+"<1@fax> ", tt.reply+"<2@sms> ")
+	}
+	if n := len(g.messages(t, "fax")) + len(g.messages(t, "sms")); n != 0 {
+		t.Errorf("%d jobs", n)
+	}
+}
+
+// Each recipient has its reply also when a message fails long before its end
+// (RFC 2033 section 4.3). Only a chunk that go-smtp refuses by its size has one
+// reply for all.
+func TestLMTPRefusedInTheMiddle(t *testing.T) {
+	t.Parallel()
+	g, unix := startLMTP(t, localClients+"max_header_size: 1KiB\nmax_message_size: 1MiB\n"+faxAndSMS)
+	d := lhlo(t, unix)
+	const envelope = "MAIL FROM:<a@x.test>\r\nRCPT TO:<1@fax>\r\nRCPT TO:<2@sms>\r\n"
+	header := strings.Repeat("X-A: 0123456789\r\n", 30000)
+	for _, tt := range []struct {
+		send string
+		want []string
+	}{
+		{fmt.Sprintf("BDAT %d LAST\r\n%s", len(header), header), []string{"552 5.3.4 <1@fax> ", "552 5.3.4 <2@sms> "}},
+		{fmt.Sprintf("BDAT %d\r\n%sBDAT 3 LAST\r\na\r\n", len(header), header), []string{"250 ", "552 5.3.4 <1@fax> ", "552 5.3.4 <2@sms> "}},
+		{fmt.Sprintf("BDAT %d\r\n%sRSET\r\n", len(header), header), []string{"250 ", "250 "}},
+		{"DATA\r\n" + header + ".\r\n", []string{"354 ", "552 5.3.4 <1@fax> ", "552 5.3.4 <2@sms> "}},
+		{fmt.Sprintf("BDAT %d LAST\r\n%s", 2<<20, strings.Repeat("x", 2<<20)), []string{"552 5.3.4 "}},
+	} {
+		go d.Write([]byte(envelope + tt.send + "NOOP\r\n"))
+		d.want("250 ", "250 ", "250 ")
+		d.want(tt.want...)
+		d.want("250 2.0.0 I have")
 	}
 	if n := len(g.messages(t, "fax")) + len(g.messages(t, "sms")); n != 0 {
 		t.Errorf("%d jobs", n)

@@ -80,7 +80,14 @@ func smtpError(err error) *smtp.SMTPError {
 	return &smtp.SMTPError{Code: r.Code, EnhancedCode: smtp.EnhancedCode(r.Enhanced), Message: r.Text}
 }
 
+// maxAddress bounds an address, because replies repeat it and are at most 512
+// bytes long (RFC 5321 section 4.5.3.1.5).
+const maxAddress = 400
+
 var (
+	errLongSender    = &core.Reply{Code: 501, Enhanced: [3]int{5, 1, 7}, Text: "Sender address too long"}
+	errLongRecipient = &core.Reply{Code: 501, Enhanced: [3]int{5, 1, 3}, Text: "Recipient address too long"}
+
 	errNested   = &smtp.SMTPError{Code: 503, EnhancedCode: smtp.EnhancedCode{5, 5, 1}, Message: "Nested MAIL command"}
 	errDraining = &smtp.SMTPError{Code: 421, EnhancedCode: smtp.EnhancedCode{4, 3, 2}, Message: "Shutting down, try again later"}
 	errTooLarge = &core.Reply{Code: 552, Enhanced: [3]int{5, 3, 4}, Text: "Message size exceeds the limit", Reason: core.ReasonSize}
@@ -123,6 +130,9 @@ func (s *session) begin(trx *core.Transaction, from string, o *smtp.MailOptions)
 	if o != nil {
 		e.EnvID = o.EnvelopeID
 	}
+	if len(from) > maxAddress {
+		return "", errLongSender
+	}
 	// First, so that the log has the sender of whatever is refused.
 	if sender, err = trx.Sender(from, e); err != nil {
 		return "", err
@@ -163,6 +173,9 @@ func (s *session) Rcpt(to string, o *smtp.RcptOptions) error {
 }
 
 func (s *session) recipient(ctx context.Context, to string, o *smtp.RcptOptions) error {
+	if len(to) > maxAddress {
+		return errLongRecipient
+	}
 	rcpt, err := s.trx.Recipient(ctx, to, core.RecipientOptions{Notify: notify(o)})
 	switch {
 	case err != nil:
