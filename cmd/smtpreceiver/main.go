@@ -86,6 +86,6 @@ func noArgs(c *cobra.Command, args []string) error {
 // withConfig adds the flag of the commands that read a configuration.
 func (a *app) withConfig(c *cobra.Command) *cobra.Command {
 	c.Args = noArgs
-	c.Flags().StringVarP(&a.configFile, "config", "c", "", "configuration file (YAML, TOML or JSON)")
+	c.Flags().StringVarP(&a.configFile, "config", "c", "", "configuration `file` (YAML, TOML or JSON)")
 	return c
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"os"
 	"strings"
@@ -9,7 +10,7 @@ import (
 	"smtpreceiver/core/config"
 )
 
-var updateReadme = flag.Bool("update-readme", false, "write the key table into README.md, and contrib/smtpreceiver.yaml")
+var updateReadme = flag.Bool("update-readme", false, "write the key table into README.md, contrib/smtpreceiver.yaml and the manual pages")
 
 // TestReadmeKeys holds README's table of keys against the declarations that
 // the program reads its configuration by.
@@ -60,14 +61,9 @@ func keyTable() string {
 // TestReadmeConfiguration: the configuration shown is one that works, but for
 // the folders, which are the reader's.
 func TestReadmeConfiguration(t *testing.T) {
-	readme, err := os.ReadFile("../../README.md")
+	yaml, err := readmeConfiguration()
 	if err != nil {
 		t.Fatal(err)
-	}
-	_, rest, ok := strings.Cut(string(readme), "```yaml\n")
-	yaml, _, ok2 := strings.Cut(rest, "```")
-	if !ok || !ok2 {
-		t.Fatal("README.md shows no configuration")
 	}
 	settings, err := config.Parse("yaml", []byte(yaml), nil)
 	if err != nil {
@@ -82,6 +78,20 @@ func TestReadmeConfiguration(t *testing.T) {
 	if warnings := validate(settings, &problems); len(problems) > 0 || len(warnings) > 0 {
 		t.Fatalf("problems %v, warnings %v", problems, warnings)
 	}
+}
+
+// readmeConfiguration is the configuration that README.md and the manual page show.
+func readmeConfiguration() (string, error) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		return "", err
+	}
+	_, rest, ok := strings.Cut(string(readme), "```yaml\n")
+	yaml, _, ok2 := strings.Cut(rest, "```")
+	if !ok || !ok2 {
+		return "", errors.New("README.md shows no configuration")
+	}
+	return yaml, nil
 }
 
 // TestSampleConfiguration holds the sample against the declarations that the
