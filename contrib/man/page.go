@@ -60,7 +60,7 @@ func (p *page) command(c *cobra.Command) {
 // arguments writes the words of a Use line behind the name of the command, but for flags and their values, which stand
 // there already.
 func (p *page) arguments(c *cobra.Command) {
-	words := strings.Fields(c.Use)[1:]
+	words := strings.Fields(alternative.ReplaceAllString(c.Use, "|"))[1:]
 	for i := 0; i < len(words); i++ {
 		bare, dots := strings.CutSuffix(words[i], "...")
 		bare, optional := strings.CutPrefix(strings.TrimSuffix(bare, "]"), "[")
@@ -114,7 +114,7 @@ func required(f *pflag.Flag) bool { return f.Annotations[cobra.BashCompOneRequir
 // flag is a long flag behind the Fl that writes its first dash.
 func flag(f *pflag.Flag) string {
 	if name, _ := pflag.UnquoteUsage(f); name != "" {
-		return "Fl " + f.Name + " Ar " + word(name)
+		return "Fl " + f.Name + " Ar " + word(strings.TrimSuffix(name, "Array")) // pflag's word for one that may be repeated
 	}
 	return "Fl " + f.Name
 }
@@ -125,6 +125,8 @@ func word(s string) string {
 }
 
 var (
+	alternative = regexp.MustCompile(`\s*\|\s*`)
+
 	sentence = regexp.MustCompile(`([.:!?]\)?)\s+([A-Z0-9@])`)
 	indented = regexp.MustCompile(`(?m)^[ \t]`)
 )

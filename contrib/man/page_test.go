@@ -29,7 +29,7 @@ func TestCommands(t *testing.T) {
 	service := &cobra.Command{Use: "service", Short: "Run as a service"}
 	run := func(*cobra.Command, []string) {}
 	service.AddCommand(&cobra.Command{Use: "install", Short: "Install it", Run: run})
-	explain := &cobra.Command{Use: "explain --from ADDRESS [FILE|-] NAME...", Short: "Explain", Example: "  explain x\n", Run: run}
+	explain := &cobra.Command{Use: "explain --from ADDRESS [FILE | -] NAME...", Short: "Explain", Example: "  explain x\n", Run: run}
 	explain.Flags().StringP("from", "f", "", "the sender's `address`")
 	explain.Flags().Bool("json", false, "for programs")
 	if err := explain.MarkFlagRequired("from"); err != nil {
