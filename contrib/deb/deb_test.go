@@ -44,6 +44,7 @@ func TestPackage(t *testing.T) {
 			t.Parallel()
 			install(t, filepath.Join(dir, "root"))
 			root = filepath.Join(dir, "root")
+			run(t, "cp", "-a", root, root+"2")
 		})
 	})
 	if deb == "" {
@@ -72,6 +73,13 @@ func TestPackage(t *testing.T) {
 			t.Skip("there is no Debian to install it on")
 		}
 		testOnDebian(t, boot(t, root), deb)
+	})
+	t.Run("README", func(t *testing.T) {
+		t.Parallel()
+		if root == "" {
+			t.Skip("there is no Debian to run it on")
+		}
+		testHandbook(t, root+"2")
 	})
 }
 

@@ -4,6 +4,7 @@ package deb
 
 import (
 	"bytes"
+	"crypto/rand"
 	"fmt"
 	"os"
 	"os/exec"
@@ -38,7 +39,7 @@ func install(t *testing.T, root string) {
 	}
 	release := run(t, "sh", "-c", ". /etc/os-release; echo $VERSION_CODENAME")
 	mirror := run(t, "sh", "-c", `apt-get indextargets --format '$(SITE) $(RELEASE)' 'Created-By: Packages' | awk '$2 == "`+release+`" { print $1; exit }'`)
-	run(t, "mmdebstrap", "--quiet", "--variant=minbase", "--include=systemd,postfix", "--dpkgopt=force-unsafe-io",
+	run(t, "mmdebstrap", "--quiet", "--variant=minbase", "--include=systemd,postfix,curl,swaks,hylafax-server,hylafax-client", "--dpkgopt=force-unsafe-io",
 		"--aptopt=Acquire::Languages none", release, root, mirror)
 }
 
@@ -47,7 +48,7 @@ func boot(t *testing.T, root string) *machine {
 	t.Helper()
 	m := &machine{root: root, log: new(bytes.Buffer)}
 	c := exec.Command("systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--private-network", "--link-journal=no",
-		fmt.Sprintf("--machine=smtpreceiver-%d", os.Getpid()), "--directory="+root, "--console=pipe", "--boot")
+		"--machine="+strings.ToLower(rand.Text()), "--directory="+root, "--console=pipe", "--boot")
 	c.Stdout, c.Stderr = m.log, m.log
 	if err := c.Start(); err != nil {
 		t.Fatal(err)

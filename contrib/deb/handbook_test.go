@@ -1,0 +1,81 @@
+//go:build linux
+
+package deb
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// block is a shell block of README.md. Where it is run stands in a comment in front of it:
+//
+//	checkout   in a copy of the source
+//	machine    on a fresh Debian with Postfix, HylaFAX and what the blocks before it left
+//	migrate    where an export of the original lies
+//	ci         by others: the demo by its own tests, all tests by whoever runs this one
+type block struct{ where, script string }
+
+var (
+	shellBlock  = regexp.MustCompile("(?m)^(?:<!-- run: (\\w+) -->\n)?```sh\n((?s:.*?))^```$")
+	readmeTitle = regexp.MustCompile(`(?m)^# smtpreceiver$`)
+)
+
+func handbook(t *testing.T) (blocks []block) {
+	t.Helper()
+	b, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range shellBlock.FindAllStringSubmatch(string(b), -1) {
+		blocks = append(blocks, block{m[1], m[2]})
+	}
+	if len(blocks) < 5 || !readmeTitle.Match(b) {
+		t.Fatalf("%d shell blocks found in README.md", len(blocks))
+	}
+	return blocks
+}
+
+// testHandbook runs every command of README.md.
+func testHandbook(t *testing.T, root string) {
+	var m *machine
+	dir := t.TempDir()
+	for _, b := range handbook(t) {
+		switch b.where {
+		case "checkout":
+			run(t, "cp", "-a", "../..", filepath.Join(dir, "source"))
+			shell(t, filepath.Join(dir, "source"), b.script)
+		case "migrate":
+			work := t.TempDir()
+			run(t, "go", "build", "-o", filepath.Join(work, "bin", "smtpreceiver"), "smtpreceiver/cmd/smtpreceiver")
+			run(t, "cp", "../../core/migrate/testdata/full.reg", filepath.Join(work, "datasys.reg"))
+			shell(t, work, b.script)
+		case "machine":
+			if m == nil {
+				m = boot(t, root)
+				packages, _ := filepath.Glob(filepath.Join(dir, "source", "smtpreceiver_*.deb"))
+				run(t, "cp", append(packages, filepath.Join(root, "root"))...)
+				m.run(t, "postconf -e myhostname=mail.example.com inet_protocols=ipv4; systemctl restart postfix")
+			}
+			t.Logf("%s\n%s", b.script, m.run(t, "cd /root\n"+b.script))
+		case "ci":
+		default:
+			t.Errorf("not said where to run:\n%s", b.script)
+		}
+	}
+}
+
+func shell(t *testing.T, dir, script string) {
+	t.Helper()
+	c := exec.Command("sh", "-ec", script)
+	c.Dir = dir
+	c.Env = append(os.Environ(), "PATH="+strings.Join([]string{filepath.Join(dir, "bin"), os.Getenv("PATH")}, ":"))
+	out, err := c.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s\n%v\n%s", script, err, out)
+	}
+	t.Logf("%s\n%s", script, out)
+}
