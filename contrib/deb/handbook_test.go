@@ -59,6 +59,7 @@ func testHandbook(t *testing.T, root string) {
 				packages, _ := filepath.Glob(filepath.Join(dir, "source", "smtpreceiver_*.deb"))
 				run(t, "cp", append(packages, filepath.Join(root, "root"))...)
 				m.run(t, "postconf -e myhostname=mail.example.com inet_protocols=ipv4; systemctl restart postfix")
+				m.run(t, "systemctl start faxq hfaxd") // without a modem
 			}
 			t.Logf("%s\n%s", b.script, m.run(t, "cd /root\n"+b.script))
 		case "ci":
