@@ -24,8 +24,9 @@
 // the message the jobs are committed, then the diverted recipients are deleted
 // and the message is accepted, also if nobody is left.
 //
-// Macros are not requested: the defaults of both MTAs hold the queue ID and
-// the authenticated user, and a request would replace their lists.
+// Of the macros only the authenticated user and the queue ID are requested. The
+// default lists hold them too, and with them what an MTA has to look up for
+// each address.
 //
 // # What else can go wrong
 //

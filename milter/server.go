@@ -52,6 +52,11 @@ func NewServer(r *core.Receiver, o Options, log *slog.Logger) *Server {
 		milter.WithActions(actions),
 		milter.WithProtocols(protocol),
 		milter.WithNegotiationCallback(negotiate),
+		milter.WithMacroRequest(milter.StageConnect, []milter.MacroName{milter.MacroMTAFQDN}), // none cannot be asked for
+		milter.WithMacroRequest(milter.StageMail, []milter.MacroName{milter.MacroAuthAuthen}),
+		milter.WithMacroRequest(milter.StageRcpt, []milter.MacroName{milter.MacroQueueId}),
+		milter.WithMacroRequest(milter.StageData, []milter.MacroName{milter.MacroQueueId}),
+		milter.WithMacroRequest(milter.StageEOM, []milter.MacroName{milter.MacroQueueId}),
 	)
 	return s
 }
@@ -71,7 +76,7 @@ func negotiate(mtaVersion, _ uint32, mtaActions, _ milter.OptAction, mtaProtocol
 		return 0, 0, 0, 0, fmt.Errorf("the MTA offers milter protocol %d, actions %s, options %s; needed are protocol %d (Postfix: milter_protocol = 6), actions %s, options %s",
 			mtaVersion, mtaActions, mtaProtocol, version, actions, protocol)
 	}
-	return version, actions, protocol, size, nil
+	return version, actions | mtaActions&milter.OptSetMacros, protocol, size, nil
 }
 
 // Reload exchanges the options; connections that are open go on with the new
