@@ -2,13 +2,11 @@ package standalone
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/textproto"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -241,113 +239,6 @@ func TestCutOffChunkIsNoMessage(t *testing.T) {
 	}
 }
 
-func TestTimeoutsAreIdleTimesWithTotal(t *testing.T) {
-	// upload sends a message of n bytes, one each pause, and returns the reply.
-	upload := func(t *testing.T, n int, pause time.Duration) string {
-		inner := newPipeListener()
-		s := new(wireServer)
-		s.serve(t, inner, wireTestOptions())
-		d := inner.dial(t)
-		d.want("220 ")
-		for _, line := range []string{"EHLO c.test", "MAIL FROM:<a@x.test>", "RCPT TO:<1@fax>", "DATA"} {
-			d.send(line + "\r\n")
-			d.reply()
-		}
-		var sender sync.WaitGroup
-		sender.Go(func() {
-			for range n {
-				time.Sleep(pause)
-				io.WriteString(d.Conn, "x")
-			}
-			io.WriteString(d.Conn, "\r\n.\r\n")
-		})
-		reply := d.reply()
-		d.Close()
-		sender.Wait()
-		return reply
-	}
-	tests := []struct {
-		name  string
-		n     int
-		pause time.Duration
-		want  string
-	}{
-		{"slow but steady", 9, 59 * time.Second, "250 "},
-		{"longer than transaction_timeout", 11, 59 * time.Second, "421 4.4.2 "},
-		{"a gap longer than socket_timeout", 2, 61 * time.Second, "421 4.4.2 "},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				if got := upload(t, tt.n, tt.pause); !strings.HasPrefix(got, tt.want) {
-					t.Errorf("reply %q, want %q", got, tt.want)
-				}
-			})
-		})
-	}
-}
-
-// One byte a minute must not hold a place for longer than a message may take.
-func TestSlowCommandEnds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		inner := newPipeListener()
-		new(wireServer).serve(t, inner, wireTestOptions())
-		d := inner.dial(t)
-		d.want("220 ")
-		begin := time.Now()
-		var sender sync.WaitGroup
-		sender.Go(func() {
-			for err := error(nil); err == nil; _, err = io.WriteString(d.Conn, "x") {
-				time.Sleep(59 * time.Second)
-			}
-		})
-		d.want("421 4.4.2 ", "")
-		defer sender.Wait()
-		if took := time.Since(begin); took != 10*time.Minute {
-			t.Errorf("ended after %v", took)
-		}
-	})
-}
-
-func TestIdleClientIsToldGoodbye(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		inner := newPipeListener()
-		new(wireServer).serve(t, inner, wireTestOptions())
-		d := inner.dial(t)
-		d.want("220 ")
-		begin := time.Now()
-		d.want("421 4.4.2 ", "")
-		if took := time.Since(begin); took != time.Minute {
-			t.Errorf("ended after %v", took)
-		}
-	})
-}
-
-func TestNothingRunsBehindQuitOr421(t *testing.T) {
-	for _, useTLS := range []bool{false, true} {
-		for _, last := range []string{"QUIT\r\n", "MAIL FROM:<hangup@x.test>\r\n"} {
-			s := (&wireServer{tls: wireTLS()}).start(t, wireTestOptions())
-			d := s.dial(t)
-			if useTLS {
-				d = d.startTLS()
-			} else {
-				d.want("220 ")
-			}
-			d.send("EHLO c.test\r\n")
-			d.want("250 ")
-			d.send(last + "MAIL FROM:<evil@x.test>\r\nNOOP\r\n")
-			if got := d.reply(); !strings.HasPrefix(got, "221 ") && !strings.HasPrefix(got, "421 4.7.0 ") {
-				t.Errorf("reply %q", got)
-			}
-			d.closed()
-			s.waitEmpty(t)
-			if from := s.from(); len(from) != 0 {
-				t.Errorf("behind %q: senders %q", last, from)
-			}
-		}
-	}
-}
-
 func TestBadCommandLines(t *testing.T) {
 	long := strings.Repeat("x", maxCommandLine)
 	tests := []struct {
@@ -431,86 +322,6 @@ func TestRepliesAreWholeWrites(t *testing.T) {
 		}
 	}
 	<-done
-}
-
-func TestPlainTextBehindSTARTTLSIsDropped(t *testing.T) {
-	s := (&wireServer{tls: wireTLS()}).start(t, wireTestOptions())
-	d := s.dial(t)
-	d.want("220 ")
-	d.send("EHLO c.test\r\n")
-	d.want("250 ")
-	d.send("STARTTLS\r\nMAIL FROM:<evil@x.test>\r\n")
-	d.want("220 ")
-	d = d.secure()
-	d.send("NOOP\r\n")
-	d.want("250 ")
-	if from := s.from(); len(from) != 0 {
-		t.Errorf("senders %q", from)
-	}
-}
-
-// go-smtp goes on in plain text when the handshake failed.
-func TestFailedHandshakeEnds(t *testing.T) {
-	s := (&wireServer{tls: wireTLS()}).start(t, wireTestOptions())
-	d := s.dial(t)
-	d.want("220 ")
-	d.send("EHLO c.test\r\n")
-	d.want("250 ")
-	d.send("STARTTLS\r\n")
-	d.want("220 ")
-	d.send("EHLO c.test\r\nMAIL FROM:<evil@x.test>\r\n")
-	var timeout net.Error
-	if _, err := io.Copy(io.Discard, d.Conn); errors.As(err, &timeout) && timeout.Timeout() {
-		t.Error("the connection goes on")
-	}
-	s.waitEmpty(t)
-	if from := s.from(); len(from) != 0 {
-		t.Errorf("senders %q", from)
-	}
-}
-
-func TestImplicitTLS(t *testing.T) {
-	o := wireTestOptions()
-	o.implicitTLS = true
-	s := (&wireServer{tls: wireTLS()}).start(t, o)
-	d := s.dial(t).secure()
-	d.envelope()
-	d.send("a\r\n.\r\n")
-	d.want("250 ")
-	d.send("MAIL FROM:<hangup@x.test>\r\n")
-	d.want("421 4.7.0 ")
-	if got := s.got(); len(got) != 1 || got[0] != "a\r\n" {
-		t.Errorf("got %q", got)
-	}
-}
-
-// Under TLS a command line is bounded by what is not answered; records that the
-// TLS library answers by itself do not count as answered.
-func TestUnansweredInputUnderTLSIsBounded(t *testing.T) {
-	s := (&wireServer{tls: wireTLS()}).start(t, wireTestOptions())
-	d := s.dial(t).startTLS()
-	d.send("EHLO c.test\r\n")
-	d.want("250 ")
-	go io.WriteString(d.Conn, strings.Repeat("x", 2*maxUnanswered)) // fails, being closed
-	d.want("421 4.7.0 gw.test ")
-	io.Copy(io.Discard, d.r) // go-smtp answers the piece of a line that it has
-	s.waitEmpty(t)
-
-	o := wireTestOptions()
-	o.implicitTLS = true
-	ours, theirs := net.Pipe()
-	go io.Copy(io.Discard, ours)
-	c := newConn(theirs, &o, nil)
-	defer c.Close()
-	for _, write := range []struct {
-		size, left int
-	}{{27, 1000}, {keyUpdateSize, 1000}, {51, 0}} {
-		c.unanswered = 1000
-		c.Write(append([]byte{23, 3, 3}, make([]byte, write.size-3)...))
-		if c.unanswered != write.left {
-			t.Errorf("after a record of %d bytes %d are unanswered", write.size, c.unanswered)
-		}
-	}
 }
 
 func TestExtended(t *testing.T) {
