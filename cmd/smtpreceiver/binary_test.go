@@ -107,6 +107,15 @@ func (p *process) kill() {
 	<-p.ended
 }
 
+func (p *process) hasEnded() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
+	}
+}
+
 // exit waits for the process to end by itself.
 func (p *process) exit(t testing.TB) (status int) {
 	t.Helper()

@@ -171,7 +171,7 @@ func (r *receiver) wantTidy(t testing.TB) {
 	var left []string
 	for _, path := range r.staged(t) {
 		name := strings.TrimPrefix(path, r.dir)
-		if r.cmd.ProcessState != nil || !strings.Contains(filepath.Base(path), own) {
+		if r.hasEnded() || !strings.Contains(filepath.Base(path), own) {
 			left = append(left, name)
 		}
 	}
