@@ -215,7 +215,7 @@ func TestFailingCalls(t *testing.T) {
 			var paths []string
 			for _, staging := range r.stagingFolders(t) {
 				for id := range 20 { // more than the test uses
-					paths = append(paths, fmt.Sprintf("%s/%08d.txt", staging, id))
+					paths = append(paths, fmt.Sprintf("%s/,%08d,.txt", staging, id))
 				}
 			}
 			return paths
