@@ -1,13 +1,12 @@
 package spool
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"path/filepath"
-
-	"crypto/rand"
 )
 
 // Buffer keeps a message of any size: a short one in memory, a longer one in a temporary file beside the staged jobs. It is written
@@ -21,14 +20,11 @@ type Buffer struct {
 	size   int64
 }
 
-// NewBuffer makes an empty buffer that holds up to mem bytes in memory. The temporary file, if one is needed, is made in the staging directory
-// of the output folder; folder may be empty until SetFolder.
+// NewBuffer makes an empty buffer that holds up to mem bytes in memory. The temporary file, if one is needed, is made in the staging
+// directory of the output folder.
 func (s *Spool) NewBuffer(folder string, mem int64) *Buffer {
 	return &Buffer{spool: s, folder: folder, limit: max(mem, 0)}
 }
-
-// SetFolder names the output folder beside which the buffer spills. It has no effect once it has spilled.
-func (b *Buffer) SetFolder(folder string) { b.folder = folder }
 
 // Size is the number of bytes written.
 func (b *Buffer) Size() int64 { return b.size }
@@ -55,9 +51,6 @@ func (b *Buffer) Write(p []byte) (int, error) {
 
 // spill moves what is in memory to the temporary file. Where the system allows it has no name from here on, so that no crash leaves it behind.
 func (b *Buffer) spill() error {
-	if b.folder == "" {
-		return errors.New("no output folder is known yet to put its temporary file beside")
-	}
 	f, err := b.spool.folder(b.folder)
 	if err != nil {
 		return err

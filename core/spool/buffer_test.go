@@ -17,8 +17,7 @@ func TestBuffer(t *testing.T) {
 	text := []byte(strings.Repeat("0123456789abcdef", 64))
 	for _, mem := range []int64{-1, 0, 1, 15, 1023, 1024, 1025, 1 << 20} {
 		for _, step := range []int{1, 7, 1024} {
-			b := s.NewBuffer("", mem)
-			b.SetFolder(folder)
+			b := s.NewBuffer(folder, mem)
 			for rest := text; len(rest) > 0; {
 				n, err := b.Write(rest[:min(step, len(rest))])
 				if err != nil {
@@ -74,10 +73,6 @@ func TestBufferFails(t *testing.T) {
 	folder := tempFolders(t, 1)[0]
 	w := &watcher{}
 	s := openSpool(t, Config{}, w.disk())
-	b := s.NewBuffer("", 4)
-	if n, err := b.Write([]byte("01234567")); n != 0 || err == nil {
-		t.Errorf("spilled without a folder: %d, %v", n, err)
-	}
 	if err := s.Use([]string{folder}); err != nil {
 		t.Fatal(err)
 	}
