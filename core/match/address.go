@@ -46,18 +46,21 @@ func ParseRecipient(arg string) (Recipient, error) {
 		return Recipient{}, ErrEmpty
 	}
 	mailbox, plain := forms(routeless)
+	// Again, since a backslash can part the bytes of one.
+	if err := checkControl(plain); err != nil {
+		return Recipient{}, err
+	}
 	return Recipient{Mailbox: mailbox, Match: plain, Routeless: routeless}, nil
 }
 
 // ParseSender reads the argument of MAIL as ParseRecipient reads that of RCPT
 // and returns the mailbox form. The null sender, "" or "<>", gives "".
 func ParseSender(arg string) (string, error) {
-	routeless, err := path(arg)
-	if err != nil || routeless == "" {
-		return "", err
+	r, err := ParseRecipient(arg)
+	if errors.Is(err, ErrEmpty) {
+		return "", nil
 	}
-	mailbox, _ := forms(routeless)
-	return mailbox, nil
+	return r.Mailbox, err
 }
 
 // Key tells whether two recipients are the same one: the local part counts as
@@ -73,16 +76,23 @@ func (r Recipient) Key() string {
 
 // path removes surrounding space, brackets and source route.
 func path(arg string) (string, error) {
-	for _, r := range arg {
-		if r < 0x20 || r >= 0x7f && r <= 0x9f || r == '\u2028' || r == '\u2029' {
-			return "", fmt.Errorf("%q: %w", arg, ErrControl)
-		}
+	if err := checkControl(arg); err != nil {
+		return "", err
 	}
 	arg = strings.Trim(arg, " ")
 	if strings.HasPrefix(arg, "<") && strings.HasSuffix(arg, ">") {
 		arg = strings.Trim(arg[1:len(arg)-1], " ")
 	}
 	return withoutRoute(arg), nil
+}
+
+func checkControl(s string) error {
+	for _, r := range s {
+		if r < 0x20 || r >= 0x7f && r <= 0x9f || r == '\u2028' || r == '\u2029' {
+			return fmt.Errorf("%q: %w", s, ErrControl)
+		}
+	}
+	return nil
 }
 
 // withoutRoute drops "@relay,@[IPv6:::1]:" from the front of a path.
