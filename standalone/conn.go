@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"sync"
@@ -57,10 +58,12 @@ type conn struct {
 	// For the reading goroutine.
 	buf     []byte
 	r, w    int    // buf[r:w] came from the client and was not looked at yet
-	out     []byte // ready for go-smtp
+	out     []byte // ready for who reads
 	chunk   int64  // bytes of a BDAT chunk still to come
 	filter  dataFilter
 	encoded []byte
+	direct  bool // the session reads the message from here, not through go-smtp
+	ended   bool // and was given all of it
 	command commandReader
 
 	wmu   sync.Mutex
@@ -132,11 +135,37 @@ func prepareServer(s *smtp.Server) {
 
 // Read gives go-smtp at most one command line, or a piece of a message.
 func (c *conn) Read(p []byte) (int, error) {
+	if c.direct {
+		c.giveBack()
+	}
+	return c.next(p)
+}
+
+// messageReader is a message for the session, with its dots taken out. It
+// spares go-smtp's reader, which takes a byte at a time.
+type messageReader struct{ conn *conn }
+
+func (m messageReader) Read(p []byte) (int, error) { return m.conn.next(p) }
+
+// giveBack leaves to go-smtp, which reads each message to its end, what the
+// session has not read.
+func (c *conn) giveBack() {
+	c.direct, c.out = false, nil
+	c.filter.dots, c.filter.lineStart = true, true
+	if c.ended {
+		c.ended, c.out = false, standardEnd
+	}
+}
+
+func (c *conn) next(p []byte) (int, error) {
 	for {
 		if len(c.out) > 0 {
 			n := copy(p, c.out)
 			c.out = c.out[n:]
 			return n, nil
+		}
+		if c.ended {
+			return 0, io.EOF
 		}
 		c.mu.Lock()
 		mode, over := c.mode, c.over || c.closed
@@ -185,8 +214,9 @@ func (c *conn) take(mode wireMode) bool {
 			c.over = c.over || c.filter.doubtful
 			c.odd = c.odd || c.filter.odd
 			c.mu.Unlock()
+			c.ended = c.direct
 		}
-		return len(c.out) > 0
+		return len(c.out) > 0 || end
 	case c.chunk > 0:
 		n := min(c.chunk, int64(len(in)))
 		c.out, c.chunk, c.r = in[:n], c.chunk-n, c.r+int(n)

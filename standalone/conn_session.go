@@ -37,15 +37,16 @@ func (c *conn) inTransaction() bool {
 	return c.busy
 }
 
-// body returns what Data must read instead of r, which is what go-smtp gave it:
-// the message with CRLF as its only newline. The whole of it must arrive within
+// body returns what Data must read instead of r, which is what go-smtp gave it,
+// and until it returns: the message with CRLF as its only newline. The whole of it must arrive within
 // transaction_timeout from now; past that Read fails with a time-out (421
 // 4.4.2), and the connection ends.
 func (c *conn) body(r io.Reader) io.Reader {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.mode == modeData {
-		return r // cleaned below go-smtp already
+		c.direct, c.filter.dots = true, false
+		return messageReader{c}
 	}
 	if c.busy && c.bodyBy.IsZero() { // a BDAT message may have been reset before Data began
 		c.bodyBy = time.Now().Add(c.opts.transaction)

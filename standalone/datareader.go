@@ -32,11 +32,11 @@ var standardEnd = []byte(".\r\n")
 // An end behind CR CR LF is doubtful: it is one, but the server before us may
 // have seen none and mean the rest as text. Nothing may be read behind it.
 //
-// In wire form, below go-smtp's reader, dots are doubled in the input and in
-// the output. The zero value reads what has neither such dots nor an end: what
-// comes out of that reader, and BDAT chunks.
+// In wire form dots are doubled and an end follows. The zero value reads what
+// has neither: what comes out of go-smtp's reader, and BDAT chunks.
 type dataFilter struct {
-	wire bool     // input and output are in wire form
+	wire bool     // the input is in wire form
+	dots bool     // and so is the output, for go-smtp's reader
 	ends [][]byte // lines that end the message
 
 	state     lineState
@@ -51,7 +51,7 @@ type dataFilter struct {
 // newDataFilter reads a message in wire form. terminators are the ends that its
 // client may use besides CRLF.CRLF, their first CRLF included.
 func newDataFilter(terminators [][]byte) dataFilter {
-	f := dataFilter{wire: true, ends: [][]byte{standardEnd}, state: atStart, lineStart: true}
+	f := dataFilter{wire: true, dots: true, ends: [][]byte{standardEnd}, state: atStart, lineStart: true}
 	for _, t := range terminators {
 		f.ends = append(f.ends, t[len("\r\n"):])
 	}
@@ -61,13 +61,14 @@ func newDataFilter(terminators [][]byte) dataFilter {
 // filter appends what src stands for to dst. At the end of the message it says
 // so and returns what is behind it.
 func (f *dataFilter) filter(dst, src []byte) (out, rest []byte, end bool) {
+	breaks := newlines{src: src, cr: -1, lf: -1}
 	for i := 0; i < len(src); {
 		b := src[i]
 		switch f.state {
 		case inText:
-			if n := nextBreak(src[i:]); n > 0 {
-				dst = f.text(dst, src[i:i+n])
-				i += n
+			if next := breaks.from(i); next > i {
+				dst = f.text(dst, src[i:next])
+				i = next
 				continue
 			}
 			if b == '\r' {
@@ -103,7 +104,10 @@ func (f *dataFilter) filter(dst, src []byte) (out, rest []byte, end bool) {
 				continue
 			case b == '\n':
 				f.odd, f.held = !bytes.Equal(longer, standardEnd), nil
-				return append(dst, standardEnd...), src[i+1:], true
+				if f.dots {
+					dst = append(dst, standardEnd...)
+				}
+				return dst, src[i+1:], true
 			}
 			f.held = longer
 		}
@@ -155,21 +159,36 @@ func (f *dataFilter) newline(dst []byte) []byte {
 }
 
 func (f *dataFilter) text(dst, text []byte) []byte {
-	if f.wire && f.lineStart && text[0] == '.' {
+	if f.dots && f.lineStart && text[0] == '.' {
 		dst = append(dst, '.')
 	}
 	f.lineStart = false
 	return append(dst, text...)
 }
 
-// nextBreak returns the index of the first CR or LF, or the length.
-func nextBreak(b []byte) int {
-	for i, c := range b {
-		if c == '\r' || c == '\n' {
-			return i
-		}
+// newlines finds the CR and LF of src, and looks at no byte twice for either.
+type newlines struct {
+	src    []byte
+	cr, lf int // the last ones found
+}
+
+// from returns the index of the first CR or LF at i or behind it, or the
+// length.
+func (n *newlines) from(i int) int {
+	if n.cr < i {
+		n.cr = n.index('\r', i)
 	}
-	return len(b)
+	if n.lf < i {
+		n.lf = n.index('\n', i)
+	}
+	return min(n.cr, n.lf)
+}
+
+func (n *newlines) index(c byte, i int) int {
+	if at := bytes.IndexByte(n.src[i:], c); at >= 0 {
+		return i + at
+	}
+	return len(n.src)
 }
 
 // newlineChecker does above go-smtp what conn cannot do under TLS and for BDAT.

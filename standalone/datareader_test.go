@@ -3,6 +3,7 @@ package standalone
 import (
 	"bufio"
 	"bytes"
+	"fmt"
 	"io"
 	"net"
 	"net/textproto"
@@ -87,9 +88,28 @@ func cut(b, seed []byte) (pieces [][]byte) {
 	return pieces
 }
 
+// lenient reads a message as leniently as textproto does.
+func lenient(_ *conn, text *textproto.Reader) ([]byte, error) { return io.ReadAll(text.DotReader()) }
+
+// directly reads up to maximum bytes of a message as a session does, and leaves the
+// rest to go-smtp.
+func directly(maximum int64) func(*conn, *textproto.Reader) ([]byte, error) {
+	return func(c *conn, text *textproto.Reader) ([]byte, error) {
+		message, err := io.ReadAll(io.LimitReader(c.body(nil), maximum))
+		if err != nil {
+			return nil, err
+		}
+		rest, err := lenient(c, text)
+		if int64(len(message)) < maximum && len(rest) > 0 {
+			return nil, fmt.Errorf("%q is left of a message that was at its end", rest)
+		}
+		return bytes.ReplaceAll(message, []byte("\r\n"), []byte("\n")), err
+	}
+}
+
 // run plays a server that answers any line and takes a message behind each
-// DATA. It reads messages as leniently as textproto does.
-func run(pieces [][]byte) (commands, messages []string, bare []bool, heard string) {
+// DATA.
+func run(pieces [][]byte, read func(*conn, *textproto.Reader) ([]byte, error)) (commands, messages []string, bare []bool, heard string) {
 	pipe, other := net.Pipe()
 	defer other.Close()
 	defer pipe.Close()
@@ -116,7 +136,7 @@ func run(pieces [][]byte) (commands, messages []string, bare []bool, heard strin
 			continue
 		}
 		io.WriteString(c, "354 \r\n")
-		message, err := io.ReadAll(text.DotReader())
+		message, err := read(c, text)
 		if err != nil {
 			break
 		}
@@ -148,8 +168,8 @@ func FuzzConn(f *testing.F) {
 		if len(stream) > 4096 {
 			return // slow, and long lines have tests of their own
 		}
-		commands, messages, bare, heard := run(cut(stream, nil))
-		c2, m2, b2, h2 := run(cut(stream, seed))
+		commands, messages, bare, heard := run(cut(stream, nil), lenient)
+		c2, m2, b2, h2 := run(cut(stream, seed), directly(1<<20))
 		if a, b := strconv.Quote(strings.Join(commands, "|")), strconv.Quote(strings.Join(c2, "|")); a != b {
 			t.Errorf("commands whole: %s\ncut: %s", a, b)
 		}
@@ -158,6 +178,11 @@ func FuzzConn(f *testing.F) {
 		}
 		if heard != h2 || len(bare) != len(b2) {
 			t.Errorf("replies whole: %q\ncut: %q", heard, h2)
+		}
+		limit := int64(len(seed))
+		c3, m3, _, h3 := run(cut(stream, seed), directly(limit))
+		if a, b := strings.Join(commands, "|"), strings.Join(c3, "|"); a != b || heard != h3 || len(m3) != len(messages) {
+			t.Errorf("commands after whole messages: %q\nafter %d bytes of each: %q", a, limit, b)
 		}
 		if ends := bytes.Count(stream, []byte("\n.\r\n")); len(messages) > ends {
 			t.Errorf("%d messages, %d ends", len(messages), ends)
