@@ -107,7 +107,8 @@ func (f *forwarder) connect(ctx context.Context, server string, mode forwardTLS)
 	if err != nil {
 		return nil, err
 	}
-	client := smtp.NewClient(session)
+	wire := &messageConn{Conn: session}
+	client := smtp.NewClient(wire)
 	client.CommandTimeout = f.timeout
 	client.SubmissionTimeout = finalReplyTimeout
 	if err := client.Hello(f.hello); err != nil {
@@ -117,7 +118,7 @@ func (f *forwarder) connect(ctx context.Context, server string, mode forwardTLS)
 		return nil, err
 	}
 	utf8, _ := client.Extension("SMTPUTF8")
-	return &relay{server: server, client: client, conn: dialed, utf8: utf8}, nil
+	return &relay{server: server, client: client, conn: dialed, wire: wire, utf8: utf8}, nil
 }
 
 // address is where a server is, and its host name.

@@ -113,7 +113,7 @@ func TestAbandonedMessageHasNoEnd(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := io.WriteString(w, strings.Repeat("half\r\n", 2000)); err != nil {
+			if _, err := io.WriteString(w, strings.Repeat("half\r\n", 4000)); err != nil {
 				t.Fatal(err)
 			}
 			end(r, cancel)

@@ -25,8 +25,9 @@ type relay struct {
 	server string // as configured, for the log
 	client *smtp.Client
 	conn   net.Conn
-	utf8   bool // the server knows SMTPUTF8
-	open   bool // a transaction is open
+	wire   *messageConn // between client and conn
+	utf8   bool         // the server knows SMTPUTF8
+	open   bool         // a transaction is open
 	dead   bool
 }
 
@@ -74,7 +75,8 @@ func (r *relay) Data(ctx context.Context) (*relayData, error) {
 		return nil, err
 	}
 	r.dead = true
-	return &relayData{relay: r, ctx: ctx, w: w, stop: context.AfterFunc(ctx, r.hangUp)}, nil
+	r.wire.out = r.wire.out[:0]
+	return &relayData{relay: r, ctx: ctx, w: w, atStart: true, stop: context.AfterFunc(ctx, r.hangUp)}, nil
 }
 
 // Reset forgets the open transaction, if there is one.

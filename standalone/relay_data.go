@@ -1,8 +1,10 @@
 package standalone
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"net"
 	"strconv"
 	"strings"
 	"unicode"
@@ -12,17 +14,60 @@ import (
 
 // relayData is a message on its way. It ends with Close, or with
 // relay.abandon.
+//
+// It doubles the dots itself and writes below go-smtp's client, whose writer
+// takes a byte at a time. That one only gets the last CRLF and adds the dot.
 type relayData struct {
-	relay *relay
-	ctx   context.Context
-	w     *smtp.DataCommand
-	stop  func() bool
+	relay   *relay
+	ctx     context.Context
+	w       *smtp.DataCommand
+	stop    func() bool
+	atStart bool // of a line
+}
+
+// messageConn sends what waits in out before what is written.
+type messageConn struct {
+	net.Conn
+	out []byte
+}
+
+func (c *messageConn) Write(p []byte) (int, error) {
+	if len(c.out) == 0 {
+		return c.Conn.Write(p)
+	}
+	c.out = append(c.out, p...)
+	return len(p), c.send(len(c.out))
+}
+
+// send writes the first n bytes that wait.
+func (c *messageConn) send(n int) error {
+	_, err := c.Conn.Write(c.out[:n])
+	c.out = append(c.out[:0], c.out[n:]...)
+	return err
 }
 
 // Write sends a piece of the message. Its newlines must be CRLF.
 func (d *relayData) Write(p []byte) (int, error) {
-	n, err := d.w.Write(p)
-	return n, d.relay.reply(err)
+	wire, rest := d.relay.wire, p
+	if d.atStart && len(p) > 0 && p[0] == '.' {
+		wire.out = append(wire.out, '.')
+	}
+	for {
+		i := bytes.Index(rest, []byte("\n."))
+		if i < 0 {
+			break
+		}
+		wire.out = append(append(wire.out, rest[:i+2]...), '.')
+		rest = rest[i+2:]
+	}
+	wire.out = append(wire.out, rest...)
+	if len(p) > 0 {
+		d.atStart = p[len(p)-1] == '\n'
+	}
+	if len(wire.out) < wireBuffer {
+		return len(p), nil
+	}
+	return len(p), d.relay.reply(wire.send(len(wire.out) - len("\r\n")))
 }
 
 // Close sends the final dot and returns the reply with which the server took
@@ -31,6 +76,10 @@ func (d *relayData) Close() (*smtp.SMTPError, error) {
 	if err := d.ctx.Err(); err != nil {
 		d.relay.abandon()
 		return nil, d.relay.reply(err)
+	}
+	text, ended := bytes.CutSuffix(d.relay.wire.out, []byte("\r\n"))
+	if d.relay.wire.out = text; ended {
+		d.w.Write([]byte("\r\n")) // into a buffer
 	}
 	response, err := d.w.CloseWithResponse()
 	connected := d.stop()

@@ -30,7 +30,7 @@ type session struct {
 	mail   smtp.MailOptions
 	relay  *relay   // to the forward server; kept from one transaction to the next
 	fwd    envelope // what of this transaction goes to the forward server
-	buf    []byte   // through which messages are taken
+	buf    []byte
 
 	lmtp     bool
 	accepted []accepted // of this transaction, with LMTP
@@ -274,11 +274,16 @@ func queued(jobs []string) *smtp.SMTPError {
 
 // take reads the whole message into w.
 func (s *session) take(w io.Writer, body io.Reader) error {
+	_, err := io.CopyBuffer(w, body, s.buffer())
+	return s.whole(err)
+}
+
+// buffer is what messages go through.
+func (s *session) buffer() []byte {
 	if s.buf == nil {
 		s.buf = make([]byte, wireBuffer)
 	}
-	_, err := io.CopyBuffer(w, body, s.buf)
-	return s.whole(err)
+	return s.buf
 }
 
 // whole says whether the message that has been read may be taken.

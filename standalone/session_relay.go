@@ -97,7 +97,7 @@ func (s *session) forward(ctx context.Context, message io.Reader) (*smtp.SMTPErr
 	if _, err := io.WriteString(w, s.trace()); err != nil {
 		return nil, err
 	}
-	if _, err := io.Copy(w, message); err != nil {
+	if _, err := io.CopyBuffer(w, message, s.buffer()); err != nil {
 		return nil, err
 	}
 	reply, err := w.Close()

@@ -1,0 +1,79 @@
+package standalone
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"net"
+	"net/textproto"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-smtp"
+)
+
+// relayTo is a relay whose server says these lines and remembers what it
+// hears.
+func relayTo(t *testing.T, server *scriptedConn, lines ...string) *relay {
+	pipe, other := net.Pipe()
+	t.Cleanup(func() { pipe.Close(); other.Close() })
+	server.Conn = pipe
+	for _, line := range lines {
+		server.pieces = append(server.pieces, []byte(line+"\r\n"))
+	}
+	wire := &messageConn{Conn: &forwardConn{Conn: server, timeout: time.Minute}}
+	return &relay{conn: pipe, wire: wire, client: smtp.NewClient(wire)}
+}
+
+// However a message comes in pieces, it is sent as the library's writer would
+// send it whole.
+func FuzzRelayData(f *testing.F) {
+	line := "0123456789abcde\r\n"
+	for _, seed := range []string{
+		"", "a", ".", "a\r\n", ".\r\n", "..\r\n.\r\n.a\r\n", "a\r\n.", "\r\n", "a\r\n\r\n", line + line[2:] + "\r\n.",
+	} {
+		f.Add(uint16(0), []byte(seed), []byte{})
+		f.Add(uint16(1), []byte(seed), []byte{0})
+		for n := range uint16(6) {
+			f.Add(wireBuffer+n, []byte(seed), []byte{2, 0, 7, 255})
+		}
+	}
+	f.Fuzz(func(t *testing.T, before uint16, raw, seed []byte) {
+		filler := strings.NewReader(strings.Repeat(line, 1<<16/len(line)+1)[:before])
+		message, err := io.ReadAll(Message(io.MultiReader(filler, bytes.NewReader(raw)), true))
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := new(scriptedConn)
+		r := relayTo(t, server, "220 hop", "250 hop", "250 from", "250 to", "354 go", "250 taken")
+		ctx := t.Context()
+		if err := r.Mail(ctx, "a@x.test", nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Rcpt(ctx, "b@y.test", nil); err != nil {
+			t.Fatal(err)
+		}
+		w, err := r.Data(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, piece := range cut(message, seed) {
+			if n, err := w.Write(piece); n != len(piece) || err != nil {
+				t.Fatal(n, err)
+			}
+		}
+		if reply, err := w.Close(); err != nil || reply.Message != "taken" {
+			t.Fatal(reply, err)
+		}
+
+		var want bytes.Buffer
+		lib := textproto.NewWriter(bufio.NewWriter(&want)).DotWriter()
+		lib.Write(message)
+		lib.Close()
+		_, got, _ := bytes.Cut(server.heard.Bytes(), []byte("DATA\r\n"))
+		if !bytes.Equal(got, want.Bytes()) {
+			t.Errorf("message %.200q in pieces %v\nsent %.200q\nwant %.200q", message, seed, got, want.Bytes())
+		}
+	})
+}
