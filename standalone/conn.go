@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -203,7 +204,7 @@ func (c *conn) take(mode wireMode) bool {
 	case mode == modeData:
 		var end bool
 		var rest []byte
-		c.encoded, rest, end = c.filter.filter(c.encoded[:0], in)
+		c.encoded, rest, end = c.filter.filter(slices.Grow(c.encoded[:0], len(in)), in)
 		c.out, c.r = c.encoded, c.w-len(rest)
 		if c.filter.bare {
 			c.bareFlag().Store(true)
