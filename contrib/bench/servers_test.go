@@ -52,6 +52,15 @@ func startSink(b *testing.B, args ...string) server {
 	return s
 }
 
+// startSmtprelay starts smtprelay, without logging each mail and with room for
+// all sessions.
+func startSmtprelay(b *testing.B, program, to string) server {
+	s := server{addr: fmt.Sprintf("127.0.0.1:%d", mtatest.FreePort(b))}
+	s.pid = start(b, exec.Command(program, "-listen", s.addr, "-remotes", "smtp://"+to, "-max_connections", "-1", "-log_level", "error"))
+	waitFor(b, "tcp", s.addr)
+	return s
+}
+
 // python is the one that Debian's python3-aiosmtpd belongs to.
 const python = "/usr/bin/python3"
 

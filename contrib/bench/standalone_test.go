@@ -2,6 +2,7 @@ package bench
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -59,7 +60,8 @@ func BenchmarkStandalone(b *testing.B) {
 }
 
 // BenchmarkForward compares mail through smtpreceiver to a server that throws
-// it away with mail straight to that server.
+// it away with mail straight to that server, and with smtprelay
+// (github.com/decke/smtprelay) where PATH has it.
 func BenchmarkForward(b *testing.B) {
 	dir := mtatest.Dir(b)
 	sink := startSink(b)
@@ -67,6 +69,10 @@ func BenchmarkForward(b *testing.B) {
 	targets := []*target{
 		{name: "smtpreceiver, forwarding", send: by(ours.addr, "eva@example.com"), pids: just(ours.pid)},
 		{name: "straight to smtp-sink", send: by(sink.addr, "eva@example.com"), pids: just(sink.pid)},
+	}
+	if peer, err := exec.LookPath("smtprelay"); err == nil {
+		relay := startSmtprelay(b, peer, sink.addr)
+		targets = append(targets, &target{name: "smtprelay", send: by(relay.addr, "eva@example.com"), pids: just(relay.pid)})
 	}
 	loads := loads(b)
 	for range b.N {
