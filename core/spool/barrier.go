@@ -2,12 +2,14 @@ package spool
 
 import "sync"
 
-// barrier shares fsyncs between all who need them at the same time (group commit): with 64 writers most find a round running, gather
-// for the next, and that one serves them all.
+// barrier shares fsyncs between all who need them at the same time (group
+// commit): with 64 writers most find a round running, gather for the next, and
+// that one serves them all.
 //
-// It is correct because a round is closed to newcomers before its fsync starts: whoever got into the round called wait before that,
-// and had completed its writes and renames before it called wait. Whoever comes later finds no open round and starts the next one. An
-// error is the error of all in the round.
+// It is correct because a round is closed to newcomers before its fsync starts:
+// whoever got into the round called wait before that, and had completed its
+// writes and renames before it called wait. Whoever comes later finds no open
+// round and starts the next one. An error is the error of all in the round.
 type barrier struct {
 	sync func(files []*file) error
 	turn chan struct{} // holds a token while a round runs
@@ -26,7 +28,8 @@ func newBarrier(sync func(files []*file) error) *barrier {
 	return &barrier{sync: sync, turn: make(chan struct{}, 1)}
 }
 
-// wait returns when a sync that started after the call and was given the files has ended, with its error.
+// wait returns when a sync that started after the call and was given the files
+// has ended, with its error.
 func (b *barrier) wait(files ...*file) error {
 	b.mu.Lock()
 	if r := b.open; r != nil { // somebody leads it already

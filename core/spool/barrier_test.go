@@ -7,7 +7,8 @@ import (
 	"testing/synctest"
 )
 
-// While one fsync runs, all who come wait for the next one, and that one starts after the last of them has come.
+// While one fsync runs, all who come wait for the next one, and that one starts
+// after the last of them has come.
 func TestBarrierServesTheWaitingTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		started := make(chan int, 10)

@@ -8,8 +8,9 @@ import (
 	"slices"
 )
 
-// Batch is the jobs of one message: all become visible, or none. It is used by one goroutine at a time; batches do not disturb each
-// other. Every batch ends with Commit or Abort.
+// Batch is the jobs of one message: all become visible, or none. It is used by
+// one goroutine at a time; batches do not disturb each other. Every batch ends
+// with Commit or Abort.
 type Batch struct {
 	spool   *Spool
 	jobs    []*Job
@@ -49,7 +50,8 @@ func (b *Batch) NewJob(folderName string) (*Job, error) {
 	if b.spool.instance != "" {
 		j.stem = b.spool.instance + "-" + j.id
 	}
-	// A visible CTL of this name is an older job's: refused here already, so that recovery may take a visible CTL for this job's own.
+	// A visible CTL of this name is an older job's: refused here already, so that
+	// recovery may take a visible CTL for this job's own.
 	if taken, err := exists(j.shownPath(j.control())); err != nil {
 		return nil, fmt.Errorf("job %s: %w", j.stem, err)
 	} else if taken {
@@ -72,7 +74,8 @@ func (b *Batch) use(f *folder) *batchFolder {
 	return used
 }
 
-// Stage puts everything on disk. After it Commit does nothing but renames and fsyncs of directories. On an error the batch is aborted.
+// Stage puts everything on disk. After it Commit does nothing but renames and
+// fsyncs of directories. On an error the batch is aborted.
 func (b *Batch) Stage(ctx context.Context) error {
 	if b.state != filling {
 		return fmt.Errorf("stage: the batch is %s", b.state)
@@ -108,8 +111,10 @@ func (b *Batch) stage(ctx context.Context) error {
 	return nil
 }
 
-// Commit makes all jobs visible and returns when that is on disk. On an error no job of the batch is visible, unless a reader has taken
-// it in that instant or the disk refuses the undoing too; both are logged. Once begun it does not heed ctx.
+// Commit makes all jobs visible and returns when that is on disk. On an error
+// no job of the batch is visible, unless a reader has taken it in that instant
+// or the disk refuses the undoing too; both are logged. Once begun it does not
+// heed ctx.
 func (b *Batch) Commit(ctx context.Context) error {
 	if b.state != staged {
 		return fmt.Errorf("commit: the batch is %s", b.state)
@@ -128,7 +133,8 @@ func (b *Batch) Commit(ctx context.Context) error {
 	return nil
 }
 
-// show is steps 5 to 7 of the protocol. It returns the jobs whose CTL may be visible.
+// show is steps 5 to 7 of the protocol. It returns the jobs whose CTL may be
+// visible.
 func (b *Batch) show() (shown []*Job, err error) {
 	d := b.spool.disk
 	if b.record != nil && b.record.decides() {
@@ -152,7 +158,8 @@ func (b *Batch) show() (shown []*Job, err error) {
 	return b.jobs, b.syncFolders()
 }
 
-// tidy removes the record, which only recovery would have needed. If it stays, recovery removes it.
+// tidy removes the record, which only recovery would have needed. If it stays,
+// recovery removes it.
 func (b *Batch) tidy() {
 	if b.record == nil {
 		return
@@ -162,14 +169,16 @@ func (b *Batch) tidy() {
 	}
 }
 
-// Abort throws the jobs away. It does nothing after Commit or a second time. What cannot be removed is logged and left for recovery.
+// Abort throws the jobs away. It does nothing after Commit or a second time.
+// What cannot be removed is logged and left for recovery.
 func (b *Batch) Abort() {
 	if b.state == filling || b.state == staged {
 		b.undo(nil, false)
 	}
 }
 
-// undo ends the batch without jobs. shown are those whose CTL may be visible; begun says that files may have left staging.
+// undo ends the batch without jobs. shown are those whose CTL may be visible;
+// begun says that files may have left staging.
 func (b *Batch) undo(shown []*Job, begun bool) {
 	b.state = aborted
 	for _, j := range b.jobs {
@@ -188,7 +197,8 @@ func (b *Batch) undo(shown []*Job, begun bool) {
 	}
 }
 
-// withdraw takes the steps of show back, last first. Where one fails it stops: every later one relies on it.
+// withdraw takes the steps of show back, last first. Where one fails it stops:
+// every later one relies on it.
 func (b *Batch) withdraw(shown []*Job, begun bool) error {
 	d := b.spool.disk
 	taken := map[*Job]bool{}

@@ -5,8 +5,9 @@ import "errors"
 // maxUnsynced bounds the descriptors that a batch holds in one folder.
 const maxUnsynced = 8
 
-// batchFolder is a batch's share of an output folder: what it has written there and not synced yet. Files stay open so long: an error
-// of the write-back is reported once, to whoever holds the file open.
+// batchFolder is a batch's share of an output folder: what it has written there
+// and not synced yet. Files stay open so long: an error of the write-back is
+// reported once, to whoever holds the file open.
 type batchFolder struct {
 	*folder
 	failedBefore int64 // failures of the folder before the batch wrote anything
@@ -37,7 +38,8 @@ func (f *batchFolder) keep(w *file) error {
 // sync brings to disk what the batch has staged here.
 func (f *batchFolder) sync() error {
 	err := f.staged.wait(f.unsynced...)
-	// A syncfs that failed may have failed on our files, and then the next one has nothing left to report.
+	// A syncfs that failed may have failed on our files, and then the next one has
+	// nothing left to report.
 	if err == nil && f.failures.Load() != f.failedBefore {
 		err = errLost
 	}

@@ -11,7 +11,8 @@ import (
 	"testing"
 )
 
-// BenchmarkDeliver is one job of a 2 KiB text and its CTL, from NewJob to the end of Commit, by so many writers into one folder.
+// BenchmarkDeliver is one job of a 2 KiB text and its CTL, from NewJob to the
+// end of Commit, by so many writers into one folder.
 func BenchmarkDeliver(b *testing.B) {
 	text, ctl := bytes.Repeat([]byte("x"), 2<<10), bytes.Repeat([]byte("y"), 300)
 	for _, writers := range []int{1, 5, 20, 100} {
@@ -44,7 +45,8 @@ func BenchmarkDeliver(b *testing.B) {
 	}
 }
 
-// BenchmarkCommit is the part between the last word of the forward server and our reply: Commit of a staged job.
+// BenchmarkCommit is the part between the last word of the forward server and
+// our reply: Commit of a staged job.
 func BenchmarkCommit(b *testing.B) {
 	s := openSpool(b, Config{}, disk{})
 	folder := tempFolders(b, 1)[0]

@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// batches are the shapes of batch that the sweeps go through: folders by number, one job for each.
+// batches are the shapes of batch that the sweeps go through: folders by
+// number, one job for each.
 var batches = []shape{
 	{name: "one job", folders: []int{0}, fill: fill},
 	{name: "one plain job", folders: []int{0}, fill: fillPlain},
@@ -41,7 +42,8 @@ func pick(folders []string, numbers []int) []string {
 	return picked
 }
 
-// crashed delivers a batch on a machine that stops after n calls, and returns how far it came.
+// crashed delivers a batch on a machine that stops after n calls, and returns
+// how far it came.
 func crashed(t *testing.T, folders []string, of shape, n int) (done, acknowledged bool) {
 	t.Helper()
 	w := &watcher{whole: of.whole}
@@ -101,7 +103,8 @@ func TestCrashAtEveryCall(t *testing.T) {
 	}
 }
 
-// Recovery itself may be killed at any call, and the next one must come to the same end.
+// Recovery itself may be killed at any call, and the next one must come to the
+// same end.
 func TestCrashOfRecoveryAtEveryCall(t *testing.T) {
 	t.Parallel()
 	numbers := []int{0, 1}
@@ -152,7 +155,8 @@ func firstRename(t *testing.T, numbers []int) int {
 	return n
 }
 
-// Recovery may begin at any of the folders a batch reaches into, and know only that one.
+// Recovery may begin at any of the folders a batch reaches into, and know only
+// that one.
 func TestRecoveryFromOneFolderSettlesTheOthers(t *testing.T) {
 	t.Parallel()
 	for n := 0; ; n++ {
@@ -170,7 +174,8 @@ func TestRecoveryFromOneFolderSettlesTheOthers(t *testing.T) {
 	}
 }
 
-// What a power cut may leave on a file system that does not keep the order of renames, or where a rename is a link and a removal.
+// What a power cut may leave on a file system that does not keep the order of
+// renames, or where a rename is a link and a removal.
 func TestVisibleJobIsCompleted(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -219,7 +224,8 @@ func TestVisibleJobIsCompleted(t *testing.T) {
 	}
 }
 
-// Another process is at the other end of a batch: neither end is touched until it has finished.
+// Another process is at the other end of a batch: neither end is touched until
+// it has finished.
 func TestRecoveryWaitsForAnother(t *testing.T) {
 	t.Parallel()
 	folders := tempFolders(t, 2)
@@ -245,7 +251,8 @@ func TestRecoveryWaitsForAnother(t *testing.T) {
 	wantNothingStaged(t, folders...)
 }
 
-// What recovery undoes must never be another job's, even if the IDs were reset and names meet.
+// What recovery undoes must never be another job's, even if the IDs were reset
+// and names meet.
 func TestRecoverySparesOlderFiles(t *testing.T) {
 	t.Parallel()
 	folder := tempFolders(t, 1)[0]
@@ -277,7 +284,8 @@ func TestRecoverySparesOlderFiles(t *testing.T) {
 	}
 }
 
-// What was unpacked for a job is no job's: it goes with its dead owner, and only with it.
+// What was unpacked for a job is no job's: it goes with its dead owner, and
+// only with it.
 func TestTemporaryFolders(t *testing.T) {
 	t.Parallel()
 	folder := tempFolders(t, 1)[0]

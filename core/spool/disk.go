@@ -14,14 +14,18 @@ import (
 // syncLanes is how many fsyncs of one round run at once.
 const syncLanes = 16
 
-// disk makes every call that reads or changes the file system on behalf of jobs, so that tests can watch their order and fail each.
+// disk makes every call that reads or changes the file system on behalf of
+// jobs, so that tests can watch their order and fail each.
 type disk struct {
-	// faultForTesting is asked before each call, with its name and the path it makes, changes or reads; an error is the call's result
-	// and the call is not made. Nil in production.
+	// faultForTesting is asked before each call, with its name and the path it
+	// makes, changes or reads; an error is the call's result and the call is not
+	// made. Nil in production.
 	faultForTesting func(op, path string) error
-	// noSyncForTesting leaves the fsyncs themselves out: a test that only stops the process does not need them.
+	// noSyncForTesting leaves the fsyncs themselves out: a test that only stops
+	// the process does not need them.
 	noSyncForTesting bool
-	// wholeForTesting has every round of staged files synced by one syncfs, as it comes about under load.
+	// wholeForTesting has every round of staged files synced by one syncfs, as it
+	// comes about under load.
 	wholeForTesting bool
 }
 
@@ -53,7 +57,8 @@ func (d disk) removeIfThere(path string) error {
 	return nil
 }
 
-// removeTree removes a file or a temporary folder, whose own folders may bar even their owner.
+// removeTree removes a file or a temporary folder, whose own folders may bar
+// even their owner.
 func (d disk) removeTree(path string) error {
 	return d.do("remove", path, func() error {
 		_ = filepath.WalkDir(path, func(p string, e fs.DirEntry, err error) error {
@@ -75,12 +80,14 @@ func (d disk) replace(from, to string) error {
 	return d.do("replace", to, func() error { return os.Rename(from, to) })
 }
 
-// move renames and fails if the new name exists, unless it is the same file: then a crash came between the two halves of a move, or a
-// network file system reported a failure of what it had done.
+// move renames and fails if the new name exists, unless it is the same file:
+// then a crash came between the two halves of a move, or a network file system
+// reported a failure of what it had done.
 func (d disk) move(from, to string) error {
 	err := d.do("rename", to, func() error { return renameNoReplace(from, to) })
 	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.EPERM) {
-		// The kernel or the file system (NFS, some FUSE) has no such rename. A link does not replace either.
+		// The kernel or the file system (NFS, some FUSE) has no such rename. A link
+		// does not replace either.
 		if err = d.link(from, to); err == nil {
 			return d.remove(from)
 		}
@@ -111,7 +118,8 @@ func (d disk) syncfs(path string, whole *wholeSync) error {
 	})
 }
 
-// syncAll makes files durable, several at a time so that the disk may join its flushes.
+// syncAll makes files durable, several at a time so that the disk may join its
+// flushes.
 func (d disk) syncAll(files []*file) error {
 	errs := make([]error, len(files))
 	var lanes sync.WaitGroup
@@ -215,7 +223,8 @@ func exists(path string) (bool, error) {
 	return err == nil, err
 }
 
-// isDir says whether path is a directory itself, not a symbolic link to one: what a link leads to is not ours to clean.
+// isDir says whether path is a directory itself, not a symbolic link to one:
+// what a link leads to is not ours to clean.
 func isDir(path string) (bool, error) {
 	st, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -29,7 +29,8 @@ func freeSpace(path string) (uint64, error) {
 	return uint64(st.Bavail) * uint64(st.Bsize), nil
 }
 
-// unlinkOpen removes the name of a file in use, so that no crash leaves it behind.
+// unlinkOpen removes the name of a file in use, so that no crash leaves it
+// behind.
 func unlinkOpen(path string) error { return os.Remove(path) }
 
 func isDiskFull(err error) bool {

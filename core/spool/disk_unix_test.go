@@ -20,7 +20,8 @@ func TestQuotaIsDiskFull(t *testing.T) {
 	}
 }
 
-// Job files are for the folder's group to read, and get that group where the folder's setgid bit says so.
+// Job files are for the folder's group to read, and get that group where the
+// folder's setgid bit says so.
 func TestOwnershipAndModes(t *testing.T) {
 	t.Parallel()
 	folder := tempFolders(t, 1)[0]

@@ -7,7 +7,8 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// syncDir: Windows cannot fsync a directory. renameNoReplace asks for the rename itself to be written through.
+// syncDir: Windows cannot fsync a directory. renameNoReplace asks for the
+// rename itself to be written through.
 func syncDir(string) error { return nil }
 
 func renameNoReplace(from, to string) error {
@@ -34,7 +35,8 @@ func freeSpace(path string) (uint64, error) {
 	return free, windows.GetDiskFreeSpaceEx(dir, &free, nil, nil)
 }
 
-// unlinkOpen does nothing: an open file keeps its name here; Buffer.Close removes it.
+// unlinkOpen does nothing: an open file keeps its name here; Buffer.Close
+// removes it.
 func unlinkOpen(string) error { return nil }
 
 func isDiskFull(err error) bool {

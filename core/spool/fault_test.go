@@ -13,7 +13,8 @@ import (
 	"testing"
 )
 
-// wantOnlyOurs checks that nothing is staged but the empty directory of a living spool.
+// wantOnlyOurs checks that nothing is staged but the empty directory of a
+// living spool.
 func wantOnlyOurs(t *testing.T, s *Spool, folders []string) {
 	t.Helper()
 	for _, folder := range folders {
@@ -43,7 +44,8 @@ func removeRecords(t *testing.T, folders []string) {
 	}
 }
 
-// Each call of a delivery fails once, in each way: an error that says so, no visible job, nothing left, and the next mail goes through.
+// Each call of a delivery fails once, in each way: an error that says so, no
+// visible job, nothing left, and the next mail goes through.
 func TestEachCallFails(t *testing.T) {
 	t.Parallel()
 	for _, tt := range batches {
@@ -151,7 +153,8 @@ func TestAllCallsOfAKindFail(t *testing.T) {
 	}
 }
 
-// A name that is taken is never overwritten, and the batch's other jobs do not appear.
+// A name that is taken is never overwritten, and the batch's other jobs do not
+// appear.
 func TestNameTaken(t *testing.T) {
 	t.Parallel()
 	for _, suffix := range []string{".ctl", ".txt", attachment} {
@@ -187,7 +190,8 @@ func TestNameTaken(t *testing.T) {
 	}
 }
 
-// A job whose CTL is in the folder when it is begun would be taken for ours by recovery.
+// A job whose CTL is in the folder when it is begun would be taken for ours by
+// recovery.
 func TestNewJobRefusesVisibleName(t *testing.T) {
 	t.Parallel()
 	folder := tempFolders(t, 1)[0]
@@ -203,7 +207,8 @@ func TestNewJobRefusesVisibleName(t *testing.T) {
 	}
 }
 
-// The folder's fsync fails when a reader has taken the job already: it cannot be undone any more, its data files must stay.
+// The folder's fsync fails when a reader has taken the job already: it cannot
+// be undone any more, its data files must stay.
 func TestReaderWasFaster(t *testing.T) {
 	t.Parallel()
 	folder := tempFolders(t, 1)[0]

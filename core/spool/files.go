@@ -9,15 +9,18 @@ import (
 
 const (
 	controlSuffix = ".ctl"
-	// A job's stem begins with a letter or digit, so names that begin otherwise are ours.
+	// A job's stem begins with a letter or digit, so names that begin otherwise
+	// are ours.
 	dataPrefix   = ","
 	recordPrefix = "@"
 	bufferPrefix = "#"
-	// maxNameLength leaves room for what a staged name has more in the 255 bytes of common file systems.
+	// maxNameLength leaves room for what a staged name has more in the 255 bytes
+	// of common file systems.
 	maxNameLength = 240
 )
 
-// jobFiles is where the files of one job are and go to. The live batch and recovery move them by the same rules.
+// jobFiles is where the files of one job are and go to. The live batch and
+// recovery move them by the same rules.
 type jobFiles struct {
 	place
 	stem   string
@@ -32,7 +35,8 @@ func (j *jobFiles) stagedData(name string) string {
 }
 func (j *jobFiles) shownPath(name string) string { return filepath.Join(j.Folder, name) }
 
-// stagedName is the name of a data file in staging. It says where the stem ends, so that recovery need not guess.
+// stagedName is the name of a data file in staging. It says where the stem
+// ends, so that recovery need not guess.
 func stagedName(stem, name string) string {
 	return dataPrefix + stem + dataPrefix + strings.TrimPrefix(name, stem)
 }
@@ -47,8 +51,10 @@ func parseStagedName(staged string) (stem, name string, ok bool) {
 	return stem, stem + rest, ok && checkName(stem, stem+rest) == nil
 }
 
-// controlName is the name of a CTL in staging. It names the job's data file if there is one only, which spares the commonest job a
-// record: a staged CTL whose data file is not beside it tells recovery that the file has already left for the folder.
+// controlName is the name of a CTL in staging. It names the job's data file if
+// there is one only, which spares the commonest job a record: a staged CTL
+// whose data file is not beside it tells recovery that the file has already
+// left for the folder.
 func controlName(stem string, data []string) string {
 	if len(data) == 1 {
 		return stem + controlSuffix + dataPrefix + strings.TrimPrefix(data[0], stem)
@@ -70,8 +76,9 @@ func parseControlName(staged string) (stem string, data []string, ok bool) {
 	return stem, data, ok
 }
 
-// checkName refuses what is no data file of the job: the name must be one path element on every system, must not be taken for a CTL
-// by whoever watches the folder, and begin with the stem, which makes it nobody else's.
+// checkName refuses what is no data file of the job: the name must be one path
+// element on every system, must not be taken for a CTL by whoever watches the
+// folder, and begin with the stem, which makes it nobody else's.
 func checkName(stem, name string) error {
 	rest, ok := strings.CutPrefix(name, stem)
 	switch {
@@ -104,7 +111,8 @@ func (j *jobFiles) showControl(d disk) error {
 	return d.move(j.stagedControl(), j.shownPath(j.control()))
 }
 
-// hideControl takes a CTL that may have become visible back into staging. It fails with fs.ErrNotExist if a reader was faster.
+// hideControl takes a CTL that may have become visible back into staging. It
+// fails with fs.ErrNotExist if a reader was faster.
 func (j *jobFiles) hideControl(d disk) error {
 	staged, shown := j.stagedControl(), j.shownPath(j.control())
 	here, err := exists(staged)
@@ -119,8 +127,9 @@ func (j *jobFiles) hideControl(d disk) error {
 	return nil
 }
 
-// hide removes from the folder the data files that have left staging. As a rename never replaces, a name that has left staging is ours
-// in the folder; one that is in both places is ours only if it is the same file.
+// hide removes from the folder the data files that have left staging. As a
+// rename never replaces, a name that has left staging is ours in the folder;
+// one that is in both places is ours only if it is the same file.
 func (j *jobFiles) hide(d disk) error {
 	var errs []error
 	for _, name := range j.data {
@@ -134,7 +143,8 @@ func (j *jobFiles) hide(d disk) error {
 	return errors.Join(errs...)
 }
 
-// discard removes what is staged. The CTL goes first: while it is there, a data file that is not has left for the folder.
+// discard removes what is staged. The CTL goes first: while it is there, a data
+// file that is not has left for the folder.
 func (j *jobFiles) discard(d disk) error {
 	if j.staged != "" {
 		if err := d.removeIfThere(j.stagedControl()); err != nil {

@@ -39,7 +39,8 @@ func TestCheckName(t *testing.T) {
 	}
 }
 
-// The names of staged files lead back to what they are made of, and to files in the same directory, whatever bytes that is.
+// The names of staged files lead back to what they are made of, and to files in
+// the same directory, whatever bytes that is.
 func FuzzStagedNames(f *testing.F) {
 	f.Add("00000042", "00000042.txt", ",00000042,.txt")
 	f.Add("a,b", "a,b_,_", ",a,,b")
@@ -73,7 +74,8 @@ func FuzzStagedNames(f *testing.F) {
 	})
 }
 
-// Whatever lies in a dead owner's directory, recovery ends, touches nothing outside, and a second one finds nothing new.
+// Whatever lies in a dead owner's directory, recovery ends, touches nothing
+// outside, and a second one finds nothing new.
 func FuzzLeftovers(f *testing.F) {
 	f.Add(",00000001,.txt\n00000001.ctl", "", []byte("x"))
 	f.Add("00000001.ctl,.txt\n00000001.ctl", "00000001.txt", []byte("x"))

@@ -18,8 +18,9 @@ const (
 	stagingName = ".staging"
 	lockSuffix  = ".lock"
 
-	// Staged files are nobody's business until they are visible: a reader of the folder cannot even list them. A setgid bit of the
-	// folder passes on to directories made in it, so job files still get the folder's group.
+	// Staged files are nobody's business until they are visible: a reader of the
+	// folder cannot even list them. A setgid bit of the folder passes on to
+	// directories made in it, so job files still get the folder's group.
 	stagingMode = 0o700
 	fileMode    = 0o640
 )
@@ -39,7 +40,8 @@ type folder struct {
 	place
 	disk disk
 	held *flock.Flock
-	// Two things are synced by everyone: the folder, when names have appeared, and staging, when files are complete.
+	// Two things are synced by everyone: the folder, when names have appeared, and
+	// staging, when files are complete.
 	visible, staged *barrier
 	whole           *wholeSync
 	failures        atomic.Int64 // of whole
@@ -67,8 +69,10 @@ func (s *Spool) folder(name string) (*folder, error) {
 	return f, nil
 }
 
-// forgetVanished drops a folder whose staging directory is gone (removed by hand, another file system mounted), so that the next job
-// makes a new one. Its lock is kept until Close: should the directory come back, it is not a dead owner's.
+// forgetVanished drops a folder whose staging directory is gone (removed by
+// hand, another file system mounted), so that the next job makes a new one. Its
+// lock is kept until Close: should the directory come back, it is not a dead
+// owner's.
 func (s *Spool) forgetVanished(f *folder) {
 	if there, err := exists(f.staging()); there || err != nil {
 		return
@@ -84,7 +88,8 @@ func (s *Spool) forgetVanished(f *folder) {
 	}
 }
 
-// ownerName is new at each call: an administrator sees whose it was, and neither two processes nor two names of one folder meet.
+// ownerName is new at each call: an administrator sees whose it was, and
+// neither two processes nor two names of one folder meet.
 func (s *Spool) ownerName() string {
 	host := s.instance
 	if host == "" {
@@ -99,7 +104,8 @@ func (s *Spool) ownerName() string {
 	return fmt.Sprintf("%.64s-%d-%s-%s", host, os.Getpid(), time.Now().UTC().Format("20060102T150405"), rand.Text()[:8])
 }
 
-// openFolder makes and locks our staging directory. The lock comes first: a directory without one is taken for abandoned.
+// openFolder makes and locks our staging directory. The lock comes first: a
+// directory without one is taken for abandoned.
 func openFolder(d disk, path, owner string) (*folder, error) {
 	f := &folder{place: place{Folder: path, Owner: owner}, disk: d}
 	if err := d.mkdir(f.root(), stagingMode); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -127,7 +133,8 @@ func openFolder(d disk, path, owner string) (*folder, error) {
 	return f, nil
 }
 
-// syncStaged is a round of staged: the files, and all names in the staging directory.
+// syncStaged is a round of staged: the files, and all names in the staging
+// directory.
 func (f *folder) syncStaged(files []*file) error {
 	if len(files) > 0 && (f.disk.wholeForTesting || f.whole.due(len(files))) {
 		err := f.disk.syncfs(f.staging(), f.whole)
@@ -142,7 +149,8 @@ func (f *folder) syncStaged(files []*file) error {
 	return f.disk.syncDir(f.staging())
 }
 
-// close removes the staging directory if nothing is left in it, and lets go of it.
+// close removes the staging directory if nothing is left in it, and lets go of
+// it.
 func (f *folder) close() error {
 	if err := f.whole.close(); err != nil {
 		return errors.Join(err, f.held.Unlock())

@@ -14,14 +14,16 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// idBlock is how many IDs are reserved at a time: a crash skips at most that many, and a hundred jobs cost one write of the counter.
+// idBlock is how many IDs are reserved at a time: a crash skips at most that
+// many, and a hundred jobs cost one write of the counter.
 const idBlock = 100
 
 // idFileLimit is more than any counter file can hold.
 const idFileLimit = 64
 
-// idAllocator hands out numbers that no other process with the same state directory has had or will have. <state>/id holds the last
-// number reserved by anyone; it is raised, durably, before a number of the block is handed out.
+// idAllocator hands out numbers that no other process with the same state
+// directory has had or will have. <state>/id holds the last number reserved by
+// anyone; it is raised, durably, before a number of the block is handed out.
 type idAllocator struct {
 	disk  disk
 	dir   string
@@ -59,7 +61,8 @@ func (a *idAllocator) next() (uint64, error) {
 	return a.last, nil
 }
 
-// giveBack returns what is left of the block, unless somebody has reserved after us.
+// giveBack returns what is left of the block, unless somebody has reserved
+// after us.
 func (a *idAllocator) giveBack() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -96,7 +99,8 @@ func (a *idAllocator) reserve() error {
 
 func (a *idAllocator) path() string { return filepath.Join(a.dir, "id") }
 
-// locked runs f while no other process reads or writes the counter. The lock file is never removed.
+// locked runs f while no other process reads or writes the counter. The lock
+// file is never removed.
 func (a *idAllocator) locked(f func() error) error {
 	l := flock.New(a.path()+lockSuffix, flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(fileMode))
 	if err := l.Lock(); err != nil {
@@ -129,7 +133,8 @@ func parseID(data []byte) (uint64, error) {
 	return n, nil
 }
 
-// write replaces the counter durably. The temporary name is fixed: only who holds the lock writes it.
+// write replaces the counter durably. The temporary name is fixed: only who
+// holds the lock writes it.
 func (a *idAllocator) write(n uint64) error {
 	temp := a.path() + ".tmp"
 	err := a.disk.removeIfThere(temp)

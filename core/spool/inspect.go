@@ -20,21 +20,26 @@ const (
 	maxStaged = 1000
 )
 
-// State is what an output folder holds, as its readers and an administrator see it.
+// State is what an output folder holds, as its readers and an administrator see
+// it.
 type State struct {
 	Waiting int       // jobs that no reader has taken
 	Oldest  string    // CTL name of the oldest of them; empty: none
 	Since   time.Time // when Oldest became complete
 	Free    uint64    // bytes
 	Staged  int       // files of jobs that are being made, or that a crash left
-	// Leftovers are those of them that are older than the limit: no message takes that long.
+	// Leftovers are those of them that are older than the limit: no message takes
+	// that long.
 	Leftovers int
 	Bounded   bool // more was there than is looked at: Staged and Leftovers are at least so many
 }
 
-// Inspect looks at an output folder without a Spool; it changes nothing, and may run beside everything. It reads all names, in pieces,
-// and asks for the time of one job only: numbers rise, so the lowest is the oldest (one for each instance, if several share the
-// folder). leftover is the age from which staged files count as left over. The error joins what could not be seen; the rest is valid.
+// Inspect looks at an output folder without a Spool; it changes nothing, and
+// may run beside everything. It reads all names, in pieces, and asks for the
+// time of one job only: numbers rise, so the lowest is the oldest (one for each
+// instance, if several share the folder). leftover is the age from which staged
+// files count as left over. The error joins what could not be seen; the rest is
+// valid.
 func Inspect(folder string, leftover time.Duration) (State, error) {
 	var s State
 	var errs []error
@@ -96,7 +101,8 @@ func (s *State) inspectStaging(folder string, leftover time.Duration) error {
 	return errors.Join(append(errs, err)...)
 }
 
-// eachName calls f for each entry of a directory, in no order, until it returns false.
+// eachName calls f for each entry of a directory, in no order, until it returns
+// false.
 func eachName(path string, f func(fs.DirEntry) bool) error {
 	d, err := os.Open(path)
 	if err != nil {
@@ -128,7 +134,8 @@ func splitStem(stem string) (prefix, number string) {
 	return stem[:digits], stem[digits:]
 }
 
-// compareNumbers compares decimal numbers as formatID writes them: a longer one is greater.
+// compareNumbers compares decimal numbers as formatID writes them: a longer one
+// is greater.
 func compareNumbers(a, b string) int {
 	return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b))
 }

@@ -9,7 +9,8 @@ import (
 	"slices"
 )
 
-// Job is one job of a batch. Like its batch it is used by one goroutine at a time.
+// Job is one job of a batch. Like its batch it is used by one goroutine at a
+// time.
 type Job struct {
 	jobFiles
 	batch      *Batch
@@ -22,11 +23,15 @@ type Job struct {
 // ID is the job's number: decimal, zero-padded to 8 digits.
 func (j *Job) ID() string { return j.id }
 
-// Stem is what the names of all the job's files begin with: the ID, after "<instance>-" where an instance is set.
+// Stem is what the names of all the job's files begin with: the ID, after
+// "<instance>-" where an instance is set.
 func (j *Job) Stem() string { return j.stem }
 
-// Create makes a data file. The caller gives the complete name: Stem()+".txt", Stem()+"_1_invoice.pdf". Stage brings it to disk. A name is refused, without harm to the batch, if it is more than a file name, does not begin with the stem, or ends in
-// ".ctl". An error of the disk fails the batch, even if the caller overlooks it. Writes are not buffered.
+// Create makes a data file. The caller gives the complete name: Stem()+".txt",
+// Stem()+"_1_invoice.pdf". Stage brings it to disk. A name is refused, without
+// harm to the batch, if it is more than a file name, does not begin with the
+// stem, or ends in ".ctl". An error of the disk fails the batch, even if the
+// caller overlooks it. Writes are not buffered.
 func (j *Job) Create(name string) (io.WriteCloser, error) {
 	if err := j.mayAdd(name); err != nil {
 		return nil, err
@@ -59,8 +64,10 @@ func (j *Job) mayAdd(name string) error {
 	return checkName(j.stem, name)
 }
 
-// Link gives the job another job's data file, closed before, under a name of its own: a hard link, or a copy where links fail (another
-// file system, too many links). Readers of the two jobs may then share one file and must not write to it.
+// Link gives the job another job's data file, closed before, under a name of
+// its own: a hard link, or a copy where links fail (another file system, too
+// many links). Readers of the two jobs may then share one file and must not
+// write to it.
 func (j *Job) Link(name string, from *Job, fromName string) error {
 	if err := j.mayAdd(name); err != nil {
 		return err

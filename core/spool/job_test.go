@@ -116,7 +116,8 @@ func TestStageRefusesTheUnfinished(t *testing.T) {
 	}
 }
 
-// An error of the disk that the caller overlooks does not become a job with a hole.
+// An error of the disk that the caller overlooks does not become a job with a
+// hole.
 func TestOverlookedErrors(t *testing.T) {
 	t.Parallel()
 	for _, op := range []string{"create", "write", "sync", "close"} {

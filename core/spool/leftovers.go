@@ -87,7 +87,8 @@ func (l *leftovers) addRecord(d disk, p place, name string) error {
 	case err == nil && decides:
 		l.decided = append(l.decided, r)
 	case err != nil && decides:
-		// It was on disk whole before it got this name. Neither completing nor undoing the batch is safe now.
+		// It was on disk whole before it got this name. Neither completing nor
+		// undoing the batch is safe now.
 		return fmt.Errorf("%s is damaged (%w): move the jobs beside it into the output folder by hand, data files before CTL, then remove it", path, err)
 	case err != nil:
 		return nil // torn by the crash while it was written: its batch was never staged

@@ -9,16 +9,19 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// lockTries bounds the race below; each turn is lost only to a recovery that started within the same instant.
+// lockTries bounds the race below; each turn is lost only to a recovery that
+// started within the same instant.
 const lockTries = 100
 
-// ownerLock opens for writing, because flock on NFS is a POSIX lock and those need it.
+// ownerLock opens for writing, because flock on NFS is a POSIX lock and those
+// need it.
 func ownerLock(path string) *flock.Flock {
 	return flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(fileMode))
 }
 
-// lockOwner takes the lock of a new owner. A recovery may find the file before it is locked, take it for a dead owner's and remove it:
-// then we hold a lock on a file that has no name, which protects nothing, and try again.
+// lockOwner takes the lock of a new owner. A recovery may find the file before
+// it is locked, take it for a dead owner's and remove it: then we hold a lock
+// on a file that has no name, which protects nothing, and try again.
 func lockOwner(path string) (*flock.Flock, error) {
 	for range lockTries {
 		l := ownerLock(path)
@@ -36,7 +39,8 @@ func lockOwner(path string) (*flock.Flock, error) {
 	return nil, fmt.Errorf("lock %s: it is removed as often as it is made; does another program clean this directory?", path)
 }
 
-// tryLockOwner takes the lock of an owner that may be dead. It returns nil if the owner lives, or if another recovery has it.
+// tryLockOwner takes the lock of an owner that may be dead. It returns nil if
+// the owner lives, or if another recovery has it.
 func tryLockOwner(path string) (*flock.Flock, error) {
 	l := ownerLock(path)
 	ok, err := l.TryLock()
@@ -69,8 +73,9 @@ func stillNamed(l *flock.Flock) (bool, error) {
 	return err == nil && os.SameFile(locked, named), err
 }
 
-// releaseOwner removes the lock file and unlocks it. In this order, so that nobody can lock the name we are about to remove; Windows
-// cannot remove an open file, and there nobody else can while they have it open.
+// releaseOwner removes the lock file and unlocks it. In this order, so that
+// nobody can lock the name we are about to remove; Windows cannot remove an
+// open file, and there nobody else can while they have it open.
 func releaseOwner(l *flock.Flock) error {
 	removed := os.Remove(l.Path())
 	err := l.Unlock()

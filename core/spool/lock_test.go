@@ -7,8 +7,9 @@ import (
 	"testing"
 )
 
-// A recovery sees a new owner's lock before the owner holds it, takes it for a dead one's and removes it: the owner must end up with
-// the lock on the file that has the name.
+// A recovery sees a new owner's lock before the owner holds it, takes it for a
+// dead one's and removes it: the owner must end up with the lock on the file
+// that has the name.
 func TestLockSurvivesRecovery(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "owner.lock")

@@ -41,7 +41,8 @@ func inside(dir, suffix string) func(string) bool {
 	return func(p string) bool { return filepath.Dir(p) == dir && strings.HasSuffix(p, suffix) }
 }
 
-// wantBefore checks that there are n calls a and m calls b, and that all of a come before all of b.
+// wantBefore checks that there are n calls a and m calls b, and that all of a
+// come before all of b.
 func (tr trace) wantBefore(t *testing.T, what string, a []int, n int, b []int, m int) {
 	t.Helper()
 	if len(a) != n || len(b) != m || slices.Max(a) >= slices.Min(b) {
@@ -145,7 +146,8 @@ func TestCallsOfASmallJob(t *testing.T) {
 	}
 }
 
-// Recovery forgets what explains a job only when what it did to the folder is on disk.
+// Recovery forgets what explains a job only when what it did to the folder is
+// on disk.
 func TestOrderOfRecovery(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {

@@ -5,8 +5,9 @@ import (
 	"path/filepath"
 )
 
-// Probe says whether a job could be brought into an output folder now. It makes and removes a file in our staging directory;
-// in the folder itself every file is a reader's.
+// Probe says whether a job could be brought into an output folder now. It makes
+// and removes a file in our staging directory; in the folder itself every file
+// is a reader's.
 func (s *Spool) Probe(name string) error {
 	f, err := s.folder(name)
 	if err != nil {

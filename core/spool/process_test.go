@@ -40,7 +40,8 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// deliverForEver delivers batches of two jobs, four at a time, and says after each what it has acknowledged.
+// deliverForEver delivers batches of two jobs, four at a time, and says after
+// each what it has acknowledged.
 func deliverForEver(s *Spool, folders []string) error {
 	if err := s.Use(folders); err != nil {
 		return err
@@ -84,8 +85,10 @@ func process(t *testing.T, role, state string, folders ...string) *exec.Cmd {
 	return cmd
 }
 
-// A process is killed in the middle of its work, again and again: what it acknowledged is there, each job whole, each batch whole, and
-// nothing is left in staging. The two jobs of a batch share their attachment, which is how a visible job's other half is known.
+// A process is killed in the middle of its work, again and again: what it
+// acknowledged is there, each job whole, each batch whole, and nothing is left
+// in staging. The two jobs of a batch share their attachment, which is how a
+// visible job's other half is known.
 func TestKill(t *testing.T) {
 	t.Parallel()
 	folders := tempFolders(t, 2)

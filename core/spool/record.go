@@ -17,8 +17,9 @@ const (
 	recordLimit = 16 << 20
 )
 
-// batchRecord names all jobs of a batch of several, and the data files of all jobs. Each staging directory the batch touches has a copy,
-// so that whoever recovers one finds the others; only that of the first place decides.
+// batchRecord names all jobs of a batch of several, and the data files of all
+// jobs. Each staging directory the batch touches has a copy, so that whoever
+// recovers one finds the others; only that of the first place decides.
 type batchRecord struct {
 	Places []recordPlace `json:"places"`
 }
@@ -71,7 +72,8 @@ func (r *batchRecord) write(folders []*batchFolder) error {
 	return nil
 }
 
-// decide makes the batch one that a crash completes, once the first staging directory is fsynced.
+// decide makes the batch one that a crash completes, once the first staging
+// directory is fsynced.
 func (r *batchRecord) decide(d disk) error {
 	first := r.Places[0].place
 	return d.move(r.path(first, r.name()), r.path(first, r.decision()))
@@ -87,7 +89,8 @@ func (r *batchRecord) revoke(d disk) error {
 	return err
 }
 
-// remove ends the record when all jobs are settled: copies first, so that the decision stands as long as anybody may ask for it.
+// remove ends the record when all jobs are settled: copies first, so that the
+// decision stands as long as anybody may ask for it.
 func (r *batchRecord) remove(d disk) error {
 	for _, p := range r.Places[1:] {
 		if err := d.removeIfThere(r.path(p.place, r.name())); err != nil {
@@ -102,10 +105,12 @@ func (r *batchRecord) remove(d disk) error {
 	return err
 }
 
-// decides says whether the batch has several jobs: a single one is decided by its CTL.
+// decides says whether the batch has several jobs: a single one is decided by
+// its CTL.
 func (r *batchRecord) decides() bool { return len(r.Places) > 1 || len(r.Places[0].Jobs) > 1 }
 
-// parseRecord reads a record. One that a crash tore does not parse, and then its batch was never staged.
+// parseRecord reads a record. One that a crash tore does not parse, and then
+// its batch was never staged.
 func parseRecord(data []byte) (*batchRecord, error) {
 	r := &batchRecord{}
 	if err := json.Unmarshal(data, r); err != nil {

@@ -30,7 +30,8 @@ func (s *Spool) recoverAll(folders []string) error {
 	return errors.Join(errs...)
 }
 
-// owners are all who have a staging directory or a lock in the folder, the living too.
+// owners are all who have a staging directory or a lock in the folder, the
+// living too.
 func (s *Spool) owners(path string) ([]string, error) {
 	root := filepath.Join(path, stagingName)
 	if there, err := isDir(root); !there {
@@ -48,7 +49,8 @@ func (s *Spool) owners(path string) ([]string, error) {
 	return slices.Sorted(maps.Keys(found)), err
 }
 
-// recovery is what one dead owner left, in all places that its batches tie together.
+// recovery is what one dead owner left, in all places that its batches tie
+// together.
 type recovery struct {
 	spool   *Spool
 	locks   []*flock.Flock
@@ -57,8 +59,9 @@ type recovery struct {
 	forward map[place]map[string]bool // stems that a record decided
 }
 
-// recoverOwner settles a dead owner's place and those its batches reach into, under the locks of all of them. It does nothing if one of
-// them is locked: the owner lives, or another process is at it.
+// recoverOwner settles a dead owner's place and those its batches reach into,
+// under the locks of all of them. It does nothing if one of them is locked: the
+// owner lives, or another process is at it.
 func (s *Spool) recoverOwner(p place) error {
 	r := &recovery{spool: s, left: map[place]*leftovers{}, forward: map[place]map[string]bool{}}
 	free, err := r.gather(p)
@@ -73,7 +76,8 @@ func (s *Spool) recoverOwner(p place) error {
 	return err
 }
 
-// gather locks and lists the place and, following the records, all others. It says whether all could be locked.
+// gather locks and lists the place and, following the records, all others. It
+// says whether all could be locked.
 func (r *recovery) gather(first place) (bool, error) {
 	for queue := []place{first}; len(queue) > 0; queue = queue[1:] {
 		p := queue[0]
@@ -105,7 +109,8 @@ func (r *recovery) gather(first place) (bool, error) {
 	return true, nil
 }
 
-// settle brings every job to its end, on disk, and leaves the staged files that explain it.
+// settle brings every job to its end, on disk, and leaves the staged files that
+// explain it.
 func (r *recovery) settle() error {
 	for _, left := range r.left {
 		for _, rec := range left.decided {
@@ -170,7 +175,8 @@ func (r *recovery) settleJob(j *leftJob, forward bool) error {
 	return nil
 }
 
-// clear removes what is staged, when all is settled everywhere: jobs, then records, which mean nothing without them, then the places.
+// clear removes what is staged, when all is settled everywhere: jobs, then
+// records, which mean nothing without them, then the places.
 func (r *recovery) clear() error {
 	d := r.spool.disk
 	for _, p := range r.order {

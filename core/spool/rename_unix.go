@@ -4,5 +4,6 @@ package spool
 
 import "errors"
 
-// renameNoReplace is left to link and remove: POSIX has no rename that spares an existing file.
+// renameNoReplace is left to link and remove: POSIX has no rename that spares
+// an existing file.
 func renameNoReplace(_, _ string) error { return errors.ErrUnsupported }

@@ -14,7 +14,8 @@ import (
 	"time"
 )
 
-// recoveryInterval is how often the folders are looked through for what dead processes left.
+// recoveryInterval is how often the folders are looked through for what dead
+// processes left.
 const recoveryInterval = time.Hour
 
 // Config says where a Spool keeps its numbers and how it names files.
@@ -25,7 +26,8 @@ type Config struct {
 	Log            *slog.Logger // nil: nothing is logged
 }
 
-// Spool gives out IDs and stages jobs for any number of output folders. It is safe for concurrent use.
+// Spool gives out IDs and stages jobs for any number of output folders. It is
+// safe for concurrent use.
 type Spool struct {
 	instance string
 	log      *slog.Logger
@@ -45,8 +47,9 @@ type Spool struct {
 
 var instanceName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
-// Open readies a spool: it takes the ID counter into use and starts the hourly recovery, which ends with Close or with ctx.
-// Folders are added by Use or by the first job for them.
+// Open readies a spool: it takes the ID counter into use and starts the hourly
+// recovery, which ends with Close or with ctx. Folders are added by Use or by
+// the first job for them.
 func Open(ctx context.Context, cfg Config) (*Spool, error) {
 	return open(ctx, cfg, disk{})
 }
@@ -71,9 +74,11 @@ func open(ctx context.Context, cfg Config, d disk) (*Spool, error) {
 	return s, nil
 }
 
-// Use recovers these output folders now and every hour from here on, in place of those of an earlier call. Each folder must exist; its
-// staging directory is made here, so that a folder we may not write to is an error at start. One bad folder does not keep the others
-// from being recovered: the error joins what went wrong with each.
+// Use recovers these output folders now and every hour from here on, in place
+// of those of an earlier call. Each folder must exist; its staging directory is
+// made here, so that a folder we may not write to is an error at start. One bad
+// folder does not keep the others from being recovered: the error joins what
+// went wrong with each.
 func (s *Spool) Use(folders []string) error {
 	var errs []error
 	var paths []string
@@ -118,8 +123,9 @@ func (s *Spool) recoverHourly(ctx context.Context) {
 	}
 }
 
-// Close ends the recovery, gives back the IDs reserved but not used, and removes our staging directories. No batch may be in use; what
-// an unfinished one staged is left for the next recovery.
+// Close ends the recovery, gives back the IDs reserved but not used, and
+// removes our staging directories. No batch may be in use; what an unfinished
+// one staged is left for the next recovery.
 func (s *Spool) Close() error {
 	s.stop()
 	<-s.done
@@ -136,8 +142,9 @@ func (s *Spool) Close() error {
 	return errors.Join(append(errs, s.ids.giveBack())...)
 }
 
-// TempDir is where temporary folders for the jobs of an output folder may be made. Who makes one removes it before Close; what a crash
-// leaves there, recovery removes.
+// TempDir is where temporary folders for the jobs of an output folder may be
+// made. Who makes one removes it before Close; what a crash leaves there,
+// recovery removes.
 func (s *Spool) TempDir(folder string) (string, error) {
 	f, err := s.folder(folder)
 	if err != nil {
@@ -146,7 +153,8 @@ func (s *Spool) TempDir(folder string) (string, error) {
 	return f.staging(), nil
 }
 
-// FreeSpace is the number of bytes we may still write in the file system of folder.
+// FreeSpace is the number of bytes we may still write in the file system of
+// folder.
 func (s *Spool) FreeSpace(folder string) (uint64, error) {
 	n, err := freeSpace(folder)
 	if err != nil {

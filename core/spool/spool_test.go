@@ -277,7 +277,8 @@ func TestInDoubt(t *testing.T) {
 	})
 }
 
-// Two hosts without an instance gave the same name to two jobs, and one of them crashed.
+// Two hosts without an instance gave the same name to two jobs, and one of them
+// crashed.
 func TestRecoverySparesAnotherHostsJob(t *testing.T) {
 	t.Parallel()
 	folder := tempFolders(t, 1)

@@ -9,20 +9,25 @@ import (
 )
 
 const (
-	// crowd is how many files must wait together to make syncfs worth a try: more than one ordinary job has.
+	// crowd is how many files must wait together to make syncfs worth a try: more
+	// than one ordinary job has.
 	crowd = 3
-	// A syncfs is quick if it took less than quickSync, and that is believed for freshSync: both together bound what others may have
-	// written since, which a mail would have to wait for.
+	// A syncfs is quick if it took less than quickSync, and that is believed for
+	// freshSync: both together bound what others may have written since, which a
+	// mail would have to wait for.
 	quickSync = 50 * time.Millisecond
 	freshSync = time.Second
 )
 
-// wholeSync brings all files of a round to disk by one syncfs(2), which under load costs a fraction of as many fsyncs. It also writes
-// what other programs have written to the file system and not synced, and on a busy disk that takes seconds. So mail waits for it only
-// as long as it is quick: where that is not known, files are fsynced one by one, and a syncfs beside them, which nobody waits for,
-// clears what has gathered and finds out.
+// wholeSync brings all files of a round to disk by one syncfs(2), which under
+// load costs a fraction of as many fsyncs. It also writes what other programs
+// have written to the file system and not synced, and on a busy disk that takes
+// seconds. So mail waits for it only as long as it is quick: where that is not
+// known, files are fsynced one by one, and a syncfs beside them, which nobody
+// waits for, clears what has gathered and finds out.
 type wholeSync struct {
-	// An error of a write-back is reported once to each descriptor that was open before it; the second one is for the trial.
+	// An error of a write-back is reported once to each descriptor that was open
+	// before it; the second one is for the trial.
 	dir, trialDir *os.File
 
 	quick  atomic.Int64 // when a syncfs was last quick, in Unix nanoseconds
@@ -30,7 +35,8 @@ type wholeSync struct {
 	trials sync.WaitGroup
 }
 
-// openWholeSync returns nil where syncfs does not tell of errors or the file system is none we know to mean what it says.
+// openWholeSync returns nil where syncfs does not tell of errors or the file
+// system is none we know to mean what it says.
 func openWholeSync(path string) (*wholeSync, error) {
 	dir, err := os.Open(path)
 	if err != nil {
@@ -46,7 +52,8 @@ func openWholeSync(path string) (*wholeSync, error) {
 	return &wholeSync{dir: dir, trialDir: trialDir}, nil
 }
 
-// due says whether a round of so many files is to be synced by sync. It is called by one round at a time.
+// due says whether a round of so many files is to be synced by sync. It is
+// called by one round at a time.
 func (w *wholeSync) due(files int) bool {
 	if w == nil {
 		return false

@@ -15,7 +15,8 @@ func syncfs(dir *os.File) error {
 	return nil
 }
 
-// syncfsIsTrusted: before Linux 5.8 syncfs(2) kept errors of the write-back to itself, and FUSE takes it for a wish.
+// syncfsIsTrusted: before Linux 5.8 syncfs(2) kept errors of the write-back to
+// itself, and FUSE takes it for a wish.
 func syncfsIsTrusted(dir *os.File) bool {
 	var st unix.Statfs_t
 	if err := unix.Fstatfs(int(dir.Fd()), &st); err != nil || st.Type != unix.EXT4_SUPER_MAGIC && st.Type != unix.XFS_SUPER_MAGIC {

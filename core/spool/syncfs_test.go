@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// A syncfs that fails is told to one round only, and may have lost what others have written and not synced yet.
+// A syncfs that fails is told to one round only, and may have lost what others
+// have written and not synced yet.
 func TestFailedSyncfsFailsAllWhoWrote(t *testing.T) {
 	t.Parallel()
 	folder := tempFolders(t, 1)[0]

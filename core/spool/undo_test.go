@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// failSync fails the first fsync of the folder, by which time all jobs of a batch are visible, and calls then for each call after it.
+// failSync fails the first fsync of the folder, by which time all jobs of a
+// batch are visible, and calls then for each call after it.
 func failSync(folder string, then func(n int, c call) error) func(int, call) error {
 	failedAt := 0
 	return func(n int, c call) error {
@@ -24,7 +25,8 @@ func failSync(folder string, then func(n int, c call) error) func(int, call) err
 	}
 }
 
-// A commit that failed is being undone when the machine stops: the batch is completed or gone.
+// A commit that failed is being undone when the machine stops: the batch is
+// completed or gone.
 func TestCrashOfUndoAtEveryCall(t *testing.T) {
 	t.Parallel()
 	for _, tt := range batches {

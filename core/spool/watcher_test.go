@@ -141,7 +141,8 @@ func fillPlain(b *Batch, folders []string) error {
 
 func plainControl(id string) []byte { return []byte("[system]\r\nid=" + id + "\r\nplain=1\r\n") }
 
-// fill makes a text, an attachment that the first job writes and the others link, and a CTL.
+// fill makes a text, an attachment that the first job writes and the others
+// link, and a CTL.
 func fill(b *Batch, folders []string) error {
 	var first *Job
 	for _, folder := range folders {
@@ -217,7 +218,8 @@ func list(t testing.TB, folder string) []string {
 	return names
 }
 
-// visible checks that the folder holds whole jobs and nothing else, and returns their stems.
+// visible checks that the folder holds whole jobs and nothing else, and returns
+// their stems.
 func visible(t testing.TB, folder string) []string {
 	t.Helper()
 	var stems []string
