@@ -19,8 +19,9 @@ import (
 	"smtpreceiver/contrib/mtatest"
 )
 
-// TestSendmailCommand: mail from sendmail(1) is diverted, and what is refused bounces to its sender at once. Trap 7:
-// Postfix cannot refuse one recipient of such mail, and would keep it in maildrop and try for ever.
+// TestSendmailCommand: mail from sendmail(1) is diverted, and what is refused
+// bounces to its sender at once. Trap 7: Postfix cannot refuse one recipient of
+// such mail, and would keep it in maildrop and try for ever.
 func TestSendmailCommand(t *testing.T) {
 	eachMTA(t, withClients("clients: [127.0.0.1]\n"), func(t *testing.T, s *site) {
 		message := strings.ReplaceAll(letter("command"), "\r\n", "\n")
@@ -48,8 +49,8 @@ func TestSendmailCommand(t *testing.T) {
 	})
 }
 
-// TestAuthenticated: who has logged in to the mail server needs no list of clients. The session changes to TLS on the
-// way.
+// TestAuthenticated: who has logged in to the mail server needs no list of
+// clients. The session changes to TLS on the way.
 func TestAuthenticated(t *testing.T) {
 	t.Parallel()
 	s := simplePostfix(t, open(t, "clients: [192.0.2.0/24]\n"), mtatest.PostfixOptions{TLS: true, SASL: true})
@@ -80,8 +81,9 @@ func TestAuthenticated(t *testing.T) {
 	s.nothingElse(t)
 }
 
-// TestPublicPort: relay_domains opens fax and sms to everybody, which only our list of clients then stops. Trap 11: it
-// does not open them for a local part with an @.
+// TestPublicPort: relay_domains opens fax and sms to everybody, which only our
+// list of clients then stops. Trap 11: it does not open them for a local part
+// with an @.
 func TestPublicPort(t *testing.T) {
 	t.Parallel()
 	s := simplePostfix(t, open(t, "clients: [192.0.2.0/24]\n"), mtatest.PostfixOptions{
@@ -104,8 +106,9 @@ func TestPublicPort(t *testing.T) {
 	s.nothingElse(t)
 }
 
-// TestSpoolFull: nothing is lost and nothing comes twice. The disk is one of a megabyte. Trap 9: a failure is answered,
-// with its reason; a lost connection would be left to the default action of the mail server.
+// TestSpoolFull: nothing is lost and nothing comes twice. The disk is one of a
+// megabyte. Trap 9: a failure is answered, with its reason; a lost connection
+// would be left to the default action of the mail server.
 func TestSpoolFull(t *testing.T) {
 	const clients = "clients: [127.0.0.2]\n"
 	onSmallDisk := func(t testing.TB) *gate {
@@ -114,7 +117,8 @@ func TestSpoolFull(t *testing.T) {
 			disk := filepath.Join(dir, app)
 			run(t, "mkdir", disk)
 			run(t, "mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk)
-			// Lazily: a child that another test has just forked may not have closed our files yet.
+			// Lazily: a child that another test has just forked may not have closed our
+			// files yet.
 			t.Cleanup(func() { run(t, "umount", "-l", disk) })
 		}
 		return openIn(t, dir, clients)
@@ -208,8 +212,8 @@ func (r *rejecter) Abort(milter.Modifier) error {
 	return nil
 }
 
-// TestOtherMilter: ours is last. Trap 5: what a milter behind ours refuses is a job already, though the client is told
-// that it failed.
+// TestOtherMilter: ours is last. Trap 5: what a milter behind ours refuses is a
+// job already, though the client is told that it failed.
 func TestOtherMilter(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -241,8 +245,9 @@ func TestOtherMilter(t *testing.T) {
 	}
 }
 
-// TestFlowControl: many messages for us only, all at once. Trap 6: if they were discarded, Postfix would wait a second
-// (in_flow_delay, left at its default) for each that never reached its queue manager.
+// TestFlowControl: many messages for us only, all at once. Trap 6: if they were
+// discarded, Postfix would wait a second (in_flow_delay, left at its default)
+// for each that never reached its queue manager.
 func TestFlowControl(t *testing.T) {
 	t.Parallel()
 	s := simplePostfix(t, open(t, "clients: [127.0.0.2]\n"), mtatest.PostfixOptions{})
@@ -274,7 +279,8 @@ func TestFlowControl(t *testing.T) {
 	})
 }
 
-// TestMalformedFramesBesideMail: trap 1. Whoever can connect can send what kills the library; the mail goes on.
+// TestMalformedFramesBesideMail: trap 1. Whoever can connect can send what
+// kills the library; the mail goes on.
 func TestMalformedFramesBesideMail(t *testing.T) {
 	t.Parallel()
 	s := newSendmail(t, open(t, "clients: [127.0.0.2]\n"), "inet:127.0.0.1:0")
@@ -301,8 +307,9 @@ func TestMalformedFramesBesideMail(t *testing.T) {
 	s.nothingElse(t)
 }
 
-// TestPrivateSendmail: traps 12 and 13 lie in wait for tests. A host name without a dot makes each start take a minute,
-// and the default configuration opens port 587 on all addresses.
+// TestPrivateSendmail: traps 12 and 13 lie in wait for tests. A host name
+// without a dot makes each start take a minute, and the default configuration
+// opens port 587 on all addresses.
 func TestPrivateSendmail(t *testing.T) {
 	t.Parallel()
 	s := newSendmail(t, open(t, "clients: [127.0.0.2]\n"), "")

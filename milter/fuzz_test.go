@@ -20,8 +20,8 @@ var events = []string{
 	rawFrame('B', ""), rawFrame('B', "\r\n--b\r\n\r\n\x00\xff\r\n--b--"), quit, connect + mailFrom, faxRcpt + data + content + end,
 }
 
-// FuzzEvents: in whatever order the events come, nothing panics, the connection ends, and exactly the recipients with a
-// job are taken out of the envelope.
+// FuzzEvents: in whatever order the events come, nothing panics, the connection
+// ends, and exactly the recipients with a job are taken out of the envelope.
 func FuzzEvents(f *testing.F) {
 	g := open(f, loopbackClients)
 	l := make(pipes)

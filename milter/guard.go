@@ -24,15 +24,19 @@ const (
 // errHungUp is why a message was not taken in the last moment.
 var errHungUp = errors.New("milter: the MTA has hung up")
 
-// errFrame is why a connection was closed: its peer is no MTA, or one that has gone mad.
+// errFrame is why a connection was closed: its peer is no MTA, or one that has
+// gone mad.
 var errFrame = errors.New("milter: malformed frame")
 
-// guard wraps a connection from an MTA. It hands on only frames that go-milter's parser survives: that indexes the
-// first byte of an empty frame, slices behind a NUL that need not be there, and makes room for as much as the length
-// field claims, so that four bytes from anybody could end the process. A bad frame is a read error before its last
-// byte, on which the library closes the connection.
+// guard wraps a connection from an MTA. It hands on only frames that
+// go-milter's parser survives: that indexes the first byte of an empty frame,
+// slices behind a NUL that need not be there, and makes room for as much as the
+// length field claims, so that four bytes from anybody could end the process. A
+// bad frame is a read error before its last byte, on which the library closes
+// the connection.
 //
-// Reads are buffered, because the library reads each frame in two pieces. Deadlines and Close go to the connection.
+// Reads are buffered, because the library reads each frame in two pieces.
+// Deadlines and Close go to the connection.
 func guard(c net.Conn) *guardConn {
 	return &guardConn{Conn: c, in: bufio.NewReaderSize(quickAck(c), 16<<10)}
 }
@@ -127,8 +131,9 @@ func cutOff(err error, inFrame bool) error {
 // progress is the notice that an MTA is sent while it waits for the end of a message.
 var progress = []byte{0, 0, 0, 1, 'p'}
 
-// Write sends an answer. A progress notice fails if the MTA has hung up: the kernel would take it and say so only when
-// the next one is written, after a commit perhaps.
+// Write sends an answer. A progress notice fails if the MTA has hung up: the
+// kernel would take it and say so only when the next one is written, after a
+// commit perhaps.
 func (g *guardConn) Write(p []byte) (int, error) {
 	if bytes.Equal(p, progress) && hasHungUp(g.Conn) {
 		return 0, errHungUp
@@ -136,8 +141,8 @@ func (g *guardConn) Write(p []byte) (int, error) {
 	return g.Conn.Write(p)
 }
 
-// hangUp makes the library read the end of the connection instead of the next frame. What it is working on is finished
-// and answered.
+// hangUp makes the library read the end of the connection instead of the next
+// frame. What it is working on is finished and answered.
 func (g *guardConn) hangUp() {
 	g.hungUp.Store(true)
 	g.SetReadDeadline(time.Unix(1, 0))
@@ -150,7 +155,8 @@ func (g *guardConn) Close() error {
 	return g.Conn.Close()
 }
 
-// frame is what must be known of one to tell whether it is well formed. Its bytes come in pieces of any size.
+// frame is what must be known of one to tell whether it is well formed. Its
+// bytes come in pieces of any size.
 type frame struct {
 	command  byte
 	length   int  // command byte included
@@ -180,8 +186,9 @@ func (f *frame) add(p []byte) {
 	}
 }
 
-// fault says what is wrong with a frame that has come wholly; "" if nothing is. Commands that are not named here have
-// no shape, or are none, which the library notices.
+// fault says what is wrong with a frame that has come wholly; "" if nothing is.
+// Commands that are not named here have no shape, or are none, which the
+// library notices.
 func (f *frame) fault() string {
 	switch f.command {
 	case 'O': // version, actions, protocol options

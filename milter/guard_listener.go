@@ -11,8 +11,9 @@ import (
 	"smtpreceiver/core"
 )
 
-// guardListener guards every connection that it accepts. It goes on after an Accept error that passes, such as too many
-// open files, because go-milter would stop serving for good.
+// guardListener guards every connection that it accepts. It goes on after an
+// Accept error that passes, such as too many open files, because go-milter
+// would stop serving for good.
 type guardListener struct {
 	net.Listener
 	log *slog.Logger

@@ -106,8 +106,9 @@ func isTimeout(err error) bool {
 	return ok && netErr.Timeout()
 }
 
-// TestUnguardedServerDies shows that the guard is needed. If it fails, the library has learned to survive. The server
-// is this test program, started once more for each frame.
+// TestUnguardedServerDies shows that the guard is needed. If it fails, the
+// library has learned to survive. The server is this test program, started once
+// more for each frame.
 func TestUnguardedServerDies(t *testing.T) {
 	t.Parallel()
 	const asServer = "SMTPRECEIVER_TEST_UNGUARDED"
@@ -143,7 +144,8 @@ func TestUnguardedServerDies(t *testing.T) {
 		io.WriteString(c, test.raw)
 		io.Copy(io.Discard, c) // until the server is gone, or has closed the connection
 		c.Close()
-		// The connection closes before the panic has ended the process: one that survives is ended by its input.
+		// The connection closes before the panic has ended the process: one that
+		// survives is ended by its input.
 		survived := time.AfterFunc(10*time.Second, func() { in.Close() })
 		defer survived.Stop()
 		if err := server.Wait(); err == nil || !strings.Contains(stderr.String(), "panic: runtime error") {
@@ -165,7 +167,8 @@ func (p pipes) Accept() (net.Conn, error) {
 func (p pipes) Close() error   { close(p); return nil }
 func (p pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
 
-// FuzzGuardedServer: whatever comes, the library behind the guard does not panic, and the connection ends.
+// FuzzGuardedServer: whatever comes, the library behind the guard does not
+// panic, and the connection ends.
 func FuzzGuardedServer(f *testing.F) {
 	l := make(pipes)
 	newGuardedServer(f, l)

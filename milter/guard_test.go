@@ -162,7 +162,8 @@ func TestGuardDoesNotWaitBehindAnEmptyFrame(t *testing.T) {
 	}
 }
 
-// FuzzGuardSplit: what is handed on does not depend on how it comes, and is a beginning of what came.
+// FuzzGuardSplit: what is handed on does not depend on how it comes, and is a
+// beginning of what came.
 func FuzzGuardSplit(f *testing.F) {
 	f.Add([]byte(shortDialog()))
 	for _, test := range malformed {

@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hasHungUp says whether the other side has closed the connection, or has ended altogether.
+// hasHungUp says whether the other side has closed the connection, or has ended
+// altogether.
 func hasHungUp(c net.Conn) bool {
 	conn, ok := c.(syscall.Conn)
 	if !ok {

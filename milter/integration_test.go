@@ -30,8 +30,8 @@ import (
 //	12  a host name without a dot costs a minute      TestPrivateSendmail
 //	13  Sendmail opens port 587 by itself             TestPrivateSendmail
 
-// addressForms are the six of a fax, the three of an SMS, and what clients make of them on the way. The header To has
-// room for what the envelope has not.
+// addressForms are the six of a fax, the three of an SMS, and what clients make
+// of them on the way. The header To has room for what the envelope has not.
 var addressForms = []struct {
 	rcpt, to            string
 	number, name        string
@@ -58,9 +58,10 @@ var addressForms = []struct {
 	{rcpt: `žluťoučký/1@fax`, number: "1", name: "žluťoučký", postfixOnly: true},
 }
 
-// TestAddressForms: each alone and beside an ordinary recipient, who gets what he gets without us, byte for byte.
-// Trap 3: a recipient is deleted only by the form in which it came, and nobody says if it was not. Trap 11: addresses
-// with two @ pass through both recipes.
+// TestAddressForms: each alone and beside an ordinary recipient, who gets what
+// he gets without us, byte for byte. Trap 3: a recipient is deleted only by the
+// form in which it came, and nobody says if it was not. Trap 11: addresses with
+// two @ pass through both recipes.
 func TestAddressForms(t *testing.T) {
 	eachMTA(t, withClients("clients: [127.0.0.2]\n"), func(t *testing.T, s *site) {
 		with, alone, without := dialSMTP(t, s.ours), dialSMTP(t, s.ours), dialSMTP(t, s.withoutMilter(t))
@@ -108,8 +109,9 @@ func TestAddressForms(t *testing.T) {
 	})
 }
 
-// TestRecipients: traps 2 (recipients of ours behind others) and 6 (nothing is discarded: a message without recipients
-// leaves the queue like any other), and refusals, beside which the mail goes on.
+// TestRecipients: traps 2 (recipients of ours behind others) and 6 (nothing is
+// discarded: a message without recipients leaves the queue like any other), and
+// refusals, beside which the mail goes on.
 func TestRecipients(t *testing.T) {
 	eachMTA(t, withClients("clients: [127.0.0.2]\n"), func(t *testing.T, s *site) {
 		count := 0
@@ -150,8 +152,8 @@ func TestRecipients(t *testing.T) {
 	})
 }
 
-// TestThousandRecipients: two of them are ours. Trap 8: over inet, Sendmail takes 44 s for it if its small packets are
-// not acknowledged at once.
+// TestThousandRecipients: two of them are ours. Trap 8: over inet, Sendmail
+// takes 44 s for it if its small packets are not acknowledged at once.
 func TestThousandRecipients(t *testing.T) {
 	t.Parallel()
 	test := func(t *testing.T, s *site) {
@@ -225,7 +227,8 @@ func TestManyMessagesOfOneSession(t *testing.T) {
 	})
 }
 
-// TestCutOff: a client that goes away in the middle of a message leaves nothing, and its server goes on.
+// TestCutOff: a client that goes away in the middle of a message leaves
+// nothing, and its server goes on.
 func TestCutOff(t *testing.T) {
 	eachMTA(t, withClients("clients: [127.0.0.2]\n"), func(t *testing.T, s *site) {
 		for range 3 {
@@ -253,7 +256,8 @@ func TestCutOff(t *testing.T) {
 	})
 }
 
-// TestMessagesAsTheyCame: whatever a message looks like, the job has it as the client sent it.
+// TestMessagesAsTheyCame: whatever a message looks like, the job has it as the
+// client sent it.
 func TestMessagesAsTheyCame(t *testing.T) {
 	long := strings.Repeat("0123456789", 20_000)
 	usual := "From: a@x.test\r\nDate: Mon, 02 Mar 2026 08:15:00 +0100\r\nMessage-ID: <1@x.test>\r\n"

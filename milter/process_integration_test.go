@@ -31,7 +31,8 @@ var program = sync.OnceValues(func() (path string, err error) {
 	return path, nil
 })
 
-// process is "smtpreceiver milter" in the place of a site's milter, on its socket and its folders.
+// process is "smtpreceiver milter" in the place of a site's milter, on its
+// socket and its folders.
 type process struct {
 	*exec.Cmd
 	config string
@@ -84,8 +85,8 @@ func (p *process) kill(t *testing.T) {
 	p.Wait()
 }
 
-// TestKilled: the milter is killed in the middle of a message. The client is told to try again, and then there is
-// exactly one job.
+// TestKilled: the milter is killed in the middle of a message. The client is
+// told to try again, and then there is exactly one job.
 func TestKilled(t *testing.T) {
 	eachMTA(t, withClients(loopbackClients), func(t *testing.T, s *site) {
 		s.gate.shutdown(t)
@@ -134,7 +135,8 @@ func TestKilled(t *testing.T) {
 	})
 }
 
-// TestSignals: SIGHUP changes the rules and SIGTERM ends the process, and neither cuts a message off.
+// TestSignals: SIGHUP changes the rules and SIGTERM ends the process, and
+// neither cuts a message off.
 func TestSignals(t *testing.T) {
 	eachMTA(t, withClients(loopbackClients), func(t *testing.T, s *site) {
 		s.gate.shutdown(t)

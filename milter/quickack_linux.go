@@ -7,10 +7,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// quickAck makes the kernel acknowledge at once what has been read from a TCP connection; others are returned as they
-// are. Sendmail writes macros and command as two small packets and holds the second back until the first is
-// acknowledged (Nagle's algorithm), which the kernel would do only after 40 ms: a message with 1,000 recipients would
-// take 44 s. The kernel forgets the setting, so it is made again after each read.
+// quickAck makes the kernel acknowledge at once what has been read from a TCP
+// connection; others are returned as they are. Sendmail writes macros and
+// command as two small packets and holds the second back until the first is
+// acknowledged (Nagle's algorithm), which the kernel would do only after 40 ms:
+// a message with 1,000 recipients would take 44 s. The kernel forgets the
+// setting, so it is made again after each read.
 func quickAck(c net.Conn) net.Conn {
 	tcp, ok := c.(*net.TCPConn)
 	if !ok {

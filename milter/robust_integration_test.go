@@ -18,8 +18,9 @@ func (s *site) bounced(t *testing.T, sender, reason string) {
 	}
 }
 
-// TestRobust: behind the queue, the milter sees what aliases, lists and the sendmail command have made of the mail.
-// Trap 4: a milter of the port where mail comes in never sees an alias.
+// TestRobust: behind the queue, the milter sees what aliases, lists and the
+// sendmail command have made of the mail. Trap 4: a milter of the port where
+// mail comes in never sees an alias.
 func TestRobust(t *testing.T) {
 	t.Parallel()
 	s := robustPostfix(t, open(t, "clients: [127.0.0.1]\n"), mtatest.PostfixOptions{
@@ -42,7 +43,8 @@ func TestRobust(t *testing.T) {
 		t.Errorf("jobs for %q", numbers)
 	}
 
-	// An alias of a fax address, subdomains, a long line; aliases are not applied a second time.
+	// An alias of a fax address, subdomains, a long line; aliases are not applied
+	// a second time.
 	long := letter("long line") + strings.Repeat("x", 20_000) + "\r\n"
 	s.accepted(t, s.ours, long, "1@fax", "user@3.sms", "4@fax.fax")
 	eventually(t, "five jobs", func() bool { return len(jobs(t, s.gate.dir)) == 5 })
@@ -62,7 +64,8 @@ func TestRobust(t *testing.T) {
 	}
 	eventually(t, "six jobs", func() bool { return len(jobs(t, s.gate.dir)) == 6 })
 
-	// What nobody takes comes back at once instead of going round, and so does what is refused.
+	// What nobody takes comes back at once instead of going round, and so does
+	// what is refused.
 	s.accepted(t, s.ours, letter("nonsense"), "nobody@fax", "8@fax")
 	s.bounced(t, "a@x.test", "no such fax or SMS address")
 	eventually(t, "seven jobs", func() bool { return len(jobs(t, s.gate.dir)) == 7 })
@@ -95,8 +98,9 @@ func TestRobustMilterDown(t *testing.T) {
 	s.nothingElse(t)
 }
 
-// TestRefusedBeforeTheMilter: trap 10. A route of this kind for fax is no safety net: Postfix refuses with it at RCPT,
-// before it asks the milter. A route of smtp is.
+// TestRefusedBeforeTheMilter: trap 10. A route of this kind for fax is no
+// safety net: Postfix refuses with it at RCPT, before it asks the milter. A
+// route of smtp is.
 func TestRefusedBeforeTheMilter(t *testing.T) {
 	t.Parallel()
 	s := simplePostfix(t, open(t, "clients: [127.0.0.2]\n"), mtatest.PostfixOptions{

@@ -37,7 +37,8 @@ func closed(t *testing.T, c net.Conn) {
 	}
 }
 
-// TestShutdown: the running message is finished and answered, everything else is hung up on.
+// TestShutdown: the running message is finished and answered, everything else
+// is hung up on.
 func TestShutdown(t *testing.T) {
 	t.Parallel()
 	g := open(t, loopbackClients).serve(t, "")

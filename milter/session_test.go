@@ -198,7 +198,8 @@ func TestRefusals(t *testing.T) {
 			rawFrame('K', "") + stranger + mailFrom + faxRcpt, "c y550 5.7.1"},
 		{"bad sender", connect + rawFrame('M', "<a\x01@x.test>\x00") + okRcpt + faxRcpt + data, "c y501 5.1.7 a"},
 		{"bad recipient", connect + mailFrom + rawFrame('R', "<6138\x018454@fax>\x00"), "y501 5.1.3"},
-		// Trap 7: Postfix cannot refuse one recipient of mail from sendmail(1); it would keep the mail and retry for ever.
+		// Trap 7: Postfix cannot refuse one recipient of mail from sendmail(1); it
+		// would keep the mail and retry for ever.
 		{"sendmail command", fromCommand + denied + okRcpt + faxRcpt + smsRcpt + data + content + end, "c c c c y550 5.7.1"},
 		{"sendmail command, next message", fromCommand + denied + faxRcpt + abort + mailFrom + faxRcpt + data + content + end, "c c c -<61388454@fax> a"},
 		{"a header over the limit", connect + mailFrom + faxRcpt + data + strings.Repeat(rawFrame('L', "X\x00"+strings.Repeat("x", 600_000)+"\x00"), 3) +
@@ -293,7 +294,8 @@ func TestNegotiation(t *testing.T) {
 	for _, test := range []struct {
 		offer, want string
 	}{
-		// Version 6, deletion of recipients, and the options and macros of the package comment.
+		// Version 6, deletion of recipients, and the options and macros of the
+		// package comment.
 		{"\x00\x00\x00\x06\x00\x00\x01\xff\x00\x1f\xff\xff", "O\x00\x00\x00\x06\x00\x00\x01\x08\x00\x1c\x51\x82" + macros},
 		{"\x00\x00\x00\x07\x0f\xff\xff\xff\x0f\xff\xff\xff", "O\x00\x00\x00\x06\x00\x00\x01\x08\x00\x1c\x51\x82" + macros},
 		{"\x00\x00\x00\x06\x00\x00\x00\xff\x00\x1f\xff\xff", "O\x00\x00\x00\x06\x00\x00\x00\x08\x00\x1c\x51\x82"}, // no choice of macros
@@ -310,8 +312,9 @@ func TestNegotiation(t *testing.T) {
 	}
 }
 
-// TestPanic: a panic in a callback is a tempfail of that message; the process and its connections go on. A server
-// whose receiver was not opened panics whenever it needs it.
+// TestPanic: a panic in a callback is a tempfail of that message; the process
+// and its connections go on. A server whose receiver was not opened panics
+// whenever it needs it.
 func TestPanic(t *testing.T) {
 	t.Parallel()
 	log := new(mtatest.Log)

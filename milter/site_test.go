@@ -47,8 +47,9 @@ func withClients(clients string) func(testing.TB) *gate {
 	return func(t testing.TB) *gate { return open(t, clients) }
 }
 
-// recipe reads a file of contrib with the old strings replaced by the new ones: addresses and paths of a real site by
-// those of the test. A blank or commented line is left out.
+// recipe reads a file of contrib with the old strings replaced by the new ones:
+// addresses and paths of a real site by those of the test. A blank or commented
+// line is left out.
 func recipe(t testing.TB, file string, oldnew ...string) []string {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join("../contrib", file))
@@ -110,7 +111,8 @@ func (s *site) startPostfix(t testing.TB, o mtatest.PostfixOptions) {
 	s.gate.serve(t, "unix:"+filepath.Join(folder, "milter.sock"))
 }
 
-// newSendmail is contrib/sendmail. The client's address is 127.0.0.2, for which the recipe's access entry is needed.
+// newSendmail is contrib/sendmail. The client's address is 127.0.0.2, for which
+// the recipe's access entry is needed.
 func newSendmail(t testing.TB, g *gate, addr string) *site {
 	t.Helper()
 	s := &site{sink: newSink(t), gate: g.serve(t, "")}
@@ -133,7 +135,8 @@ func (s *site) sendmail(t testing.TB, mc []string) *mtatest.MTA {
 	})
 }
 
-// withoutMilter is a port of the same mail server, or of one like it, that asks no milter.
+// withoutMilter is a port of the same mail server, or of one like it, that asks
+// no milter.
 func (s *site) withoutMilter(t testing.TB) string {
 	t.Helper()
 	if s.plain == "" {
@@ -176,7 +179,8 @@ func refusal(err error) string {
 	return ""
 }
 
-// mail sends a message in a session that goes on. The refusals are those of the recipients, then that of the message.
+// mail sends a message in a session that goes on. The refusals are those of the
+// recipients, then that of the message.
 func mail(t testing.TB, c *smtp.Client, from string, to []string, message string) (refusals []string) {
 	t.Helper()
 	if err := c.Mail(from); err != nil {
@@ -223,7 +227,8 @@ func (s *site) next(t testing.TB) mtatest.Mail {
 	return s.sink.Next(t, wait)
 }
 
-// nothingElse fails the test if anything but what the test has looked at has left, or stays in the queue or in staging.
+// nothingElse fails the test if anything but what the test has looked at has
+// left, or stays in the queue or in staging.
 func (s *site) nothingElse(t testing.TB) {
 	t.Helper()
 	eventually(t, "empty queue", func() bool { return s.Queue(t) == "" })
@@ -253,7 +258,8 @@ func (s *site) newJobs(t testing.TB, n, want int) []job {
 	return all[n:]
 }
 
-// withoutTrace takes out the Received fields in front, in which times and queue IDs differ.
+// withoutTrace takes out the Received fields in front, in which times and queue
+// IDs differ.
 func withoutTrace(data []byte) string {
 	for bytes.HasPrefix(data, []byte("Received:")) {
 		end := 0
