@@ -12,8 +12,8 @@ import (
 	"smtpreceiver/core/config"
 )
 
-// TestManualPages holds the manual pages against the commands and the keys of the program. Their date is that of their
-// last change.
+// TestManualPages holds the manual pages against the commands and the keys of
+// the program. Their date is that of their last change.
 func TestManualPages(t *testing.T) {
 	example, err := readmeConfiguration()
 	if err != nil {

@@ -1,7 +1,8 @@
 //go:build linux
 
-// Package container tests the Containerfile as far as that goes without a container engine and the images it begins
-// from: its instructions are read, the build's commands are run, and what they make runs as an empty root's only
+// Package container tests the Containerfile as far as that goes without a
+// container engine and the images it begins from: its instructions are read,
+// the build's commands are run, and what they make runs as an empty root's only
 // program, without privileges.
 package container
 
@@ -156,7 +157,8 @@ func TestImage(t *testing.T) {
 	}
 }
 
-// build runs the commands of the first stage but those that fetch, with image as /image.
+// build runs the commands of the first stage but those that fetch, with image
+// as /image.
 func build(t *testing.T, all []instruction, image string) {
 	t.Helper()
 	for _, i := range all {

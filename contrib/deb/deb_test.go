@@ -1,7 +1,8 @@
 //go:build linux
 
-// Package deb tests the Debian package: built, looked at by lintian, and installed on a fresh Debian where systemd runs
-// its services and Postfix hands them mail, as README.Debian says.
+// Package deb tests the Debian package: built, looked at by lintian, and
+// installed on a fresh Debian where systemd runs its services and Postfix hands
+// them mail, as README.Debian says.
 package deb
 
 import (
@@ -201,7 +202,8 @@ func (m *machine) reload(t *testing.T) {
 	m.want(t, "systemctl is-active smtpreceiver-milter", "active")
 }
 
-// watchdog makes the service hang. The process sees to it by itself that this is not said of one that works.
+// watchdog makes the service hang. The process sees to it by itself that this
+// is not said of one that works.
 func (m *machine) watchdog(t *testing.T) {
 	const dropIn = "/run/systemd/system/smtpreceiver-milter.service.d"
 	m.run(t, "mkdir -p "+dropIn+"; printf '[Service]\nWatchdogSec=2s\nRestartSec=0\n' >"+dropIn+"/watchdog.conf; systemctl daemon-reload; systemctl restart smtpreceiver-milter; sleep 5")
@@ -211,8 +213,9 @@ func (m *machine) watchdog(t *testing.T) {
 	m.run(t, "rm -r "+dropIn+"; systemctl daemon-reload; systemctl restart smtpreceiver-milter")
 }
 
-// otherFolder is README.Debian's: without the drop-in the service says what is wrong, with it it works. The folder is
-// set by environment, which is what secrets.env is for.
+// otherFolder is README.Debian's: without the drop-in the service says what is
+// wrong, with it it works. The folder is set by environment, which is what
+// secrets.env is for.
 func (m *machine) otherFolder(t *testing.T) {
 	const setting = "/etc/smtpreceiver/secrets.env"
 	m.write(t, setting, "SMTPRECEIVER_APPLICATIONS_FAX_OUTPUT_FOLDER=/srv/fax\n")

@@ -11,7 +11,8 @@ import (
 	"testing"
 )
 
-// block is a shell block of README.md. Where it is run stands in a comment in front of it:
+// block is a shell block of README.md. Where it is run stands in a comment in
+// front of it:
 //
 //	checkout   in a copy of the source
 //	machine    on a fresh Debian with Postfix, HylaFAX and what the blocks before it left

@@ -18,10 +18,12 @@ import (
 	"smtpreceiver/contrib/mtatest"
 )
 
-// patience is how long anything may take before a test gives up. Nothing is measured by it.
+// patience is how long anything may take before a test gives up. Nothing is
+// measured by it.
 const patience = 2 * time.Minute
 
-// machine is a fresh Debian with systemd and Postfix in a container that has no network but its own loopback.
+// machine is a fresh Debian with systemd and Postfix in a container that has no
+// network but its own loopback.
 type machine struct {
 	root string
 	init string // the process ID of its systemd, outside

@@ -90,7 +90,8 @@ func TestExampleLoads(t *testing.T) {
 	}
 }
 
-// TestControlFile holds smtpreceiver-ctl(5) against a job that has everything, both ways.
+// TestControlFile holds smtpreceiver-ctl(5) against a job that has everything,
+// both ways.
 func TestControlFile(t *testing.T) {
 	t.Parallel()
 	source, err := os.ReadFile("smtpreceiver-ctl.5")

@@ -16,7 +16,8 @@ type page struct{ strings.Builder }
 // line writes a macro line.
 func (p *page) line(parts ...string) { p.WriteString("." + strings.Join(parts, " ") + "\n") }
 
-// synopsis writes how a command is called: its name, its flags, then what its Use line says of arguments.
+// synopsis writes how a command is called: its name, its flags, then what its
+// Use line says of arguments.
 func (p *page) synopsis(c *cobra.Command) {
 	p.line("Nm", "smtpreceiver")
 	p.line("Cm", word(subcommand(c)))
@@ -57,8 +58,8 @@ func (p *page) command(c *cobra.Command) {
 	p.line("El")
 }
 
-// arguments writes the words of a Use line behind the name of the command, but for flags and their values, which stand
-// there already.
+// arguments writes the words of a Use line behind the name of the command, but
+// for flags and their values, which stand there already.
 func (p *page) arguments(c *cobra.Command) {
 	words := strings.Fields(alternative.ReplaceAllString(c.Use, "|"))[1:]
 	for i := 0; i < len(words); i++ {
@@ -131,7 +132,8 @@ var (
 	indented = regexp.MustCompile(`(?m)^[ \t]`)
 )
 
-// text is prose in paragraphs; one whose lines are indented is an example. Each sentence begins a line, as mdoc wants.
+// text is prose in paragraphs; one whose lines are indented is an example. Each
+// sentence begins a line, as mdoc wants.
 func text(s string) string {
 	var b strings.Builder
 	for i, paragraph := range strings.Split(strings.Trim(s, "\n"), "\n\n") {

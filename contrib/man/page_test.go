@@ -22,7 +22,8 @@ func TestText(t *testing.T) {
 	}
 }
 
-// TestCommands: whatever commands the program gets, they and their flags find their way into the page.
+// TestCommands: whatever commands the program gets, they and their flags find
+// their way into the page.
 func TestCommands(t *testing.T) {
 	t.Parallel()
 	root := &cobra.Command{Use: "smtpreceiver", Short: "Do things", Long: "It does things."}

@@ -60,7 +60,8 @@ func render(name string, data map[string]string) ([]byte, error) {
 
 var dateLine = regexp.MustCompile(`(?m)^\.Dd .*\n`)
 
-// Dated gives page the date of old if nothing else has changed, else the date today, as "January 2, 2006".
+// Dated gives page the date of old if nothing else has changed, else the date
+// today, as "January 2, 2006".
 func Dated(page, old []byte, today string) []byte {
 	dated := dateLine.ReplaceAll(page, []byte(".Dd "+today+"\n"))
 	if bytes.Equal(dateLine.ReplaceAll(dated, nil), dateLine.ReplaceAll(old, nil)) {

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// answer gives the reply of the rule for an event, or the usual one. It says whether the reply was a positive one, and
-// whether the session goes on.
+// answer gives the reply of the rule for an event, or the usual one. It says
+// whether the reply was a positive one, and whether the session goes on.
 func (s *session) answer(on Event, text, usual string) (accepted, goOn bool) {
 	reply, r, goOn := s.decide(on, text, usual)
 	if !goOn {
@@ -16,8 +16,8 @@ func (s *session) answer(on Event, text, usual string) (accepted, goOn bool) {
 	return positive(reply), err == nil && r.Then != CloseAfterwards
 }
 
-// answerMail answers a whole message. It is kept before the client can know that it was accepted, so that a test that
-// has got its answer finds it.
+// answerMail answers a whole message. It is kept before the client can know
+// that it was accepted, so that a test that has got its answer finds it.
 func (s *session) answerMail(m Mail) bool {
 	reply, r, goOn := s.decide(OnDot, string(m.Data), "250 2.0.0 ok")
 	if !goOn {
@@ -29,7 +29,8 @@ func (s *session) answerMail(m Mail) bool {
 	return s.say(reply) == nil && r.Then != CloseAfterwards
 }
 
-// decide is the reply to an event, after any waiting; false ends the session without a reply.
+// decide is the reply to an event, after any waiting; false ends the session
+// without a reply.
 func (s *session) decide(on Event, text, usual string) (reply string, r Reply, goOn bool) {
 	r, found := s.rule(on, text)
 	if found && !s.pause(r) {

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// authServer is a Dovecot authentication server as far as Postfix needs one: mechanism PLAIN, any user, password
-// "secret". It returns its address.
+// authServer is a Dovecot authentication server as far as Postfix needs one:
+// mechanism PLAIN, any user, password "secret". It returns its address.
 func authServer(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

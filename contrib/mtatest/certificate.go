@@ -16,8 +16,9 @@ import (
 	"time"
 )
 
-// Certificate makes a self-signed server certificate for host names and addresses, valid for an hour: ready for use,
-// the pool of a client that trusts it, and both parts as PEM files.
+// Certificate makes a self-signed server certificate for host names and
+// addresses, valid for an hour: ready for use, the pool of a client that trusts
+// it, and both parts as PEM files.
 func Certificate(t testing.TB, names ...string) (cert tls.Certificate, roots *x509.CertPool, certFile, keyFile string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

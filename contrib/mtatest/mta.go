@@ -41,7 +41,8 @@ func (m *MTA) Queue(t testing.TB) string {
 	return must(t, "list the queue", m.server.queue)
 }
 
-// Log returns what the server has logged so far. Sendmail can log only to syslog: its log is the SMTP traffic.
+// Log returns what the server has logged so far. Sendmail can log only to
+// syslog: its log is the SMTP traffic.
 func (m *MTA) Log(t testing.TB) string {
 	t.Helper()
 	return must(t, "read the log", m.server.log)
@@ -55,7 +56,8 @@ func (m *MTA) Flush(t testing.TB) {
 	}
 }
 
-// Reload makes the server read its configuration again. New connections may still meet the old one for a moment.
+// Reload makes the server read its configuration again. New connections may
+// still meet the old one for a moment.
 func (m *MTA) Reload(t testing.TB) {
 	t.Helper()
 	if err := m.server.reload(); err != nil {
@@ -73,13 +75,15 @@ func (m *MTA) Stop(t testing.TB) {
 	})
 }
 
-// Sendmail hands a message to the server's own sendmail(1). The error has the command's output.
+// Sendmail hands a message to the server's own sendmail(1). The error has the
+// command's output.
 func (m *MTA) Sendmail(t testing.TB, message string, args ...string) error {
 	t.Helper()
 	return m.server.submit(strings.NewReader(message), args)
 }
 
-// stopWithTest stops the server when the test ends, and prints its log if the test failed.
+// stopWithTest stops the server when the test ends, and prints its log if the
+// test failed.
 func (m *MTA) stopWithTest(t testing.TB) {
 	t.Cleanup(func() {
 		m.Stop(t)
@@ -99,7 +103,8 @@ func must(t testing.TB, what string, get func() (string, error)) string {
 	return s
 }
 
-// RequireRoot skips the test unless it runs as root, which the mail servers need in order to change their user.
+// RequireRoot skips the test unless it runs as root, which the mail servers
+// need in order to change their user.
 func RequireRoot(t testing.TB) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -107,8 +112,9 @@ func RequireRoot(t testing.TB) {
 	}
 }
 
-// Dir makes a folder that daemons of other users can reach, unlike t.TempDir, with a path short enough for unix
-// sockets (108 bytes). It is removed when the test ends.
+// Dir makes a folder that daemons of other users can reach, unlike t.TempDir,
+// with a path short enough for unix sockets (108 bytes). It is removed when the
+// test ends.
 func Dir(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "mt")
@@ -122,8 +128,9 @@ func Dir(t testing.TB) string {
 	return dir
 }
 
-// FreePort finds a loopback TCP port on which nothing listens. It lies below the range from which systems take the
-// ports of outgoing connections, so that none of those can take it before the server does.
+// FreePort finds a loopback TCP port on which nothing listens. It lies below
+// the range from which systems take the ports of outgoing connections, so that
+// none of those can take it before the server does.
 func FreePort(t testing.TB) int {
 	t.Helper()
 	for range 100 {
@@ -156,8 +163,9 @@ func command(c *exec.Cmd) (string, error) {
 	return string(out), err
 }
 
-// endWithProcess runs a shell command if this process ends without its cleanups, as on a test time-out, so that no
-// daemon is left behind. The function it returns calls that off.
+// endWithProcess runs a shell command if this process ends without its
+// cleanups, as on a test time-out, so that no daemon is left behind. The
+// function it returns calls that off.
 func endWithProcess(t testing.TB, script string, args ...string) (callOff func()) {
 	t.Helper()
 	c := exec.Command("sh", append([]string{"-c", "trap '' INT TERM HUP; read -r never; " + script, "sh"}, args...)...)

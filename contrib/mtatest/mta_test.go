@@ -76,8 +76,8 @@ func TestCertificateFiles(t *testing.T) {
 	}
 }
 
-// TestServersDieWithTheirTest: a test program that ends without its cleanups leaves no server behind. It is this one,
-// started once more.
+// TestServersDieWithTheirTest: a test program that ends without its cleanups
+// leaves no server behind. It is this one, started once more.
 func TestServersDieWithTheirTest(t *testing.T) {
 	t.Parallel()
 	const asChild = "SMTPRECEIVER_TEST_ORPHAN"

@@ -15,8 +15,9 @@ import (
 	"testing"
 )
 
-// PostfixOptions says how a private Postfix differs from the plain one, which relays everything it is given from
-// loopback to the sink and delivers nothing itself.
+// PostfixOptions says how a private Postfix differs from the plain one, which
+// relays everything it is given from loopback to the sink and delivers nothing
+// itself.
 type PostfixOptions struct {
 	Sink           string            // host:port that gets all outgoing mail; empty: outgoing mail is discarded
 	Milter         string            // smtpd_milters
@@ -32,7 +33,8 @@ type PostfixOptions struct {
 // postfixInstall is the command that makes the Postfix tests run.
 const postfixInstall = "DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends postfix"
 
-// Postfix starts a private Postfix. The test is skipped if the package is missing or the user is not root.
+// Postfix starts a private Postfix. The test is skipped if the package is
+// missing or the user is not root.
 func Postfix(t testing.TB, o PostfixOptions) *MTA {
 	t.Helper()
 	RequireRoot(t)
@@ -132,8 +134,9 @@ func (p *postfix) mainCF(t testing.TB, dir string, o PostfixOptions) []string {
 	return main
 }
 
-// override appends the lines of main.cf in extra and takes out those that they replace: Postfix's commands complain
-// about a parameter that is set twice, in the middle of their output.
+// override appends the lines of main.cf in extra and takes out those that they
+// replace: Postfix's commands complain about a parameter that is set twice, in
+// the middle of their output.
 func override(main, extra []string) []string {
 	for _, line := range extra {
 		name, _, _ := strings.Cut(line, "=")
@@ -149,7 +152,8 @@ func override(main, extra []string) []string {
 // activeMail finds a message under delivery in a listing of the queue.
 var activeMail = regexp.MustCompile(`(?m)^\w+\*`)
 
-// run runs a Postfix command on this instance. The folder after -c must be absolute, or some commands do nothing.
+// run runs a Postfix command on this instance. The folder after -c must be
+// absolute, or some commands do nothing.
 func (p *postfix) run(name string, args ...string) (string, error) {
 	return command(exec.Command(filepath.Join(p.sbin, name), append([]string{"-c", p.conf}, args...)...))
 }
@@ -167,8 +171,8 @@ func (p *postfix) log() (string, error) {
 	return string(b), err
 }
 
-// flush lets deliveries that are going on come to their end, because a message that is deferred just after it would
-// stay for minutes.
+// flush lets deliveries that are going on come to their end, because a message
+// that is deferred just after it would stay for minutes.
 func (p *postfix) flush() error {
 	waitFor(func() bool {
 		queue, err := p.queue()

@@ -1,7 +1,7 @@
 package mtatest
 
-// mainCF takes the server's folder. The name service is not asked for anything, and no limit that guards a public
-// server stands in the way of a test.
+// mainCF takes the server's folder. The name service is not asked for anything,
+// and no limit that guards a public server stands in the way of a test.
 const mainCF = `compatibility_level = 3.6
 queue_directory = %[1]s/queue
 data_directory = %[1]s/data
@@ -23,8 +23,8 @@ smtpd_client_connection_count_limit = 0
 smtpd_client_connection_rate_limit = 0
 milter_default_action = tempfail`
 
-// masterCF takes the address of the SMTP listener. Nothing runs in a chroot; postlog lets the daemons write
-// maillog_file without a syslog daemon.
+// masterCF takes the address of the SMTP listener. Nothing runs in a chroot;
+// postlog lets the daemons write maillog_file without a syslog daemon.
 const masterCF = `%s inet n - n - - smtpd
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup

@@ -23,7 +23,8 @@ func send(t *testing.T, addr string, to ...string) {
 	}
 }
 
-// arrived checks what a mail server has passed on: it may put lines of its own in front.
+// arrived checks what a mail server has passed on: it may put lines of its own
+// in front.
 func arrived(t *testing.T, got Mail, to ...string) {
 	t.Helper()
 	recipients := got.Recipients()

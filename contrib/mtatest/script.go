@@ -58,7 +58,8 @@ type ScriptOptions struct {
 
 var defaultExtensions = []string{"PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES", "SIZE 104857600"}
 
-// Script is an SMTP server that answers as it is told. It keeps the messages it has accepted, as a Sink does.
+// Script is an SMTP server that answers as it is told. It keeps the messages it
+// has accepted, as a Sink does.
 type Script struct{ *server }
 
 // NewScript starts a Script.

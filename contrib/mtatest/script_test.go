@@ -202,7 +202,8 @@ func TestScriptTLSAndAuth(t *testing.T) {
 	}
 }
 
-// TestScriptIgnoresWhatCameBeforeTLS: commands sent in clear behind STARTTLS must not run under TLS.
+// TestScriptIgnoresWhatCameBeforeTLS: commands sent in clear behind STARTTLS
+// must not run under TLS.
 func TestScriptIgnoresWhatCameBeforeTLS(t *testing.T) {
 	t.Parallel()
 	cert, _, _, _ := Certificate(t, "mx.test")

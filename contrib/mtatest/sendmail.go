@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// SendmailOptions says how a private Sendmail differs from the plain one, which relays everything it is given from
-// 127.0.0.1 to the sink.
+// SendmailOptions says how a private Sendmail differs from the plain one, which
+// relays everything it is given from 127.0.0.1 to the sink.
 type SendmailOptions struct {
 	Sink    string   // host:port that gets all outgoing mail
 	Milter  string   // in Postfix's spelling, inet:HOST:PORT or unix:PATH; a failing one is a temporary failure (F=T)
@@ -25,8 +25,10 @@ type SendmailOptions struct {
 	Access  string   // content of the access map, for FEATURE(`access_db') in ExtraMC
 }
 
-// Sendmail starts a private Sendmail. The packages exclude Postfix's, so they are only unpacked, under the user's
-// cache folder, or are expected in SENDMAIL_ROOT. The test is skipped if they cannot be had or the user is not root.
+// Sendmail starts a private Sendmail. The packages exclude Postfix's, so they
+// are only unpacked, under the user's cache folder, or are expected in
+// SENDMAIL_ROOT. The test is skipped if they cannot be had or the user is not
+// root.
 func Sendmail(t testing.TB, o SendmailOptions) *MTA {
 	t.Helper()
 	RequireRoot(t)
@@ -77,8 +79,9 @@ type sendmail struct {
 	callOff      func()
 }
 
-// cmd is a call of Sendmail with one of the configurations. In a name space of its own it finds a host name with a
-// dot: without one, it would look for a better one for a minute before it does anything.
+// cmd is a call of Sendmail with one of the configurations. In a name space of
+// its own it finds a host name with a dot: without one, it would look for a
+// better one for a minute before it does anything.
 func (s *sendmail) cmd(conf string, args ...string) *exec.Cmd {
 	sh := []string{"--uts", "sh", "-c", `hostname mx.test.example && exec "$@"`, "sh", s.program, "-C", filepath.Join(s.dir, conf)}
 	return exec.Command("unshare", append(sh, args...)...)
@@ -104,7 +107,8 @@ func (s *sendmail) start() error {
 	return nil
 }
 
-// listens says whether a process listens on a port of 127.0.0.1. It does not connect, because a milter would notice.
+// listens says whether a process listens on a port of 127.0.0.1. It does not
+// connect, because a milter would notice.
 func listens(port int) bool {
 	sockets, _ := os.ReadFile("/proc/net/tcp")
 	return strings.Contains(string(sockets), fmt.Sprintf(" 0100007F:%04X 00000000:0000 0A ", port))
@@ -119,8 +123,8 @@ func (s *sendmail) ended() bool {
 	}
 }
 
-// stop ends the daemon and the deliveries that it has started. A daemon that is just starting again after a reload
-// does not hear the first call.
+// stop ends the daemon and the deliveries that it has started. A daemon that is
+// just starting again after a reload does not hear the first call.
 func (s *sendmail) stop() error {
 	s.callOff()
 	defer signalGroup(s.daemon, syscall.SIGKILL)
@@ -190,7 +194,8 @@ func (s *sendmail) makeAccess(t testing.TB, root, content string) {
 	}
 }
 
-// submit goes the way of an installed Sendmail: sendmail(1) hands the message to the daemon by SMTP.
+// submit goes the way of an installed Sendmail: sendmail(1) hands the message
+// to the daemon by SMTP.
 func (s *sendmail) submit(message io.Reader, args []string) error {
 	c := s.cmd("submit.cf", args...)
 	c.Stdin = message

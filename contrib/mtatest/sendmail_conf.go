@@ -6,11 +6,12 @@ import (
 	"testing"
 )
 
-// The m4 sources write a tilde for m4's opening quote. DIR is the server's folder, CF that of the macro files, PORT the
-// SMTP listener's.
+// The m4 sources write a tilde for m4's opening quote. DIR is the server's
+// folder, CF that of the macro files, PORT the SMTP listener's.
 
-// commonMC keeps everything inside the folder, accepts that this lies below /tmp, asks no name server, and takes and
-// delivers mail however busy the machine is.
+// commonMC keeps everything inside the folder, accepts that this lies below
+// /tmp, asks no name server, and takes and delivers mail however busy the
+// machine is.
 const commonMC = `divert(-1)
 divert(0)dnl
 define(~_CF_DIR_', ~CF/')dnl
@@ -27,7 +28,8 @@ define(~confQUEUE_LA', ~100000')dnl
 define(~confREFUSE_LA', ~100000')dnl
 `
 
-// daemonMC also turns off the submission listener, which would be open on all addresses.
+// daemonMC also turns off the submission listener, which would be open on all
+// addresses.
 const daemonMC = `define(~STATUS_FILE', ~DIR/etc/statistics')dnl
 define(~confPID_FILE', ~DIR/sendmail.pid')dnl
 define(~QUEUE_DIR', ~DIR/q')dnl
@@ -39,7 +41,8 @@ FEATURE(~accept_unresolvable_domains')dnl
 FEATURE(~accept_unqualified_senders')dnl
 `
 
-// submitMC is for sendmail(1), which hands its mail to the daemon, and insists on not being root while it does.
+// submitMC is for sendmail(1), which hands its mail to the daemon, and insists
+// on not being root while it does.
 const submitMC = `define(~confCF_VERSION', ~Submit')dnl
 define(~STATUS_FILE', ~DIR/etc/submit.st')dnl
 define(~confPID_FILE', ~DIR/submit.pid')dnl

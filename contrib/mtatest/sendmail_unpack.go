@@ -8,11 +8,12 @@ import (
 	"testing"
 )
 
-// sendmailInstall is the command that makes the Sendmail tests run: the libraries that the unpacked program needs.
+// sendmailInstall is the command that makes the Sendmail tests run: the
+// libraries that the unpacked program needs.
 const sendmailInstall = "DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends m4 libwrap0 libnsl2 libldap-2.5-0 libsasl2-2 libdb5.3"
 
-// sendmailRoot is the folder of the unpacked Sendmail packages. Once there, a tree is used for good: remove it, or set
-// SENDMAIL_ROOT, for another version.
+// sendmailRoot is the folder of the unpacked Sendmail packages. Once there, a
+// tree is used for good: remove it, or set SENDMAIL_ROOT, for another version.
 func sendmailRoot(t testing.TB) string {
 	t.Helper()
 	if _, err := exec.LookPath("m4"); err != nil {
@@ -32,8 +33,9 @@ func sendmailRoot(t testing.TB) string {
 	return unpackSendmail(t, cache)
 }
 
-// unpackSendmail fetches the packages and unpacks them without running anything in them. Test programs that do this at
-// the same time each work in a folder of their own; the first to finish wins.
+// unpackSendmail fetches the packages and unpacks them without running anything
+// in them. Test programs that do this at the same time each work in a folder of
+// their own; the first to finish wins.
 func unpackSendmail(t testing.TB, cache string) string {
 	t.Helper()
 	if err := os.MkdirAll(cache, 0o755); err != nil {

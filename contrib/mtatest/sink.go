@@ -43,7 +43,8 @@ func path(line string) string {
 	return line
 }
 
-// SinkOptions says what a Sink offers besides PIPELINING, 8BITMIME, ENHANCEDSTATUSCODES and SIZE, and what it refuses.
+// SinkOptions says what a Sink offers besides PIPELINING, 8BITMIME,
+// ENHANCEDSTATUSCODES and SIZE, and what it refuses.
 type SinkOptions struct {
 	SMTPUTF8 bool
 	DSN      bool
@@ -66,7 +67,8 @@ func NewSink(t testing.TB, o SinkOptions) *Sink {
 	return &Sink{listen(t, ScriptOptions{Extensions: extensions, Replies: o.Replies})}
 }
 
-// Next is the next message that the test has not seen yet. The test fails if none arrives in time.
+// Next is the next message that the test has not seen yet. The test fails if
+// none arrives in time.
 func (s *server) Next(t testing.TB, timeout time.Duration) Mail {
 	t.Helper()
 	select {
@@ -78,7 +80,8 @@ func (s *server) Next(t testing.TB, timeout time.Duration) Mail {
 	}
 }
 
-// None fails the test if a message that the test has not seen yet is there or arrives within the settling time.
+// None fails the test if a message that the test has not seen yet is there or
+// arrives within the settling time.
 func (s *server) None(t testing.TB, settle time.Duration) {
 	t.Helper()
 	select {
@@ -95,8 +98,9 @@ func (s *server) All() []Mail {
 	return append([]Mail(nil), s.all...)
 }
 
-// Commands are the command lines received so far, of all connections in the order of their arrival. The end of a
-// message is ".". Its lines, and the lines of AUTH after the first, are left out.
+// Commands are the command lines received so far, of all connections in the
+// order of their arrival. The end of a message is ".". Its lines, and the lines
+// of AUTH after the first, are left out.
 func (s *server) Commands() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,7 +1,7 @@
 //go:build linux
 
-// Package systemd tests the units, users and folders that contrib ships. That a service runs under its unit, contrib/deb
-// tests with systemd itself.
+// Package systemd tests the units, users and folders that contrib ships. That a
+// service runs under its unit, contrib/deb tests with systemd itself.
 package systemd
 
 import (
@@ -88,7 +88,8 @@ func TestExposure(t *testing.T) {
 	}
 }
 
-// TestSameConfinement: the two services differ in what they are for, and in nothing else.
+// TestSameConfinement: the two services differ in what they are for, and in
+// nothing else.
 func TestSameConfinement(t *testing.T) {
 	t.Parallel()
 	lines := func(file string, own ...string) string {

@@ -51,8 +51,8 @@ func (a *argon2Hash) String() string {
 		argon2.Version, a.memory, a.passes, a.lanes, b64.EncodeToString(a.salt), b64.EncodeToString(a.key))
 }
 
-// Hash makes an argon2id hash for a users file or database, a PHC string of 97 characters. The error is about the
-// password, which must have 1 to 1024 bytes.
+// Hash makes an argon2id hash for a users file or database, a PHC string of 97
+// characters. The error is about the password, which must have 1 to 1024 bytes.
 func Hash(password string) (string, error) {
 	if err := checkPassword(password); err != nil {
 		return "", err

@@ -12,8 +12,9 @@ import (
 	"unicode/utf8"
 )
 
-// What Verify refuses with. The error it returns wraps one of these and says more, for the log only: whether it was the
-// user name or the password that was wrong, or which server did not answer.
+// What Verify refuses with. The error it returns wraps one of these and says
+// more, for the log only: whether it was the user name or the password that was
+// wrong, or which server did not answer.
 var (
 	// ErrBadCredentials: 535 5.7.8 (RFC 4954 section 6).
 	ErrBadCredentials = errors.New("wrong user name or password")
@@ -42,14 +43,16 @@ type Authenticator struct {
 
 // backend is where the users are.
 type backend interface {
-	// verify returns nil if password is that of user, an error that wraps ErrBadCredentials if it is not, and any other
-	// error if that could not be found out. User and password are within their bounds and not empty.
+	// verify returns nil if password is that of user, an error that wraps
+	// ErrBadCredentials if it is not, and any other error if that could not be
+	// found out. User and password are within their bounds and not empty.
 	verify(ctx context.Context, user, password string) error
 	Close() error
 }
 
-// New sets up the backend. It does not connect to a server, so that one that is down now does no harm. The error joins
-// an OptionError for each thing wrong. log gets what happens outside of a login, such as a users file read anew.
+// New sets up the backend. It does not connect to a server, so that one that is
+// down now does no harm. The error joins an OptionError for each thing wrong.
+// log gets what happens outside of a login, such as a users file read anew.
 func New(o Options, log *slog.Logger) (*Authenticator, error) {
 	a := &Authenticator{timeout: o.Timeout, sleep: sleep}
 	if o.Backend == "none" {
@@ -76,8 +79,9 @@ func New(o Options, log *slog.Logger) (*Authenticator, error) {
 	return a, nil
 }
 
-// Verify returns nil if password is the password of user. Otherwise the error wraps ErrBadCredentials, after a delay
-// that ends early with ctx, ErrLocked or ErrUnavailable. client is the address that failures are counted for.
+// Verify returns nil if password is the password of user. Otherwise the error
+// wraps ErrBadCredentials, after a delay that ends early with ctx, ErrLocked or
+// ErrUnavailable. client is the address that failures are counted for.
 func (a *Authenticator) Verify(ctx context.Context, client netip.Addr, user, password string) error {
 	if a.backend == nil {
 		return fmt.Errorf("%w: there is no backend", ErrUnavailable)
@@ -88,7 +92,8 @@ func (a *Authenticator) Verify(ctx context.Context, client netip.Addr, user, pas
 	}
 	err := a.check(ctx, user, password)
 	wrong := errors.Is(err, ErrBadCredentials)
-	// Of guesses made at the same time no more than the limit are answered, the right one included.
+	// Of guesses made at the same time no more than the limit are answered, the
+	// right one included.
 	if a.failures.settle(source, wrong) {
 		return ErrLocked
 	}
@@ -123,8 +128,9 @@ func (a *Authenticator) Close() error {
 	return a.backend.Close()
 }
 
-// checkUser refuses names that no user can have. Databases answer invalid UTF-8 and NUL with an error of their own,
-// which must not look like one that is down.
+// checkUser refuses names that no user can have. Databases answer invalid UTF-8
+// and NUL with an error of their own, which must not look like one that is
+// down.
 func checkUser(user string) error {
 	switch {
 	case user == "":
@@ -139,7 +145,8 @@ func checkUser(user string) error {
 	return nil
 }
 
-// checkPassword refuses the empty password, with which LDAP servers let anybody bind, and NUL, which RFC 4616 excludes.
+// checkPassword refuses the empty password, with which LDAP servers let anybody
+// bind, and NUL, which RFC 4616 excludes.
 func checkPassword(password string) error {
 	switch {
 	case password == "":

@@ -25,7 +25,8 @@ func (f *fakeBackend) verify(context.Context, string, string) error { f.asked++;
 
 func (f *fakeBackend) Close() error { f.closed = true; return nil }
 
-// withBackend is an Authenticator that locks out after three failures in ten minutes; slept is what its failures cost.
+// withBackend is an Authenticator that locks out after three failures in ten
+// minutes; slept is what its failures cost.
 func withBackend(b backend) (a *Authenticator, c *clock, slept *time.Duration) {
 	a = &Authenticator{backend: b, timeout: time.Minute}
 	a.failures, c = testFailures(3, 10*time.Minute)
@@ -56,7 +57,8 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// TestBoundsOfLogin: what cannot be right is a failure like others, and does not reach the backend.
+// TestBoundsOfLogin: what cannot be right is a failure like others, and does
+// not reach the backend.
 func TestBoundsOfLogin(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ user, password, says string }{
@@ -143,7 +145,8 @@ func (g *gate) verify(_ context.Context, user, password string) error {
 
 func (g *gate) Close() error { return nil }
 
-// TestGuessesAtTheSameTime: connections opened side by side, before any has failed, get no more answers than one.
+// TestGuessesAtTheSameTime: connections opened side by side, before any has
+// failed, get no more answers than one.
 func TestGuessesAtTheSameTime(t *testing.T) {
 	t.Parallel()
 	g := &gate{make(chan struct{}), make(chan struct{})}

@@ -11,10 +11,12 @@ import (
 	"go.uber.org/goleak"
 )
 
-// TestMain looks for goroutines left over by logins, whose connections may have ended in any way.
+// TestMain looks for goroutines left over by logins, whose connections may have
+// ended in any way.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// The users every backend is filled with. The quote of the second must reach the backend as it is.
+// The users every backend is filled with. The quote of the second must reach
+// the backend as it is.
 var people = map[string]string{"jan@example.com": "secret", "o'brien@example.com": "secret"}
 
 // injections are user names that try to be more than a name. Nobody is called so.
@@ -27,8 +29,8 @@ var injections = []string{
 	"jan@example.com\x00", "jan@example.com\r\n", "\xbf' OR 1=1 -- ", "jan@example.com\xff", " ", "",
 }
 
-// conform holds a backend with people in it against what all backends have in common. caseless says that it compares
-// names without regard to case.
+// conform holds a backend with people in it against what all backends have in
+// common. caseless says that it compares names without regard to case.
 func conform(t *testing.T, o Options, caseless bool) {
 	t.Helper()
 	a := open(t, o)

@@ -10,8 +10,10 @@ import (
 // maxKinds bounds how many kinds of hash are remembered: one database holds a few.
 const maxKinds = 16
 
-// decoys are what unknown users are compared with: one hash of each kind that was found so far, always the same kind for
-// the same name, so that the time an answer takes tells no unknown user from a known one, also where kinds are mixed.
+// decoys are what unknown users are compared with: one hash of each kind that
+// was found so far, always the same kind for the same name, so that the time an
+// answer takes tells no unknown user from a known one, also where kinds are
+// mixed.
 type decoys struct {
 	seed maphash.Seed
 
@@ -48,7 +50,8 @@ func (d *decoys) of(user string) storedHash {
 	return d.all[maphash.String(d.seed, user)%uint64(len(d.all))]
 }
 
-// kindOf is what comes before the salt in a hash that parseHash took: the method and what it costs.
+// kindOf is what comes before the salt in a hash that parseHash took: the
+// method and what it costs.
 func kindOf(text string) string {
 	fields := strings.SplitAfter(text, "$") // "$" "2b$" "10$" …, "$" "6$" "rounds=5000$" …, "$" "argon2id$" "v=19$" "m=…$" …
 	n := 2

@@ -5,8 +5,9 @@ import (
 	"testing"
 )
 
-// TestDecoysAreAsMixedAsTheUsers: the hash that an unknown name is compared with is of a kind that was found, always the
-// same one for one name, and every kind serves some names.
+// TestDecoysAreAsMixedAsTheUsers: the hash that an unknown name is compared
+// with is of a kind that was found, always the same one for one name, and every
+// kind serves some names.
 func TestDecoysAreAsMixedAsTheUsers(t *testing.T) {
 	t.Parallel()
 	d := newDecoys()

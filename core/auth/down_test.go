@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// retry does something until it succeeds, for half a minute: servers that listen may still refuse.
+// retry does something until it succeeds, for half a minute: servers that
+// listen may still refuse.
 func retry(t *testing.T, do func() error) {
 	t.Helper()
 	var err error
@@ -22,7 +23,8 @@ func retry(t *testing.T, do func() error) {
 	t.Fatal(err)
 }
 
-// unhelpful listens and does with each connection what answer does; the connection stays open.
+// unhelpful listens and does with each connection what answer does; the
+// connection stays open.
 func unhelpful(t *testing.T, answer func(net.Conn)) (addr string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -43,8 +45,9 @@ func unhelpful(t *testing.T, answer func(net.Conn)) (addr string) {
 	return listener.Addr().String()
 }
 
-// TestUnhelpfulServers: a server that is not there, hangs up, is silent or talks nonsense is unavailable within the
-// time limit, for the right password as for any.
+// TestUnhelpfulServers: a server that is not there, hangs up, is silent or
+// talks nonsense is unavailable within the time limit, for the right password
+// as for any.
 func TestUnhelpfulServers(t *testing.T) {
 	t.Parallel()
 	gone, err := net.Listen("tcp", "127.0.0.1:0")

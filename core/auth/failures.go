@@ -29,8 +29,9 @@ func newFailures(limit int, window time.Duration) *failures {
 	return &failures{limit: limit, window: window, now: time.Now, count: map[netip.Prefix]int{}}
 }
 
-// sourceOf is what counts as one client: an IPv4 address, or an IPv6 network of 64 bits, in which a host has as many
-// addresses as it likes. Clients without an address are one source together.
+// sourceOf is what counts as one client: an IPv4 address, or an IPv6 network of
+// 64 bits, in which a host has as many addresses as it likes. Clients without
+// an address are one source together.
 func sourceOf(client netip.Addr) netip.Prefix {
 	client = client.Unmap().WithZone("")
 	bits := client.BitLen()
@@ -49,8 +50,8 @@ func (f *failures) locked(source netip.Prefix) bool {
 	return f.count[source] >= f.limit
 }
 
-// settle counts the attempt of source if it failed. It counts nothing and returns true if source has become locked
-// since the attempt began.
+// settle counts the attempt of source if it failed. It counts nothing and
+// returns true if source has become locked since the attempt began.
 func (f *failures) settle(source netip.Prefix, failed bool) (locked bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -56,8 +56,9 @@ func (f *usersFile) verify(ctx context.Context, user, password string) error {
 
 func (f *usersFile) Close() error { return nil }
 
-// reload reads the file again if it has changed. While it cannot be read or has bad lines, the users it had before
-// remain. Logins that come during a reload do not wait for it.
+// reload reads the file again if it has changed. While it cannot be read or has
+// bad lines, the users it had before remain. Logins that come during a reload
+// do not wait for it.
 func (f *usersFile) reload() {
 	if !f.reading.TryLock() {
 		return
@@ -82,14 +83,15 @@ func (f *usersFile) reload() {
 	}
 }
 
-// unchanged trusts the time of the file only when it is a second old: two changes within a tick of the file system's
-// clock have the same time.
+// unchanged trusts the time of the file only when it is a second old: two
+// changes within a tick of the file system's clock have the same time.
 func (f *usersFile) unchanged(info fs.FileInfo) bool {
 	return f.seen != nil && os.SameFile(info, f.seen) && info.Size() == f.seen.Size() &&
 		info.ModTime().Equal(f.seen.ModTime()) && f.seenAt.Sub(info.ModTime()) > time.Second
 }
 
-// read takes over the users of the file, unless they are as before or something is wrong.
+// read takes over the users of the file, unless they are as before or something
+// is wrong.
 func (f *usersFile) read() error {
 	file, err := openRegular(f.path)
 	if err != nil {

@@ -63,7 +63,8 @@ func TestFileReload(t *testing.T) {
 	a := open(t, o)
 	f := a.backend.(*usersFile)
 	f.log = slog.New(slog.NewTextHandler(&log, nil))
-	// What was written just now is always read again, so the file must look older for its time to be believed.
+	// What was written just now is always read again, so the file must look older
+	// for its time to be believed.
 	age := func() {
 		t.Helper()
 		old := time.Now().Add(-time.Hour)
@@ -115,7 +116,8 @@ func TestFileReload(t *testing.T) {
 	}
 }
 
-// TestFileUnchangedIsNotRead counts on a time in the past being believed: the content is another under it.
+// TestFileUnchangedIsNotRead counts on a time in the past being believed: the
+// content is another under it.
 func TestFileUnchangedIsNotRead(t *testing.T) {
 	t.Parallel()
 	o := usersFileOf(t, "jan:"+bcryptOfSecret+"\n")

@@ -24,7 +24,8 @@ type storedHash struct {
 	memory int64 // KiB that a comparison takes
 }
 
-// The forms are checked strictly: go-htpasswd panics or matches nothing where a hash is damaged.
+// The forms are checked strictly: go-htpasswd panics or matches nothing where a
+// hash is damaged.
 var (
 	bcryptForm = regexp.MustCompile(`^\$2[aby]\$([0-9]{2})\$[./A-Za-z0-9]{53}$`)
 	sha256Form = regexp.MustCompile(`^\$5\$(?:rounds=([1-9][0-9]{0,8})\$)?[!-#%-9;-~]{1,16}\$[./0-9A-Za-z]{43}$`)
@@ -54,7 +55,8 @@ var kinds = []struct {
 	{prefix: "{SSHA}", refusal: "is SHA-1, which is refused as too weak"},
 }
 
-// parseHash reads a hash. Errors speak of it without showing it and continue "the hash of somebody".
+// parseHash reads a hash. Errors speak of it without showing it and continue
+// "the hash of somebody".
 func parseHash(text string) (storedHash, error) {
 	if len(text) > maxHash {
 		return storedHash{}, fmt.Errorf("has more than %d bytes", maxHash)

@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// Hashes made elsewhere, by openssl passwd, crypt(3) and the reference implementation of argon2.
+// Hashes made elsewhere, by openssl passwd, crypt(3) and the reference
+// implementation of argon2.
 const (
 	bcryptOfSecret  = "$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW"
 	sha256OfSecret  = "$5$saltsalt$0IyaXrmV7.sGNS6tirgqHLqX/G.FBvgkYA.lpPdS5sA"
@@ -122,7 +123,8 @@ func TestHash(t *testing.T) {
 	}
 }
 
-// FuzzParseHash looks for hashes that are accepted and then panic, or match what they should not.
+// FuzzParseHash looks for hashes that are accepted and then panic, or match
+// what they should not.
 func FuzzParseHash(f *testing.F) {
 	for _, hash := range []string{bcryptOfSecret, sha256OfSecret, sha512OfSecret, fewRoundsSecret,
 		"$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc", "$y$j9T$x$y", "plain"} {

@@ -11,7 +11,8 @@ import (
 // memoryBudget is what comparisons under way may take together, in KiB.
 const memoryBudget = 256 * 1024
 
-// hasher compares passwords with hashes, no more at once than there are processors and memory for.
+// hasher compares passwords with hashes, no more at once than there are
+// processors and memory for.
 type hasher struct {
 	room  *semaphore.Weighted
 	least int64 // so much room is taken by a comparison that needs next to no memory

@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// TestRoom fills the room with comparisons that do not end and expects one more to wait, whatever they are limited by.
+// TestRoom fills the room with comparisons that do not end and expects one more
+// to wait, whatever they are limited by.
 func TestRoom(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

@@ -12,9 +12,10 @@ import (
 	"github.com/go-ldap/ldap/v3"
 )
 
-// directory is the backend ldap: it searches the entry of the user and binds as it. Searches and binds have connections
-// of their own: one that a user has bound is for the next bind only, which replaces what came of the one before, so that
-// nothing is ever done in the name of a user (RFC 4513 section 4).
+// directory is the backend ldap: it searches the entry of the user and binds as
+// it. Searches and binds have connections of their own: one that a user has
+// bound is for the next bind only, which replaces what came of the one before,
+// so that nothing is ever done in the name of a user (RFC 4513 section 4).
 type directory struct {
 	server       server
 	baseDN       string
@@ -69,7 +70,8 @@ func (d *directory) searcher(ctx context.Context) (*connection, error) {
 	return c, nil
 }
 
-// userFilter puts a name into the filter so that it cannot become more than a name (RFC 4515 section 3).
+// userFilter puts a name into the filter so that it cannot become more than a
+// name (RFC 4515 section 3).
 func userFilter(filter, name string) string {
 	return strings.ReplaceAll(filter, "%s", ldap.EscapeFilter(name))
 }
@@ -94,7 +96,8 @@ func (d *directory) verify(ctx context.Context, user, password string) error {
 	return nil
 }
 
-// find searches the entry of a user. It is a refusal, not an error, if there is none or more than one.
+// find searches the entry of a user. It is a refusal, not an error, if there is
+// none or more than one.
 func (d *directory) find(ctx context.Context, user string) (dn string, refusal, err error) {
 	const enough = 2 // entries, to know that there is more than one
 	var result *ldap.SearchResult
@@ -125,7 +128,8 @@ func searchSeconds(ctx context.Context) int {
 	return max(1, int(math.Ceil(time.Until(deadline).Seconds())))
 }
 
-// refused tells the answers to a bind that are about the user from those about the server (RFC 4511 appendix A).
+// refused tells the answers to a bind that are about the user from those about
+// the server (RFC 4511 appendix A).
 func refused(err error) bool {
 	return ldap.IsErrorAnyOf(err,
 		ldap.LDAPResultInvalidCredentials,

@@ -55,8 +55,8 @@ func (s server) clear() bool {
 	return !s.implicit && !s.startTLS && !local
 }
 
-// dial connects, handshake included, until ctx ends; go-ldap alone would wait for ever for a server that falls silent in
-// the TLS handshake.
+// dial connects, handshake included, until ctx ends; go-ldap alone would wait
+// for ever for a server that falls silent in the TLS handshake.
 func (s server) dial(ctx context.Context) (*connection, error) {
 	wire, err := new(net.Dialer).DialContext(ctx, "tcp", s.addr)
 	if err != nil {

@@ -14,7 +14,8 @@ type connection struct {
 	wire interface{ Close() error }
 }
 
-// connections are kept open for the logins to come, maxConnections at most, each for maxIdleTime after its last use.
+// connections are kept open for the logins to come, maxConnections at most,
+// each for maxIdleTime after its last use.
 type connections struct {
 	pool *puddle.Pool[*connection]
 	stop context.CancelFunc
@@ -40,7 +41,8 @@ func newConnections(open func(context.Context) (*connection, error), timeout, id
 	return p
 }
 
-// do has a connection for one request. A kept one may have been closed by the server meanwhile; then it is another's turn.
+// do has a connection for one request. A kept one may have been closed by the
+// server meanwhile; then it is another's turn.
 func (p *connections) do(ctx context.Context, request func(*ldap.Conn) error) error {
 	for {
 		begun := time.Now()

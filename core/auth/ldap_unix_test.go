@@ -39,7 +39,8 @@ func TestLDAP(t *testing.T) {
 	comesAndGoes(t, a, s.stop, s.start)
 }
 
-// TestLDAPSearchAccount: its password is not the one that users are asked for, and its trouble is not theirs.
+// TestLDAPSearchAccount: its password is not the one that users are asked for,
+// and its trouble is not theirs.
 func TestLDAPSearchAccount(t *testing.T) {
 	t.Parallel()
 	o := newSlapd(t, "* none").options()
@@ -153,7 +154,8 @@ func TestLDAPEqualWork(t *testing.T) {
 	}
 }
 
-// TestLDAPPool: logins share connections, at most maxConnections of each sort, and those nobody uses are closed.
+// TestLDAPPool: logins share connections, at most maxConnections of each sort,
+// and those nobody uses are closed.
 func TestLDAPPool(t *testing.T) {
 	t.Parallel()
 	s := newSlapd(t, "* none")

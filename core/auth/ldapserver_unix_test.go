@@ -74,7 +74,8 @@ type slapd struct {
 	roots   *x509.CertPool // for localhost
 }
 
-// newSlapd starts a server that lets others than the search account read or not, as access says: "anonymous read".
+// newSlapd starts a server that lets others than the search account read or
+// not, as access says: "anonymous read".
 func newSlapd(t *testing.T, access string) *slapd {
 	t.Helper()
 	d, program := newDaemon(t, "/usr/sbin/slapd", "slapd", "openldap")

@@ -17,7 +17,8 @@ import (
 	"smtpreceiver/contrib/mtatest"
 )
 
-// daemon is a server of a Debian package that runs privately, as its own user and in a folder of its own.
+// daemon is a server of a Debian package that runs privately, as its own user
+// and in a folder of its own.
 type daemon struct {
 	dir  string // belongs to the user
 	port int
@@ -26,8 +27,9 @@ type daemon struct {
 	owner *syscall.Credential
 }
 
-// newDaemon makes the folder, or skips the test if a package is missing: where its program should be it returns where
-// it is. Pattern is the program's path, "*" in it for a version.
+// newDaemon makes the folder, or skips the test if a package is missing: where
+// its program should be it returns where it is. Pattern is the program's path,
+// "*" in it for a version.
 func newDaemon(t *testing.T, pattern, pkg, owner string) (d *daemon, program string) {
 	t.Helper()
 	mtatest.RequireRoot(t)
@@ -60,8 +62,9 @@ func (d *daemon) run(t *testing.T, name string, args ...string) {
 	}
 }
 
-// start starts the server and waits until it listens. A shell watches over it and ends it with the signal when the
-// pipe to the shell closes: with the test, or with a test process that dies.
+// start starts the server and waits until it listens. A shell watches over it
+// and ends it with the signal when the pipe to the shell closes: with the test,
+// or with a test process that dies.
 func (d *daemon) start(t *testing.T, signal, name string, args ...string) {
 	t.Helper()
 	log, err := os.OpenFile(filepath.Join(d.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o666)

@@ -16,8 +16,9 @@ const (
 	maxIdleTime        = time.Minute
 )
 
-// database is the backend sql. How fast it answers for an unknown user and for a known one is the server's affair; the
-// comparison that follows takes both as long.
+// database is the backend sql. How fast it answers for an unknown user and for
+// a known one is the server's affair; the comparison that follows takes both as
+// long.
 type database struct {
 	db     *sql.DB
 	query  string
@@ -102,7 +103,8 @@ func (d *database) verify(ctx context.Context, user, password string) error {
 	return nil
 }
 
-// hash asks for the hash of a user. It is unusable, not an error, if there is none or more than one.
+// hash asks for the hash of a user. It is unusable, not an error, if there is
+// none or more than one.
 func (d *database) hash(ctx context.Context, user string) (text string, unusable, err error) {
 	rows, err := d.db.QueryContext(ctx, d.query, user)
 	if err != nil {

@@ -8,7 +8,8 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
-// openPostgres takes a DSN of keywords or a postgres:// URL; what it leaves out comes from the PG* variables.
+// openPostgres takes a DSN of keywords or a postgres:// URL; what it leaves out
+// comes from the PG* variables.
 func openPostgres(dsn string, timeout time.Duration) (*sql.DB, error) {
 	c, err := pgx.ParseConfig(dsn)
 	if err != nil {

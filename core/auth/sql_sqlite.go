@@ -12,7 +12,8 @@ import (
 	_ "modernc.org/sqlite" // the driver sqlite
 )
 
-// openSQLite takes the path of a database file. Nothing is written, and a file that is missing is not made.
+// openSQLite takes the path of a database file. Nothing is written, and a file
+// that is missing is not made.
 func openSQLite(path string, timeout time.Duration) (*sql.DB, error) {
 	switch {
 	case path == "":

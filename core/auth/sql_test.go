@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// fill makes the table users and puts people into it, besides a few whose hashes cannot be used. Names are not unique.
+// fill makes the table users and puts people into it, besides a few whose
+// hashes cannot be used. Names are not unique.
 func fill(t *testing.T, db *sql.DB, placeholders string) {
 	t.Helper()
 	defer db.Close()
@@ -96,7 +97,8 @@ func TestSQLite(t *testing.T) {
 	conformSQL(t, sqliteOf(t), false)
 }
 
-// TestSQLiteIsOnlyRead: no file is made where there is none, and the query cannot write.
+// TestSQLiteIsOnlyRead: no file is made where there is none, and the query
+// cannot write.
 func TestSQLiteIsOnlyRead(t *testing.T) {
 	t.Parallel()
 	o := sqliteOf(t)
@@ -113,7 +115,8 @@ func TestSQLiteIsOnlyRead(t *testing.T) {
 	}
 }
 
-// TestSQLEqualWork: one comparison for everybody; who has no usable hash is compared with one of the last kind found.
+// TestSQLEqualWork: one comparison for everybody; who has no usable hash is
+// compared with one of the last kind found.
 func TestSQLEqualWork(t *testing.T) {
 	t.Parallel()
 	a := open(t, sqliteOf(t))

@@ -72,8 +72,8 @@ func TestMariaDB(t *testing.T) {
 	comesAndGoes(t, open(t, o), d.stop, start)
 }
 
-// comesAndGoes: while a server is down nobody gets in, and when it is back its users do, whatever connections were
-// kept open.
+// comesAndGoes: while a server is down nobody gets in, and when it is back its
+// users do, whatever connections were kept open.
 func comesAndGoes(t *testing.T, a *Authenticator, stop, start func()) {
 	t.Helper()
 	verify := func(password string) error { return a.Verify(t.Context(), home, "jan@example.com", password) }

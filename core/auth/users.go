@@ -18,9 +18,10 @@ type userTable struct {
 	seed  maphash.Seed
 }
 
-// lookup finds the hash of a user. For an unknown user it is that of somebody else, the same one for the same name
-// every time, so that comparing the password with it takes as long as it takes for the users there are, of whatever
-// kinds their hashes may be.
+// lookup finds the hash of a user. For an unknown user it is that of somebody
+// else, the same one for the same name every time, so that comparing the
+// password with it takes as long as it takes for the users there are, of
+// whatever kinds their hashes may be.
 func (t *userTable) lookup(user string) (stored storedHash, known bool) {
 	i, known := t.users[user]
 	switch {
@@ -38,8 +39,9 @@ func decoy() storedHash {
 	return storedHash{newArgon2(), newMemory}
 }
 
-// parseUsers reads lines of name:hash. Empty lines and lines that begin with # are skipped. The error lists the bad
-// lines by path and line number, and never shows a hash.
+// parseUsers reads lines of name:hash. Empty lines and lines that begin with #
+// are skipped. The error lists the bad lines by path and line number, and never
+// shows a hash.
 func parseUsers(path string, data []byte) (*userTable, error) {
 	t := &userTable{users: map[string]int{}, seed: maphash.MakeSeed()}
 	lines := map[string]int{} // name to line

@@ -65,7 +65,8 @@ func TestBadLines(t *testing.T) {
 	}
 }
 
-// TestUnknownUsersLookLikeKnownOnes: the hash they are compared with is one of those there are, always the same.
+// TestUnknownUsersLookLikeKnownOnes: the hash they are compared with is one of
+// those there are, always the same.
 func TestUnknownUsersLookLikeKnownOnes(t *testing.T) {
 	t.Parallel()
 	table, err := parseUsers("users", []byte("a:"+bcryptOfSecret+"\nb:"+sha512OfSecret+"\nc:"+sha256OfSecret+"\n"))

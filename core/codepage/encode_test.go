@@ -91,7 +91,8 @@ func TestWholeRepertoire(t *testing.T) {
 				if !ok {
 					continue
 				}
-				// GB18030's private characters are misplaced by golang.org/x/text; they mean nothing to others anyway.
+				// GB18030's private characters are misplaced by golang.org/x/text; they
+				// mean nothing to others anyway.
 				if back := p.Decode(own); back != string(r) && !unicode.Is(unicode.Co, r) {
 					t.Errorf("%U comes back as %q", r, back)
 				}

@@ -9,7 +9,8 @@ import (
 // ApplicationOf names the application that the consumer of that name serves.
 func (c *Consumer) ApplicationOf(name string) string { return cmp.Or(c.Application, name) }
 
-// Folders are where the consumer of an output folder puts jobs that are done and jobs that have failed.
+// Folders are where the consumer of an output folder puts jobs that are done
+// and jobs that have failed.
 func (c *Consumer) Folders(output string) (done, failed string) {
 	return cmp.Or(c.DoneFolder, filepath.Join(output, ".done")), cmp.Or(c.FailedFolder, filepath.Join(output, ".failed"))
 }

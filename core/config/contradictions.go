@@ -16,7 +16,8 @@ var (
 	hostnameSyntax   = regexp.MustCompile(`^([A-Za-z0-9_.-]{1,253}|\[[0-9A-Za-z.:]+\])?$`)
 )
 
-// contradictions reports what is well-formed by itself but cannot be meant, in s as a whole.
+// contradictions reports what is well-formed by itself but cannot be meant, in
+// s as a whole.
 func (l *loader) contradictions(s *Settings) {
 	l.identity(s)
 	l.forwarding(s)
@@ -39,7 +40,8 @@ func (l *loader) contradictions(s *Settings) {
 	}
 }
 
-// contradiction records a problem of key unless key or one of the others it rests on has a problem of its own.
+// contradiction records a problem of key unless key or one of the others it
+// rests on has a problem of its own.
 func (l *loader) contradiction(key, what, remedy string, others ...string) {
 	if l.bad[key] || slices.ContainsFunc(others, func(other string) bool { return l.bad[other] }) {
 		return
@@ -104,7 +106,8 @@ func (l *loader) tls(s *Settings) {
 	}
 }
 
-// application checks the keys of one application against each other; shown stands before its keys.
+// application checks the keys of one application against each other; shown
+// stands before its keys.
 func (l *loader) application(shown string, app *Application, tags map[string]map[string]string) {
 	if _, own := tags[app.CmdTags]; app.CmdTags != "" && !own && !slices.Contains(builtinTags, app.CmdTags) {
 		sets := slices.Clone(builtinTags)

@@ -7,7 +7,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestNoFollowUps makes sure that one mistake gives one message: nothing is concluded from a value that was not read.
+// TestNoFollowUps makes sure that one mistake gives one message: nothing is
+// concluded from a value that was not read.
 func TestNoFollowUps(t *testing.T) {
 	t.Parallel()
 	const app = "applications:\n  fax: {output_folder: /x, ctl_type: fax, addresses: a"
@@ -62,7 +63,8 @@ func TestAllowed(t *testing.T) {
 	}
 }
 
-// TestMessagesAreSteady parses what is wrong in many places again and again: maps must not shuffle the messages.
+// TestMessagesAreSteady parses what is wrong in many places again and again:
+// maps must not shuffle the messages.
 func TestMessagesAreSteady(t *testing.T) {
 	t.Parallel()
 	var data strings.Builder

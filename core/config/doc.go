@@ -1,7 +1,9 @@
-// Package config reads the configuration into typed, defaulted settings and says everything that is wrong with it at once.
+// Package config reads the configuration into typed, defaulted settings and
+// says everything that is wrong with it at once.
 //
-// The struct tags of Settings and Application are the only list of keys: the loader, the environment, validation, the
-// key table of the documentation and the sample configuration are all read from them.
+// The struct tags of Settings and Application are the only list of keys: the
+// loader, the environment, validation, the key table of the documentation and
+// the sample configuration are all read from them.
 //
 //	key      the name in the file
 //	default  what holds when the key is absent, written as in the file

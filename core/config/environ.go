@@ -17,7 +17,8 @@ func envName(name string) string {
 	return strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(name))
 }
 
-// environment lays the variables over the file. A variable set to nothing sets its key to nothing.
+// environment lays the variables over the file. A variable set to nothing sets
+// its key to nothing.
 func (l *loader) environment(environ []string) {
 	set := map[string]string{}
 	for _, entry := range environ {
@@ -57,7 +58,8 @@ func (l *loader) groupOf(variable string) *group {
 	return nil
 }
 
-// groupVariable reads what stands behind the group's name as <NAME>_<KEY>; the longest key that fits is meant.
+// groupVariable reads what stands behind the group's name as <NAME>_<KEY>; the
+// longest key that fits is meant.
 func (l *loader) groupVariable(g *group, variable, value string) {
 	rest := strings.TrimPrefix(variable, g.env())
 	var best field

@@ -8,7 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestEnvironmentOverFile sets keys of every level; their siblings keep what the file says.
+// TestEnvironmentOverFile sets keys of every level; their siblings keep what
+// the file says.
 func TestEnvironmentOverFile(t *testing.T) {
 	t.Parallel()
 	const file = `
@@ -58,7 +59,8 @@ applications:
 	}
 }
 
-// TestEnvironmentAlone makes an application that no file has; viper's AutomaticEnv would not see any of its keys.
+// TestEnvironmentAlone makes an application that no file has; viper's
+// AutomaticEnv would not see any of its keys.
 func TestEnvironmentAlone(t *testing.T) {
 	t.Parallel()
 	want := mustParse(t, "yaml", minimal)

@@ -7,9 +7,11 @@ import (
 	"strings"
 )
 
-// codec is what viper calls to decode the file. It compares the file with the schema, reports what does not fit, and
-// hands on what fits in a form that viper's lower-casing and key splitting leave alone: scalars as written, lists as
-// []string, maps with the administrator's keys as typed Go maps, the sections of a group by number.
+// codec is what viper calls to decode the file. It compares the file with the
+// schema, reports what does not fit, and hands on what fits in a form that
+// viper's lower-casing and key splitting leave alone: scalars as written, lists
+// as []string, maps with the administrator's keys as typed Go maps, the
+// sections of a group by number.
 type codec struct {
 	l      *loader
 	format string
@@ -30,8 +32,9 @@ func (c codec) Decode(data []byte, values map[string]any) error {
 	return nil
 }
 
-// section reads the keys of one level into values. The level is called self, its keys stand in messages behind shown
-// and in the schema behind prefix ("milter.").
+// section reads the keys of one level into values. The level is called self,
+// its keys stand in messages behind shown and in the schema behind prefix
+// ("milter.").
 func (l *loader) section(n *node, self, shown, prefix string, s schema, values map[string]any) {
 	for _, p := range l.pairs(n, self, shown) {
 		name := strings.ToLower(p.name)
@@ -76,7 +79,8 @@ func (l *loader) named(g *group, n *node) map[string]any {
 	return numbered
 }
 
-// pairs are the entries of a mapping, which may be empty. A key given twice, also in another case, is a problem.
+// pairs are the entries of a mapping, which may be empty. A key given twice,
+// also in another case, is a problem.
 func (l *loader) pairs(n *node, self, shown string) []pair {
 	if n.null {
 		return nil
@@ -99,7 +103,8 @@ func (l *loader) pairs(n *node, self, shown string) []pair {
 	return once
 }
 
-// value turns a node into what the field's kind wants; nil if the file leaves it empty or it does not fit.
+// value turns a node into what the field's kind wants; nil if the file leaves
+// it empty or it does not fit.
 func (l *loader) value(n *node, key string, f field) (value any) {
 	if n.null {
 		return nil

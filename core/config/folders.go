@@ -9,9 +9,10 @@ import (
 	"strings"
 )
 
-// CheckFolders reports folders that are missing, are no folders, or cannot be written by the user who runs this, and
-// files of the TLS certificate that this user cannot use. It is apart from Load, because a configuration may be checked
-// on another machine or by another user.
+// CheckFolders reports folders that are missing, are no folders, or cannot be
+// written by the user who runs this, and files of the TLS certificate that this
+// user cannot use. It is apart from Load, because a configuration may be
+// checked on another machine or by another user.
 func (s *Settings) CheckFolders() Problems {
 	var problems Problems
 	problems.folder("state_directory", s.StateDirectory)
@@ -29,8 +30,9 @@ func (s *Settings) CheckFolders() Problems {
 	return problems
 }
 
-// folder adds what is wrong with a folder. Only writing a file tells the truth about it: permission bits know nothing
-// of access lists and of file systems mounted read-only.
+// folder adds what is wrong with a folder. Only writing a file tells the truth
+// about it: permission bits know nothing of access lists and of file systems
+// mounted read-only.
 func (p *Problems) folder(key, folder string) {
 	if absolute, err := filepath.Abs(folder); err == nil {
 		folder = absolute

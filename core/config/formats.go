@@ -88,7 +88,8 @@ func (n *node) merge(sources []*node) {
 }
 
 func (b *treeBuilder) toml(data []byte) (*node, error) {
-	// go-toml v2.2.4 parses nested arrays and tables by recursion without a limit; a stack overflow ends the process.
+	// go-toml v2.2.4 parses nested arrays and tables by recursion without a limit;
+	// a stack overflow ends the process.
 	if bytes.Count(data, []byte("["))+bytes.Count(data, []byte("{")) > maxBrackets {
 		return nil, fmt.Errorf("more than %d brackets, which is no configuration", maxBrackets)
 	}

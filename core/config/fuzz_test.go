@@ -7,8 +7,9 @@ import (
 	"testing"
 )
 
-// FuzzParse feeds files and environments of any kind. Whatever comes, the answer is settings or problems of one line each,
-// and settings that were accepted hold what is promised of them.
+// FuzzParse feeds files and environments of any kind. Whatever comes, the
+// answer is settings or problems of one line each, and settings that were
+// accepted hold what is promised of them.
 func FuzzParse(f *testing.F) {
 	files, err := filepath.Glob("testdata/*/*.*")
 	if err != nil || len(files) == 0 {

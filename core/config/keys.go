@@ -44,8 +44,10 @@ func (f field) row(prefix, section string) Key {
 	}
 }
 
-// Sample is a commented sample configuration in YAML: every key with its documentation and its default, commented out.
-// Lines that begin with "# " explain; taking the "#" off the others gives a configuration that can be loaded.
+// Sample is a commented sample configuration in YAML: every key with its
+// documentation and its default, commented out. Lines that begin with "# "
+// explain; taking the "#" off the others gives a configuration that can be
+// loaded.
 func Sample() []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "# Configuration of smtpreceiver. Every key is shown with its default; remove the # to change one.\n")

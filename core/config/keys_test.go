@@ -11,7 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestSampleUncommented loads the sample with every key uncommented: it must be what the defaults are.
+// TestSampleUncommented loads the sample with every key uncommented: it must be
+// what the defaults are.
 func TestSampleUncommented(t *testing.T) {
 	t.Parallel()
 	var all bytes.Buffer
@@ -87,7 +88,8 @@ func TestKeysAreDocumented(t *testing.T) {
 	}
 }
 
-// TestTagsHold finds misprints in the tags: every default must be valid itself, every tag known.
+// TestTagsHold finds misprints in the tags: every default must be valid itself,
+// every tag known.
 func TestTagsHold(t *testing.T) {
 	t.Parallel()
 	known := regexp.MustCompile(`^((key|section|default|doc|type|min|max|oneof|letters|split|required|example):"([^"\\]|\\.)*" ?)+$`)

@@ -35,9 +35,11 @@ func DefaultDirs() []string {
 // formats are the extensions of configuration files, and the formats Parse takes.
 var formats = []string{"yaml", "toml", "json"}
 
-// Load reads, completes and validates the configuration. It returns the settings, the path of the file read (also when
-// its content is bad), and as error the Problems, which list everything wrong at once. Settings that come with Problems
-// hold what could be told, so that a check can go on with them; they are not to be run.
+// Load reads, completes and validates the configuration. It returns the
+// settings, the path of the file read (also when its content is bad), and as
+// error the Problems, which list everything wrong at once. Settings that come
+// with Problems hold what could be told, so that a check can go on with them;
+// they are not to be run.
 func Load(src Source) (s *Settings, file string, err error) {
 	file = src.File
 	if file == "" {
@@ -100,7 +102,8 @@ func unreadable(file string, err error) Problems {
 	return Problems{{file, "cannot be read: " + plainError(err), "give the user of the service access to it, or name another file with --config"}}
 }
 
-// plainError drops the operation and the path of a file error; the message has the path already.
+// plainError drops the operation and the path of a file error; the message has
+// the path already.
 func plainError(err error) string {
 	var pathError *fs.PathError
 	if errors.As(err, &pathError) {
@@ -109,8 +112,9 @@ func plainError(err error) string {
 	return err.Error()
 }
 
-// loader carries one load. Viper holds the layers (environment over file over defaults), but never text of the
-// administrator as a key, because it lower-cases keys: it knows the sections of a group by their number in names.
+// loader carries one load. Viper holds the layers (environment over file over
+// defaults), but never text of the administrator as a key, because it
+// lower-cases keys: it knows the sections of a group by their number in names.
 type loader struct {
 	v         *viper.Viper
 	top       schema
@@ -120,7 +124,8 @@ type loader struct {
 	variables map[string]string // key to the environment variable that set it; "applications.fax." to the one that made it
 }
 
-// group is a section whose keys are sections that the administrator names, such as applications.
+// group is a section whose keys are sections that the administrator names, such
+// as applications.
 type group struct {
 	name    string
 	one     string // what one of them is called
@@ -146,7 +151,8 @@ func (l *loader) group(name string) *group {
 	return nil
 }
 
-// path is where viper has the keys of the group's section i; shown is where messages have them.
+// path is where viper has the keys of the group's section i; shown is where
+// messages have them.
 func (g *group) path(i int) (path, shown string) {
 	return g.name + delimiter + strconv.Itoa(i) + delimiter, KeyPath(g.name, g.names[i]) + "."
 }
@@ -199,8 +205,9 @@ func fillGroup[T any](l *loader, name string) map[string]*T {
 	return filled
 }
 
-// fill sets every field of the struct that to points to, from the strongest layer that has the key.
-// The prefixes stand before the keys: path as viper knows them, shown as messages do.
+// fill sets every field of the struct that to points to, from the strongest
+// layer that has the key. The prefixes stand before the keys: path as viper
+// knows them, shown as messages do.
 func (l *loader) fill(to any, s schema, path, shown string) {
 	for _, f := range s.fields {
 		key, at := shown+f.name, path+strings.ReplaceAll(f.name, ".", delimiter)
@@ -228,7 +235,8 @@ func (l *loader) fill(to any, s schema, path, shown string) {
 	}
 }
 
-// reject records what is wrong with a key, and that its value is not to be judged any further.
+// reject records what is wrong with a key, and that its value is not to be
+// judged any further.
 func (l *loader) reject(key, what, remedy string) {
 	if name, ok := l.variables[key]; ok {
 		what = "environment variable " + name + ": " + what

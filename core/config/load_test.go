@@ -70,7 +70,8 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
-// TestFormatsAgree reads the same configuration in three formats and holds it against what it says.
+// TestFormatsAgree reads the same configuration in three formats and holds it
+// against what it says.
 func TestFormatsAgree(t *testing.T) {
 	t.Parallel()
 	want := mustParse(t, "yaml", minimal)

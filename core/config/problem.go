@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
-// Problem is one thing wrong with the configuration. Key is the full path of the key ("applications.fax.output_folder"),
-// the name of an environment variable or of a file; What says what is wrong, Remedy what to do about it.
+// Problem is one thing wrong with the configuration. Key is the full path of
+// the key ("applications.fax.output_folder"), the name of an environment
+// variable or of a file; What says what is wrong, Remedy what to do about it.
 type Problem struct{ Key, What, Remedy string }
 
 // String is "key: what: remedy", on one line.
@@ -20,7 +21,8 @@ func (p Problem) String() string {
 	return strings.NewReplacer("\r", " ", "\n", " ").Replace(s)
 }
 
-// Problems lists everything wrong with a configuration, sorted by key. The zero value is ready for Add.
+// Problems lists everything wrong with a configuration, sorted by key. The zero
+// value is ready for Add.
 type Problems []Problem
 
 // Add puts a problem in its place; one already there is not repeated.
@@ -34,7 +36,8 @@ func (p *Problems) Add(key, what, remedy string) {
 	}
 }
 
-// Merge adds what others say of keys that had no problem before: two parts of the program often see the same fault.
+// Merge adds what others say of keys that had no problem before: two parts of
+// the program often see the same fault.
 func (p *Problems) Merge(others Problems) {
 	known := map[string]bool{}
 	for _, problem := range *p {
@@ -64,8 +67,9 @@ func (p Problems) Err() error {
 	return p
 }
 
-// KeyPath joins the parts of a key: KeyPath("applications", "fax", "addresses") is "applications.fax.addresses".
-// A part that would not read well there (empty, with dots, spaces or control characters) is quoted.
+// KeyPath joins the parts of a key: KeyPath("applications", "fax", "addresses")
+// is "applications.fax.addresses". A part that would not read well there
+// (empty, with dots, spaces or control characters) is quoted.
 func KeyPath(parts ...string) string {
 	quoted := make([]string, len(parts))
 	for i, part := range parts {

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// kind is how the value of a key is written. It doubles as the word for it in documentation and messages.
+// kind is how the value of a key is written. It doubles as the word for it in
+// documentation and messages.
 type kind string
 
 const (
@@ -73,7 +74,8 @@ func splitList(text, separator string) []string {
 	return list
 }
 
-// schema is the keys of one struct in the order of its fields, nested sections included.
+// schema is the keys of one struct in the order of its fields, nested sections
+// included.
 type schema struct {
 	fields   []field
 	byName   map[string]field
@@ -108,7 +110,8 @@ func (s *schema) collect(t reflect.Type, prefix, section string, index []int) {
 	}
 }
 
-// names lists the keys and sections of one level: "" for the top, "milter." for a section.
+// names lists the keys and sections of one level: "" for the top, "milter." for
+// a section.
 func (s schema) names(prefix string) []string {
 	var names []string
 	for _, f := range s.fields {

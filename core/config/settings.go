@@ -2,8 +2,9 @@ package config
 
 import "time"
 
-// Settings is the whole configuration, typed and defaulted. Maps keep the case the administrator wrote.
-// It is not changed after Load; a reload makes a new one.
+// Settings is the whole configuration, typed and defaulted. Maps keep the case
+// the administrator wrote. It is not changed after Load; a reload makes a new
+// one.
 type Settings struct {
 	SMTPIPAddress           string        `key:"smtp_ip_address" section:"Listening" doc:"Standalone: the IP address to listen on. Empty: all addresses."`
 	SMTPPort                int           `key:"smtp_port" default:"25" min:"0" max:"65535" doc:"Standalone: the TCP port to listen on. 0 takes any free port, which only tests want."`
@@ -59,8 +60,8 @@ type Settings struct {
 	Consume      map[string]*Consumer    `key:"consume"`
 }
 
-// Authentication holds the keys of the section authentication: who may use the standalone listener without being on a
-// list of clients.
+// Authentication holds the keys of the section authentication: who may use the
+// standalone listener without being on a list of clients.
 type Authentication struct {
 	Backend         string        `key:"backend" default:"none" oneof:"none|file|sql|ldap" doc:"Standalone: where user names and passwords are checked; none: clients cannot authenticate. A user name is the sender's address."`
 	AllowPlaintext  bool          `key:"allow_plaintext" default:"0" doc:"Offer authentication without TLS too, where passwords can be read on the way."`
@@ -80,7 +81,8 @@ type Authentication struct {
 	BindPassword    string        `key:"bind_password" doc:"Backend ldap: its password."`
 }
 
-// TLS holds the keys of the section tls, what the standalone listener shows to its clients.
+// TLS holds the keys of the section tls, what the standalone listener shows to
+// its clients.
 type TLS struct {
 	CertFile   string `key:"cert_file" doc:"Standalone: certificate in PEM, the chain after it. With it STARTTLS is offered on smtp_port. It is read anew when it changes and at a reload. Empty: no TLS."`
 	KeyFile    string `key:"key_file" doc:"Private key of the certificate in PEM, without a passphrase."`
@@ -111,7 +113,8 @@ type Metrics struct {
 	SocketGroup string `key:"socket_group" doc:"Group of the Unix socket. Empty: the group of the process."`
 }
 
-// Application holds the keys of one applications.<name>. NonstandardDataTerminator holds the bytes, escapes decoded.
+// Application holds the keys of one applications.<name>.
+// NonstandardDataTerminator holds the bytes, escapes decoded.
 type Application struct {
 	Enabled                          bool                `key:"enabled" default:"1" doc:"0 switches the application off."`
 	OutputFolder                     string              `key:"output_folder" required:"true" example:"/var/spool/smtpreceiver/fax" doc:"Folder where the jobs appear."`

@@ -7,13 +7,14 @@ import (
 	"github.com/agnivade/levenshtein"
 )
 
-// replaced are keys of the original that have none of ours in their place, and what to do instead.
+// replaced are keys of the original that have none of ours in their place, and
+// what to do instead.
 var replaced = map[string]string{
 	"authentication_lib": "remove it, and set up the section authentication (backend file, sql or ldap) if clients on no list are to log in",
 }
 
-// unknown explains a key that its level does not have; shown and prefix stand before the level's keys in messages and in the
-// schema.
+// unknown explains a key that its level does not have; shown and prefix stand
+// before the level's keys in messages and in the schema.
 func unknown(name, shown, prefix string, s schema) (what, remedy string) {
 	what = "unknown key"
 	if remedy, ok := replaced[name]; ok {
@@ -38,7 +39,8 @@ func unknown(name, shown, prefix string, s schema) (what, remedy string) {
 	return what, "remove it; the keys here are " + strings.Join(names, ", ")
 }
 
-// nearest is the candidate with the fewest letters to change, "" if none is near enough to be meant.
+// nearest is the candidate with the fewest letters to change, "" if none is
+// near enough to be meant.
 func nearest(name string, candidates []string) string {
 	const longest = 128 // comparing takes time in the product of the lengths
 	if len(name) > longest {

@@ -6,7 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// What a configuration file may hold at most. Aliases in YAML count each time they are used.
+// What a configuration file may hold at most. Aliases in YAML count each time
+// they are used.
 const (
 	maxFileSize = 1 << 20
 	maxNodes    = 100_000
@@ -14,8 +15,9 @@ const (
 	maxBrackets = 10_000 // in TOML
 )
 
-// node is a value of the file as it was written: scalars keep their spelling (0660, 007, yes), mappings keep the case
-// and the order of their keys and even a key given twice. The decoders of the three formats agree on nothing else.
+// node is a value of the file as it was written: scalars keep their spelling
+// (0660, 007, yes), mappings keep the case and the order of their keys and even
+// a key given twice. The decoders of the three formats agree on nothing else.
 type node struct {
 	scalar  bool
 	text    string // of a scalar
@@ -31,7 +33,8 @@ type pair struct {
 	value *node
 }
 
-// describe names the node in messages. Values stay out of it: one of them may be a password.
+// describe names the node in messages. Values stay out of it: one of them may
+// be a password.
 func (n *node) describe() string {
 	switch {
 	case n.null:
@@ -44,7 +47,8 @@ func (n *node) describe() string {
 	return "a list"
 }
 
-// parseTree reads a file of the format yaml, toml or json. An error says the line where it can.
+// parseTree reads a file of the format yaml, toml or json. An error says the
+// line where it can.
 func parseTree(format string, data []byte) (*node, error) {
 	if len(data) > maxFileSize {
 		return nil, fmt.Errorf("larger than %d bytes, which is no configuration", maxFileSize)

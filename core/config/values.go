@@ -34,7 +34,8 @@ var (
 	errTooSmall = errors.New("too small")
 )
 
-// setText reads a scalar into v. An error is errTooLarge, errTooSmall or means that the text is not of the kind.
+// setText reads a scalar into v. An error is errTooLarge, errTooSmall or means
+// that the text is not of the kind.
 func setText(v reflect.Value, k kind, text string) error {
 	if k != kindText && k != kindEscaped {
 		text = strings.TrimSpace(text)
@@ -92,7 +93,8 @@ func outOfRange(err error) error {
 	return err
 }
 
-// parseBool takes 0, 1, true and false. YAML 1.1's yes, no, on and off are refused, because formats disagree on them.
+// parseBool takes 0, 1, true and false. YAML 1.1's yes, no, on and off are
+// refused, because formats disagree on them.
 func parseBool(text string) (bool, error) {
 	switch strings.ToLower(text) {
 	case "1", "true":
@@ -137,7 +139,8 @@ func parseMode(text string) (uint64, error) {
 	return mode, err
 }
 
-// unescape decodes \r, \n, \t and \\. Registry values and quoted configuration values hold them written out.
+// unescape decodes \r, \n, \t and \\. Registry values and quoted configuration
+// values hold them written out.
 func unescape(text string) (string, error) {
 	var decoded strings.Builder
 	for i := 0; i < len(text); i++ {
@@ -157,7 +160,8 @@ func unescape(text string) (string, error) {
 	return decoded.String(), nil
 }
 
-// check holds a value that was read against the field's tags; what is "" when all is well.
+// check holds a value that was read against the field's tags; what is "" when
+// all is well.
 func (f field) check(v reflect.Value) (what, remedy string) {
 	if f.tag.Get("required") != "" && (v.Kind() == reflect.String || v.Kind() == reflect.Slice) && v.Len() == 0 {
 		return "missing", "set it" + f.likeExample()

@@ -104,7 +104,8 @@ func TestNothingOutlivesTheUnpacker(t *testing.T) {
 			if err := errors.Join(unix.Mkfifo(fifo, 0o600), os.Mkdir(parent, 0o700)); err != nil {
 				t.Fatal(err)
 			}
-			// Opened for both, so that the open does not wait; the writing end goes once the child has its own.
+			// Opened for both, so that the open does not wait; the writing end goes once
+			// the child has its own.
 			both, err := os.OpenFile(fifo, os.O_RDWR, 0)
 			if err != nil {
 				t.Fatal(err)

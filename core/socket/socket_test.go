@@ -67,8 +67,8 @@ func TestListenTCP(t *testing.T) {
 	}
 }
 
-// Not parallel: a child process that another test starts would hold the socket between its fork and exec, and so keep alive
-// what is closed here.
+// Not parallel: a child process that another test starts would hold the socket
+// between its fork and exec, and so keep alive what is closed here.
 func TestListenUnix(t *testing.T) {
 	mtatest.RequireRoot(t) // to give the socket to a group
 	group, err := user.LookupGroup("mail")
@@ -147,8 +147,8 @@ func TestListenUnixErrors(t *testing.T) {
 	}
 }
 
-// TestListenSystemd: the socket is open already when the program starts. The program is this one, started once more as
-// systemd would.
+// TestListenSystemd: the socket is open already when the program starts. The
+// program is this one, started once more as systemd would.
 func TestListenSystemd(t *testing.T) {
 	t.Parallel()
 	const asService = "SMTPRECEIVER_TEST_SYSTEMD"
@@ -170,7 +170,8 @@ func TestListenSystemd(t *testing.T) {
 		return f
 	}
 	start := func(spec, names string, sockets ...*os.File) string {
-		// The process ID must be the service's own, so it comes from a shell that becomes the service.
+		// The process ID must be the service's own, so it comes from a shell that
+		// becomes the service.
 		c := exec.Command("sh", "-c", `LISTEN_PID=$$ exec "$0" -test.run=^TestListenSystemd$`, os.Args[0])
 		c.Env = append(os.Environ(), asService+"="+spec, fmt.Sprint("LISTEN_FDS=", len(sockets)), "LISTEN_FDNAMES="+names)
 		c.ExtraFiles = sockets
