@@ -87,7 +87,7 @@ func (t *Transaction) stage(ctx context.Context) error {
 
 // logProblems says what could not be read of a message as it claims to be.
 func (t *Transaction) logProblems(ctx context.Context, m *message.Message) {
-	for _, what := range m.Truncated() {
+	for _, what := range m.Problems() {
 		t.log(ctx, slog.LevelWarn, "message", "problem", what)
 	}
 }

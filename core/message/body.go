@@ -67,10 +67,6 @@ func (m *Message) Text() (io.ReadCloser, error) {
 	return io.NopCloser(&joined{m: m, parts: m.choose(false).shown}), nil
 }
 
-// Text is the content of a txt file: UTF-8, lines ended by LF. For a body of
-// another format it is the message's plain text.
-func (b *Body) Text() (io.ReadCloser, error) { return b.m.Text() }
-
 // WriteTo writes the message file. A txt file is written in UTF-8 with LF.
 func (b *Body) WriteTo(w io.Writer) (int64, error) {
 	n := &counter{w: w}

@@ -77,7 +77,7 @@ func describe(t testing.TB, raw []byte, lim Limits) string {
 func describeMessage(t testing.TB, b *strings.Builder, m *Message) {
 	t.Helper()
 	fmt.Fprintf(b, "subject: %q\nfrom: %q\nreply-to: %q\nto: %q\ncc: %q\n", m.Subject(), m.From(), m.ReplyTo(), m.To(), m.Cc())
-	fmt.Fprintf(b, "date: %q\nid: %q\npriority: %s\nnotes: %q\n", m.Date(), m.MessageID(), m.Priority(), m.Truncated())
+	fmt.Fprintf(b, "date: %q\nid: %q\npriority: %s\nnotes: %q\n", m.Date(), m.MessageID(), m.Priority(), m.Problems())
 	for _, pref := range []string{"txt;mht", "htm;txt;eml", "mht;eml"} {
 		var l []Format
 		for _, f := range strings.Split(pref, ";") {
@@ -108,7 +108,7 @@ func describeMessage(t testing.TB, b *strings.Builder, m *Message) {
 
 func readText(t testing.TB, b *Body) string {
 	t.Helper()
-	r, err := b.Text()
+	r, err := b.m.Text()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package message
 import (
 	"bufio"
 	"bytes"
-
 	"strings"
 	"unicode/utf8"
 

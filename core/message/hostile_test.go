@@ -92,7 +92,7 @@ func TestBounds(t *testing.T) {
 			if parts != tc.parts || depth != tc.depth || opaque != tc.opaque {
 				t.Errorf("%d parts, %d deep, %d opaque; want %d, %d, %d", parts, depth, opaque, tc.parts, tc.depth, tc.opaque)
 			}
-			if notes := strings.Join(m.Truncated(), "\n"); !strings.Contains(notes, tc.note) || tc.note == "" && notes != "" {
+			if notes := strings.Join(m.Problems(), "\n"); !strings.Contains(notes, tc.note) || tc.note == "" && notes != "" {
 				t.Errorf("notes %q, want %q", notes, tc.note)
 			}
 			kept := 0

@@ -52,7 +52,7 @@ type Message struct {
 }
 
 // Parse indexes the size bytes of src, a message as received, in one pass. It
-// fails only if src cannot be read; Truncated tells what a limit cut. src must
+// fails only if src cannot be read; Problems tells what a limit cut. src must
 // stay readable as long as the Message and what it hands out are used.
 func Parse(src io.ReaderAt, size int64, lim Limits) (*Message, error) {
 	m := &Message{src: src, size: max(size, 0), lim: lim.withDefaults()}
@@ -139,9 +139,9 @@ func (m *Message) Priority() string {
 	return "normal"
 }
 
-// Truncated says what limits cut and, of the text that has been read by then,
+// Problems says what limits cut and, of the text that has been read by then,
 // what was not in the charset it declares: for the log.
-func (m *Message) Truncated() []string {
+func (m *Message) Problems() []string {
 	notes := slices.Clone(m.notes)
 	m.root.each(func(p *part) {
 		if p.mislabeled.Load() && len(notes) < 2*maxNotes {

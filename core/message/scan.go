@@ -187,7 +187,7 @@ func (s *scanner) finish() {
 	}
 }
 
-// maxNotes bounds what Truncated lists.
+// maxNotes bounds what Problems lists.
 const maxNotes = 10
 
 func (s *scanner) note(format string, args ...any) {
