@@ -10,8 +10,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
-
-	"github.com/gofrs/flock"
 )
 
 // idBlock is how many IDs are reserved at a time: a crash skips at most that
@@ -102,9 +100,9 @@ func (a *idAllocator) path() string { return filepath.Join(a.dir, "id") }
 // locked runs f while no other process reads or writes the counter. The lock
 // file is never removed.
 func (a *idAllocator) locked(f func() error) error {
-	l := flock.New(a.path()+lockSuffix, flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(fileMode))
+	l := lockFile(a.path() + lockSuffix)
 	if err := l.Lock(); err != nil {
-		return fmt.Errorf("lock ID counter %s%s: %w", a.path(), lockSuffix, err)
+		return fmt.Errorf("lock ID counter %s: %w", l.Path(), err)
 	}
 	return errors.Join(f(), l.Unlock())
 }

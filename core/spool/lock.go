@@ -13,9 +13,9 @@ import (
 // started within the same instant.
 const lockTries = 100
 
-// ownerLock opens for writing, because flock on NFS is a POSIX lock and those
+// lockFile opens for writing, because flock on NFS is a POSIX lock and those
 // need it.
-func ownerLock(path string) *flock.Flock {
+func lockFile(path string) *flock.Flock {
 	return flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(fileMode))
 }
 
@@ -24,16 +24,12 @@ func ownerLock(path string) *flock.Flock {
 // on a file that has no name, which protects nothing, and try again.
 func lockOwner(path string) (*flock.Flock, error) {
 	for range lockTries {
-		l := ownerLock(path)
+		l := lockFile(path)
 		if err := l.Lock(); err != nil {
 			return nil, fmt.Errorf("lock %s: %w", path, err)
 		}
-		named, err := stillNamed(l)
-		if named {
-			return l, nil
-		}
-		if err = errors.Join(err, l.Unlock()); err != nil {
-			return nil, fmt.Errorf("lock %s: %w", path, err)
+		if l, err := ifNamed(l); l != nil || err != nil {
+			return l, err
 		}
 	}
 	return nil, fmt.Errorf("lock %s: it is removed as often as it is made; does another program clean this directory?", path)
@@ -42,7 +38,7 @@ func lockOwner(path string) (*flock.Flock, error) {
 // tryLockOwner takes the lock of an owner that may be dead. It returns nil if
 // the owner lives, or if another recovery has it.
 func tryLockOwner(path string) (*flock.Flock, error) {
-	l := ownerLock(path)
+	l := lockFile(path)
 	ok, err := l.TryLock()
 	if err != nil {
 		return nil, fmt.Errorf("lock %s: %w", path, err)
@@ -50,12 +46,18 @@ func tryLockOwner(path string) (*flock.Flock, error) {
 	if !ok {
 		return nil, nil
 	}
+	return ifNamed(l)
+}
+
+// ifNamed keeps a lock whose file is the one its path names; of any other it
+// lets go, and returns nil.
+func ifNamed(l *flock.Flock) (*flock.Flock, error) {
 	named, err := stillNamed(l)
 	if named {
 		return l, nil
 	}
 	if err = errors.Join(err, l.Unlock()); err != nil {
-		return nil, fmt.Errorf("lock %s: %w", path, err)
+		return nil, fmt.Errorf("lock %s: %w", l.Path(), err)
 	}
 	return nil, nil
 }
