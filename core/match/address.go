@@ -9,12 +9,12 @@ import (
 )
 
 var (
-	// ErrControl refuses an address with a control character: C0, DEL, C1 or
+	// errControl refuses an address with a control character: C0, DEL, C1 or
 	// the Unicode line and paragraph separators. It could end a line of a log
-	// or a control file. A recipient gets 501 5.1.3 for it, a sender 501 5.1.7.
-	ErrControl = errors.New("address contains a control character")
-	// ErrEmpty refuses a recipient that is no address at all.
-	ErrEmpty = errors.New("address is empty")
+	// or a control file.
+	errControl = errors.New("address contains a control character")
+	// errEmpty refuses a recipient that is no address at all.
+	errEmpty = errors.New("address is empty")
 )
 
 // Recipient is one RCPT address in the forms its users need.
@@ -32,7 +32,7 @@ type Recipient struct {
 // ParseRecipient reads the argument of RCPT, with or without angle brackets,
 // quoted or already unquoted. A source route (RFC 5321 appendix C) is dropped.
 // The domain starts after the last '@' outside quotes; a bare local part has
-// none. The errors are ErrControl and ErrEmpty.
+// none. An address that is empty or has a control character is refused.
 //
 // Only a quoted string in front counts as quoted: quotes elsewhere are what is
 // left of an address that another parser has unquoted, and stand for
@@ -43,7 +43,7 @@ func ParseRecipient(arg string) (Recipient, error) {
 		return Recipient{}, err
 	}
 	if routeless == "" {
-		return Recipient{}, ErrEmpty
+		return Recipient{}, errEmpty
 	}
 	mailbox, plain := forms(routeless)
 	// Again, since a backslash can part the bytes of one.
@@ -57,7 +57,7 @@ func ParseRecipient(arg string) (Recipient, error) {
 // and returns the mailbox form. The null sender, "" or "<>", gives "".
 func ParseSender(arg string) (string, error) {
 	r, err := ParseRecipient(arg)
-	if errors.Is(err, ErrEmpty) {
+	if errors.Is(err, errEmpty) {
 		return "", nil
 	}
 	return r.Mailbox, err
@@ -89,7 +89,7 @@ func path(arg string) (string, error) {
 func checkControl(s string) error {
 	for _, r := range s {
 		if r < 0x20 || r >= 0x7f && r <= 0x9f || r == '\u2028' || r == '\u2029' {
-			return fmt.Errorf("%q: %w", s, ErrControl)
+			return fmt.Errorf("%q: %w", s, errControl)
 		}
 	}
 	return nil

@@ -81,8 +81,8 @@ func TestParseRecipient(t *testing.T) {
 func TestParseRefuses(t *testing.T) {
 	t.Parallel()
 	for _, arg := range []string{"", " ", "<>", "< >", "<@relay.test:>"} {
-		if r, err := ParseRecipient(arg); !errors.Is(err, ErrEmpty) {
-			t.Errorf("ParseRecipient(%q) = %q, %v, want ErrEmpty", arg, r, err)
+		if r, err := ParseRecipient(arg); !errors.Is(err, errEmpty) {
+			t.Errorf("ParseRecipient(%q) = %q, %v, want errEmpty", arg, r, err)
 		}
 		if s, err := ParseSender(arg); s != "" || err != nil {
 			t.Errorf("ParseSender(%q) = %q, %v, want the null sender", arg, s, err)
@@ -90,11 +90,11 @@ func TestParseRefuses(t *testing.T) {
 	}
 	for _, c := range []string{"\x00", "\t", "\n", "\r", "\x1b", "\x1f", "\x7f", "\u0080", "\u0085", "\u009f", "\u2028", "\u2029"} {
 		for _, arg := range []string{"<1" + c + "@fax>", c + "1@fax", "1@fax" + c, "<\"a\\" + c + "\"@fax>", "@a" + c + ":1@fax"} {
-			if r, err := ParseRecipient(arg); !errors.Is(err, ErrControl) {
-				t.Errorf("ParseRecipient(%q) = %q, %v, want ErrControl", arg, r, err)
+			if r, err := ParseRecipient(arg); !errors.Is(err, errControl) {
+				t.Errorf("ParseRecipient(%q) = %q, %v, want errControl", arg, r, err)
 			}
-			if s, err := ParseSender(arg); !errors.Is(err, ErrControl) {
-				t.Errorf("ParseSender(%q) = %q, %v, want ErrControl", arg, s, err)
+			if s, err := ParseSender(arg); !errors.Is(err, errControl) {
+				t.Errorf("ParseSender(%q) = %q, %v, want errControl", arg, s, err)
 			}
 		}
 	}
@@ -142,7 +142,7 @@ func FuzzParseRecipient(f *testing.F) {
 	f.Fuzz(func(t *testing.T, arg string) {
 		r, err := ParseRecipient(arg)
 		if sender, senderErr := ParseSender(arg); sender != r.Mailbox ||
-			errors.Is(err, ErrControl) != errors.Is(senderErr, ErrControl) {
+			errors.Is(err, errControl) != errors.Is(senderErr, errControl) {
 			t.Fatalf("sender %q, %v but recipient %q, %v", sender, senderErr, r, err)
 		}
 		if err != nil {

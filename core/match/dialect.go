@@ -8,24 +8,22 @@ import (
 	"strings"
 )
 
-// SyntaxError says what RE2 cannot take in an expression and what to write
+// syntaxError says what RE2 cannot take in an expression and what to write
 // instead.
-type SyntaxError struct {
-	Expression string
-	Construct  string // the piece in question; empty if it is the whole
-	Problem    string
-	Mend       string // empty if there is no advice
+type syntaxError struct {
+	expression string
+	construct  // without text if the whole is in question
 }
 
-func (e *SyntaxError) Error() string {
-	if e.Expression == "" {
-		return construct{e.Construct, e.Problem, e.Mend}.String()
+func (e *syntaxError) Error() string {
+	if e.expression == "" {
+		return e.construct.String()
 	}
-	return fmt.Sprintf("expression %q: %s", e.Expression, construct{e.Construct, e.Problem, e.Mend})
+	return fmt.Sprintf("expression %q: %s", e.expression, e.construct)
 }
 
 // construct is a piece of an expression that means something else in Python
-// than in RE2, or nothing at all in RE2.
+// than in RE2, or nothing at all in RE2. mend is empty if there is no advice.
 type construct struct{ text, problem, mend string }
 
 func (c construct) String() string {
@@ -41,10 +39,10 @@ func (c construct) String() string {
 
 // explain turns an error of regexp/syntax into one that an administrator who
 // knows Python's expressions can act on.
-func explain(expr string, constructs []construct, err error) *SyntaxError {
+func explain(expr string, constructs []construct, err error) *syntaxError {
 	var s *syntax.Error
 	if !errors.As(err, &s) {
-		return &SyntaxError{Expression: expr, Problem: err.Error()}
+		return &syntaxError{expr, construct{problem: err.Error()}}
 	}
 	mend := ""
 	switch s.Code {
@@ -68,13 +66,13 @@ func explain(expr string, constructs []construct, err error) *SyntaxError {
 	unbalanced := s.Code == syntax.ErrMissingParen || s.Code == syntax.ErrUnexpectedParen || s.Code == syntax.ErrMissingBracket
 	for _, c := range constructs {
 		if !unbalanced && (strings.Contains(s.Expr, c.text) || strings.Contains(c.text, s.Expr)) {
-			return &SyntaxError{expr, c.text, c.problem, c.mend}
+			return &syntaxError{expr, c}
 		}
 	}
 	if s.Expr == expr {
-		return &SyntaxError{expr, "", s.Code.String(), mend}
+		return &syntaxError{expr, construct{"", s.Code.String(), mend}}
 	}
-	return &SyntaxError{expr, s.Expr, s.Code.String(), mend}
+	return &syntaxError{expr, construct{s.Expr, s.Code.String(), mend}}
 }
 
 var (

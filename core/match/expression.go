@@ -21,11 +21,11 @@ type Group struct{ Name, Value string }
 
 // Compile reads an expression. White space around it is dropped: no address
 // starts or ends with any, and the documentation of the original prints it
-// around some expressions; \x20 there is a space. The error is a *SyntaxError.
+// around some expressions; \x20 there is a space.
 func Compile(expr string) (*Expression, error) {
 	expr = strings.TrimSpace(expr)
 	if expr == "" {
-		return nil, &SyntaxError{Problem: "an empty expression matches everything", Mend: "write .* if that is meant"}
+		return nil, &syntaxError{"", construct{"", "an empty expression matches everything", "write .* if that is meant"}}
 	}
 	constructs, end := inspect(expr)
 	tree, err := syntax.Parse(expr, syntax.Perl|syntax.FoldCase)

@@ -155,13 +155,13 @@ func TestSyntaxErrors(t *testing.T) {
 	}
 	for _, tt := range tests {
 		e, err := Compile(tt.expr)
-		var s *SyntaxError
+		var s *syntaxError
 		if !errors.As(err, &s) {
-			t.Errorf("Compile(%q) = %v, %v, want a SyntaxError", tt.expr, e, err)
+			t.Errorf("Compile(%q) = %v, %v, want a syntaxError", tt.expr, e, err)
 			continue
 		}
-		if s.Construct != tt.construct || !strings.Contains(err.Error(), tt.words) {
-			t.Errorf("Compile(%q): %v (construct %q), want %q and the words %q", tt.expr, err, s.Construct, tt.construct, tt.words)
+		if s.text != tt.construct || !strings.Contains(err.Error(), tt.words) {
+			t.Errorf("Compile(%q): %v (construct %q), want %q and the words %q", tt.expr, err, s.text, tt.construct, tt.words)
 		}
 	}
 }
@@ -230,8 +230,8 @@ func FuzzCompile(f *testing.F) {
 	f.Fuzz(func(t *testing.T, expr, text string) {
 		e, err := Compile(expr)
 		if err != nil {
-			var s *SyntaxError
-			if !errors.As(err, &s) || s.Problem == "" {
+			var s *syntaxError
+			if !errors.As(err, &s) || s.problem == "" {
 				t.Fatalf("%q: %#v", expr, err)
 			}
 			if expr = strings.TrimSpace(expr); expr == "" {
