@@ -20,12 +20,12 @@ import (
 // Source says where the configuration comes from.
 type Source struct {
 	File    string   // the file to read; empty: smtpreceiver.yaml, .toml or .json is looked for in Dirs
-	Dirs    []string // searched in order; nil: DefaultDirs()
+	Dirs    []string // searched in order; nil: the usual ones
 	Environ []string // "NAME=value", as os.Environ() gives it
 }
 
-// DefaultDirs are the folders searched for a configuration file.
-func DefaultDirs() []string {
+// defaultDirs are the folders searched for a configuration file.
+func defaultDirs() []string {
 	if data := os.Getenv("ProgramData"); runtime.GOOS == "windows" && data != "" {
 		return []string{".", filepath.Join(data, "smtpreceiver")}
 	}
@@ -63,7 +63,7 @@ func Parse(format string, data []byte, environ []string) (*Settings, error) {
 // find returns the only configuration file of the first folder that has one.
 func find(dirs []string) (string, error) {
 	if dirs == nil {
-		dirs = DefaultDirs()
+		dirs = defaultDirs()
 	}
 	var looked []string
 	for _, dir := range dirs {

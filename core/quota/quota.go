@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// Window is how long a job counts.
-const Window = time.Hour
+// window is how long a job counts.
+const window = time.Hour
 
 // Book holds what has been taken, by key. It is safe for concurrent use. Its
-// memory is what was taken within a Window.
+// memory is what was taken within a window.
 type Book struct {
 	now func() time.Time
 
@@ -67,7 +67,7 @@ func (t *Ticket) Return() {
 
 // current drops the tickets that have left the window.
 func current(tickets []*Ticket, now time.Time) []*Ticket {
-	for len(tickets) > 0 && now.Sub(tickets[0].at) >= Window {
+	for len(tickets) > 0 && now.Sub(tickets[0].at) >= window {
 		tickets = tickets[1:]
 	}
 	return tickets
@@ -75,7 +75,7 @@ func current(tickets []*Ticket, now time.Time) []*Ticket {
 
 // sweep forgets, now and then, the keys for which nothing counts.
 func (b *Book) sweep(now time.Time) {
-	if now.Sub(b.swept) < Window/4 {
+	if now.Sub(b.swept) < window/4 {
 		return
 	}
 	b.swept = now

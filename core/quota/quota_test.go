@@ -42,7 +42,7 @@ func TestForgetsWhatDoesNotCount(t *testing.T) {
 	for i := range 1000 {
 		b.Take(fmt.Sprint(i), 1)
 	}
-	now = now.Add(Window)
+	now = now.Add(window)
 	b.Take("last", 1)
 	if len(b.taken) != 1 {
 		t.Errorf("%d keys are kept", len(b.taken))
