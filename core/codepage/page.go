@@ -15,8 +15,7 @@ type Page struct {
 	utf8   bool
 }
 
-// Name returns the preferred MIME name of the page, for "charset=" in
-// documents (RFC 2978).
+// Name returns the preferred MIME name of the page (RFC 2978).
 func (p *Page) Name() string { return p.name }
 
 // Decode reads text written in the page. Bytes that mean nothing there become
