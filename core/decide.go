@@ -9,6 +9,30 @@ import (
 	"smtpreceiver/core/match"
 )
 
+// Recipient is a recipient that was not refused.
+type Recipient struct {
+	Verdict Verdict
+	// Mailbox is the address in RFC 5321 syntax, without source route, quoted
+	// only where it must be: what goes on to another mail server.
+	Mailbox string
+	// Typed is the address as the client typed it, without brackets and
+	// source route: what an MTA deletes from its envelope.
+	Typed string
+	// Job is, where the recipient is diverted, the place of its job in Jobs.
+	Job int
+}
+
+// Verdict is what becomes of a recipient that is not refused.
+type Verdict int
+
+const (
+	// Divert: an application takes the recipient; it gets a job.
+	Divert Verdict = iota
+	// Pass: no application takes it. The mail server behind us, or the MTA
+	// that asked, goes on with it.
+	Pass
+)
+
 // decision is what the rules say of one recipient: app takes it, or nobody
 // does (app nil), or refusal.
 type decision struct {
@@ -45,7 +69,7 @@ func (t *Transaction) decide(ctx context.Context, address string) decision {
 }
 
 // ask says whether app takes mail of this client and sender. matches is false
-// where the mail counts as matching no application at all.
+// where the recipient counts as not matching app.
 func (t *Transaction) ask(ctx context.Context, app *application) (refusal *Reply, matches bool) {
 	// The null sender is ruled by process_anonymous alone; sender expressions
 	// speak of addresses.

@@ -103,27 +103,3 @@ func (r Reason) orOther() Reason {
 	}
 	return r
 }
-
-// Recipient is a recipient that was not refused.
-type Recipient struct {
-	Verdict Verdict
-	// Mailbox is the address in RFC 5321 syntax, without source route, quoted
-	// only where it must be: what goes on to another mail server.
-	Mailbox string
-	// Typed is the address as the client typed it, without brackets and
-	// source route: what an MTA deletes from its envelope.
-	Typed string
-	// Job is, where the recipient is diverted, the place of its job in Jobs.
-	Job int
-}
-
-// Verdict is what becomes of a recipient that is not refused.
-type Verdict int
-
-const (
-	// Divert: an application takes the recipient; it gets a job.
-	Divert Verdict = iota
-	// Pass: no application takes it. The mail server behind us, or the MTA
-	// that asked, goes on with it.
-	Pass
-)
