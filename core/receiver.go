@@ -24,7 +24,7 @@ type Receiver struct {
 	metrics  *Metrics
 	probes   probes
 	log      *slog.Logger
-	free     func(folder string) (uint64, error) // bytes in its file system
+	free     func(folder string) (uint64, error) // bytes left in its file system
 }
 
 // Check lists everything in s that cannot work, folders included, and what

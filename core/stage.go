@@ -39,7 +39,7 @@ type content struct {
 }
 
 // Stage makes the jobs of the message and brings them to disk, not yet
-// visible. After it only Commit or Abort may be called. The error is a *Reply.
+// visible. Nothing more of the mail is taken after it. The error is a *Reply.
 func (t *Transaction) Stage(ctx context.Context) error {
 	if !t.Diverting() {
 		return nil
@@ -221,7 +221,7 @@ func writeText(w io.Writer, page *codepage.Page, text io.Reader) error {
 	return encoder.Close()
 }
 
-// crlfWriter makes every line end CRLF, whatever it was.
+// crlfWriter makes an LF alone CRLF.
 type crlfWriter struct {
 	w    io.Writer
 	last byte

@@ -52,8 +52,7 @@ type RecipientOptions struct {
 }
 
 // Transaction is one mail transaction, from MAIL to the reply after the
-// message. It is not safe for concurrent use, except that Abort may be called
-// from another goroutine once the last call has returned.
+// message. It is used by one goroutine at a time.
 type Transaction struct {
 	recv   *Receiver
 	rules  *rules
@@ -98,10 +97,10 @@ func (r *Receiver) Begin(client Client) *Transaction {
 	return &Transaction{recv: r, rules: r.rules.Load(), client: client, begun: time.Now()}
 }
 
-// Sender takes the envelope sender, with or without brackets; "" or "<>" is
-// the null sender, and returns it as a mailbox in RFC 5321 syntax. The error is
-// a *Reply; a milter, which cannot answer here, gets it again for the first
-// recipient that is ours.
+// Sender takes the envelope sender, with or without brackets ("" or "<>" is the
+// null sender), and returns it as a mailbox in RFC 5321 syntax. The error is a
+// *Reply; a milter, which cannot answer here, gets it again for each recipient
+// that is ours.
 func (t *Transaction) Sender(address string, e Envelope) (mailbox string, err error) {
 	sender, err := match.ParseSender(address)
 	if err != nil {
@@ -305,8 +304,9 @@ func (t *Transaction) release() {
 	t.tickets = nil
 }
 
-// Refused logs the refusal of a recipient (or of the message: rcpt empty).
-// Frontends call it with what they answer, so that one refusal is one line.
+// Refused logs and counts the refusal of a recipient (or of the message: rcpt
+// empty). Frontends call it with what they answer, so that one refusal is one
+// line.
 func (t *Transaction) Refused(ctx context.Context, rcpt string, err error) {
 	reply := AsReply(err)
 	t.refusal(rcpt, reply)
@@ -321,7 +321,7 @@ func (t *Transaction) Refused(ctx context.Context, rcpt string, err error) {
 	t.log(ctx, level, "refused", append(args, "took", t.took())...)
 }
 
-// Forwarded logs that the forward server took the message.
+// Forwarded logs and counts that the forward server took the message.
 func (t *Transaction) Forwarded(ctx context.Context, server, reply string, rcpts []string) {
 	if t.outcome.forwarded = true; !t.Diverting() {
 		t.ended(forwarded)
