@@ -270,13 +270,11 @@ func (l *listener) open() []*conn {
 	return conns
 }
 
-// CloseAll closes the connections as they are and returns how many there were.
-func (l *listener) CloseAll() int {
-	conns := l.open()
-	for _, c := range conns {
+// closeAll closes the connections as they are.
+func (l *listener) closeAll() {
+	for _, c := range l.open() {
 		c.Close()
 	}
-	return len(conns)
 }
 
 // drain stops accepting, ends the connections without a transaction with 421,
@@ -295,7 +293,7 @@ func (l *listener) drain(ctx context.Context) error {
 	case <-l.empty:
 		return nil
 	case <-ctx.Done():
-		l.CloseAll()
+		l.closeAll()
 		return ctx.Err()
 	}
 }

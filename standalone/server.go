@@ -54,7 +54,13 @@ func NewServer(r *core.Receiver, o Options, log *slog.Logger) *Server {
 }
 
 func (s *Server) generation(o Options) *generation {
-	g := &generation{options: o, tls: s.serverTLS(o.TLS), slots: make(chan struct{}, o.ThreadNum), clients: newClientPlaces(cmp.Or(o.MaxConnectionsPerClient, o.ThreadNum)), over: make(chan struct{})}
+	g := &generation{
+		options: o,
+		tls:     s.serverTLS(o.TLS),
+		slots:   make(chan struct{}, o.ThreadNum),
+		clients: newClientPlaces(cmp.Or(o.MaxConnectionsPerClient, o.ThreadNum)),
+		over:    make(chan struct{}),
+	}
 	if o.Forward.Server != "" {
 		g.forwarder = newForwarder(o.Forward, o.Hostname, o.SocketTimeout)
 	}
