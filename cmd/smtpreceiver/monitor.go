@@ -18,9 +18,9 @@ const aliveLimit = 5 * time.Second
 var errStopping = errors.New("stopping")
 
 // serveMonitor serves metrics.listen, if it is set.
-func (v *service) serveMonitor(k kind, s *config.Settings) error {
+func (v *service) serveMonitor(s *config.Settings) error {
 	metrics := v.receiver.Metrics()
-	metrics.Build(release, k.name)
+	metrics.Build(release, v.name)
 	metrics.LogMessages(v.log.Count)
 	if s.Metrics.Listen == "" {
 		return nil
@@ -35,8 +35,19 @@ func (v *service) serveMonitor(k kind, s *config.Settings) error {
 		Ready:   v.ready,
 		Errors:  v.log.Recent,
 	}, v.log.Logger)
-	v.log.Info("serving metrics", "service", k.name, "listen", l.Addr().String())
+	v.log.Info("serving metrics", "service", v.name, "listen", l.Addr().String())
 	return nil
+}
+
+// alive is nil for a service that is going down too: it accepts nothing any
+// more, but finishes what it has.
+func (v *service) alive(ctx context.Context, within time.Duration) error {
+	if v.stopping.Load() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	return v.frontend.Ping(ctx)
 }
 
 // ready says why mail could not be dealt with now.

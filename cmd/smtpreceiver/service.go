@@ -40,6 +40,7 @@ type kind struct {
 
 // service is a running receiver with one frontend.
 type service struct {
+	name     string // its kind's
 	log      *logging.Log
 	settings atomic.Pointer[config.Settings] // exchanged while run reads them
 	receiver *core.Receiver
@@ -56,7 +57,7 @@ func start(ctx context.Context, k kind, s *config.Settings, stderr io.Writer) (_
 	if err := valid(s); err != nil {
 		return nil, err
 	}
-	v := new(service)
+	v := &service{name: k.name}
 	v.settings.Store(s)
 	defer func() {
 		if err != nil {
@@ -73,7 +74,7 @@ func start(ctx context.Context, k kind, s *config.Settings, stderr io.Writer) (_
 		return nil, err
 	}
 	v.frontend, v.reload = k.build(v.receiver, s, v.log.Logger)
-	return v, v.serveMonitor(k, s)
+	return v, v.serveMonitor(s)
 }
 
 func (v *service) close() {
@@ -93,8 +94,13 @@ func (v *service) close() {
 	}
 }
 
+// status is the service in one line.
+func (v *service) status() string {
+	return fmt.Sprintf("%s on %s", v.name, v.listeners[0].Addr())
+}
+
 // run serves until ctx is done, then lets running transactions finish.
-func (v *service) run(ctx context.Context, name string, m manager) error {
+func (v *service) run(ctx context.Context, m manager) error {
 	defer v.close()
 	served := make(chan error, len(v.listeners))
 	for _, l := range v.listeners {
@@ -105,31 +111,31 @@ func (v *service) run(ctx context.Context, name string, m manager) error {
 			v.log.Warn("priority not changed", "error", err.Error())
 		}
 	}
-	v.log.Info("started", "service", name, "listen", v.listeners[0].Addr().String(), "version", release)
+	v.log.Info("started", "service", v.name, "listen", v.listeners[0].Addr().String(), "version", release)
 	for _, l := range v.listeners[1:] {
-		v.log.Info("listening", "service", name, "listen", l.Addr().String())
+		v.log.Info("listening", "service", v.name, "listen", l.Addr().String())
 	}
-	m.ready(v.status(name))
+	m.ready(v.status())
 	go v.watchdog(ctx)
 	select {
 	case err := <-served:
-		return fmt.Errorf("%s: no longer accepting connections: %w", name, err)
+		return fmt.Errorf("%s: no longer accepting connections: %w", v.name, err)
 	case <-ctx.Done():
 	}
 	v.stopping.Store(true)
 	timeout := v.settings.Load().ShutdownTimeout
 	m.stopping(timeout)
-	v.log.Info("stopping", "service", name, "timeout", timeout)
+	v.log.Info("stopping", "service", v.name, "timeout", timeout)
 	limit, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	if err := v.frontend.Shutdown(limit); err != nil {
-		v.log.Warn("stopping", "service", name, "error", err.Error())
+		v.log.Warn("stopping", "service", v.name, "error", err.Error())
 	}
 	var err error
 	for range v.listeners {
 		err = errors.Join(err, <-served)
 	}
-	v.log.Info("stopped", "service", name)
+	v.log.Info("stopped", "service", v.name)
 	return err
 }
 
@@ -177,7 +183,7 @@ func (a *app) runService(ctx context.Context, k kind, m manager, stderr io.Write
 			case <-m.reload:
 				v.log.Info("reloading", "file", file)
 				m.reloading()
-				state := v.status(k.name)
+				state := v.status()
 				if err := a.reload(v); err != nil {
 					v.log.Error("configuration not reloaded, the old settings stay", "file", file, "error", err.Error())
 					state = "configuration not reloaded, the old settings stay: " + err.Error()
@@ -189,7 +195,7 @@ func (a *app) runService(ctx context.Context, k kind, m manager, stderr io.Write
 		}
 	}()
 	// The service is closed only when no reload works on it any more.
-	err = v.run(ctx, k.name, m)
+	err = v.run(ctx, m)
 	cancel()
 	<-reloaded
 	return err

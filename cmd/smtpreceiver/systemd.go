@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"time"
 
@@ -11,11 +10,6 @@ import (
 
 // notify tells systemd; outside of it nothing happens.
 func notify(state ...string) { daemon.SdNotify(false, strings.Join(state, "\n")) }
-
-// status is the service in one line.
-func (v *service) status(name string) string {
-	return fmt.Sprintf("%s on %s", name, v.listeners[0].Addr())
-}
 
 // statusLine is the line that systemctl status shows.
 func statusLine(text string) string {
@@ -49,15 +43,4 @@ func (v *service) watchdog(ctx context.Context) {
 		case <-tick.C:
 		}
 	}
-}
-
-// alive is nil for a service that is going down too: it accepts nothing any
-// more, but finishes what it has.
-func (v *service) alive(ctx context.Context, within time.Duration) error {
-	if v.stopping.Load() {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, within)
-	defer cancel()
-	return v.frontend.Ping(ctx)
 }
