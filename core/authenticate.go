@@ -90,7 +90,7 @@ func (r *rules) admit(ctx context.Context, addr netip.Addr) *Reply {
 		}
 	}
 	if lookup != nil {
-		return &Reply{450, [3]int{4, 4, 3}, "Client host name lookup failed, try again later", lookup, ReasonLookup}
+		return lookupFailed(lookup)
 	}
 	return &Reply{554, [3]int{5, 7, 1}, fmt.Sprintf("Client host rejected: [%s] is on no list of clients", addr), nil, ReasonClient}
 }

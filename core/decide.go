@@ -84,7 +84,7 @@ func (t *Transaction) ask(ctx context.Context, app *application) (refusal *Reply
 	switch {
 	case ok:
 	case err != nil:
-		return &Reply{450, [3]int{4, 4, 3}, "Client host name lookup failed, try again later", err, ReasonLookup}, true
+		return lookupFailed(err), true
 	case t.client.PassUnlisted:
 		return nil, false
 	default:

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"strconv"
@@ -27,7 +28,7 @@ func (t *Transaction) document(ctx context.Context, c *content, p plan, id, file
 
 	d.Set("from", "name", m.From().Name)
 	d.Set("from", "username", localPart(t.sender))
-	d.Set("from", "email", firstOf(m.ReplyTo().Email, m.From().Email, t.sender))
+	d.Set("from", "email", cmp.Or(m.ReplyTo().Email, m.From().Email, t.sender))
 	d.Set("from", "gateway", "s") // SMTP, in the original's letters
 	d.Set("from", "smtp", t.sender)
 
@@ -149,13 +150,4 @@ func localPart(mailbox string) string {
 		return mailbox[:i]
 	}
 	return mailbox
-}
-
-func firstOf(values ...string) string {
-	for _, v := range values {
-		if v != "" {
-			return v
-		}
-	}
-	return ""
 }

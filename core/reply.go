@@ -50,6 +50,11 @@ func (r *Reply) Temporary() bool { return r.Code < 500 }
 
 const noSpace = "Insufficient system storage, try again later"
 
+// lookupFailed answers a client that may be on a list of host names.
+func lookupFailed(cause error) *Reply {
+	return &Reply{450, [3]int{4, 4, 3}, "Client host name lookup failed, try again later", cause, ReasonLookup}
+}
+
 // AsReply finds the reply in err. Any other error is ours to mend, so the
 // client is asked to try again: a message must never bounce because we failed.
 func AsReply(err error) *Reply {

@@ -195,7 +195,7 @@ func (t *Transaction) MayRelay(ctx context.Context, server bool) error {
 	if t.relay == nil {
 		t.relay = &relayRight{}
 		if ok, err := t.client.on(ctx, t.rules.clients); err != nil {
-			t.relay.refusal = &Reply{450, [3]int{4, 4, 3}, "Client host name lookup failed, try again later", err, ReasonLookup}
+			t.relay.refusal = lookupFailed(err)
 		} else if !ok {
 			t.relay.refusal = &Reply{550, [3]int{5, 7, 1}, relayDenied, errors.New("the client is not on the list clients"), ReasonRelay}
 		}
