@@ -205,7 +205,7 @@ func response(err error) *milter.Response {
 	return milter.RespReject
 }
 
-// parameter is the value of one ESMTP argument, xtext decoded (RFC 3461 4).
+// parameter is the value of one ESMTP argument, xtext decoded.
 func parameter(args, name string) string {
 	for arg := range strings.FieldsSeq(args) {
 		key, value, _ := strings.Cut(arg, "=")
