@@ -14,22 +14,22 @@ import (
 // in which the loop waits time out, and the loop says that it has noticed.
 // Unlike a connection to ourselves that takes no place and leaves no trace.
 type Pinger struct {
-	listener interface {
-		net.Listener
-		SetDeadline(time.Time) error
-	}
-	noticed chan struct{}
-	one     sync.Mutex // ping at a time
+	listener pingable
+	noticed  chan struct{}
+	one      sync.Mutex // ping at a time
+}
+
+// pingable is a listener whose Accept can be made to time out.
+type pingable interface {
+	net.Listener
+	SetDeadline(time.Time) error
 }
 
 // NewPinger is for the accept loop of l, which must be a TCP or Unix listener
 // or embed one.
 func NewPinger(l net.Listener) *Pinger {
 	p := &Pinger{noticed: make(chan struct{}, 1)}
-	p.listener, _ = l.(interface {
-		net.Listener
-		SetDeadline(time.Time) error
-	})
+	p.listener, _ = l.(pingable)
 	return p
 }
 
