@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"smtpreceiver/core/codepage"
 	"smtpreceiver/core/ctl"
 	"smtpreceiver/core/match"
 	"smtpreceiver/core/message"
@@ -47,6 +48,9 @@ func (t *Transaction) document(ctx context.Context, c *content, p plan, id, file
 		n := strconv.Itoa(i + 1)
 		d.Set("attachments", n, a.file)
 		d.Set("attachments", n+"_name", shortName(a.name))
+		if d.Get("attachments", n+"_name") == "" { // nothing in it can be seen
+			d.Set("attachments", n+"_name", codepage.FileName(a.name))
+		}
 	}
 
 	for _, s := range c.app.settings {
