@@ -11,7 +11,7 @@ import (
 var builtinTags = []string{"mobilchange", "faxchange"}
 
 var (
-	instanceSyntax   = regexp.MustCompile(`^[A-Za-z0-9-]{0,16}$`)
+	instanceSyntax   = regexp.MustCompile(`^([A-Za-z0-9][A-Za-z0-9-]{0,15})?$`)
 	terminatorSyntax = regexp.MustCompile(`^\r\n[^\r\n]{1,998}\r\n$`)
 	hostnameSyntax   = regexp.MustCompile(`^([A-Za-z0-9_.-]{1,253}|\[[0-9A-Za-z.:]+\])?$`)
 )

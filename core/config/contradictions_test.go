@@ -23,6 +23,8 @@ func TestNoFollowUps(t *testing.T) {
 		{"account without a backend", "forward_smtp_server: a\nauthentication: {bind_dn: cn=x, bind_password: x, backend: [ldap, sql]}", "authentication.backend: "},
 		{"plain text", "forward_smtp_server: a\nauthentication: {backend: file, users_file: /x, allow_plaintext: maybe}", "authentication.allow_plaintext: "},
 		{"certificate for authentication", "forward_smtp_server: a\ntls: {cert_file: [a, b], key_file: k}\nauthentication: {backend: file, users_file: /x}", "tls.cert_file: "},
+		{"instance", "forward_smtp_server: a\ninstance: -x", "instance: "},
+		{"long instance", "forward_smtp_server: a\ninstance: 0123456789abcdefg", "instance: "},
 		{"log level", "forward_smtp_server: a\nlog_rcv_data: 1\nlog_console: X", "log_console: "},
 		{"the only application's switch", app + ", enabled: maybe}", "applications.fax.enabled: "},
 		{"the only application", "applications: {fax: 1}", "applications.fax: "},
