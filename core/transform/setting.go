@@ -1,12 +1,13 @@
 package transform
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"regexp"
 	"slices"
 	"strings"
+
+	"smtpreceiver/core/ctl"
 )
 
 // Setting is one entry of ctl_settings: a CTL value that is given, or that a
@@ -102,15 +103,11 @@ func (s *Setting) Value(it *Items) (value string, ok bool) {
 
 // checkTarget checks the place of a value in a CTL document.
 func checkTarget(section, key string) error {
-	switch {
-	case section == "":
-		return errors.New("the section is missing")
-	case key == "":
-		return errors.New("the key is missing")
-	case strings.ContainsAny(section+key, "[]=;#") || strings.ContainsFunc(section+key, isControl):
-		return fmt.Errorf("a section or key cannot hold control characters or any of [ ] = ; #")
+	if err := ctl.ValidName(section); err != nil {
+		return fmt.Errorf("section: %w", err)
+	}
+	if err := ctl.ValidName(key); err != nil {
+		return fmt.Errorf("key: %w", err)
 	}
 	return nil
 }
-
-func isControl(r rune) bool { return r < ' ' || r == 0x7f }

@@ -127,8 +127,8 @@ func TestTagSetErrors(t *testing.T) {
 	text := err.Error()
 	for _, part := range []string{
 		`"@dr": a name is`, `"a b": a name is`, `"": a name is`, `"none": "": write`, `"word": "system": write`,
-		`"blank": "|dr": the section is missing`, `"key": "system|": the key is missing`,
-		`"fixed": "system|dr|": the value is missing`, `"eq": "system|a=b": a section or key cannot`, `"twice": given twice`,
+		`"blank": "|dr": section: the name is empty`, `"key": "system|": key: the name is empty`,
+		`"fixed": "system|dr|": the value is missing`, `"eq": "system|a=b": key: the name "a=b" holds`, `"twice": given twice`,
 	} {
 		if !strings.Contains(text, part) {
 			t.Errorf("%q is not in %s", part, text)
