@@ -1,6 +1,10 @@
 package spool
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"syscall"
+)
 
 // maxUnsynced bounds the descriptors that a batch holds in one folder.
 const maxUnsynced = 8
@@ -46,7 +50,7 @@ func (f *batchFolder) sync() error {
 	return errors.Join(err, f.letGo())
 }
 
-var errLost = errors.New("the disk failed while the message was written")
+var errLost = fmt.Errorf("the disk failed while the message was written: %w", syscall.EIO)
 
 // letGo closes the files.
 func (f *batchFolder) letGo() error {
