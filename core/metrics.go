@@ -76,15 +76,15 @@ const namespace = "smtpreceiver"
 func newMetrics() *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry()}
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	make := promauto.With(m.registry)
+	factory := promauto.With(m.registry)
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
-		return make.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
+		return factory.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
 	}
 	gauge := func(name, help string) prometheus.GaugeOpts {
 		return prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help}
 	}
 	seconds := func(name, help string, buckets ...float64) prometheus.Histogram {
-		return make.NewHistogram(prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help, Buckets: buckets})
+		return factory.NewHistogram(prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help, Buckets: buckets})
 	}
 
 	messages := counter("messages_total", "Messages by what became of them: refused is for good (5xx), failed for now (4xx), passed is left to the mail server by the milter.", "frontend", "outcome")
@@ -104,7 +104,7 @@ func newMetrics() *Metrics {
 	m.commit = seconds("commit_duration_seconds", "Making the jobs of a message, until all are on disk and visible.",
 		.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30)
 
-	open := make.NewGaugeVec(gauge("connections", "Connections being served."), []string{"frontend"})
+	open := factory.NewGaugeVec(gauge("connections", "Connections being served."), []string{"frontend"})
 	opened := counter("connections_total", "Connections served.", "frontend")
 	m.refused = children(counter("connections_refused_total", "Connections not served: all thread_num places taken, too many of one client, client on no list, or bad PROXY header.", "reason"),
 		AwayThreadNum, AwayPerClient, AwayUnlisted, AwayProxy)
@@ -112,8 +112,8 @@ func newMetrics() *Metrics {
 	for _, f := range []Frontend{SMTP, LMTP, Milter} {
 		m.connections[f] = &Connections{open.WithLabelValues(string(f)), opened.WithLabelValues(string(f)), m.refused}
 	}
-	m.reloadOK = make.NewGauge(gauge("config_last_reload_success", "1 if the configuration file was fit for use when it was last read."))
-	m.reloadedTime = make.NewGauge(gauge("config_last_reload_timestamp_seconds", "When the configuration was last read and put into force."))
+	m.reloadOK = factory.NewGauge(gauge("config_last_reload_success", "1 if the configuration file was fit for use when it was last read."))
+	m.reloadedTime = factory.NewGauge(gauge("config_last_reload_timestamp_seconds", "When the configuration was last read and put into force."))
 	m.Reloaded(nil)
 	return m
 }

@@ -54,7 +54,9 @@ type conn struct {
 	net.Conn
 	opts    *wireOptions
 	onClose func()
-	onQuit  func() // before QUIT is answered: the client may come again as soon as it has the answer
+	// onQuit runs before QUIT is answered: the client may come again as soon as
+	// it has the answer.
+	onQuit func()
 
 	// For the reading goroutine.
 	buf     []byte

@@ -123,7 +123,7 @@ func (l *listener) run() {
 			return
 		case l.pinger.Answers(err):
 		default: // out of file descriptors, say: it passes
-			l.opts.Load().log.Error("accepting connections failed; trying again", "listener", l.Addr().String(), "err", err, "delay", delay)
+			l.opts.Load().log.Error("accepting connections failed; trying again", "listener", l.Addr().String(), "error", err, "delay", delay)
 			select {
 			case <-time.After(delay):
 			case <-l.ctx.Done():

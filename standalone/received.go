@@ -9,7 +9,7 @@ import (
 // traceInfo is what a Received header says about one message.
 type traceInfo struct {
 	helo     string     // as the client gave it
-	client   netip.Addr // zero for a Unix socket
+	client   netip.Addr // zero if it has none
 	host     string     // our name
 	id       string     // of the session
 	protocol string     // see withProtocol
@@ -35,13 +35,9 @@ func (t traceInfo) received() string {
 }
 
 // withProtocol names how a message came in (RFC 3848; RFC 6531 section 4.3).
-func withProtocol(lmtp, extended, utf8, tls, auth bool) string {
+func withProtocol(extended, utf8, tls, auth bool) string {
 	name := "ESMTP"
 	switch {
-	case lmtp && utf8:
-		name = "UTF8LMTP"
-	case lmtp:
-		name = "LMTP"
 	case utf8:
 		name = "UTF8SMTP"
 	case !extended:

@@ -44,8 +44,8 @@ func TestReceived(t *testing.T) {
 func TestWithProtocol(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
-		lmtp, extended, utf8, tls, auth bool
-		want                            string
+		extended, utf8, tls, auth bool
+		want                      string
 	}{
 		{want: "SMTP"},
 		{extended: true, want: "ESMTP"},
@@ -54,11 +54,9 @@ func TestWithProtocol(t *testing.T) {
 		{extended: true, tls: true, auth: true, want: "ESMTPSA"},
 		{extended: true, utf8: true, want: "UTF8SMTP"},
 		{extended: true, utf8: true, tls: true, auth: true, want: "UTF8SMTPSA"},
-		{lmtp: true, extended: true, want: "LMTP"},
-		{lmtp: true, extended: true, utf8: true, tls: true, want: "UTF8LMTPS"},
 	}
 	for _, tt := range tests {
-		if got := withProtocol(tt.lmtp, tt.extended, tt.utf8, tt.tls, tt.auth); got != tt.want {
+		if got := withProtocol(tt.extended, tt.utf8, tt.tls, tt.auth); got != tt.want {
 			t.Errorf("%+v: got %s", tt, got)
 		}
 	}

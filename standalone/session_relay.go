@@ -113,7 +113,7 @@ func (s *session) trace() string {
 	_, tls := s.smtp.TLSConnectionState()
 	return traceInfo{
 		helo: s.smtp.Hostname(), client: s.client.Addr, host: s.gen.options.Hostname, id: s.client.Session,
-		protocol: withProtocol(false, s.wire.extended(), s.mail.UTF8, tls, s.client.User != ""), when: time.Now(),
+		protocol: withProtocol(s.wire.extended(), s.mail.UTF8, tls, s.client.User != ""), when: time.Now(),
 	}.received()
 }
 

@@ -131,7 +131,8 @@ func (b *Buffer) Close() error {
 		return nil
 	}
 	err := b.long.close()
-	err = errors.Join(err, b.long.disk.removeIfThere(b.long.path)) // still there where an open file keeps its name
+	// Still there where an open file keeps its name.
+	err = errors.Join(err, b.long.disk.removeIfThere(b.long.path))
 	b.long = nil
 	return err
 }
