@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -189,15 +190,16 @@ func (t *Transaction) writeBody(ctx context.Context, c *content, job *spool.Job,
 		_, err := c.body.WriteTo(f)
 		return err
 	}
+	buf := make([]byte, min(t.buffer.Size()+1, maxTextPiece))
 	if text, ok := t.templateText(ctx, c, items); ok {
-		return writeText(f, t.rules.page, strings.NewReader(text))
+		return writeText(f, t.rules.page, strings.NewReader(text), buf)
 	}
 	text, err := c.openText()
 	if err != nil {
 		return err
 	}
 	defer text.Close()
-	return writeText(f, t.rules.page, text)
+	return writeText(f, t.rules.page, text, buf)
 }
 
 // templateText is what the template txt makes of the text. ok is false where
@@ -212,10 +214,14 @@ func (t *Transaction) templateText(ctx context.Context, c *content, items *trans
 	return text, len(errs) == 0 || strings.TrimSpace(text) != ""
 }
 
+// maxTextPiece is how much of a text goes to the encoder at once, in bytes. It
+// writes no more than this at once either.
+const maxTextPiece = 4 << 10
+
 // writeText writes text in the code page with CRLF line ends.
-func writeText(w io.Writer, page *codepage.Page, text io.Reader) error {
+func writeText(w io.Writer, page *codepage.Page, text io.Reader, buf []byte) error {
 	encoder := page.Writer(w)
-	if _, err := io.Copy(&crlfWriter{w: encoder}, text); err != nil {
+	if _, err := io.CopyBuffer(&crlfWriter{w: encoder}, text, buf); err != nil {
 		return err
 	}
 	return encoder.Close()
@@ -229,7 +235,7 @@ type crlfWriter struct {
 }
 
 func (c *crlfWriter) Write(p []byte) (int, error) {
-	c.out = c.out[:0]
+	c.out = slices.Grow(c.out[:0], len(p))
 	for _, b := range p {
 		if b == '\n' && c.last != '\r' {
 			c.out = append(c.out, '\r')

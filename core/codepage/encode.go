@@ -40,6 +40,7 @@ func (p *Page) newEncoder() encoder {
 // append cuts s into plain spans, which the page takes whole, and what must be
 // dropped or replaced between them.
 func (e *encoder) append(dst []byte, s string) []byte {
+	dst = slices.Grow(dst, len(s))
 	start := 0
 	for i := 0; i < len(s); {
 		if s[i] < utf8.RuneSelf {
