@@ -131,8 +131,8 @@ func (e *explaining) recipient(ctx context.Context, address string, q Question) 
 	case q.Milter:
 		out.Outcome = OutcomeLeft
 	default:
-		if err = e.trx.MayRelay(ctx, settings.ForwardSMTPServer != ""); err == nil {
-			out.Outcome, out.ForwardServers = OutcomeForwarded, forwardServers(settings)
+		if err = e.trx.MayRelay(ctx, len(settings.ForwardServers()) > 0); err == nil {
+			out.Outcome, out.ForwardServers = OutcomeForwarded, settings.ForwardServers()
 		}
 	}
 	if err != nil {

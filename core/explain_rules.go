@@ -3,7 +3,6 @@ package core
 import (
 	"context"
 	"maps"
-	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -143,19 +142,4 @@ func (e *explaining) entry(ctx context.Context, entries []string) (int, string) 
 		}
 	}
 	return 0, ""
-}
-
-// forwardServers are the forward servers with their ports.
-func forwardServers(s *config.Settings) []string {
-	out := []string{}
-	for server := range strings.SplitSeq(s.ForwardSMTPServer, ",") {
-		if server = strings.TrimSpace(server); server == "" {
-			continue
-		}
-		if _, _, err := net.SplitHostPort(server); err != nil {
-			server = net.JoinHostPort(strings.Trim(server, "[]"), strconv.Itoa(s.ForwardSMTPServerPort))
-		}
-		out = append(out, server)
-	}
-	return out
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strconv"
 	"time"
 
 	"github.com/emersion/go-sasl"
@@ -31,8 +30,7 @@ const finalReplyTimeout = 10 * time.Minute
 // forwarder opens connections to the server that takes the mail no application
 // wants.
 type forwarder struct {
-	servers  []string // host or host:port, tried in order
-	port     int      // for servers without one
+	servers  []string // host:port, tried in order
 	hello    string   // our name in EHLO
 	tls      forwardTLS
 	reached  reachability
@@ -80,9 +78,12 @@ func (f *forwarder) openServer(ctx context.Context, server string) (*relay, erro
 }
 
 func (f *forwarder) connect(ctx context.Context, server string, mode forwardTLS) (_ *relay, err error) {
-	host, address := f.address(server)
+	host, _, err := net.SplitHostPort(server)
+	if err != nil {
+		return nil, err
+	}
 	dialer := net.Dialer{Timeout: f.timeout}
-	dialed, err := dialer.DialContext(ctx, "tcp", address)
+	dialed, err := dialer.DialContext(ctx, "tcp", server)
 	if err != nil {
 		return nil, err
 	}
@@ -121,15 +122,6 @@ func (f *forwarder) connect(ctx context.Context, server string, mode forwardTLS)
 	return &relay{server: server, client: client, conn: dialed, wire: wire, utf8: utf8}, nil
 }
 
-// address is where a server is, and its host name.
-func (f *forwarder) address(server string) (host, address string) {
-	host, port, err := net.SplitHostPort(server)
-	if err != nil {
-		host, port = trimBrackets(server), strconv.Itoa(f.port)
-	}
-	return host, net.JoinHostPort(host, port)
-}
-
 // login authenticates if it was asked for; the password goes through TLS or
 // stays on this host.
 func (f *forwarder) login(client *smtp.Client, secure bool, server net.Addr) error {
@@ -161,11 +153,4 @@ func (l *loginClient) Next([]byte) ([]byte, error) {
 	answer := l.answers[0]
 	l.answers = l.answers[1:]
 	return []byte(answer), nil
-}
-
-func trimBrackets(host string) string {
-	if n := len(host); n > 2 && host[0] == '[' && host[n-1] == ']' {
-		return host[1 : n-1]
-	}
-	return host
 }

@@ -148,7 +148,7 @@ func (h *nextHop) lines(prefixes ...string) (list []string) {
 func forwardTo(servers ...string) *forwarder {
 	roots := x509.NewCertPool()
 	roots.AddCert(wireCertificate().Leaf)
-	return &forwarder{servers: servers, port: 25, hello: "gw.test", tls: forwardPlain, roots: roots, timeout: 10 * time.Second}
+	return &forwarder{servers: servers, hello: "gw.test", tls: forwardPlain, roots: roots, timeout: 10 * time.Second}
 }
 
 func (h *nextHop) relay(t *testing.T) *relay {

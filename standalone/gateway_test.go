@@ -131,7 +131,7 @@ func gatewayOptions(s *config.Settings) Options {
 		Hostname: s.Hostname, ThreadNum: s.ThreadNum, MaxConnectionsPerClient: s.MaxConnectionsPerClient,
 		SocketTimeout: s.SocketTimeout, TransactionTimeout: s.TransactionTimeout,
 		MaxMessageSize: s.MaxMessageSize, MaxRecipients: s.MaxRecipients, BareNewlines: s.BareNewlines == "accept",
-		Forward: Forward{Server: s.ForwardSMTPServer, Port: s.ForwardSMTPServerPort, TLS: s.ForwardTLS},
+		Forward: Forward{Servers: s.ForwardServers(), TLS: s.ForwardTLS},
 		TLS:     TLS{CertFile: s.TLS.CertFile, KeyFile: s.TLS.KeyFile, MinVersion: s.TLS.MinVersion},
 		Auth:    Auth{AllowPlaintext: s.Authentication.AllowPlaintext, SenderMustMatch: s.Authentication.SenderMustMatch},
 	}

@@ -1,7 +1,6 @@
 package standalone
 
 import (
-	"strings"
 	"time"
 )
 
@@ -22,22 +21,15 @@ type Options struct {
 
 // Forward is where mail goes that no application takes.
 type Forward struct {
-	Server   string // host or host:port, several separated by commas are tried in order; empty: nowhere
-	Port     int    // for servers without one
-	TLS      string // none, opportunistic, required or implicit
-	Username string // empty: no authentication
+	Servers  []string // host:port, tried in order; none: nowhere
+	TLS      string   // none, opportunistic, required or implicit
+	Username string   // empty: no authentication
 	Password string
 }
 
 func newForwarder(f Forward, hello string, timeout time.Duration) *forwarder {
-	var servers []string
-	for s := range strings.SplitSeq(f.Server, ",") {
-		if s = strings.TrimSpace(s); s != "" {
-			servers = append(servers, s)
-		}
-	}
 	return &forwarder{
-		servers: servers, port: f.Port, hello: hello, tls: forwardTLS(f.TLS),
+		servers: f.Servers, hello: hello, tls: forwardTLS(f.TLS),
 		username: f.Username, password: f.Password, timeout: timeout,
 	}
 }

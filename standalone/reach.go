@@ -53,8 +53,7 @@ func (s *Server) Ready(ctx context.Context) error {
 func (f *forwarder) reach() error {
 	var errs []error
 	for _, server := range f.servers {
-		_, address := f.address(server)
-		c, err := net.DialTimeout("tcp", address, reachLimit)
+		c, err := net.DialTimeout("tcp", server, reachLimit)
 		if err == nil {
 			c.Close()
 			return nil

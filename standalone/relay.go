@@ -22,7 +22,7 @@ const quitTimeout = 5 * time.Second
 // the server's own reply, or 451. Cancelling the context of a method ends the
 // connection.
 type relay struct {
-	server string // as configured, for the log
+	server string // host:port, for the log
 	client *smtp.Client
 	conn   net.Conn
 	wire   *messageConn // between client and conn

@@ -61,7 +61,7 @@ func (s *Server) generation(o Options) *generation {
 		clients: newClientPlaces(cmp.Or(o.MaxConnectionsPerClient, o.ThreadNum)),
 		over:    make(chan struct{}),
 	}
-	if o.Forward.Server != "" {
+	if len(o.Forward.Servers) > 0 {
 		g.forwarder = newForwarder(o.Forward, o.Hostname, o.SocketTimeout)
 	}
 	g.smtp, g.lmtp = s.engine(g), s.engine(g)

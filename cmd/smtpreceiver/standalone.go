@@ -74,7 +74,7 @@ func standaloneOptions(s *config.Settings) standalone.Options {
 		MaxRecipients:           s.MaxRecipients,
 		BareNewlines:            s.BareNewlines == "accept",
 		Forward: standalone.Forward{
-			Server: s.ForwardSMTPServer, Port: s.ForwardSMTPServerPort, TLS: s.ForwardTLS,
+			Servers: s.ForwardServers(), TLS: s.ForwardTLS,
 			Username: s.ForwardUsername, Password: s.ForwardPassword,
 		},
 		TLS:  standalone.TLS{CertFile: s.TLS.CertFile, KeyFile: s.TLS.KeyFile, MinVersion: s.TLS.MinVersion},
