@@ -30,6 +30,10 @@ func (w *writer) Close() error {
 	return w.composed.flush()
 }
 
+// pieceSize is how many bytes are collected before they are written: the
+// composer holds back the last character, which would be a write of its own.
+const pieceSize = 4 << 10
+
 // encodingWriter encodes composed text that comes in pieces.
 type encodingWriter struct {
 	enc  encoder
@@ -52,15 +56,26 @@ func (w *encodingWriter) Write(b []byte) (int, error) {
 func (w *encodingWriter) flush() error {
 	text := string(w.tail)
 	w.tail = nil
-	return w.encode(text)
+	if err := w.encode(text); err != nil {
+		return err
+	}
+	return w.send()
 }
 
 func (w *encodingWriter) encode(text string) error {
 	if w.err != nil {
 		return w.err
 	}
-	if w.buf = w.enc.append(w.buf[:0], text); len(w.buf) > 0 {
+	if w.buf = w.enc.append(w.buf, text); len(w.buf) < pieceSize {
+		return nil
+	}
+	return w.send()
+}
+
+func (w *encodingWriter) send() error {
+	if len(w.buf) > 0 {
 		_, w.err = w.w.Write(w.buf)
+		w.buf = w.buf[:0]
 	}
 	return w.err
 }

@@ -78,7 +78,7 @@ func (w *shortWriter) Write(b []byte) (int, error) {
 func TestWriterErrors(t *testing.T) {
 	t.Parallel()
 	p := mustLookup(t, "cp1250")
-	text := []byte(strings.Repeat("kůň ", 4<<10))
+	text := []byte(strings.Repeat("kůň ", 16<<10))
 	for calls := range 4 {
 		w := p.Writer(&shortWriter{calls})
 		if _, err := w.Write(text); !errors.Is(err, errFull) {
