@@ -9,22 +9,15 @@ import (
 	"path/filepath"
 )
 
-// A piece of what is in memory is as long as all before it, within these
-// bounds. So a message that grows leaves no garbage behind.
-const (
-	minPiece = 512
-	maxPiece = 32 << 10
-)
-
 // Buffer keeps a message of any size: a short one in memory, a longer one in a
 // temporary file beside the staged jobs. It is written first and read
 // afterwards; reads may be concurrent, writes may not.
 type Buffer struct {
 	spool  *Spool
 	folder string
-	limit  int64    // bytes in memory
-	short  [][]byte // in pieces
-	long   *file    // holds all once there is one
+	limit  int64 // bytes in memory
+	short  []byte
+	long   *file // holds all once there is one
 	size   int64
 }
 
@@ -41,7 +34,8 @@ func (b *Buffer) Size() int64 { return b.size }
 // Write appends to the buffer.
 func (b *Buffer) Write(p []byte) (int, error) {
 	if b.long == nil && b.size+int64(len(p)) <= b.limit {
-		b.keep(p)
+		b.short = append(b.short, p...)
+		b.size += int64(len(p))
 		return len(p), nil
 	}
 	if b.long == nil {
@@ -55,23 +49,6 @@ func (b *Buffer) Write(p []byte) (int, error) {
 		return n, fmt.Errorf("buffer for the message: %w", err)
 	}
 	return n, nil
-}
-
-// keep appends to what is in memory.
-func (b *Buffer) keep(p []byte) {
-	for len(p) > 0 {
-		last := len(b.short) - 1
-		if last < 0 || len(b.short[last]) == cap(b.short[last]) {
-			n := min(max(int(b.size), len(p), minPiece), maxPiece)
-			b.short = append(b.short, make([]byte, 0, n))
-			last++
-		}
-		piece := b.short[last]
-		n := min(len(p), cap(piece)-len(piece))
-		b.short[last] = append(piece, p[:n]...)
-		b.size += int64(n)
-		p = p[n:]
-	}
 }
 
 // spill moves what is in memory to the temporary file. Where the system allows
@@ -92,13 +69,9 @@ func (b *Buffer) spill() error {
 	if err := unlinkOpen(path); err != nil {
 		return err
 	}
-	for _, piece := range b.short {
-		if _, err := b.long.Write(piece); err != nil {
-			return err
-		}
-	}
+	_, err = b.long.Write(b.short)
 	b.short = nil
-	return nil
+	return err
 }
 
 // ReadAt implements io.ReaderAt.
@@ -109,15 +82,7 @@ func (b *Buffer) ReadAt(p []byte, off int64) (int, error) {
 	if b.long != nil {
 		return b.long.os.ReadAt(p, off)
 	}
-	n := 0
-	for _, piece := range b.short {
-		if skipped := min(off, int64(len(piece))); skipped < int64(len(piece)) {
-			n += copy(p[n:], piece[skipped:])
-			off = 0
-		} else {
-			off -= skipped
-		}
-	}
+	n := copy(p, b.short[min(off, b.size):])
 	if n < len(p) {
 		return n, io.EOF
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -26,8 +25,8 @@ func TestBuffer(t *testing.T) {
 				}
 				rest = rest[n:]
 			}
-			if b.Size() != int64(len(text)) || int64(len(slices.Concat(b.short...))) > max(mem, 0) || (b.long != nil) != (mem < 1024) {
-				t.Errorf("memory %d, writes of %d: size %d, in memory %d, spilled %t", mem, step, b.Size(), len(slices.Concat(b.short...)), b.long != nil)
+			if b.Size() != int64(len(text)) || int64(len(b.short)) > max(mem, 0) || (b.long != nil) != (mem < 1024) {
+				t.Errorf("memory %d, writes of %d: size %d, in memory %d, spilled %t", mem, step, b.Size(), len(b.short), b.long != nil)
 			}
 			if err := iotest.TestReader(io.NewSectionReader(b, 0, b.Size()), text); err != nil {
 				t.Errorf("memory %d, writes of %d: %v", mem, step, err)
