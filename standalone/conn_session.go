@@ -38,9 +38,9 @@ func (c *conn) inTransaction() bool {
 }
 
 // body returns what Data must read instead of r, which is what go-smtp gave it,
-// and until it returns: the message with CRLF as its only newline. The whole of it must arrive within
-// transaction_timeout from now; past that Read fails with a time-out (421
-// 4.4.2), and the connection ends.
+// and no longer than until it returns: the message with CRLF as its only
+// newline. The whole of it must arrive within transaction_timeout from now; past
+// that Read fails with a time-out (421 4.4.2), and the connection ends.
 func (c *conn) body(r io.Reader) io.Reader {
 	c.mu.Lock()
 	defer c.mu.Unlock()
