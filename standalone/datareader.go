@@ -23,8 +23,8 @@ var standardEnd = []byte(".\r\n")
 // dataFilter makes CRLF the only newline of a message and finds its end. A CR
 // or an LF by itself becomes CRLF and is remembered, several CR before an LF
 // are one newline. The end is CRLF.CRLF and nothing else: whatever only looks
-// like it to a more lenient reader comes out as a line that starts with two
-// dots (SMTP smuggling).
+// like it to a more lenient reader is text, a dot that the relay doubles again
+// (SMTP smuggling).
 //
 // The clients of nonstandard_data_terminator have other ends besides: a line of
 // its own each, behind CRLF too.
