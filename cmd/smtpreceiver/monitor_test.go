@@ -295,7 +295,7 @@ func TestReadiness(t *testing.T) {
 	}
 	ready()
 	forward.Close()
-	ready("forward server 127.0.0.1: ", "connection refused")
+	ready("forward server "+at+": ", "connection refused")
 	rename(t, r.sms, r.sms+".away")
 	ready("forward server", "application sms: ", r.sms, "no such file")
 	if forward, err = net.Listen("tcp", at); err != nil {
