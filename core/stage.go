@@ -214,8 +214,8 @@ func (t *Transaction) templateText(ctx context.Context, c *content, items *trans
 	return text, len(errs) == 0 || strings.TrimSpace(text) != ""
 }
 
-// maxTextPiece is how much of a text goes to the encoder at once, in bytes. It
-// writes no more than this at once either.
+// maxTextPiece is how much of a text goes to the encoder at once, in bytes: it
+// writes pieces of about this size whatever it gets.
 const maxTextPiece = 4 << 10
 
 // writeText writes text in the code page with CRLF line ends.
