@@ -10,6 +10,8 @@ import (
 	"smtpreceiver/core/auth"
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/match"
+	"smtpreceiver/core/metrics"
+	"smtpreceiver/core/reply"
 )
 
 // Authenticating says whether clients can authenticate.
@@ -19,60 +21,64 @@ func (r *rules) authenticating() bool { return r.settings.Authentication.Backend
 
 // Authenticate checks a client's user name and password. A wrong one costs
 // time, and too many of them from one address cost the connection. The error is
-// a *Reply (RFC 4954 section 6).
+// a *reply.Reply (RFC 4954 section 6).
 func (r *Receiver) Authenticate(ctx context.Context, client netip.Addr, user, password string) error {
 	err := r.rules.Load().auth.Verify(ctx, client, user, password)
 	switch {
 	case err == nil:
-		r.metrics.login(loginOK)
+		r.metrics.LoggedIn(metrics.LoginOK)
 		return nil
 	case errors.Is(err, auth.ErrBadCredentials):
-		r.metrics.login(loginBad)
-		return &Reply{535, [3]int{5, 7, 8}, "Authentication credentials invalid", err, ReasonAuth}
+		r.metrics.LoggedIn(metrics.LoginBad)
+		return &reply.Reply{Code: 535, Enhanced: [3]int{5, 7, 8}, Text: "Authentication credentials invalid",
+			Cause: err, Reason: reply.ReasonAuth}
 	case errors.Is(err, auth.ErrLocked):
-		r.metrics.login(loginLocked)
-		return &Reply{421, [3]int{4, 7, 0}, "Too many failed logins, try again later", err, ReasonAuth}
+		r.metrics.LoggedIn(metrics.LoginLocked)
+		return &reply.Reply{Code: 421, Enhanced: [3]int{4, 7, 0}, Text: "Too many failed logins, try again later",
+			Cause: err, Reason: reply.ReasonAuth}
 	}
-	r.metrics.login(loginUnavailable)
-	return &Reply{454, [3]int{4, 7, 0}, "Temporary authentication failure, try again later", err, ReasonAuth}
+	r.metrics.LoggedIn(metrics.LoginUnavailable)
+	return &reply.Reply{Code: 454, Enhanced: [3]int{4, 7, 0}, Text: "Temporary authentication failure, try again later",
+		Cause: err, Reason: reply.ReasonAuth}
 }
 
 // Admit says whether a client may open an SMTP session: it is on the global
 // list or on the list of an application, or it can authenticate. The error is a
-// *Reply for the greeting.
+// *reply.Reply for the greeting.
 func (r *Receiver) Admit(ctx context.Context, addr netip.Addr) error {
 	rules := r.rules.Load()
 	if rules.authenticating() {
 		return nil // Transaction.Admit decides
 	}
-	reply := rules.admit(ctx, addr)
-	if reply == nil {
+	refusal := rules.admit(ctx, addr)
+	if refusal == nil {
 		return nil
 	}
-	if reply.Temporary() {
-		reply.Code = 421
+	if refusal.Temporary() {
+		refusal.Code = 421
 	}
-	return reply
+	return refusal
 }
 
 // Admit says whether the client may use MAIL: it is on a list, or has
-// authenticated. The error is a *Reply.
+// authenticated. The error is a *reply.Reply.
 func (t *Transaction) Admit(ctx context.Context) error {
 	if t.client.User != "" {
 		return nil
 	}
-	reply := t.rules.admit(ctx, t.client.Addr)
+	refusal := t.rules.admit(ctx, t.client.Addr)
 	switch {
-	case reply == nil:
+	case refusal == nil:
 		return nil
-	case !reply.Temporary() && t.rules.authenticating():
-		return &Reply{530, [3]int{5, 7, 0}, "Authentication required", errors.New("the client is on no list of clients"), ReasonAuth}
+	case !refusal.Temporary() && t.rules.authenticating():
+		return &reply.Reply{Code: 530, Enhanced: [3]int{5, 7, 0}, Text: "Authentication required",
+			Cause: errors.New("the client is on no list of clients"), Reason: reply.ReasonAuth}
 	}
-	return reply
+	return refusal
 }
 
 // admit is nil for a client that is on any list.
-func (r *rules) admit(ctx context.Context, addr netip.Addr) *Reply {
+func (r *rules) admit(ctx context.Context, addr netip.Addr) *reply.Reply {
 	ok, lookup := r.clients.Contains(ctx, addr)
 	if ok {
 		return nil
@@ -92,13 +98,19 @@ func (r *rules) admit(ctx context.Context, addr netip.Addr) *Reply {
 	if lookup != nil {
 		return lookupFailed(lookup)
 	}
-	return &Reply{554, [3]int{5, 7, 1}, fmt.Sprintf("Client host rejected: [%s] is on no list of clients", addr), nil, ReasonClient}
+	return &reply.Reply{Code: 554, Enhanced: [3]int{5, 7, 1}, Text: fmt.Sprintf("Client host rejected: [%s] is on no list of clients", addr), Reason: reply.ReasonClient}
+}
+
+// lookupFailed answers a client that may be on a list of host names.
+func lookupFailed(cause error) *reply.Reply {
+	return &reply.Reply{Code: 450, Enhanced: [3]int{4, 4, 3}, Text: "Client host name lookup failed, try again later",
+		Cause: cause, Reason: reply.ReasonLookup}
 }
 
 // maySendAs holds OwnSender: sender, a mailbox, is what the client
 // authenticated as. ASCII case does not matter, since neither mail programs nor
 // users' files keep to one.
-func (c Client) maySendAs(sender string) *Reply {
+func (c Client) maySendAs(sender string) *reply.Reply {
 	if c.User == "" || !c.OwnSender {
 		return nil
 	}
@@ -107,8 +119,8 @@ func (c Client) maySendAs(sender string) *Reply {
 		return nil
 	}
 	// RFC 6409 section 6.1
-	return &Reply{550, [3]int{5, 7, 1}, "Sender address is not that of the authenticated user",
-		fmt.Errorf("user %q, authentication.sender_must_match", c.User), ReasonSender}
+	return &reply.Reply{Code: 550, Enhanced: [3]int{5, 7, 1}, Text: "Sender address is not that of the authenticated user",
+		Cause: fmt.Errorf("user %q, authentication.sender_must_match", c.User), Reason: reply.ReasonSender}
 }
 
 func equalFoldASCII(a, b string) bool {

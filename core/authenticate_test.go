@@ -15,6 +15,7 @@ import (
 
 	"smtpreceiver/core/access"
 	"smtpreceiver/core/config"
+	"smtpreceiver/core/reply"
 )
 
 const clientsAndApps = `
@@ -44,7 +45,7 @@ func replyTo(err error) string {
 	if err == nil {
 		return ""
 	}
-	r := AsReply(err)
+	r := reply.Of(err)
 	return fmt.Sprintf("%d %s", r.Code, r.Status())
 }
 

@@ -15,6 +15,7 @@ import (
 	"smtpreceiver/contrib/mtatest"
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/ctl"
+	"smtpreceiver/core/reply"
 )
 
 // bench is a receiver on temporary folders. In its YAML, {dir} is the folder
@@ -177,10 +178,10 @@ body
 
 // verdict is one decision in words: divert, pass, or the reply.
 func verdict(r Recipient, err error) string {
-	var reply *Reply
+	var refusal *reply.Reply
 	switch {
-	case errors.As(err, &reply):
-		return fmt.Sprintf("%d %s", reply.Code, reply.Status())
+	case errors.As(err, &refusal):
+		return fmt.Sprintf("%d %s", refusal.Code, refusal.Status())
 	case err != nil:
 		return err.Error()
 	case r.Verdict == Divert:

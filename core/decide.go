@@ -7,6 +7,7 @@ import (
 
 	"smtpreceiver/core/access"
 	"smtpreceiver/core/match"
+	"smtpreceiver/core/reply"
 )
 
 // Recipient is a recipient that was not refused.
@@ -38,7 +39,7 @@ const (
 type decision struct {
 	app     *application
 	groups  []match.Group
-	refusal *Reply
+	refusal *reply.Reply
 }
 
 // decide asks the applications whose addresses match, in their order. The
@@ -70,7 +71,7 @@ func (t *Transaction) decide(ctx context.Context, address string) decision {
 
 // ask says whether app takes mail of this client and sender. matches is false
 // where the recipient counts as not matching app.
-func (t *Transaction) ask(ctx context.Context, app *application) (refusal *Reply, matches bool) {
+func (t *Transaction) ask(ctx context.Context, app *application) (refusal *reply.Reply, matches bool) {
 	// The null sender is ruled by process_anonymous alone; sender expressions
 	// speak of addresses.
 	if t.sender == "" && t.senderErr == nil {
@@ -88,32 +89,33 @@ func (t *Transaction) ask(ctx context.Context, app *application) (refusal *Reply
 	case t.client.PassUnlisted:
 		return nil, false
 	default:
-		return &Reply{550, [3]int{5, 7, 1}, fmt.Sprintf("%s: client %s is not on its list of clients", app.name, t.client),
-			fmt.Errorf("add the client to applications.%s.clients or clients", app.name), ReasonClient}, true
+		return &reply.Reply{Code: 550, Enhanced: [3]int{5, 7, 1}, Text: fmt.Sprintf("%s: client %s is not on its list of clients", app.name, t.client),
+			Cause: fmt.Errorf("add the client to applications.%s.clients or clients", app.name), Reason: reply.ReasonClient}, true
 	}
 	if t.sender == "" {
 		return nil, true
 	}
 	if i, ok := app.fromDenied.Match(t.sender); ok {
 		t.steps.rule("from_disabled", false, i)
-		return &Reply{550, [3]int{5, 7, 1}, fmt.Sprintf("%s: sender address is denied", app.name),
-			fmt.Errorf("applications.%s.from_disabled[%d]", app.name, i), ReasonSender}, true
+		return &reply.Reply{Code: 550, Enhanced: [3]int{5, 7, 1}, Text: fmt.Sprintf("%s: sender address is denied", app.name),
+			Cause: fmt.Errorf("applications.%s.from_disabled[%d]", app.name, i), Reason: reply.ReasonSender}, true
 	}
 	t.steps.rule("from_disabled", true, -1)
 	i, ok := app.fromEnabled.Match(t.sender)
 	if !ok {
 		t.steps.rule("from_enabled", false, -1)
-		return &Reply{550, [3]int{5, 7, 1}, fmt.Sprintf("%s: sender address is not allowed", app.name),
-			fmt.Errorf("no expression of applications.%s.from_enabled matches", app.name), ReasonSender}, true
+		return &reply.Reply{Code: 550, Enhanced: [3]int{5, 7, 1}, Text: fmt.Sprintf("%s: sender address is not allowed", app.name),
+			Cause: fmt.Errorf("no expression of applications.%s.from_enabled matches", app.name), Reason: reply.ReasonSender}, true
 	}
 	t.steps.rule("from_enabled", true, i)
 	return nil, true
 }
 
 // mayCall holds numbers_denied and numbers_allowed.
-func (t *Transaction) mayCall(app *application, number string) *Reply {
-	refuse := func(cause string) *Reply {
-		return &Reply{550, [3]int{5, 7, 1}, app.name + ": number not allowed", errors.New(cause), ReasonNumber}
+func (t *Transaction) mayCall(app *application, number string) *reply.Reply {
+	refuse := func(cause string) *reply.Reply {
+		return &reply.Reply{Code: 550, Enhanced: [3]int{5, 7, 1}, Text: app.name + ": number not allowed",
+			Cause: errors.New(cause), Reason: reply.ReasonNumber}
 	}
 	if i, denied := app.noNumbers.Match(number); denied && number != "" {
 		t.steps.rule("numbers_denied", false, i)

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+
+	"smtpreceiver/core/reply"
 )
 
 // routing has the applications a to d over the same addresses: the first in
@@ -91,13 +93,13 @@ func TestRouting(t *testing.T) {
 			if err == nil {
 				return
 			}
-			reply := AsReply(err)
-			if !strings.Contains(reply.Text, tt.refusalHas) {
-				t.Errorf("%q does not say %q", reply.Text, tt.refusalHas)
+			refusal := reply.Of(err)
+			if !strings.Contains(refusal.Text, tt.refusalHas) {
+				t.Errorf("%q does not say %q", refusal.Text, tt.refusalHas)
 			}
 			for _, secret := range []string{"from_", "applications.", `\d`, b.dir} {
-				if strings.Contains(reply.Text, secret) {
-					t.Errorf("the client is told %q", reply.Text)
+				if strings.Contains(refusal.Text, secret) {
+					t.Errorf("the client is told %q", refusal.Text)
 				}
 			}
 		})
@@ -221,7 +223,7 @@ applications:
 		if got := verdict(r, err); got != want {
 			t.Errorf("%s: %s, want %s", to, got, want)
 		}
-		if err != nil && !strings.Contains(AsReply(err).Text, "number not allowed") {
+		if err != nil && !strings.Contains(reply.Of(err).Text, "number not allowed") {
 			t.Errorf("%s: %v", to, err)
 		}
 		trx.Abort()

@@ -7,6 +7,9 @@
 // is matched, refused, written and promised is decided here, so the milter and
 // the SMTP listener cannot differ.
 //
+// A frontend knows core and the ground rooms it speaks in, reply, metrics and
+// socket, and nothing below them.
+//
 // A Transaction works on the rules that were in force when it began. Reload
 // exchanges the rules of the transactions that begin later.
 package core

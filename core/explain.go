@@ -7,6 +7,7 @@ import (
 
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/match"
+	"smtpreceiver/core/reply"
 )
 
 // Question is a mail to be explained.
@@ -16,7 +17,7 @@ type Question struct {
 	Sender     string
 	Recipients []string
 	// Message is read only if it would be. It has CRLF line ends; an error that
-	// is a *Reply is the frontend's refusal. nil: only the decision is wanted.
+	// is a *reply.Reply is the frontend's refusal. nil: only the decision is wanted.
 	Message io.Reader
 }
 
@@ -68,11 +69,11 @@ func (e *explaining) warn(what string) { e.Warnings = append(e.Warnings, what) }
 // refuse notes the first reply that refuses the mail.
 func (e *explaining) refuse(stage string, err error) {
 	if e.Refused == nil {
-		e.Refused = &Refusal{stage, *e.reply(AsReply(err))}
+		e.Refused = &Refusal{stage, *e.reply(reply.Of(err))}
 	}
 }
 
-func (e *explaining) reply(r *Reply) *ExplainedReply {
+func (e *explaining) reply(r *reply.Reply) *ExplainedReply {
 	out := &ExplainedReply{Code: r.Code, Enhanced: r.Status(), Text: r.Text}
 	if r.Cause != nil {
 		out.Cause = e.r.names.Replace(r.Cause.Error())
@@ -136,7 +137,7 @@ func (e *explaining) recipient(ctx context.Context, address string, q Question) 
 		}
 	}
 	if err != nil {
-		out.Outcome, out.Reply = OutcomeRefused, e.reply(AsReply(err))
+		out.Outcome, out.Reply = OutcomeRefused, e.reply(reply.Of(err))
 		if q.Client.Local {
 			// The milter lets the recipient pass and refuses the message: only
 			// so does the local sender get a bounce.
@@ -172,9 +173,9 @@ func (e *explaining) message(ctx context.Context, q Question) error {
 			err = e.trx.Commit(ctx)
 		}
 	}
-	var reply *Reply
-	if errors.As(err, &reply) && !reply.Temporary() {
-		e.refuse("message", reply)
+	var refusal *reply.Reply
+	if errors.As(err, &refusal) && !refusal.Temporary() {
+		e.refuse("message", refusal)
 		return nil
 	}
 	if err == nil {

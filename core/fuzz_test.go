@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"smtpreceiver/core/reply"
 )
 
 // FuzzJob takes whole messages into the jobs of three applications. Only a
@@ -50,8 +52,8 @@ func FuzzJob(f *testing.F) {
 			}
 		}
 		if _, err := trx.Write(raw); err != nil {
-			var reply *Reply
-			if !errors.As(err, &reply) || reply.Temporary() {
+			var refusal *reply.Reply
+			if !errors.As(err, &refusal) || refusal.Temporary() {
 				t.Error(err)
 			}
 			return

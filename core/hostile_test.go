@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"smtpreceiver/core/reply"
 )
 
 func nestedParts(depth int) string {
@@ -115,8 +117,8 @@ func TestRefusedWhileItComes(t *testing.T) {
 			for written := 0; err == nil && written < 10<<20; written += len(chunk) {
 				_, err = trx.Write(chunk)
 			}
-			var reply *Reply
-			if !errors.As(err, &reply) || reply.Code != 552 || reply.Enhanced != [3]int{5, 3, 4} {
+			var refusal *reply.Reply
+			if !errors.As(err, &refusal) || refusal.Code != 552 || refusal.Enhanced != [3]int{5, 3, 4} {
 				t.Errorf("answer %v", err)
 			}
 			if size := trx.buffer.Size(); size > tt.limit {

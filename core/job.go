@@ -134,7 +134,7 @@ func displayName(m *message.Message, rcpt match.Recipient) string {
 
 func (t *Transaction) templateErrors(ctx context.Context, app *application, target string, errs []error) {
 	for _, err := range errs {
-		app.counters.templateError()
+		app.counters.TemplateError()
 		t.log(ctx, slog.LevelWarn, "template", "app", app.name, "target", target, "error", err.Error())
 	}
 }

@@ -3,47 +3,19 @@ package core
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"strings"
-	"syscall"
 	"testing"
 
-	"github.com/prometheus/client_golang/prometheus/testutil"
-
 	"smtpreceiver/core/logging"
+	"smtpreceiver/core/metrics"
+	"smtpreceiver/core/reply"
 )
-
-// TestReason: every refusal of ours is of a kind, and none is made up of an
-// error's text.
-func TestReason(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct {
-		err  error
-		want Reason
-	}{
-		{&fs.PathError{Op: "write", Path: "/x", Err: syscall.ENOSPC}, ReasonSpace},
-		{fmt.Errorf("stage: %w", &fs.PathError{Op: "write", Path: "/x", Err: syscall.EIO}), ReasonSpool},
-		{fmt.Errorf("spool is closed"), ReasonOther},
-		{fmt.Errorf("deep: %w", &Reply{450, [3]int{4, 7, 1}, "x", nil, ReasonQuota}), ReasonQuota},
-		{&Reply{Code: 550, Reason: "made up\n"}, ReasonOther},
-	} {
-		m := newMetrics()
-		reply := AsReply(tt.err)
-		m.Refusal(reply.Reason)
-		if n := testutil.ToFloat64(m.refusals[tt.want]); n != 1 {
-			t.Errorf("%v: counted %v times as %s", tt.err, n, tt.want)
-		}
-		if log := fmt.Sprint(reply.Attrs()...); !strings.Contains(log, "refusal"+string(tt.want)) {
-			t.Errorf("%v: log has %q, want refusal %s", tt.err, log, tt.want)
-		}
-	}
-}
 
 // TestOutcomeOnce: a message is counted once, however its transaction ends.
 func TestOutcomeOnce(t *testing.T) {
 	t.Parallel()
 	refuse := func(trx *Transaction, rcpt string, code int) {
-		trx.Refused(t.Context(), rcpt, &Reply{Code: code, Enhanced: [3]int{code / 100, 0, 0}})
+		trx.Refused(t.Context(), rcpt, &reply.Reply{Code: code, Enhanced: [3]int{code / 100, 0, 0}})
 	}
 	rcpt := func(trx *Transaction, address string) {
 		if _, err := trx.Recipient(t.Context(), address, RecipientOptions{}); err != nil {
@@ -52,29 +24,29 @@ func TestOutcomeOnce(t *testing.T) {
 	}
 	for name, tt := range map[string]struct {
 		do   func(*Transaction)
-		want outcome // empty: none
+		want metrics.Outcome // empty: none
 	}{
 		"nothing":                     {func(*Transaction) {}, ""},
 		"recipient, then gone":        {func(x *Transaction) { rcpt(x, "1@sms") }, ""},
 		"one of two refused":          {func(x *Transaction) { rcpt(x, "\x01@sms"); rcpt(x, "1@sms") }, ""},
-		"all refused":                 {func(x *Transaction) { rcpt(x, "\x01@sms"); rcpt(x, "\x02@sms") }, refusedForGood},
-		"all refused, some for now":   {func(x *Transaction) { rcpt(x, "\x01@sms"); rcpt(x, "a@b"); refuse(x, "a@b", 450) }, failedForNow},
-		"sender refused":              {func(x *Transaction) { refuse(x, "", 550) }, refusedForGood},
-		"message refused":             {func(x *Transaction) { rcpt(x, "1@sms"); refuse(x, "", 554) }, refusedForGood},
-		"message failed":              {func(x *Transaction) { rcpt(x, "1@sms"); refuse(x, "", 451) }, failedForNow},
-		"left to the MTA":             {func(x *Transaction) { rcpt(x, "a@b"); x.Answered(nil) }, passed},
-		"refused at the end":          {func(x *Transaction) { rcpt(x, "\x01@sms"); x.Answered(&Reply{Code: 501}) }, refusedForGood},
-		"forwarded":                   {func(x *Transaction) { rcpt(x, "a@b"); x.Forwarded(t.Context(), "s", "ok", nil) }, forwarded},
-		"forwarded, but not spooled":  {func(x *Transaction) { rcpt(x, "1@sms"); x.Forwarded(t.Context(), "s", "ok", nil); refuse(x, "", 451) }, failedForNow},
-		"spooled":                     {func(x *Transaction) { rcpt(x, "1@sms"); commit(t, x) }, spooled},
-		"spooled, one of two refused": {func(x *Transaction) { rcpt(x, "1@sms"); rcpt(x, "\x01@sms"); commit(t, x) }, spooled},
-		"spooled and forwarded":       {func(x *Transaction) { rcpt(x, "1@sms"); x.Forwarded(t.Context(), "s", "ok", nil); commit(t, x) }, spooledAndForwarded},
+		"all refused":                 {func(x *Transaction) { rcpt(x, "\x01@sms"); rcpt(x, "\x02@sms") }, metrics.Refused},
+		"all refused, some for now":   {func(x *Transaction) { rcpt(x, "\x01@sms"); rcpt(x, "a@b"); refuse(x, "a@b", 450) }, metrics.Failed},
+		"sender refused":              {func(x *Transaction) { refuse(x, "", 550) }, metrics.Refused},
+		"message refused":             {func(x *Transaction) { rcpt(x, "1@sms"); refuse(x, "", 554) }, metrics.Refused},
+		"message failed":              {func(x *Transaction) { rcpt(x, "1@sms"); refuse(x, "", 451) }, metrics.Failed},
+		"left to the MTA":             {func(x *Transaction) { rcpt(x, "a@b"); x.Answered(nil) }, metrics.Passed},
+		"refused at the end":          {func(x *Transaction) { rcpt(x, "\x01@sms"); x.Answered(&reply.Reply{Code: 501}) }, metrics.Refused},
+		"forwarded":                   {func(x *Transaction) { rcpt(x, "a@b"); x.Forwarded(t.Context(), "s", "ok", nil) }, metrics.Forwarded},
+		"forwarded, but not spooled":  {func(x *Transaction) { rcpt(x, "1@sms"); x.Forwarded(t.Context(), "s", "ok", nil); refuse(x, "", 451) }, metrics.Failed},
+		"spooled":                     {func(x *Transaction) { rcpt(x, "1@sms"); commit(t, x) }, metrics.Spooled},
+		"spooled, one of two refused": {func(x *Transaction) { rcpt(x, "1@sms"); rcpt(x, "\x01@sms"); commit(t, x) }, metrics.Spooled},
+		"spooled and forwarded":       {func(x *Transaction) { rcpt(x, "1@sms"); x.Forwarded(t.Context(), "s", "ok", nil); commit(t, x) }, metrics.SpooledAndForwarded},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := open(t, spooling)
 			c := localhost
-			c.Frontend = LMTP
+			c.Frontend = metrics.LMTP
 			x := b.Begin(c)
 			if _, err := x.Sender("a@b.example", Envelope{}); err != nil {
 				t.Fatal(err)
@@ -82,19 +54,44 @@ func TestOutcomeOnce(t *testing.T) {
 			tt.do(x)
 			x.Abort()
 			x.Abort()
-			for f, counters := range b.metrics.messages {
-				for o, counter := range counters {
-					want := 0.0
-					if f == LMTP && o == tt.want {
-						want = 1
-					}
-					if n := testutil.ToFloat64(counter); n != want {
-						t.Errorf("%s %s: %v, want %v", f, o, n, want)
-					}
+			for labels, n := range counters(t, b.Metrics(), "messages_total") {
+				want := 0.0
+				if labels == fmt.Sprintf("%s %s", metrics.LMTP, tt.want) {
+					want = 1
+				}
+				if n != want {
+					t.Errorf("%s: %v, want %v", labels, n, want)
 				}
 			}
 		})
 	}
+}
+
+// counters are the values of one metric, by the values of its labels in the
+// order of the labels' names.
+func counters(t *testing.T, m *metrics.Metrics, name string) map[string]float64 {
+	t.Helper()
+	families, err := m.Registry().Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := map[string]float64{}
+	for _, family := range families {
+		if family.GetName() != metrics.Namespace+"_"+name {
+			continue
+		}
+		for _, metric := range family.GetMetric() {
+			var labels []string
+			for _, label := range metric.GetLabel() {
+				labels = append(labels, label.GetValue())
+			}
+			values[strings.Join(labels, " ")] = metric.GetCounter().GetValue()
+		}
+	}
+	if len(values) == 0 {
+		t.Fatalf("no metric %s", name)
+	}
+	return values
 }
 
 func commit(t *testing.T, x *Transaction) {
@@ -105,22 +102,6 @@ func commit(t *testing.T, x *Transaction) {
 	if err := x.Commit(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// TestNoMetrics: a nil one counts nothing and hurts nobody.
-func TestNoMetrics(t *testing.T) {
-	t.Parallel()
-	var m *Metrics
-	m.Forward(1)
-	m.Refusal(ReasonOther)
-	m.message(SMTP, spooled)
-	m.login(loginOK)
-	m.committed(1)
-	m.app("x").job(1)
-	m.app("x").templateError()
-	m.Connections(SMTP).Opened()
-	m.Connections(SMTP).Closed()
-	m.Connections(SMTP).Refused(AwayProxy)
 }
 
 // TestReceivedDataIsLogged: with log_rcv_data, only where T is on, and in lines
@@ -172,7 +153,7 @@ func TestReloadKeepsCounting(t *testing.T) {
 	b := open(t, spooling)
 	for i := range 2 {
 		b.send(t, localhost, "a@b.example", []string{"1@sms"}, "Subject: x\n\nx\n")
-		if n := testutil.ToFloat64(b.metrics.jobs.WithLabelValues("sms")); n != float64(i+1) {
+		if n := counters(t, b.Metrics(), "jobs_total")["sms"]; n != float64(i+1) {
 			t.Errorf("%v jobs counted, want %d", n, i+1)
 		}
 		if err := b.Reload(b.rules.Load().settings); err != nil {

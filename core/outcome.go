@@ -1,5 +1,10 @@
 package core
 
+import (
+	"smtpreceiver/core/metrics"
+	"smtpreceiver/core/reply"
+)
+
 // outcomes follows a transaction, so that its message is counted once, by what
 // became of it.
 type outcomes struct {
@@ -11,10 +16,10 @@ type outcomes struct {
 }
 
 // ended counts the message.
-func (t *Transaction) ended(o outcome) {
+func (t *Transaction) ended(o metrics.Outcome) {
 	if !t.outcome.counted {
 		t.outcome.counted = true
-		t.recv.metrics.message(t.client.Frontend, o)
+		t.recv.metrics.Message(t.client.Frontend, o)
 	}
 }
 
@@ -23,14 +28,14 @@ func (t *Transaction) ended(o outcome) {
 // whole message to the MTA.
 func (t *Transaction) Answered(err error) {
 	if err == nil {
-		t.ended(passed)
+		t.ended(metrics.Passed)
 		return
 	}
-	t.ended(refusedAs(AsReply(err).Temporary()))
+	t.ended(refusedAs(reply.Of(err).Temporary()))
 }
 
 // refusal counts that of a recipient, or of the message.
-func (t *Transaction) refusal(rcpt string, r *Reply) {
+func (t *Transaction) refusal(rcpt string, r *reply.Reply) {
 	t.recv.metrics.Refusal(r.Reason)
 	if rcpt == "" {
 		t.ended(refusedAs(r.Temporary()))
@@ -48,9 +53,9 @@ func (t *Transaction) aborted() {
 	}
 }
 
-func refusedAs(temporary bool) outcome {
+func refusedAs(temporary bool) metrics.Outcome {
 	if temporary {
-		return failedForNow
+		return metrics.Failed
 	}
-	return refusedForGood
+	return metrics.Refused
 }

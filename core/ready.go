@@ -9,6 +9,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/singleflight"
+
+	"smtpreceiver/core/metrics"
+	"smtpreceiver/core/reply"
 )
 
 const (
@@ -73,13 +76,13 @@ func (r *Receiver) probe() []folderState {
 		s := &states[i]
 		s.app = app.name
 		s.free, _ = r.spool.FreeSpace(folder) // space says what is wrong
-		var full *Reply
+		var full *reply.Reply
 		err := writable(folder)
 		if err == nil {
 			err = r.spool.Probe(folder)
 		}
 		if err != nil {
-			s.err = advised(fmt.Errorf("output folder %s: %w", folder, err))
+			s.err = reply.Advised(fmt.Errorf("output folder %s: %w", folder, err))
 		} else if errors.As(r.space(rules, folder), &full) {
 			s.err = full.Cause
 		}
@@ -88,8 +91,8 @@ func (r *Receiver) probe() []folderState {
 }
 
 var (
-	freeBytes = prometheus.NewDesc(namespace+"_spool_free_bytes", "Free space in the file system of the output folder.", []string{"app"}, nil)
-	canWrite  = prometheus.NewDesc(namespace+"_spool_writable", "1 if jobs can be brought into the output folder: it is writable and has min_free_space.", []string{"app"}, nil)
+	freeBytes = prometheus.NewDesc(metrics.Namespace+"_spool_free_bytes", "Free space in the file system of the output folder.", []string{"app"}, nil)
+	canWrite  = prometheus.NewDesc(metrics.Namespace+"_spool_writable", "1 if jobs can be brought into the output folder: it is writable and has min_free_space.", []string{"app"}, nil)
 )
 
 // spoolCollector shows the folder states.

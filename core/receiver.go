@@ -10,7 +10,9 @@ import (
 
 	"smtpreceiver/core/access"
 	"smtpreceiver/core/config"
+	"smtpreceiver/core/metrics"
 	"smtpreceiver/core/quota"
+	"smtpreceiver/core/reply"
 	"smtpreceiver/core/spool"
 )
 
@@ -21,7 +23,7 @@ type Receiver struct {
 	resolver *access.Resolver
 	rules    atomic.Pointer[rules]
 	quotas   *quota.Book
-	metrics  *Metrics
+	metrics  *metrics.Metrics
 	probes   probes
 	log      *slog.Logger
 	free     func(folder string) (uint64, error) // bytes left in its file system
@@ -54,8 +56,8 @@ func checkMachine(s *config.Settings) config.Problems {
 // Open readies the rules and the spool of s, and undoes in its output folders
 // what a crash left half done. The error is config.Problems if s cannot work.
 func Open(ctx context.Context, s *config.Settings, log *slog.Logger) (*Receiver, error) {
-	r := &Receiver{resolver: access.NewResolver(nil, nil), quotas: quota.NewBook(nil), metrics: newMetrics(), log: log}
-	r.metrics.registry.MustRegister(spoolCollector{r})
+	r := &Receiver{resolver: access.NewResolver(nil, nil), quotas: quota.NewBook(nil), metrics: metrics.New(), log: log}
+	r.metrics.Registry().MustRegister(spoolCollector{r})
 	rules, err := r.ready(s)
 	if err != nil {
 		return nil, err
@@ -121,13 +123,13 @@ func (r *Receiver) ready(s *config.Settings) (*rules, error) {
 		r.log.Warn(w)
 	}
 	for _, app := range rules.apps {
-		app.counters = r.metrics.app(app.name)
+		app.counters = r.metrics.App(app.name)
 	}
 	return rules, nil
 }
 
 // Metrics count what the receiver does.
-func (r *Receiver) Metrics() *Metrics { return r.metrics }
+func (r *Receiver) Metrics() *metrics.Metrics { return r.metrics }
 
 // Close ends the spool and the authentication backend. No transaction may be
 // open.
@@ -144,7 +146,7 @@ func (r *rules) folders() []string {
 }
 
 // Space says whether the output folders have the room that min_free_space
-// asks for. The error is a *Reply.
+// asks for. The error is a *reply.Reply.
 func (r *Receiver) Space() error {
 	rules := r.rules.Load()
 	for _, folder := range rules.folders() {
@@ -158,11 +160,10 @@ func (r *Receiver) Space() error {
 func (r *Receiver) space(rules *rules, folder string) error {
 	free, err := r.free(folder)
 	if err != nil {
-		return AsReply(fmt.Errorf("output folder %s: %w", folder, err))
+		return reply.Of(fmt.Errorf("output folder %s: %w", folder, err))
 	}
 	if least := rules.settings.MinFreeSpace; free < least {
-		return &Reply{452, [3]int{4, 3, 1}, noSpace,
-			fmt.Errorf("output folder %s: %d bytes free, min_free_space asks for %d: make room", folder, free, least), ReasonSpace}
+		return reply.NoSpace(fmt.Errorf("output folder %s: %d bytes free, min_free_space asks for %d: make room", folder, free, least))
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"smtpreceiver/core/dearchive"
 	"smtpreceiver/core/match"
 	"smtpreceiver/core/message"
+	"smtpreceiver/core/metrics"
 	"smtpreceiver/core/transform"
 )
 
@@ -49,7 +50,7 @@ type application struct {
 	layout      ctl.Layout
 	dearchive   *dearchive.Rules
 	wantsText   bool // some rule reads the item msg
-	counters    *appCounters
+	counters    *metrics.App
 }
 
 // target is one entry of transform other than txt.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"smtpreceiver/core/config"
+	"smtpreceiver/core/reply"
 )
 
 // messageScan measures a raw message as it streams by: its size, its header,
@@ -19,11 +20,12 @@ type messageScan struct {
 
 var received = []byte("received:")
 
-// scan takes the next piece. The error is a *Reply when a limit is passed.
+// scan takes the next piece. The error is a *reply.Reply when a limit is passed.
 func (m *messageScan) scan(p []byte, s *config.Settings) error {
 	m.size += int64(len(p))
 	if m.size > s.MaxMessageSize {
-		return &Reply{552, [3]int{5, 3, 4}, "Message size exceeds the limit", fmt.Errorf("max_message_size is %d", s.MaxMessageSize), ReasonSize}
+		return &reply.Reply{Code: 552, Enhanced: [3]int{5, 3, 4}, Text: "Message size exceeds the limit",
+			Cause: fmt.Errorf("max_message_size is %d", s.MaxMessageSize), Reason: reply.ReasonSize}
 	}
 	for !m.body && len(p) > 0 {
 		piece := p
@@ -34,7 +36,8 @@ func (m *messageScan) scan(p []byte, s *config.Settings) error {
 		p = p[len(piece):]
 		m.header += int64(len(piece))
 		if m.header > s.MaxHeaderSize {
-			return &Reply{552, [3]int{5, 3, 4}, "Message header size exceeds the limit", fmt.Errorf("max_header_size is %d", s.MaxHeaderSize), ReasonHeader}
+			return &reply.Reply{Code: 552, Enhanced: [3]int{5, 3, 4}, Text: "Message header size exceeds the limit",
+				Cause: fmt.Errorf("max_header_size is %d", s.MaxHeaderSize), Reason: reply.ReasonHeader}
 		}
 		// Only as much of the line is kept as tells a Received field.
 		if room := len(received) - len(m.line); room > 0 {
@@ -48,7 +51,8 @@ func (m *messageScan) scan(p []byte, s *config.Settings) error {
 			m.body = true
 		case bytes.EqualFold(m.line, received):
 			if m.hops++; m.hops > s.MaxHops {
-				return &Reply{554, [3]int{5, 4, 6}, "Too many hops, this mail may be looping", fmt.Errorf("max_hops is %d", s.MaxHops), ReasonHops}
+				return &reply.Reply{Code: 554, Enhanced: [3]int{5, 4, 6}, Text: "Too many hops, this mail may be looping",
+					Cause: fmt.Errorf("max_hops is %d", s.MaxHops), Reason: reply.ReasonHops}
 			}
 		}
 		m.line = m.line[:0]

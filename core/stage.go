@@ -12,6 +12,7 @@ import (
 
 	"smtpreceiver/core/codepage"
 	"smtpreceiver/core/message"
+	"smtpreceiver/core/reply"
 	"smtpreceiver/core/spool"
 	"smtpreceiver/core/transform"
 )
@@ -40,7 +41,7 @@ type content struct {
 }
 
 // Stage makes the jobs of the message and brings them to disk, not yet
-// visible. Nothing more of the mail is taken after it. The error is a *Reply.
+// visible. Nothing more of the mail is taken after it. The error is a *reply.Reply.
 func (t *Transaction) Stage(ctx context.Context) error {
 	if !t.Diverting() {
 		return nil
@@ -49,7 +50,7 @@ func (t *Transaction) Stage(ctx context.Context) error {
 	t.batch = t.recv.spool.NewBatch()
 	if err := t.stage(ctx); err != nil {
 		t.Abort()
-		return AsReply(err)
+		return reply.Of(err)
 	}
 	t.staging = time.Since(begun)
 	return nil

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"smtpreceiver/core/reply"
 )
 
 const spooling = `
@@ -303,7 +305,7 @@ func TestLimits(t *testing.T) {
 				}
 				got := ""
 				if err != nil {
-					got = verdict(Recipient{}, AsReply(err))
+					got = verdict(Recipient{}, reply.Of(err))
 				}
 				if got != tt.want {
 					t.Errorf("%q, want %q (%v)", got, tt.want, err)
@@ -366,9 +368,9 @@ func TestFolderGone(t *testing.T) {
 	if err == nil {
 		t.Fatal("staged into a folder that is gone")
 	}
-	reply := AsReply(err)
-	if reply.Code != 451 || strings.Contains(reply.Text, b.dir) {
-		t.Errorf("client is told %d %s", reply.Code, reply.Text)
+	refusal := reply.Of(err)
+	if refusal.Code != 451 || strings.Contains(refusal.Text, b.dir) {
+		t.Errorf("client is told %d %s", refusal.Code, refusal.Text)
 	}
 	if !strings.Contains(err.Error(), filepath.Join(b.dir, "sms")) {
 		t.Errorf("the log does not name the folder: %v", err)

@@ -1,6 +1,9 @@
 package core
 
-import "smtpreceiver/core/match"
+import (
+	"smtpreceiver/core/match"
+	"smtpreceiver/core/reply"
+)
 
 // steps records how a recipient was decided, for Explain. Its methods are
 // called by the decision itself, so the two cannot differ; on nil, which real
@@ -13,7 +16,7 @@ type steps struct {
 // asked is what one application whose addresses match was asked, and said.
 type asked struct {
 	rules   []step
-	refusal *Reply
+	refusal *reply.Reply
 	matches bool
 }
 
@@ -46,7 +49,7 @@ func (s *steps) rule(key string, ok bool, at int) {
 }
 
 // answer ends them.
-func (s *steps) answer(refusal *Reply, matches bool) {
+func (s *steps) answer(refusal *reply.Reply, matches bool) {
 	if s != nil {
 		last := &s.asked[len(s.asked)-1]
 		last.refusal, last.matches = refusal, matches

@@ -15,13 +15,15 @@ import (
 	"smtpreceiver/core/dearchive"
 	"smtpreceiver/core/logging"
 	"smtpreceiver/core/match"
+	"smtpreceiver/core/metrics"
 	"smtpreceiver/core/quota"
+	"smtpreceiver/core/reply"
 	"smtpreceiver/core/spool"
 )
 
 // Client is the peer that hands in the mail.
 type Client struct {
-	Frontend Frontend
+	Frontend metrics.Frontend
 	Addr     netip.Addr
 	User     string // name it authenticated by; empty if it did not
 	Local    bool   // handed in by the local sendmail command; Addr is loopback
@@ -60,7 +62,7 @@ type Transaction struct {
 	begun  time.Time
 
 	sender    string
-	senderErr *Reply
+	senderErr *reply.Reply
 	envelope  Envelope
 	rcpts     []string // every recipient not refused, in order
 	plans     []plan
@@ -88,7 +90,7 @@ type plan struct {
 	options RecipientOptions
 }
 
-type relayRight struct{ refusal *Reply }
+type relayRight struct{ refusal *reply.Reply }
 
 const relayDenied = "Relay access denied"
 
@@ -99,12 +101,13 @@ func (r *Receiver) Begin(client Client) *Transaction {
 
 // Sender takes the envelope sender, with or without brackets ("" or "<>" is the
 // null sender), and returns it as a mailbox in RFC 5321 syntax. The error is a
-// *Reply; a milter, which cannot answer here, gets it again for each recipient
+// *reply.Reply; a milter, which cannot answer here, gets it again for each recipient
 // that is ours.
 func (t *Transaction) Sender(address string, e Envelope) (mailbox string, err error) {
 	sender, err := match.ParseSender(address)
 	if err != nil {
-		t.senderErr = &Reply{501, [3]int{5, 1, 7}, "Bad sender address syntax", err, ReasonSyntax}
+		t.senderErr = &reply.Reply{Code: 501, Enhanced: [3]int{5, 1, 7}, Text: "Bad sender address syntax",
+			Cause: err, Reason: reply.ReasonSyntax}
 		return "", t.senderErr
 	}
 	if t.senderErr = t.client.maySendAs(sender); t.senderErr != nil {
@@ -114,13 +117,14 @@ func (t *Transaction) Sender(address string, e Envelope) (mailbox string, err er
 	return sender, nil
 }
 
-// Recipient decides one recipient. The error is a *Reply. A recipient that
+// Recipient decides one recipient. The error is a *reply.Reply. A recipient that
 // was given before gets the same verdict and no second job.
 func (t *Transaction) Recipient(ctx context.Context, address string, o RecipientOptions) (Recipient, error) {
 	t.outcome.rcpts++
 	rcpt, err := match.ParseRecipient(address)
 	if err != nil {
-		return Recipient{}, &Reply{501, [3]int{5, 1, 3}, "Bad recipient address syntax", err, ReasonSyntax}
+		return Recipient{}, &reply.Reply{Code: 501, Enhanced: [3]int{5, 1, 3}, Text: "Bad recipient address syntax",
+			Cause: err, Reason: reply.ReasonSyntax}
 	}
 	out := Recipient{Verdict: Pass, Mailbox: rcpt.Mailbox, Typed: rcpt.Routeless}
 	d := t.decide(ctx, rcpt.Match)
@@ -140,7 +144,8 @@ func (t *Transaction) Recipient(ctx context.Context, address string, o Recipient
 		return out, nil
 	}
 	if len(t.plans) >= t.rules.settings.MaxRecipients {
-		return Recipient{}, &Reply{452, [3]int{4, 5, 3}, "Too many recipients", fmt.Errorf("max_recipients is %d", t.rules.settings.MaxRecipients), ReasonRecipients}
+		return Recipient{}, &reply.Reply{Code: 452, Enhanced: [3]int{4, 5, 3}, Text: "Too many recipients",
+			Cause: fmt.Errorf("max_recipients is %d", t.rules.settings.MaxRecipients), Reason: reply.ReasonRecipients}
 	}
 	if err := t.recv.space(t.rules, d.app.conf.OutputFolder); err != nil {
 		return Recipient{}, err
@@ -177,8 +182,8 @@ func (t *Transaction) count(app *application) error {
 				taken.Return()
 			}
 			t.tickets = t.tickets[:before]
-			return &Reply{450, [3]int{4, 7, 1}, app.name + ": too many messages in an hour, try again later",
-				fmt.Errorf("applications.%s.%s is %d", app.name, q.key, q.limit), ReasonQuota}
+			return &reply.Reply{Code: 450, Enhanced: [3]int{4, 7, 1}, Text: app.name + ": too many messages in an hour, try again later",
+				Cause: fmt.Errorf("applications.%s.%s is %d", app.name, q.key, q.limit), Reason: reply.ReasonQuota}
 		}
 		t.tickets = append(t.tickets, ticket)
 	}
@@ -187,17 +192,19 @@ func (t *Transaction) count(app *application) error {
 
 // MayRelay says whether recipients that no application takes may be forwarded:
 // there is a server to forward them to, and the client is on the global list,
-// or authenticated. The error is a *Reply.
+// or authenticated. The error is a *reply.Reply.
 func (t *Transaction) MayRelay(ctx context.Context, server bool) error {
 	if !server {
-		return &Reply{550, [3]int{5, 7, 1}, relayDenied, errors.New("no application takes the recipient, and forward_smtp_server is not set"), ReasonRelay}
+		return &reply.Reply{Code: 550, Enhanced: [3]int{5, 7, 1}, Text: relayDenied,
+			Cause: errors.New("no application takes the recipient, and forward_smtp_server is not set"), Reason: reply.ReasonRelay}
 	}
 	if t.relay == nil {
 		t.relay = &relayRight{}
 		if ok, err := t.client.on(ctx, t.rules.clients); err != nil {
 			t.relay.refusal = lookupFailed(err)
 		} else if !ok {
-			t.relay.refusal = &Reply{550, [3]int{5, 7, 1}, relayDenied, errors.New("the client is not on the list clients"), ReasonRelay}
+			t.relay.refusal = &reply.Reply{Code: 550, Enhanced: [3]int{5, 7, 1}, Text: relayDenied,
+				Cause: errors.New("the client is not on the list clients"), Reason: reply.ReasonRelay}
 		}
 	}
 	if t.relay.refusal != nil {
@@ -219,7 +226,7 @@ const maxLoggedData = 1024
 
 // Write takes the next piece of the raw message, CRLF line ends and no dot
 // stuffing. It holds the limits on header, size and hops; the error is a
-// *Reply. Where nothing is diverted the message is only measured, not kept.
+// *reply.Reply. Where nothing is diverted the message is only measured, not kept.
 func (t *Transaction) Write(p []byte) (int, error) {
 	if err := t.message.scan(p, t.rules.settings); err != nil {
 		return 0, err
@@ -237,7 +244,7 @@ func (t *Transaction) Write(p []byte) (int, error) {
 	}
 	n, err := t.buffer.Write(p)
 	if err != nil {
-		return n, AsReply(err)
+		return n, reply.Of(err)
 	}
 	return n, nil
 }
@@ -249,7 +256,7 @@ func (t *Transaction) Message() io.Reader {
 }
 
 // Commit makes the staged jobs visible, all or none; when it returns nil they
-// are on disk and the frontend may answer 250. The error is a *Reply.
+// are on disk and the frontend may answer 250. The error is a *reply.Reply.
 func (t *Transaction) Commit(ctx context.Context) error {
 	defer t.release()
 	if t.batch == nil {
@@ -257,17 +264,17 @@ func (t *Transaction) Commit(ctx context.Context) error {
 	}
 	begun := time.Now()
 	if err := t.batch.Commit(ctx); err != nil {
-		return AsReply(err)
+		return reply.Of(err)
 	}
-	t.recv.metrics.committed(t.staging + time.Since(begun))
+	t.recv.metrics.Committed(t.staging + time.Since(begun))
 	t.batch, t.tickets = nil, nil
 	if t.outcome.forwarded {
-		t.ended(spooledAndForwarded)
+		t.ended(metrics.SpooledAndForwarded)
 	} else {
-		t.ended(spooled)
+		t.ended(metrics.Spooled)
 	}
 	for _, job := range t.staged {
-		job.app.counters.job(t.message.size)
+		job.app.counters.Job(t.message.size)
 		t.log(ctx, slog.LevelInfo, "job", "app", job.app.name, "rcpt", job.rcpt, "job", job.name, "size", t.message.size, "status", "250", "took", t.took())
 	}
 	return nil
@@ -308,13 +315,13 @@ func (t *Transaction) release() {
 // empty). Frontends call it with what they answer, so that one refusal is one
 // line.
 func (t *Transaction) Refused(ctx context.Context, rcpt string, err error) {
-	reply := AsReply(err)
-	t.refusal(rcpt, reply)
+	refusal := reply.Of(err)
+	t.refusal(rcpt, refusal)
 	level := slog.LevelInfo // the client's doing
-	if reply.Temporary() {
+	if refusal.Temporary() {
 		level = slog.LevelWarn // ours
 	}
-	args := reply.Attrs()
+	args := refusal.Attrs()
 	if rcpt != "" {
 		args = append([]any{"rcpt", rcpt}, args...)
 	}
@@ -324,7 +331,7 @@ func (t *Transaction) Refused(ctx context.Context, rcpt string, err error) {
 // Forwarded logs and counts that the forward server took the message.
 func (t *Transaction) Forwarded(ctx context.Context, server, reply string, rcpts []string) {
 	if t.outcome.forwarded = true; !t.Diverting() {
-		t.ended(forwarded)
+		t.ended(metrics.Forwarded)
 	}
 	t.log(ctx, slog.LevelInfo, "forwarded", "rcpt", rcpts, "server", server, "size", t.message.size, "status", "250", "reply", reply, "took", t.took())
 }

@@ -6,7 +6,7 @@ import (
 
 	"github.com/d--j/go-milter"
 
-	"smtpreceiver/core"
+	"smtpreceiver/core/reply"
 )
 
 // progressEvery is well under the 30 s that an MTA waits by default.
@@ -60,7 +60,8 @@ func (s *session) take(m milter.Modifier) error {
 		err = s.patiently(m, cancel, func() error { return s.trx.Commit(ctx) })
 	}
 	if cause := context.Cause(ctx); err != nil && cause != nil {
-		return &core.Reply{Code: 451, Enhanced: [3]int{4, 4, 2}, Text: "Connection lost, try again later", Cause: cause, Reason: core.ReasonTimeout}
+		return &reply.Reply{Code: 451, Enhanced: [3]int{4, 4, 2}, Text: "Connection lost, try again later",
+Cause: cause, Reason: reply.ReasonTimeout}
 	}
 	return err
 }

@@ -8,7 +8,8 @@ import (
 	"syscall"
 	"time"
 
-	"smtpreceiver/core"
+	"smtpreceiver/core/metrics"
+	"smtpreceiver/core/socket"
 )
 
 // guardListener guards every connection that it accepts. It goes on after an
@@ -20,8 +21,8 @@ type guardListener struct {
 	// timeout is how long the MTA may take for its next command; nil: for ever.
 	timeout     func() time.Duration
 	connections *connections // those that it accepted and that are open
-	count       *core.Connections
-	pinger      *core.Pinger
+	count       *metrics.Connections
+	pinger      *socket.Pinger
 }
 
 // Pauses after an Accept error that passes.

@@ -13,6 +13,8 @@ import (
 	"github.com/d--j/go-milter"
 
 	"smtpreceiver/core"
+	"smtpreceiver/core/metrics"
+	"smtpreceiver/core/socket"
 )
 
 // Options are the settings of the frontend that may change while it runs.
@@ -31,20 +33,20 @@ type Server struct {
 	options       atomic.Pointer[Options]
 	milter        *milter.Server
 	connections   connections
-	count         *core.Connections
+	count         *metrics.Connections
 	progressEvery time.Duration
 
 	ctx      context.Context // ends when Shutdown waits no longer
 	stop     context.CancelFunc
 	mu       sync.Mutex
-	pingers  []*core.Pinger
+	pingers  []*socket.Pinger
 	draining bool
 	running  sync.WaitGroup // messages
 }
 
 // NewServer makes a server that hands its mail to r.
 func NewServer(r *core.Receiver, o Options, log *slog.Logger) *Server {
-	s := &Server{receiver: r, log: log, count: r.Metrics().Connections(core.Milter), progressEvery: progressEvery}
+	s := &Server{receiver: r, log: log, count: r.Metrics().Connections(metrics.Milter), progressEvery: progressEvery}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.options.Store(&o)
 	s.milter = milter.NewServer(
@@ -86,7 +88,7 @@ func (s *Server) Reload(o Options) { s.options.Store(&o) }
 // Serve accepts connections on l until Shutdown, which closes l and makes it
 // return nil.
 func (s *Server) Serve(l net.Listener) error {
-	pinger := core.NewPinger(l)
+	pinger := socket.NewPinger(l)
 	s.mu.Lock()
 	s.pingers = append(s.pingers, pinger)
 	s.mu.Unlock()

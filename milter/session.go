@@ -11,6 +11,8 @@ import (
 	"github.com/d--j/go-milter"
 
 	"smtpreceiver/core"
+	"smtpreceiver/core/metrics"
+	"smtpreceiver/core/reply"
 )
 
 // session is one milter connection: one SMTP session of the MTA, with any
@@ -29,7 +31,7 @@ var _ milter.Milter = (*session)(nil)
 
 func (s *session) NewConnection(milter.Modifier) error {
 	s.reset()
-	s.client = core.Client{Frontend: core.Milter, Session: core.NewSessionID()}
+	s.client = core.Client{Frontend: metrics.Milter, Session: core.NewSessionID()}
 	return nil
 }
 
@@ -194,7 +196,7 @@ func (s *session) outOfOrder(event string) *milter.Response {
 
 // response is the reply of err as the library sends it.
 func response(err error) *milter.Response {
-	r := core.AsReply(err)
+	r := reply.Of(err)
 	resp, err := milter.RejectWithCodeAndReason(uint16(r.Code), r.Status()+" "+r.Text)
 	switch {
 	case err == nil:

@@ -8,7 +8,7 @@ import (
 	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
 
-	"smtpreceiver/core"
+	"smtpreceiver/core/reply"
 )
 
 // Auth is how clients may authenticate; whether they can, the receiver knows.
@@ -21,12 +21,12 @@ var _ smtp.AuthSession = (*session)(nil)
 
 // Refusals of AUTH (RFC 4954 sections 4 and 6).
 var (
-	errNoAuth        = &core.Reply{Code: 502, Enhanced: [3]int{5, 5, 1}, Text: "Authentication is not available", Reason: core.ReasonAuth}
-	errAuthClear     = &core.Reply{Code: 538, Enhanced: [3]int{5, 7, 11}, Text: "Encryption required for authentication", Reason: core.ReasonAuth}
-	errAuthLate      = &core.Reply{Code: 503, Enhanced: [3]int{5, 5, 1}, Text: "AUTH is not permitted in a mail transaction", Reason: core.ReasonAuth}
-	errAuthMechanism = &core.Reply{Code: 504, Enhanced: [3]int{5, 5, 4}, Text: "Authentication mechanism is not supported", Reason: core.ReasonAuth}
-	errAuthIdentity  = &core.Reply{Code: 535, Enhanced: [3]int{5, 7, 8}, Text: "Authorization identity is not the user name", Reason: core.ReasonAuth}
-	errAuthResponse  = &core.Reply{Code: 501, Enhanced: [3]int{5, 5, 2}, Text: "Authentication response is malformed", Reason: core.ReasonAuth}
+	errNoAuth        = &reply.Reply{Code: 502, Enhanced: [3]int{5, 5, 1}, Text: "Authentication is not available", Reason: reply.ReasonAuth}
+	errAuthClear     = &reply.Reply{Code: 538, Enhanced: [3]int{5, 7, 11}, Text: "Encryption required for authentication", Reason: reply.ReasonAuth}
+	errAuthLate      = &reply.Reply{Code: 503, Enhanced: [3]int{5, 5, 1}, Text: "AUTH is not permitted in a mail transaction", Reason: reply.ReasonAuth}
+	errAuthMechanism = &reply.Reply{Code: 504, Enhanced: [3]int{5, 5, 4}, Text: "Authentication mechanism is not supported", Reason: reply.ReasonAuth}
+	errAuthIdentity  = &reply.Reply{Code: 535, Enhanced: [3]int{5, 7, 8}, Text: "Authorization identity is not the user name", Reason: reply.ReasonAuth}
+	errAuthResponse  = &reply.Reply{Code: 501, Enhanced: [3]int{5, 5, 2}, Text: "Authentication response is malformed", Reason: reply.ReasonAuth}
 )
 
 // AuthMechanisms is what EHLO announces: only what works now.
@@ -81,17 +81,17 @@ const maxLoggedUser = 256
 // authRefused logs why a client could not authenticate, and makes err the
 // answer.
 func (s *session) authRefused(user string, err error) error {
-	reply, level := core.AsReply(err), slog.LevelInfo
-	if reply.Temporary() {
+	refusal, level := reply.Of(err), slog.LevelInfo
+	if refusal.Temporary() {
 		level = slog.LevelWarn
 	}
-	s.server.receiver.Metrics().Refusal(reply.Reason)
+	s.server.receiver.Metrics().Refusal(refusal.Reason)
 	who := []any{"session", s.client.Session, "client", s.client.Addr.String(), "user", user[:min(len(user), maxLoggedUser)]}
-	s.server.log.Log(context.Background(), level, "authentication refused", append(who, reply.Attrs()...)...)
-	if reply.Code == 421 {
+	s.server.log.Log(context.Background(), level, "authentication refused", append(who, refusal.Attrs()...)...)
+	if refusal.Code == 421 {
 		s.wire.hangUp()
 	}
-	return smtpError(reply)
+	return smtpError(refusal)
 }
 
 // exchange is one AUTH command from its first response to the verdict.
@@ -129,8 +129,8 @@ func (x *exchange) Next(response []byte) (challenge []byte, done bool, err error
 	if err == nil {
 		return challenge, done, nil
 	}
-	var reply *core.Reply
-	if !errors.As(err, &reply) { // of go-sasl: the response is not as RFC 4616 has it
+	var refusal *reply.Reply
+	if !errors.As(err, &refusal) { // of go-sasl: the response is not as RFC 4616 has it
 		err = errAuthResponse
 	}
 	return nil, false, x.refused(x.user, err)

@@ -6,7 +6,7 @@ import (
 
 	"github.com/emersion/go-smtp"
 
-	"smtpreceiver/core"
+	"smtpreceiver/core/reply"
 )
 
 // The nonstandard ends of DATA. What stands behind one is run as commands, so
@@ -16,7 +16,7 @@ import (
 
 var (
 	errOddEnd = &smtp.SMTPError{Code: 554, EnhancedCode: smtp.EnhancedCode{5, 5, 0}, Message: "Nonstandard end of data does not work over TLS; send the standard one, or connect without TLS"}
-	errOddFwd = &core.Reply{Code: 421, Enhanced: [3]int{4, 7, 0}, Text: "Nothing is forwarded behind a nonstandard end of data; connect again", Reason: core.ReasonRelay}
+	errOddFwd = &reply.Reply{Code: 421, Enhanced: [3]int{4, 7, 0}, Text: "Nothing is forwarded behind a nonstandard end of data; connect again", Reason: reply.ReasonRelay}
 )
 
 // terminateAt sets the ends that the client's next message may have besides

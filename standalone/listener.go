@@ -11,7 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"smtpreceiver/core"
+	"smtpreceiver/core/metrics"
+	"smtpreceiver/core/socket"
 )
 
 const (
@@ -41,7 +42,7 @@ type wireOptions struct {
 	// is then the one that it names. nil: from none.
 	proxy func(context.Context, netip.Addr) (bool, error)
 	log   *slog.Logger
-	count *core.Connections
+	count *metrics.Connections
 }
 
 // listener serves as many connections at once as there are slots, answers the
@@ -49,7 +50,7 @@ type wireOptions struct {
 type listener struct {
 	net.Listener
 	opts     atomic.Pointer[wireOptions]
-	pinger   *core.Pinger
+	pinger   *socket.Pinger
 	ready    chan net.Conn
 	arrivals *clientPlaces
 	goodbyes chan struct{}
@@ -66,7 +67,7 @@ type listener struct {
 func newListener(inner net.Listener, o wireOptions) *listener {
 	l := &listener{
 		Listener: inner,
-		pinger:   core.NewPinger(unwrapped(inner)),
+		pinger:   socket.NewPinger(unwrapped(inner)),
 		ready:    make(chan net.Conn),
 		arrivals: newClientPlaces(maxArrivals),
 		goodbyes: make(chan struct{}, maxGoodbyes),
@@ -138,7 +139,7 @@ func (l *listener) run() {
 func (l *listener) place(c net.Conn) {
 	o, peer := l.opts.Load(), remoteAddr(c)
 	if !l.arrivals.take(peer) {
-		l.sendAway(c, o, core.AwayPerClient)
+		l.sendAway(c, o, metrics.AwayPerClient)
 		return
 	}
 	go func() {
@@ -160,27 +161,27 @@ func (l *listener) place(c net.Conn) {
 func (l *listener) welcome(c net.Conn, o *wireOptions) *conn {
 	client, err := o.unproxied(l.ctx, c)
 	if err != nil {
-		o.count.Refused(core.AwayProxy)
+		o.count.Refused(metrics.AwayProxy)
 		o.log.Warn("PROXY protocol", "client", c.RemoteAddr().String(), "error", err.Error())
 		c.Close()
 		return nil
 	}
 	c = client
 	if refusal := l.refusal(c, o); refusal != "" {
-		o.count.Refused(core.AwayUnlisted)
+		o.count.Refused(metrics.AwayUnlisted)
 		l.goodbye(c, o, refusal)
 		return nil
 	}
 	select {
 	case o.slots <- struct{}{}:
 	default:
-		l.sendAway(c, o, core.AwayThreadNum)
+		l.sendAway(c, o, metrics.AwayThreadNum)
 		return nil
 	}
 	addr := remoteAddr(c)
 	if !o.clients.take(addr) {
 		<-o.slots
-		l.sendAway(c, o, core.AwayPerClient)
+		l.sendAway(c, o, metrics.AwayPerClient)
 		return nil
 	}
 	var w *conn
@@ -202,10 +203,10 @@ func (l *listener) welcome(c net.Conn, o *wireOptions) *conn {
 }
 
 // sendAway is goodbye for a client that there is no place for.
-func (l *listener) sendAway(c net.Conn, o *wireOptions, why core.SentAway) {
+func (l *listener) sendAway(c net.Conn, o *wireOptions, why metrics.SentAway) {
 	o.count.Refused(why)
 	reply := "421 4.3.2 " + o.host + " too many connections, try again later"
-	if why == core.AwayPerClient {
+	if why == metrics.AwayPerClient {
 		reply = "421 4.7.0 " + o.host + " too many connections from your address, try again later"
 	}
 	o.log.Warn("too many connections; client sent away", "client", c.RemoteAddr().String(), "reply", reply)

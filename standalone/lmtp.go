@@ -8,7 +8,7 @@ import (
 
 	"github.com/emersion/go-smtp"
 
-	"smtpreceiver/core"
+	"smtpreceiver/core/reply"
 )
 
 // lmtpListener is one whose clients speak LMTP.
@@ -25,7 +25,7 @@ func isLocal(l net.Listener) bool { return l.Addr().Network() == "unix" }
 
 var localhost = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 
-var errUnknownUser = &core.Reply{Code: 550, Enhanced: [3]int{5, 1, 1}, Text: "No application takes this recipient", Reason: core.ReasonRelay}
+var errUnknownUser = &reply.Reply{Code: 550, Enhanced: [3]int{5, 1, 1}, Text: "No application takes this recipient", Reason: reply.ReasonRelay}
 
 // accepted is a recipient that was answered 250: as go-smtp knows it, and the
 // place of its job.

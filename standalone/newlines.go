@@ -7,7 +7,7 @@ import (
 
 // Message reads a message, without dot stuffing, as if a client sent it by
 // DATA: CRLF becomes its only newline. Unless accept is set, a bare CR or LF
-// makes the end of it the *core.Reply of bare_newlines.
+// makes the end of it the *reply.Reply of bare_newlines.
 func Message(r io.Reader, accept bool) io.Reader {
 	bare := new(atomic.Bool)
 	return &judged{newlineChecker{r: r, bare: bare}, accept}

@@ -17,6 +17,8 @@ import (
 	"github.com/emersion/go-smtp"
 
 	"smtpreceiver/core"
+	"smtpreceiver/core/metrics"
+	"smtpreceiver/core/reply"
 )
 
 // Server serves SMTP connections until Shutdown.
@@ -93,13 +95,13 @@ func (s *Server) engine(g *generation) *smtp.Server {
 func (s *Server) wireOptions(g *generation, l net.Listener) wireOptions {
 	o := wireOptions{
 		host: g.options.Hostname, idle: g.options.SocketTimeout, transaction: g.options.TransactionTimeout,
-		slots: g.slots, clients: g.clients, admit: s.admit, log: s.log, count: s.receiver.Metrics().Connections(core.SMTP),
+		slots: g.slots, clients: g.clients, admit: s.admit, log: s.log, count: s.receiver.Metrics().Connections(metrics.SMTP),
 	}
 	switch l.(type) {
 	case tlsListener:
 		o.implicitTLS, o.proxy = true, s.receiver.Proxy
 	case lmtpListener:
-		o.count = s.receiver.Metrics().Connections(core.LMTP)
+		o.count = s.receiver.Metrics().Connections(metrics.LMTP)
 		if isLocal(l) {
 			o.local, o.admit = true, nil
 		}
@@ -115,7 +117,7 @@ func (s *Server) admit(ctx context.Context, client netip.Addr) (refusal string) 
 	if err == nil {
 		return ""
 	}
-	r := core.AsReply(err)
+	r := reply.Of(err)
 	s.receiver.Metrics().Refusal(r.Reason)
 	s.log.Info("refused", append([]any{"client", client.String()}, r.Attrs()...)...)
 	return fmt.Sprintf("%d %s %s", r.Code, r.Status(), r.Text)

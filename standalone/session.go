@@ -13,6 +13,8 @@ import (
 	"github.com/emersion/go-smtp"
 
 	"smtpreceiver/core"
+	"smtpreceiver/core/metrics"
+	"smtpreceiver/core/reply"
 )
 
 // session is one SMTP session. go-smtp calls Reset while Data of a BDAT
@@ -54,11 +56,11 @@ func (s *Server) session(g *generation, c *smtp.Conn) (*session, error) {
 	return n, nil
 }
 
-func frontendOf(lmtp bool) core.Frontend {
+func frontendOf(lmtp bool) metrics.Frontend {
 	if lmtp {
-		return core.LMTP
+		return metrics.LMTP
 	}
-	return core.SMTP
+	return metrics.SMTP
 }
 
 func remoteAddr(c net.Conn) netip.Addr {
@@ -76,7 +78,7 @@ func smtpError(err error) *smtp.SMTPError {
 	if errors.As(err, &own) {
 		return own
 	}
-	r := core.AsReply(err)
+	r := reply.Of(err)
 	return &smtp.SMTPError{Code: r.Code, EnhancedCode: smtp.EnhancedCode(r.Enhanced), Message: r.Text}
 }
 
@@ -85,17 +87,18 @@ func smtpError(err error) *smtp.SMTPError {
 const maxAddress = 400
 
 var (
-	errLongSender    = &core.Reply{Code: 501, Enhanced: [3]int{5, 1, 7}, Text: "Sender address too long"}
-	errLongRecipient = &core.Reply{Code: 501, Enhanced: [3]int{5, 1, 3}, Text: "Recipient address too long"}
+	errLongSender    = &reply.Reply{Code: 501, Enhanced: [3]int{5, 1, 7}, Text: "Sender address too long"}
+	errLongRecipient = &reply.Reply{Code: 501, Enhanced: [3]int{5, 1, 3}, Text: "Recipient address too long"}
 
 	errNested   = &smtp.SMTPError{Code: 503, EnhancedCode: smtp.EnhancedCode{5, 5, 1}, Message: "Nested MAIL command"}
 	errDraining = &smtp.SMTPError{Code: 421, EnhancedCode: smtp.EnhancedCode{4, 3, 2}, Message: "Shutting down, try again later"}
-	errTooLarge = &core.Reply{Code: 552, Enhanced: [3]int{5, 3, 4}, Text: "Message size exceeds the limit", Reason: core.ReasonSize}
-	errBare     = &core.Reply{Code: 550, Enhanced: [3]int{5, 5, 2}, Text: "Message has a bare CR or LF; lines must end in CRLF", Cause: errors.New("bare_newlines is reject"), Reason: core.ReasonNewlines}
+	errTooLarge = &reply.Reply{Code: 552, Enhanced: [3]int{5, 3, 4}, Text: "Message size exceeds the limit", Reason: reply.ReasonSize}
+	errBare     = &reply.Reply{Code: 550, Enhanced: [3]int{5, 5, 2}, Text: "Message has a bare CR or LF; lines must end in CRLF",
+		Cause: errors.New("bare_newlines is reject"), Reason: reply.ReasonNewlines}
 	// errGone answers what comes for a transaction that has failed: go-smtp may
 	// still start Data of a BDAT message that RSET has ended meanwhile.
-	errGone = &core.Reply{Code: 451, Enhanced: [3]int{4, 5, 1}, Text: "The mail transaction has ended, start again"}
-	errLost = &core.Reply{Code: 451, Enhanced: [3]int{4, 4, 2}, Text: "Message incomplete, try again", Reason: core.ReasonTimeout}
+	errGone = &reply.Reply{Code: 451, Enhanced: [3]int{4, 5, 1}, Text: "The mail transaction has ended, start again"}
+	errLost = &reply.Reply{Code: 451, Enhanced: [3]int{4, 4, 2}, Text: "Message incomplete, try again", Reason: reply.ReasonTimeout}
 )
 
 // Mail begins a transaction.
@@ -289,14 +292,14 @@ func (s *session) buffer() []byte {
 // whole says whether the message that has been read may be taken.
 func (s *session) whole(err error) error {
 	var (
-		limit *core.Reply
+		limit *reply.Reply
 		own   *smtp.SMTPError // of the wire or of go-smtp: too late, too large
 	)
 	switch {
 	case errors.As(err, &limit), errors.As(err, &own):
 		return err
 	case err != nil:
-		return &core.Reply{Code: errLost.Code, Enhanced: errLost.Enhanced, Text: errLost.Text, Cause: err, Reason: errLost.Reason}
+		return &reply.Reply{Code: errLost.Code, Enhanced: errLost.Enhanced, Text: errLost.Text, Cause: err, Reason: errLost.Reason}
 	case s.wire.bareNewline() && !s.gen.options.BareNewlines:
 		return errBare
 	}

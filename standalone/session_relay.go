@@ -8,7 +8,7 @@ import (
 
 	"github.com/emersion/go-smtp"
 
-	"smtpreceiver/core"
+	"smtpreceiver/core/reply"
 )
 
 // What a session does with the forward server.
@@ -134,15 +134,15 @@ func asReply(err error) error {
 	if !errors.As(err, &e) {
 		return err
 	}
-	reply := &core.Reply{Code: e.Code, Enhanced: [3]int(e.EnhancedCode), Text: e.Message}
+	refusal := &reply.Reply{Code: e.Code, Enhanced: [3]int(e.EnhancedCode), Text: e.Message}
 	var forward *forwardError
 	switch {
 	case errors.As(err, &forward):
-		reply.Cause, reply.Reason = forward, core.ReasonForward
-	case reply.Enhanced == errTooLarge.Enhanced:
-		reply.Reason = core.ReasonSize
-	case reply.Enhanced == errLost.Enhanced:
-		reply.Reason = core.ReasonTimeout
+		refusal.Cause, refusal.Reason = forward, reply.ReasonForward
+	case refusal.Enhanced == errTooLarge.Enhanced:
+		refusal.Reason = reply.ReasonSize
+	case refusal.Enhanced == errLost.Enhanced:
+		refusal.Reason = reply.ReasonTimeout
 	}
-	return reply
+	return refusal
 }

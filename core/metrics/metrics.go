@@ -1,4 +1,5 @@
-package core
+// Package metrics counts what the program does, for Prometheus.
+package metrics
 
 import (
 	"runtime"
@@ -7,6 +8,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"smtpreceiver/core/reply"
 )
 
 // Metrics counts what the program does. No label has a value that a client
@@ -15,9 +18,9 @@ import (
 // atomic addition. A nil Metrics counts nothing.
 type Metrics struct {
 	registry    *prometheus.Registry
-	messages    map[Frontend]map[outcome]prometheus.Counter
-	refusals    map[Reason]prometheus.Counter
-	logins      map[loginResult]prometheus.Counter
+	messages    map[Frontend]map[Outcome]prometheus.Counter
+	refusals    map[reply.Reason]prometheus.Counter
+	logins      map[Login]prometheus.Counter
 	connections map[Frontend]*Connections
 	refused     map[SentAway]prometheus.Counter
 
@@ -37,26 +40,28 @@ const (
 	Milter Frontend = "milter"
 )
 
-// outcome is what became of a message.
-type outcome string
+// Outcome is what became of a message.
+type Outcome string
 
+// The outcomes.
 const (
-	spooled             outcome = "spooled"
-	forwarded           outcome = "forwarded"
-	spooledAndForwarded outcome = "spooled_and_forwarded"
-	passed              outcome = "passed" // the milter left it to the MTA
-	refusedForGood      outcome = "refused"
-	failedForNow        outcome = "failed"
+	Spooled             Outcome = "spooled"
+	Forwarded           Outcome = "forwarded"
+	SpooledAndForwarded Outcome = "spooled_and_forwarded"
+	Passed              Outcome = "passed"  // the milter left it to the MTA
+	Refused             Outcome = "refused" // for good (5yz)
+	Failed              Outcome = "failed"  // for now (4yz)
 )
 
-// loginResult is what came of an AUTH.
-type loginResult string
+// Login is what came of an AUTH.
+type Login string
 
+// The results of AUTH.
 const (
-	loginOK          loginResult = "ok"
-	loginBad         loginResult = "bad"
-	loginLocked      loginResult = "locked"
-	loginUnavailable loginResult = "unavailable"
+	LoginOK          Login = "ok"
+	LoginBad         Login = "bad"
+	LoginLocked      Login = "locked"
+	LoginUnavailable Login = "unavailable"
 )
 
 // SentAway is why a connection was not served.
@@ -70,31 +75,32 @@ const (
 	AwayProxy     SentAway = "proxy"
 )
 
-const namespace = "smtpreceiver"
+// Namespace is what the names of all metrics begin with.
+const Namespace = "smtpreceiver"
 
-// newMetrics makes all metrics, at zero, in a registry of their own.
-func newMetrics() *Metrics {
+// New makes all metrics, at zero, in a registry of their own.
+func New() *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry()}
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	factory := promauto.With(m.registry)
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
-		return factory.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
+		return factory.NewCounterVec(prometheus.CounterOpts{Namespace: Namespace, Name: name, Help: help}, labels)
 	}
 	gauge := func(name, help string) prometheus.GaugeOpts {
-		return prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help}
+		return prometheus.GaugeOpts{Namespace: Namespace, Name: name, Help: help}
 	}
 	seconds := func(name, help string, buckets ...float64) prometheus.Histogram {
-		return factory.NewHistogram(prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help, Buckets: buckets})
+		return factory.NewHistogram(prometheus.HistogramOpts{Namespace: Namespace, Name: name, Help: help, Buckets: buckets})
 	}
 
 	messages := counter("messages_total", "Messages by what became of them: refused is for good (5xx), failed for now (4xx), passed is left to the mail server by the milter.", "frontend", "outcome")
-	m.messages = map[Frontend]map[outcome]prometheus.Counter{}
+	m.messages = map[Frontend]map[Outcome]prometheus.Counter{}
 	for _, f := range []Frontend{SMTP, LMTP, Milter} {
 		m.messages[f] = children(messages.MustCurryWith(prometheus.Labels{"frontend": string(f)}),
-			spooled, forwarded, spooledAndForwarded, passed, refusedForGood, failedForNow)
+			Spooled, Forwarded, SpooledAndForwarded, Passed, Refused, Failed)
 	}
-	m.refusals = children(counter("refusals_total", "Refusals of clients, recipients and messages; each is a line in the log with the same word at refusal.", "reason"), reasons...)
-	m.logins = children(counter("logins_total", "Logins of clients (AUTH).", "result"), loginOK, loginBad, loginLocked, loginUnavailable)
+	m.refusals = children(counter("refusals_total", "Refusals of clients, recipients and messages; each is a line in the log with the same word at refusal.", "reason"), reply.Reasons()...)
+	m.logins = children(counter("logins_total", "Logins of clients (AUTH).", "result"), LoginOK, LoginBad, LoginLocked, LoginUnavailable)
 	m.jobs = counter("jobs_total", "Jobs made.", "app")
 	m.jobBytes = counter("job_bytes_total", "Bytes of the messages that the jobs were made of.", "app")
 	m.templateErrors = counter("template_errors_total", "Templates of transform that failed.", "app")
@@ -133,7 +139,7 @@ func (m *Metrics) Registry() *prometheus.Registry { return m.registry }
 // Build says which program it is; service is standalone or milter.
 func (m *Metrics) Build(version, service string) {
 	promauto.With(m.registry).NewGauge(prometheus.GaugeOpts{
-		Namespace: namespace, Name: "build_info", Help: "The program, always 1.",
+		Namespace: Namespace, Name: "build_info", Help: "The program, always 1.",
 		ConstLabels: prometheus.Labels{"version": version, "go_version": runtime.Version(), "frontend": service},
 	}).Set(1)
 }
@@ -142,7 +148,7 @@ func (m *Metrics) Build(version, service string) {
 func (m *Metrics) LogMessages(count func(letter string) uint64) {
 	for letter, level := range map[string]string{"E": "error", "W": "warning"} {
 		promauto.With(m.registry).NewCounterFunc(prometheus.CounterOpts{
-			Namespace: namespace, Name: "log_messages_total", Help: "Log lines of the levels E and W, whether they are written anywhere or not.",
+			Namespace: Namespace, Name: "log_messages_total", Help: "Log lines of the levels E and W, whether they are written anywhere or not.",
 			ConstLabels: prometheus.Labels{"level": level},
 		}, func() float64 { return float64(count(letter)) })
 	}
@@ -173,7 +179,8 @@ func (m *Metrics) Connections(f Frontend) *Connections {
 	return m.connections[f]
 }
 
-func (m *Metrics) message(f Frontend, o outcome) {
+// Message counts a message that has ended.
+func (m *Metrics) Message(f Frontend, o Outcome) {
 	if m == nil {
 		return
 	}
@@ -183,19 +190,27 @@ func (m *Metrics) message(f Frontend, o outcome) {
 }
 
 // Refusal counts one that no Transaction logs.
-func (m *Metrics) Refusal(r Reason) {
-	if m != nil {
-		m.refusals[r.orOther()].Inc()
+func (m *Metrics) Refusal(r reply.Reason) {
+	if m == nil {
+		return
 	}
+	c, ok := m.refusals[r]
+	if !ok {
+		c = m.refusals[reply.ReasonOther]
+	}
+	c.Inc()
 }
 
-func (m *Metrics) login(r loginResult) {
+// LoggedIn counts an AUTH.
+func (m *Metrics) LoggedIn(r Login) {
 	if m != nil {
 		m.logins[r].Inc()
 	}
 }
 
-func (m *Metrics) committed(took time.Duration) {
+// Committed counts a message whose jobs are on disk; took is the time from
+// Stage to there.
+func (m *Metrics) Committed(took time.Duration) {
 	if m != nil {
 		m.commit.Observe(took.Seconds())
 	}
@@ -231,24 +246,27 @@ func (c *Connections) Refused(why SentAway) {
 	}
 }
 
-// appCounters are those of one application. A nil one counts nothing.
-type appCounters struct{ jobs, bytes, templateErrors prometheus.Counter }
+// App counts for one application. A nil one counts nothing.
+type App struct{ jobs, bytes, templateErrors prometheus.Counter }
 
-func (m *Metrics) app(name string) *appCounters {
+// App counts for the application of that name.
+func (m *Metrics) App(name string) *App {
 	if m == nil {
 		return nil
 	}
-	return &appCounters{m.jobs.WithLabelValues(name), m.jobBytes.WithLabelValues(name), m.templateErrors.WithLabelValues(name)}
+	return &App{m.jobs.WithLabelValues(name), m.jobBytes.WithLabelValues(name), m.templateErrors.WithLabelValues(name)}
 }
 
-func (c *appCounters) job(bytes int64) {
+// Job counts a job and the bytes of its message.
+func (c *App) Job(bytes int64) {
 	if c != nil {
 		c.jobs.Inc()
 		c.bytes.Add(float64(bytes))
 	}
 }
 
-func (c *appCounters) templateError() {
+// TemplateError counts a template that failed.
+func (c *App) TemplateError() {
 	if c != nil {
 		c.templateErrors.Inc()
 	}

@@ -1,4 +1,4 @@
-package core
+package reply
 
 import (
 	"errors"
@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-func TestAsReplyAdvises(t *testing.T) {
+func TestOfAdvises(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		err   error
@@ -27,7 +27,7 @@ func TestAsReplyAdvises(t *testing.T) {
 		{errors.New("something else"), 451, "something else"},
 	} {
 		err := fmt.Errorf("job 1: %w", &os.PathError{Op: "open", Path: "/var/spool/fax/1.txt", Err: tt.err})
-		r := AsReply(err)
+		r := Of(err)
 		if r.Code != tt.code || !errors.Is(r, tt.err) || !strings.HasPrefix(r.Cause.Error(), err.Error()) || !strings.Contains(r.Cause.Error(), tt.cause) {
 			t.Errorf("%v: %d %v, want %d and %q in the cause", tt.err, r.Code, r.Cause, tt.code, tt.cause)
 		}

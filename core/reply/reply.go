@@ -1,4 +1,6 @@
-package core
+// Package reply holds what a client is told of a refusal and, apart from it,
+// why: for the log and for counting.
+package reply
 
 import (
 	"errors"
@@ -48,28 +50,26 @@ func (r *Reply) Attrs() []any {
 // Temporary says whether the same mail may be taken later.
 func (r *Reply) Temporary() bool { return r.Code < 500 }
 
-const noSpace = "Insufficient system storage, try again later"
-
-// lookupFailed answers a client that may be on a list of host names.
-func lookupFailed(cause error) *Reply {
-	return &Reply{450, [3]int{4, 4, 3}, "Client host name lookup failed, try again later", cause, ReasonLookup}
+// NoSpace is the reply where there is no room for a message.
+func NoSpace(cause error) *Reply {
+	return &Reply{Code: 452, Enhanced: [3]int{4, 3, 1}, Text: "Insufficient system storage, try again later", Cause: cause, Reason: ReasonSpace}
 }
 
-// AsReply finds the reply in err. Any other error is ours to mend, so the
+// Of finds the reply in err. Any other error is ours to mend, so the
 // client is asked to try again: a message must never bounce because we failed.
-func AsReply(err error) *Reply {
+func Of(err error) *Reply {
 	var r *Reply
 	if errors.As(err, &r) {
 		return r
 	}
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		return &Reply{452, [3]int{4, 3, 1}, noSpace, advised(err), ReasonSpace}
+		return NoSpace(Advised(err))
 	}
 	reason := ReasonOther
 	if errno := syscall.Errno(0); errors.As(err, &errno) {
 		reason = ReasonSpool
 	}
-	return &Reply{451, [3]int{4, 3, 0}, "Local error, message not taken, try again later", advised(err), reason}
+	return &Reply{Code: 451, Enhanced: [3]int{4, 3, 0}, Text: "Local error, message not taken, try again later", Cause: Advised(err), Reason: reason}
 }
 
 // Reason is the kind of a refusal, by which refusals are counted.
@@ -101,6 +101,9 @@ var reasons = []Reason{
 	ReasonClient, ReasonSender, ReasonNumber, ReasonQuota, ReasonRelay, ReasonSyntax, ReasonSize, ReasonHeader, ReasonHops,
 	ReasonNewlines, ReasonSpace, ReasonRecipients, ReasonAuth, ReasonLookup, ReasonSpool, ReasonForward, ReasonTimeout, ReasonOther,
 }
+
+// Reasons are all there are.
+func Reasons() []Reason { return slices.Clone(reasons) }
 
 func (r Reason) orOther() Reason {
 	if !slices.Contains(reasons, r) {

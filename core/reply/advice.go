@@ -1,4 +1,4 @@
-package core
+package reply
 
 import (
 	"errors"
@@ -22,8 +22,8 @@ var advice = []struct {
 	{fs.ErrNotExist, "create it, or mount the file system that holds it"},
 }
 
-// advised adds to an error of the file system what to do about it.
-func advised(err error) error {
+// Advised adds to an error of the file system what to do about it.
+func Advised(err error) error {
 	for _, a := range advice {
 		if errors.Is(err, a.err) {
 			return fmt.Errorf("%w: %s", err, a.what)
