@@ -107,20 +107,22 @@ func lookupFailed(cause error) *reply.Reply {
 		Cause: cause, Reason: reply.ReasonLookup}
 }
 
-// maySendAs holds OwnSender: sender, a mailbox, is what the client
-// authenticated as. ASCII case does not matter, since neither mail programs nor
-// users' files keep to one.
-func (c Client) maySendAs(sender string) *reply.Reply {
-	if c.User == "" || !c.OwnSender {
+// maySendAs holds authentication.sender_must_match: sender, a mailbox, is what
+// the client authenticated as. ASCII case does not matter, since neither mail
+// programs nor users' files keep to one. Behind a milter the MTA decides who
+// may send as whom.
+func (t *Transaction) maySendAs(sender string) *reply.Reply {
+	user := t.client.User
+	if user == "" || t.client.Frontend == metrics.Milter || !t.rules.settings.Authentication.SenderMustMatch {
 		return nil
 	}
-	own, err := match.ParseSender(c.User)
+	own, err := match.ParseSender(user)
 	if err == nil && own != "" && equalFoldASCII(own, sender) {
 		return nil
 	}
 	// RFC 6409 section 6.1
 	return &reply.Reply{Code: 550, Enhanced: [3]int{5, 7, 1}, Text: "Sender address is not that of the authenticated user",
-		Cause: fmt.Errorf("user %q, authentication.sender_must_match", c.User), Reason: reply.ReasonSender}
+		Cause: fmt.Errorf("user %q, authentication.sender_must_match", user), Reason: reply.ReasonSender}
 }
 
 func equalFoldASCII(a, b string) bool {

@@ -15,6 +15,7 @@ import (
 
 	"smtpreceiver/core/access"
 	"smtpreceiver/core/config"
+	"smtpreceiver/core/metrics"
 	"smtpreceiver/core/reply"
 )
 
@@ -139,7 +140,7 @@ func TestAdmitWithoutDNS(t *testing.T) {
 
 func TestOwnSender(t *testing.T) {
 	t.Parallel()
-	b := open(t, clientsAndApps)
+	strict, lax := open(t, clientsAndApps), open(t, clientsAndApps+"authentication: {sender_must_match: 0}\n")
 	for _, tt := range []struct{ user, sender, want string }{
 		{"jana@example.com", "jana@example.com", ""}, {"jana@example.com", "<JANA@example.COM>", ""},
 		{"jana@example.com", "", "550 5.7.1"}, {"jana@example.com", "eva@example.com", "550 5.7.1"},
@@ -147,14 +148,14 @@ func TestOwnSender(t *testing.T) {
 		{"", "eva@example.com", ""}, {"", "", ""},
 		{"jana", "jana@example.com", "550 5.7.1"}, {"k@x", "\u212a@x", "550 5.7.1"},
 	} {
-		for _, own := range []bool{true, false} {
-			_, err := b.Begin(Client{User: tt.user, OwnSender: own}).Sender(tt.sender, Envelope{})
-			want := tt.want
-			if !own {
-				want = ""
-			}
-			if got := replyTo(err); got != want {
-				t.Errorf("user %q, sender %q, own %v: %q, want %q", tt.user, tt.sender, own, got, want)
+		for _, in := range []struct {
+			*bench
+			frontend metrics.Frontend
+			want     string
+		}{{strict, metrics.SMTP, tt.want}, {lax, metrics.SMTP, ""}, {strict, metrics.Milter, ""}} {
+			_, err := in.Begin(Client{User: tt.user, Frontend: in.frontend}).Sender(tt.sender, Envelope{})
+			if got := replyTo(err); got != in.want {
+				t.Errorf("%s, user %q, sender %q: %q, want %q", in.frontend, tt.user, tt.sender, got, in.want)
 			}
 		}
 	}

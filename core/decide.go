@@ -7,6 +7,7 @@ import (
 
 	"smtpreceiver/core/access"
 	"smtpreceiver/core/match"
+	"smtpreceiver/core/metrics"
 	"smtpreceiver/core/reply"
 )
 
@@ -86,7 +87,7 @@ func (t *Transaction) ask(ctx context.Context, app *application) (refusal *reply
 	case ok:
 	case err != nil:
 		return lookupFailed(err), true
-	case t.client.PassUnlisted:
+	case t.passesUnlisted():
 		return nil, false
 	default:
 		return &reply.Reply{Code: 550, Enhanced: [3]int{5, 7, 1}, Text: fmt.Sprintf("%s: client %s is not on its list of clients", app.name, t.client),
@@ -109,6 +110,12 @@ func (t *Transaction) ask(ctx context.Context, app *application) (refusal *reply
 	}
 	t.steps.rule("from_enabled", true, i)
 	return nil, true
+}
+
+// passesUnlisted says whether a recipient of a client on no list goes on as
+// ordinary mail (milter.on_unlisted_client: pass).
+func (t *Transaction) passesUnlisted() bool {
+	return t.client.Frontend == metrics.Milter && t.rules.settings.Milter.OnUnlistedClient == "pass"
 }
 
 // mayCall holds numbers_denied and numbers_allowed.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"smtpreceiver/core/metrics"
 	"smtpreceiver/core/reply"
 )
 
@@ -39,13 +40,14 @@ applications:
 
 func TestRouting(t *testing.T) {
 	t.Parallel()
-	b := open(t, routing)
+	b := open(t, "authentication: {sender_must_match: 0}\n"+routing)
+	passes := open(t, "milter: {on_unlisted_client: pass}\n"+routing)
 	authenticated := Client{Addr: netip.MustParseAddr("203.0.113.9"), User: "petr@boss.example"}
 	inB := Client{Addr: netip.MustParseAddr("192.0.2.77")}
 	mapped := Client{Addr: netip.MustParseAddr("::ffff:192.0.2.77")}
 	unlisted := Client{Addr: netip.MustParseAddr("203.0.113.9")}
 	passing := unlisted
-	passing.PassUnlisted = true
+	passing.Frontend = metrics.Milter
 	sendmail := Client{Addr: netip.MustParseAddr("127.0.0.1"), Local: true}
 
 	for _, tt := range []struct {
@@ -80,6 +82,10 @@ func TestRouting(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
+			b := b
+			if tt.client.Frontend == metrics.Milter {
+				b = passes
+			}
 			trx := b.Begin(tt.client)
 			defer trx.Abort()
 			trx.Sender(tt.from, Envelope{}) // a milter cannot answer here
@@ -118,7 +124,7 @@ applications:
 	}{
 		{localhost, "550 5.7.1"},
 		{Client{Addr: localhost.Addr, Local: true}, "divert"},
-		{Client{Addr: stranger.Addr, User: "petr"}, "divert"},
+		{Client{Frontend: metrics.Milter, Addr: stranger.Addr, User: "petr"}, "divert"},
 	} {
 		trx := b.Begin(tt.client)
 		if _, err := trx.Sender("a@b.example", Envelope{}); err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/match"
+	"smtpreceiver/core/metrics"
 	"smtpreceiver/core/reply"
 )
 
@@ -41,10 +42,9 @@ func Explain(ctx context.Context, s *config.Settings, q Question) (_ *Explanatio
 	defer func() { err = errors.Join(err, r.close()) }()
 	e := &explaining{r: r, Explanation: &Explanation{Frontend: "standalone", Recipients: []ExplainedRecipient{}, Warnings: []string{}}}
 	if q.Milter {
-		e.Frontend = "milter"
-		q.Client.PassUnlisted = s.Milter.OnUnlistedClient == "pass"
+		e.Frontend, q.Client.Frontend = "milter", metrics.Milter
 	} else {
-		q.Client.OwnSender = s.Authentication.SenderMustMatch
+		q.Client.Frontend = metrics.SMTP
 		if q.Client.User != "" && !r.Authenticating() {
 			e.warn("authentication.backend is none: no client can authenticate, so the user is left out")
 			q.Client.User = ""

@@ -121,7 +121,7 @@ func (e *explaining) clientRule(ctx context.Context, app *application, r *Explai
 		r.Key, r.Entry, r.Detail = config.KeyIndex(r.Key, i), entry, "client "+client.String()+" is on the list"
 	case app.clients.Empty():
 		r.Detail = "the list is empty: it lets nobody in"
-	case client.PassUnlisted:
+	case e.trx.passesUnlisted():
 		r.Detail = "client " + client.String() + " is not on the list: the recipient counts as ordinary mail (milter.on_unlisted_client: pass)"
 	default:
 		r.Detail = "client " + client.String() + " is not on the list"

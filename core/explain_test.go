@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"smtpreceiver/core/metrics"
 )
 
 // TestExplainDecidesAsRealMailIs holds explanations against the transactions
@@ -25,7 +27,7 @@ func TestExplainDecidesAsRealMailIs(t *testing.T) {
 		} {
 			for _, from := range []string{"a@boss.example", "x@y.example", "robot@boss.example", "", "a\x00@b"} {
 				for _, to := range []string{"123@fax", "123@sms", "eva@example.com", "\x01@fax", ""} {
-					client.PassUnlisted = on == "pass"
+					client.Frontend = metrics.Milter
 					trx := b.Begin(client)
 					trx.Sender(from, Envelope{})
 					r, err := trx.Recipient(context.Background(), to, RecipientOptions{})

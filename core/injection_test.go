@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"smtpreceiver/core/metrics"
 )
 
 // everyItem writes each item that a template can read into a CTL value.
@@ -47,7 +49,7 @@ applications:
 				"Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: base64\n\n%s\n"+
 				"--b\nContent-Type: application/pdf; name=\"%[1]s\"\n\nx\n--b--\n", word, base64.StdEncoding.EncodeToString([]byte("@note="+evil+"\n"+evil)))
 			ctx := context.Background()
-			trx := b.Begin(Client{Addr: localhost.Addr, Session: "s1", User: evil})
+			trx := b.Begin(Client{Frontend: metrics.Milter, Addr: localhost.Addr, Session: "s1", User: evil})
 			defer trx.Abort()
 			if _, err := trx.Sender("a@b.example", Envelope{EnvID: evil}); err != nil {
 				t.Fatal(err)

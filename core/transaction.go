@@ -28,12 +28,6 @@ type Client struct {
 	User     string // name it authenticated by; empty if it did not
 	Local    bool   // handed in by the local sendmail command; Addr is loopback
 	Session  string // names the session in the log
-	// PassUnlisted lets recipients of a client on no list go on as ordinary
-	// mail instead of being refused (milter.on_unlisted_client: pass).
-	PassUnlisted bool
-	// OwnSender binds a client that authenticated to its user name as envelope
-	// sender (authentication.sender_must_match).
-	OwnSender bool
 }
 
 // NewSessionID names a session in the log: unique among all processes that
@@ -110,7 +104,7 @@ func (t *Transaction) Sender(address string, e Envelope) (mailbox string, err er
 			Cause: err, Reason: reply.ReasonSyntax}
 		return "", t.senderErr
 	}
-	if t.senderErr = t.client.maySendAs(sender); t.senderErr != nil {
+	if t.senderErr = t.maySendAs(sender); t.senderErr != nil {
 		return "", t.senderErr
 	}
 	t.sender, t.envelope = sender, e

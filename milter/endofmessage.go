@@ -61,7 +61,7 @@ func (s *session) take(m milter.Modifier) error {
 	}
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		return &reply.Reply{Code: 451, Enhanced: [3]int{4, 4, 2}, Text: "Connection lost, try again later",
-Cause: cause, Reason: reply.ReasonTimeout}
+			Cause: cause, Reason: reply.ReasonTimeout}
 	}
 	return err
 }

@@ -21,9 +21,6 @@ import (
 type Options struct {
 	// Timeout is the longest wait for the MTA's next command.
 	Timeout time.Duration
-	// PassUnlisted leaves matching recipients of a client on no list to the
-	// MTA instead of refusing them (on_unlisted_client: pass).
-	PassUnlisted bool
 }
 
 // Server serves milter connections until Shutdown.

@@ -128,12 +128,15 @@ func TestReload(t *testing.T) {
 	if got := ask(t, c, faxRcpt); got[0] != 'y' {
 		t.Errorf("client on no list: %q, want a refusal", got)
 	}
-	g.Reload(Options{Timeout: time.Minute, PassUnlisted: true})
+	passing := settings(t, g.dir, "clients: [192.0.2.0/24]\nmilter: {on_unlisted_client: pass}\n"+applications)
+	if err := g.receiver.Reload(passing); err != nil {
+		t.Fatal(err)
+	}
 	if got := ask(t, c, okRcpt+faxRcpt); got != "c" { // the answer to okRcpt
 		t.Errorf("%q", got)
 	}
 	if got, _ := readFrame(c); got[0] != 'y' {
-		t.Errorf("message begun under the old options: %q, want a refusal", got)
+		t.Errorf("message begun under the old rules: %q, want a refusal", got)
 	}
 	if got := ask(t, c, mailFrom+faxRcpt); got != "c" {
 		t.Errorf("on_unlisted_client: pass: %q, want c", got)

@@ -61,7 +61,6 @@ func (s *session) MailFrom(from, args string, m milter.Modifier) (resp *milter.R
 	}
 	client := s.client
 	client.User = m.Get(milter.MacroAuthAuthen)
-	client.PassUnlisted = s.server.options.Load().PassUnlisted
 	s.trx = s.server.receiver.Begin(client)
 	s.trx.Sender(from, core.Envelope{EnvID: parameter(args, "ENVID")})
 	return milter.RespContinue, nil

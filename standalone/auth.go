@@ -13,8 +13,7 @@ import (
 
 // Auth is how clients may authenticate; whether they can, the receiver knows.
 type Auth struct {
-	AllowPlaintext  bool // offer it without TLS too
-	SenderMustMatch bool // MAIL FROM must be the user's name
+	AllowPlaintext bool // offer it without TLS too
 }
 
 var _ smtp.AuthSession = (*session)(nil)

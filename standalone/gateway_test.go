@@ -133,7 +133,7 @@ func gatewayOptions(s *config.Settings) Options {
 		MaxMessageSize: s.MaxMessageSize, MaxRecipients: s.MaxRecipients, BareNewlines: s.BareNewlines == "accept",
 		Forward: Forward{Servers: s.ForwardServers(), TLS: s.ForwardTLS},
 		TLS:     TLS{CertFile: s.TLS.CertFile, KeyFile: s.TLS.KeyFile, MinVersion: s.TLS.MinVersion},
-		Auth:    Auth{AllowPlaintext: s.Authentication.AllowPlaintext, SenderMustMatch: s.Authentication.SenderMustMatch},
+		Auth:    Auth{AllowPlaintext: s.Authentication.AllowPlaintext},
 	}
 }
 

@@ -47,7 +47,7 @@ func (s *Server) session(g *generation, c *smtp.Conn) (*session, error) {
 	}
 	n := &session{
 		server: s, gen: g, smtp: c, wire: w, lmtp: c.Server().LMTP,
-		client: core.Client{Addr: remoteAddr(w), Session: core.NewSessionID(), OwnSender: g.options.Auth.SenderMustMatch},
+		client: core.Client{Addr: remoteAddr(w), Session: core.NewSessionID()},
 	}
 	n.client.Frontend = frontendOf(n.lmtp)
 	if w.opts.local {

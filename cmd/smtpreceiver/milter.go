@@ -41,7 +41,7 @@ var milterKind = kind{
 }
 
 func milterOptions(s *config.Settings) milter.Options {
-	return milter.Options{Timeout: s.Milter.Timeout, PassUnlisted: s.Milter.OnUnlistedClient == "pass"}
+	return milter.Options{Timeout: s.Milter.Timeout}
 }
 
 func milterSocket(s *config.Settings) socket.Socket {

@@ -78,7 +78,7 @@ func standaloneOptions(s *config.Settings) standalone.Options {
 			Username: s.ForwardUsername, Password: s.ForwardPassword,
 		},
 		TLS:  standalone.TLS{CertFile: s.TLS.CertFile, KeyFile: s.TLS.KeyFile, MinVersion: s.TLS.MinVersion},
-		Auth: standalone.Auth{AllowPlaintext: s.Authentication.AllowPlaintext, SenderMustMatch: s.Authentication.SenderMustMatch},
+		Auth: standalone.Auth{AllowPlaintext: s.Authentication.AllowPlaintext},
 	}
 }
 
