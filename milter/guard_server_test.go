@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/d--j/go-milter"
+
+	"smtpreceiver/core/socket"
 )
 
 // acceptAll is a filter that answers all that needs an answer.
@@ -37,7 +39,7 @@ func loopback(t testing.TB) net.Listener {
 
 func newGuardedServer(t testing.TB, l net.Listener) {
 	t.Helper()
-	s := serveLibrary(&guardListener{Listener: l, log: slog.New(slog.DiscardHandler), connections: new(connections)})
+	s := serveLibrary(&guardListener{Acceptor: socket.NewAcceptor(l, slog.New(slog.DiscardHandler)), connections: new(connections)})
 	t.Cleanup(func() { s.Close() })
 }
 

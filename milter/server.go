@@ -33,12 +33,12 @@ type Server struct {
 	count         *metrics.Connections
 	progressEvery time.Duration
 
-	ctx      context.Context // ends when Shutdown waits no longer
-	stop     context.CancelFunc
-	mu       sync.Mutex
-	pingers  []*socket.Pinger
-	draining bool
-	running  sync.WaitGroup // messages
+	ctx       context.Context // ends when Shutdown waits no longer
+	stop      context.CancelFunc
+	mu        sync.Mutex
+	acceptors []*socket.Acceptor
+	draining  bool
+	running   sync.WaitGroup // messages
 }
 
 // NewServer makes a server that hands its mail to r.
@@ -85,12 +85,12 @@ func (s *Server) Reload(o Options) { s.options.Store(&o) }
 // Serve accepts connections on l until Shutdown, which closes l and makes it
 // return nil.
 func (s *Server) Serve(l net.Listener) error {
-	pinger := socket.NewPinger(l)
+	acceptor := socket.NewAcceptor(l, s.log)
 	s.mu.Lock()
-	s.pingers = append(s.pingers, pinger)
+	s.acceptors = append(s.acceptors, acceptor)
 	s.mu.Unlock()
 	err := s.milter.Serve(&guardListener{
-		Listener: l, log: s.log, connections: &s.connections, pinger: pinger, count: s.count,
+		Acceptor: acceptor, connections: &s.connections, count: s.count,
 		timeout: func() time.Duration { return s.options.Load().Timeout },
 	})
 	if errors.Is(err, milter.ErrServerClosed) { // before it had begun
@@ -104,10 +104,10 @@ func (s *Server) Serve(l net.Listener) error {
 // of ctx.
 func (s *Server) Ping(ctx context.Context) error {
 	s.mu.Lock()
-	pingers := s.pingers
+	acceptors := s.acceptors
 	s.mu.Unlock()
-	for _, p := range pingers {
-		if err := p.Ping(ctx); err != nil {
+	for _, a := range acceptors {
+		if err := a.Ping(ctx); err != nil {
 			return err
 		}
 	}

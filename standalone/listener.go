@@ -2,7 +2,6 @@ package standalone
 
 import (
 	"context"
-	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -20,9 +19,6 @@ const (
 	// are just closed.
 	maxGoodbyes    = 16
 	goodbyeTimeout = 5 * time.Second
-
-	minAcceptDelay = 5 * time.Millisecond
-	maxAcceptDelay = time.Second
 )
 
 // wireOptions are what a listener and its connections keep to.
@@ -50,7 +46,7 @@ type wireOptions struct {
 type listener struct {
 	net.Listener
 	opts     atomic.Pointer[wireOptions]
-	pinger   *socket.Pinger
+	acceptor *socket.Acceptor
 	ready    chan net.Conn
 	arrivals *clientPlaces
 	goodbyes chan struct{}
@@ -67,7 +63,7 @@ type listener struct {
 func newListener(inner net.Listener, o wireOptions) *listener {
 	l := &listener{
 		Listener: inner,
-		pinger:   socket.NewPinger(unwrapped(inner)),
+		acceptor: socket.NewAcceptor(unwrapped(inner), o.log),
 		ready:    make(chan net.Conn),
 		arrivals: newClientPlaces(maxArrivals),
 		goodbyes: make(chan struct{}, maxGoodbyes),
@@ -108,30 +104,17 @@ func (l *listener) Accept() (net.Conn, error) {
 // Close stops accepting and leaves the connections alone.
 func (l *listener) Close() error {
 	l.stop()
-	return l.Listener.Close()
+	return l.acceptor.Close()
 }
 
 func (l *listener) run() {
 	defer l.stop()
-	delay := minAcceptDelay
 	for {
-		c, err := l.Listener.Accept()
-		switch {
-		case err == nil:
-			delay = minAcceptDelay
-			l.place(c)
-		case l.ctx.Err() != nil || errors.Is(err, net.ErrClosed):
-			return
-		case l.pinger.Answers(err):
-		default: // out of file descriptors, say: it passes
-			l.opts.Load().log.Error("accepting connections failed; trying again", "listener", l.Addr().String(), "error", err, "delay", delay)
-			select {
-			case <-time.After(delay):
-			case <-l.ctx.Done():
-				return
-			}
-			delay = min(2*delay, maxAcceptDelay)
+		c, err := l.acceptor.Accept()
+		if err != nil {
+			return // closed
 		}
+		l.place(c)
 	}
 }
 

@@ -170,7 +170,7 @@ func (s *Server) Ping(ctx context.Context) error {
 	listeners := s.listeners
 	s.mu.Unlock()
 	for _, l := range listeners {
-		if err := l.pinger.Ping(ctx); err != nil {
+		if err := l.acceptor.Ping(ctx); err != nil {
 			return err
 		}
 	}

@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// Pinger finds out whether an accept loop still goes round: it lets the Accept
+// pinger finds out whether an accept loop still goes round: it lets the Accept
 // in which the loop waits time out, and the loop says that it has noticed.
 // Unlike a connection to ourselves that takes no place and leaves no trace.
-type Pinger struct {
+type pinger struct {
 	listener pingable
 	noticed  chan struct{}
 	one      sync.Mutex // ping at a time
@@ -25,18 +25,17 @@ type pingable interface {
 	SetDeadline(time.Time) error
 }
 
-// NewPinger is for the accept loop of l, which must be a TCP or Unix listener
-// or embed one.
-func NewPinger(l net.Listener) *Pinger {
-	p := &Pinger{noticed: make(chan struct{}, 1)}
+// newPinger is for the accept loop of l.
+func newPinger(l net.Listener) *pinger {
+	p := &pinger{noticed: make(chan struct{}, 1)}
 	p.listener, _ = l.(pingable)
 	return p
 }
 
-// Answers is for the loop: it says whether err, of Accept, is only a ping, and
+// answers is for the loop: it says whether err, of Accept, is only a ping, and
 // answers that.
-func (p *Pinger) Answers(err error) bool {
-	if p == nil || p.listener == nil || !errors.Is(err, os.ErrDeadlineExceeded) {
+func (p *pinger) answers(err error) bool {
+	if p.listener == nil || !errors.Is(err, os.ErrDeadlineExceeded) {
 		return false
 	}
 	p.listener.SetDeadline(time.Time{}) // fails for a closed listener, as the next Accept does
@@ -47,8 +46,11 @@ func (p *Pinger) Answers(err error) bool {
 	return true
 }
 
-// Ping returns when the loop has answered, or with an error at the end of ctx.
-func (p *Pinger) Ping(ctx context.Context) error {
+// Ping returns when the accept loop has gone round, or with an error at the end
+// of ctx.
+func (a *Acceptor) Ping(ctx context.Context) error { return a.pinger.ping(ctx) }
+
+func (p *pinger) ping(ctx context.Context) error {
 	if p.listener == nil {
 		return nil // of a kind that cannot be asked
 	}

@@ -3,6 +3,7 @@ package socket
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"path/filepath"
 	"sync"
@@ -19,15 +20,12 @@ func TestPing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := NewPinger(l)
+		p := NewAcceptor(l, slog.New(slog.DiscardHandler))
 		accepted, stuck := make(chan net.Conn), make(chan struct{})
 		go func() {
 			defer close(accepted)
 			for {
-				c, err := l.Accept()
-				if p.Answers(err) {
-					continue
-				}
+				c, err := p.Accept()
 				if err != nil {
 					return
 				}
