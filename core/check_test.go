@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"smtpreceiver/core/config"
 )
 
@@ -69,5 +71,50 @@ applications:
 	}
 	if problems, _ := Check(s); len(problems) != 1 || problems[0].Key != "applications.fax.output_folder" {
 		t.Errorf("folder gone: %v", problems)
+	}
+}
+
+func TestCheckFolders(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	missing := filepath.Join(dir, "it's missing")
+	s := &config.Settings{
+		StateDirectory:  dir,
+		LoggingFileName: filepath.Join(missing, "smtp.log"),
+		Applications: map[string]*config.Application{
+			"good":  {Enabled: true, OutputFolder: dir},
+			"file":  {Enabled: true, OutputFolder: file},
+			"below": {Enabled: true, OutputFolder: filepath.Join(file, "x")},
+			"off":   {OutputFolder: missing},
+		},
+	}
+	quoted := "'" + dir + `/it'\''s missing'`
+	want := config.Problems{
+		{Key: "applications.below.output_folder", What: "folder " + file + "/x cannot be reached: not a directory", Remedy: "let the user smtpreceiver into the folders above it (chmod a+x)"},
+		{Key: "applications.file.output_folder", What: file + " is not a folder", Remedy: "name a folder, or make way for it: rm " + file + " && mkdir -p " + file + " && chown smtpreceiver: " + file},
+		{Key: "logging_file_name", What: "folder " + missing + " does not exist", Remedy: "mkdir -p " + quoted + " && chown smtpreceiver: " + quoted},
+	}
+	if diff := cmp.Diff(want, checkFolders(s)); diff != "" {
+		t.Errorf("problems differ (-want +got):\n%s", diff)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
+		t.Errorf("the check left something behind: %v, %v", left, err)
+	}
+}
+
+func TestCheckFoldersNotWritable(t *testing.T) {
+	t.Parallel()
+	// /proc refuses new files to everyone, root too.
+	s := &config.Settings{StateDirectory: "/proc/self"}
+	if _, err := os.Stat(s.StateDirectory); err != nil {
+		t.Skip("no /proc here")
+	}
+	problems := checkFolders(s)
+	if len(problems) != 1 || problems[0].Key != "state_directory" || !strings.Contains(problems[0].What, "cannot be written") {
+		t.Errorf("problems = %v", problems)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"smtpreceiver/core/match"
 	"smtpreceiver/core/metrics"
 	"smtpreceiver/core/reply"
+	"smtpreceiver/core/spool"
 )
 
 // Question is a mail to be explained.
@@ -154,8 +155,8 @@ func (e *explaining) folder(app *application) {
 		return
 	}
 	e.r.warned[output] = true
-	if what := unusable(output); what != "" {
-		e.warn(config.KeyPath("applications", app.name, "output_folder") + ": " + output + " " + what)
+	if err := spool.Usable(output); err != nil {
+		e.warn(config.KeyPath("applications", app.name, "output_folder") + ": " + err.Error())
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"smtpreceiver/core/metrics"
 	"smtpreceiver/core/reply"
+	"smtpreceiver/core/spool"
 )
 
 const (
@@ -77,11 +78,9 @@ func (r *Receiver) probe() []folderState {
 		s.app = app.name
 		s.free, _ = r.spool.FreeSpace(folder) // space says what is wrong
 		var full *reply.Reply
-		err := writable(folder)
-		if err == nil {
-			err = r.spool.Probe(folder)
-		}
-		if err != nil {
+		if err := spool.Usable(folder); err != nil {
+			s.err = reply.Advised(fmt.Errorf("output folder %w", err))
+		} else if err := r.spool.Probe(folder); err != nil {
 			s.err = reply.Advised(fmt.Errorf("output folder %s: %w", folder, err))
 		} else if errors.As(r.space(rules, folder), &full) {
 			s.err = full.Cause

@@ -29,30 +29,6 @@ type Receiver struct {
 	free     func(folder string) (uint64, error) // bytes left in its file system
 }
 
-// Check lists everything in s that cannot work, folders included, and what
-// may work otherwise than its author expects.
-func Check(s *config.Settings) (problems config.Problems, warnings []string) {
-	problems, warnings = CheckRules(s)
-	problems.Merge(checkMachine(s))
-	return problems, warnings
-}
-
-// CheckRules is Check without what depends on the machine: the folders and the
-// files that s names.
-func CheckRules(s *config.Settings) (problems config.Problems, warnings []string) {
-	r, problems := compile(s, access.NewResolver(nil, nil))
-	if w := r.refusesEveryone(); w != "" {
-		r.warnings = append(r.warnings, w)
-	}
-	return problems, r.warnings
-}
-
-func checkMachine(s *config.Settings) config.Problems {
-	problems := s.CheckFolders()
-	problems.Merge(checkAuthentication(s))
-	return problems
-}
-
 // Open readies the rules and the spool of s, and undoes in its output folders
 // what a crash left half done. The error is config.Problems if s cannot work.
 func Open(ctx context.Context, s *config.Settings, log *slog.Logger) (*Receiver, error) {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"io/fs"
 	"log/slog"
 	"maps"
 	"math"
@@ -162,23 +161,6 @@ func (r *rehearsal) file(t *Transaction, path, rest string) (ExplainedFile, erro
 		file.Text = &text
 	}
 	return file, nil
-}
-
-// unusable says why no job could be written into a folder, "" if one could.
-// Nothing is written to find out: a consumer may be watching.
-func unusable(folder string) string {
-	info, err := os.Stat(folder)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return "does not exist"
-	case err != nil:
-		return "cannot be reached: " + err.Error()
-	case !info.IsDir():
-		return "is not a folder"
-	case writable(folder) != nil:
-		return "cannot be written by this user"
-	}
-	return ""
 }
 
 // warningLog keeps what a transaction logs as a warning or worse.

@@ -1,0 +1,76 @@
+package core
+
+import (
+	"errors"
+	"path/filepath"
+	"strings"
+
+	"smtpreceiver/core/access"
+	"smtpreceiver/core/config"
+	"smtpreceiver/core/spool"
+)
+
+// Check lists everything in s that cannot work, folders included, and what
+// may work otherwise than its author expects.
+func Check(s *config.Settings) (problems config.Problems, warnings []string) {
+	problems, warnings = CheckRules(s)
+	problems.Merge(checkMachine(s))
+	return problems, warnings
+}
+
+// CheckRules is Check without what depends on the machine: the folders and the
+// files that s names.
+func CheckRules(s *config.Settings) (problems config.Problems, warnings []string) {
+	r, problems := compile(s, access.NewResolver(nil, nil))
+	if w := r.refusesEveryone(); w != "" {
+		r.warnings = append(r.warnings, w)
+	}
+	return problems, r.warnings
+}
+
+func checkMachine(s *config.Settings) config.Problems {
+	problems := checkFolders(s)
+	problems.Merge(s.CheckCertificate())
+	problems.Merge(checkAuthentication(s))
+	return problems
+}
+
+// checkFolders lists the folders that this user cannot make files in.
+func checkFolders(s *config.Settings) config.Problems {
+	var problems config.Problems
+	checkFolder(&problems, "state_directory", s.StateDirectory)
+	if s.LoggingFileName != "" {
+		checkFolder(&problems, "logging_file_name", filepath.Dir(s.LoggingFileName))
+	}
+	for name, app := range s.Applications {
+		if app.Enabled {
+			checkFolder(&problems, config.KeyPath("applications", name, "output_folder"), app.OutputFolder)
+		}
+	}
+	return problems
+}
+
+func checkFolder(p *config.Problems, key, folder string) {
+	if absolute, err := filepath.Abs(folder); err == nil {
+		folder = absolute
+	}
+	var e *spool.FolderError
+	if !errors.As(spool.TryWriting(folder), &e) {
+		return
+	}
+	quoted := config.ShellQuote(folder)
+	owned := "chown smtpreceiver: " + quoted
+	what, remedy := "folder "+e.Error(), owned
+	switch e.Fault {
+	case spool.Missing:
+		remedy = "mkdir -p " + quoted + " && " + owned
+	case spool.Unreachable:
+		remedy = "let the user smtpreceiver into the folders above it (chmod a+x)"
+	case spool.NotFolder:
+		what = strings.TrimPrefix(what, "folder ")
+		remedy = "name a folder, or make way for it: rm " + quoted + " && mkdir -p " + quoted + " && " + owned
+	case spool.Unwritable:
+		remedy += ", and name it in ReadWritePaths of the systemd unit"
+	}
+	p.Add(key, what, remedy)
+}

@@ -1,0 +1,48 @@
+package config
+
+import (
+	"crypto/tls"
+	"strings"
+)
+
+// CheckCertificate reports files of the TLS certificate that this user cannot
+// use. It is apart from Load, because a configuration may be checked on another
+// machine or by another user.
+func (s *Settings) CheckCertificate() Problems {
+	var problems Problems
+	if s.TLS.CertFile != "" && s.TLS.KeyFile != "" {
+		problems.certificate(s.TLS.CertFile, s.TLS.KeyFile)
+	}
+	return problems
+}
+
+// certificate adds what is wrong with a certificate and its key.
+func (p *Problems) certificate(certFile, keyFile string) {
+	cert := p.pemFile("tls.cert_file", certFile)
+	key := p.pemFile("tls.key_file", keyFile)
+	if cert == nil || key == nil {
+		return
+	}
+	if _, err := tls.X509KeyPair(cert, key); err != nil {
+		p.Add("tls.cert_file", certFile+" and "+keyFile+" are no pair: "+strings.TrimPrefix(err.Error(), "tls: "), "name a certificate in PEM and its private key, without a passphrase")
+	}
+}
+
+func (p *Problems) pemFile(key, file string) []byte {
+	data, err := readFile(file)
+	if err != nil {
+		p.Add(key, "file "+file+" cannot be read: "+plainError(err), "give the user smtpreceiver access to it, for example chgrp smtpreceiver "+ShellQuote(file)+" && chmod g+r "+ShellQuote(file))
+		return nil
+	}
+	return data
+}
+
+// ShellQuote makes a path safe to paste after a command.
+func ShellQuote(path string) string {
+	if strings.IndexFunc(path, func(r rune) bool {
+		return !strings.ContainsRune("/._-", r) && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+	}) < 0 {
+		return path
+	}
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+}

@@ -1,0 +1,34 @@
+package config
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestCheckCertificate(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	s := &Settings{StateDirectory: dir, TLS: TLS{CertFile: cert, KeyFile: key}}
+	remedy := func(file string) string {
+		return "give the user smtpreceiver access to it, for example chgrp smtpreceiver " + file + " && chmod g+r " + file
+	}
+	want := Problems{
+		{"tls.cert_file", "file " + cert + " cannot be read: no such file or directory", remedy(cert)},
+		{"tls.key_file", "file " + key + " cannot be read: no such file or directory", remedy(key)},
+	}
+	if diff := cmp.Diff(want, s.CheckCertificate()); diff != "" {
+		t.Errorf("problems differ (-want +got):\n%s", diff)
+	}
+	write(t, cert, "not PEM")
+	write(t, key, "not PEM")
+	want = Problems{{
+		"tls.cert_file", cert + " and " + key + " are no pair: failed to find any PEM data in certificate input",
+		"name a certificate in PEM and its private key, without a passphrase",
+	}}
+	if diff := cmp.Diff(want, s.CheckCertificate()); diff != "" {
+		t.Errorf("problems differ (-want +got):\n%s", diff)
+	}
+}
