@@ -2,10 +2,12 @@ package core
 
 import (
 	"errors"
+	"log/slog"
 	"path/filepath"
 	"strings"
 
 	"smtpreceiver/core/access"
+	"smtpreceiver/core/auth"
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/spool"
 )
@@ -73,4 +75,33 @@ func checkFolder(p *config.Problems, key, folder string) {
 		remedy += ", and name it in ReadWritePaths of the systemd unit"
 	}
 	p.Add(key, what, remedy)
+}
+
+// checkAuthentication lists what is wrong with the section authentication.
+func checkAuthentication(s *config.Settings) config.Problems {
+	a, err := newAuthenticator(s, slog.New(slog.DiscardHandler))
+	if err == nil {
+		a.Close()
+		return nil
+	}
+	var problems config.Problems
+	for _, e := range unjoin(err) {
+		var option *auth.OptionError
+		key := "authentication"
+		if errors.As(e, &option) {
+			key += "." + option.Option
+		}
+		problems.Add(key, e.Error(), "")
+	}
+	return problems
+}
+
+func newAuthenticator(s *config.Settings, log *slog.Logger) (*auth.Authenticator, error) {
+	a := s.Authentication
+	return auth.New(auth.Options{
+		Backend: a.Backend, UsersFile: a.UsersFile,
+		Driver: a.Driver, DSN: a.DSN, Query: a.Query,
+		URL: a.URL, BaseDN: a.BaseDN, Filter: a.Filter, StartTLS: a.StartTLS, BindDN: a.BindDN, BindPassword: a.BindPassword,
+		Timeout: a.Timeout, MaxFailures: a.MaxFailures, FailureWindow: a.FailureWindow,
+	}, log)
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/netip"
 	"slices"
@@ -13,7 +12,6 @@ import (
 	"time"
 
 	"smtpreceiver/core/dearchive"
-	"smtpreceiver/core/logging"
 	"smtpreceiver/core/match"
 	"smtpreceiver/core/metrics"
 	"smtpreceiver/core/quota"
@@ -214,95 +212,59 @@ func (t *Transaction) Diverting() bool { return len(t.plans) > 0 }
 // SetQueueID names the message as the MTA does, for the log.
 func (t *Transaction) SetQueueID(id string) { t.queueID = id }
 
-// maxLoggedData is how much received data one log line shows, in bytes before
-// escaping: longer lines are cut by syslog daemons.
-const maxLoggedData = 1024
-
-// Write takes the next piece of the raw message, CRLF line ends and no dot
-// stuffing. It holds the limits on header, size and hops; the error is a
-// *reply.Reply. Where nothing is diverted the message is only measured, not kept.
-func (t *Transaction) Write(p []byte) (int, error) {
-	if err := t.message.scan(p, t.rules.settings); err != nil {
-		return 0, err
-	}
-	if ctx := context.Background(); t.rules.settings.LogRcvData && t.recv.log.Enabled(ctx, logging.LevelTrace) {
-		for piece := range slices.Chunk(p, maxLoggedData) {
-			t.log(ctx, logging.LevelTrace, "data", "data", string(piece))
-		}
-	}
-	if !t.Diverting() {
-		return len(p), nil
-	}
-	if t.buffer == nil {
-		t.buffer = t.recv.spool.NewBuffer(t.plans[0].app.conf.OutputFolder, t.rules.settings.MemoryPerMessage)
-	}
-	n, err := t.buffer.Write(p)
-	if err != nil {
-		return n, reply.Of(err)
-	}
-	return n, nil
+// outcomes follows a transaction, so that its message is counted once, by what
+// became of it.
+type outcomes struct {
+	rcpts     int  // decided
+	refused   int  // of them
+	temporary bool // a refusal that may be none later
+	forwarded bool
+	counted   bool
 }
 
-// Message reads the staged message from its first byte, for the forward
-// server. It is valid until Commit or Abort.
-func (t *Transaction) Message() io.Reader {
-	return io.NewSectionReader(t.buffer, 0, t.buffer.Size())
+// ended counts the message.
+func (t *Transaction) ended(o metrics.Outcome) {
+	if !t.outcome.counted {
+		t.outcome.counted = true
+		t.recv.metrics.Message(t.client.Frontend, o)
+	}
 }
 
-// Commit makes the staged jobs visible, all or none; when it returns nil they
-// are on disk and the frontend may answer 250. The error is a *reply.Reply.
-func (t *Transaction) Commit(ctx context.Context) error {
-	defer t.release()
-	if t.batch == nil {
-		return nil
+// Answered counts a message whose end is answered without Commit or Refused:
+// with an error that was logged before, or, where it is nil, with leaving the
+// whole message to the MTA.
+func (t *Transaction) Answered(err error) {
+	if err == nil {
+		t.ended(metrics.Passed)
+		return
 	}
-	begun := time.Now()
-	if err := t.batch.Commit(ctx); err != nil {
-		return reply.Of(err)
-	}
-	t.recv.metrics.Committed(t.staging + time.Since(begun))
-	t.batch, t.tickets = nil, nil
-	if t.outcome.forwarded {
-		t.ended(metrics.SpooledAndForwarded)
-	} else {
-		t.ended(metrics.Spooled)
-	}
-	for _, job := range t.staged {
-		job.app.counters.Job(t.message.size)
-		t.log(ctx, slog.LevelInfo, "job", "app", job.app.name, "rcpt", job.rcpt, "job", job.name, "size", t.message.size, "status", "250", "took", t.took())
-	}
-	return nil
+	t.ended(refusedAs(reply.Of(err).Temporary()))
 }
 
-// Jobs names the jobs of the message, in envelope order, once they are staged.
-func (t *Transaction) Jobs() []string {
-	names := make([]string, len(t.staged))
-	for i, job := range t.staged {
-		names[i] = job.name
+// refusal counts that of a recipient, or of the message.
+func (t *Transaction) refusal(rcpt string, r *reply.Reply) {
+	t.recv.metrics.Refusal(r.Reason)
+	if rcpt == "" {
+		t.ended(refusedAs(r.Temporary()))
+		return
 	}
-	return names
+	t.outcome.refused++
+	t.outcome.temporary = t.outcome.temporary || r.Temporary()
 }
 
-// Abort throws away what was staged and kept. It may be called at any time
-// and more than once; after Commit it does nothing.
-func (t *Transaction) Abort() {
-	if t.batch != nil {
-		t.batch.Abort()
-		t.batch = nil
+// aborted counts a message that did not get further than its recipients,
+// because all of them were refused.
+func (t *Transaction) aborted() {
+	if o := t.outcome; o.rcpts > 0 && o.refused >= o.rcpts {
+		t.ended(refusedAs(o.temporary))
 	}
-	t.release()
-	t.aborted()
 }
 
-func (t *Transaction) release() {
-	if t.buffer != nil {
-		t.buffer.Close()
-		t.buffer = nil
+func refusedAs(temporary bool) metrics.Outcome {
+	if temporary {
+		return metrics.Failed
 	}
-	for _, ticket := range t.tickets {
-		ticket.Return()
-	}
-	t.tickets = nil
+	return metrics.Refused
 }
 
 // Refused logs and counts the refusal of a recipient (or of the message: rcpt

@@ -1,14 +1,15 @@
 package core
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/netip"
+	"slices"
 
+	"smtpreceiver/core/access"
 	"smtpreceiver/core/auth"
-	"smtpreceiver/core/config"
 	"smtpreceiver/core/match"
 	"smtpreceiver/core/metrics"
 	"smtpreceiver/core/reply"
@@ -144,31 +145,47 @@ func lowerASCII(c byte) byte {
 	return c
 }
 
-// checkAuthentication lists what is wrong with the section authentication.
-func checkAuthentication(s *config.Settings) config.Problems {
-	a, err := newAuthenticator(s, slog.New(slog.DiscardHandler))
-	if err == nil {
-		a.Close()
-		return nil
-	}
-	var problems config.Problems
-	for _, e := range unjoin(err) {
-		var option *auth.OptionError
-		key := "authentication"
-		if errors.As(e, &option) {
-			key += "." + option.Option
-		}
-		problems.Add(key, e.Error(), "")
-	}
-	return problems
+// Proxy says whether addr speaks the PROXY protocol in front of us
+// (proxy_protocol_from). An error means that it cannot be told now.
+func (r *Receiver) Proxy(ctx context.Context, addr netip.Addr) (bool, error) {
+	return r.rules.Load().proxies.Contains(ctx, addr)
 }
 
-func newAuthenticator(s *config.Settings, log *slog.Logger) (*auth.Authenticator, error) {
-	a := s.Authentication
-	return auth.New(auth.Options{
-		Backend: a.Backend, UsersFile: a.UsersFile,
-		Driver: a.Driver, DSN: a.DSN, Query: a.Query,
-		URL: a.URL, BaseDN: a.BaseDN, Filter: a.Filter, StartTLS: a.StartTLS, BindDN: a.BindDN, BindPassword: a.BindPassword,
-		Timeout: a.Timeout, MaxFailures: a.MaxFailures, FailureWindow: a.FailureWindow,
-	}, log)
+// terminator is a nonstandard end of DATA and the clients that send it.
+type terminator struct {
+	end     []byte
+	clients *access.List
+}
+
+// terminator readies that of one application; key names its keys. It is nil
+// where there is none.
+func (c *compiler) terminator(app *application, key func(...string) string) *terminator {
+	clients := c.list(key("nonstandard_data_terminator_clients"), app.conf.NonstandardDataTerminatorClients)
+	if app.conf.NonstandardDataTerminator == "" {
+		return nil
+	}
+	return &terminator{[]byte(app.conf.NonstandardDataTerminator), clients}
+}
+
+// Terminators are the ends of DATA, besides CRLF.CRLF, that the enabled
+// applications expect of a client: each begins and ends with CRLF and has one
+// line between. At DATA no recipient is more important than the others, so the
+// ends of all applications that list the client count together. A client whose
+// host name cannot be looked up has none.
+func (r *Receiver) Terminators(ctx context.Context, addr netip.Addr) [][]byte {
+	var ends [][]byte
+	for _, app := range r.rules.Load().apps {
+		if app.terminator == nil {
+			continue
+		}
+		listed, err := app.terminator.clients.Contains(ctx, addr)
+		if err != nil {
+			r.log.Warn("nonstandard_data_terminator_clients: host name lookup failed", "app", app.name, "client", addr.String(), "error", err.Error())
+		}
+		end := app.terminator.end
+		if listed && !slices.ContainsFunc(ends, func(e []byte) bool { return bytes.Equal(e, end) }) {
+			ends = append(ends, end)
+		}
+	}
+	return ends
 }

@@ -1,0 +1,159 @@
+package core
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"time"
+
+	"smtpreceiver/core/config"
+	"smtpreceiver/core/logging"
+	"smtpreceiver/core/metrics"
+	"smtpreceiver/core/reply"
+)
+
+// maxLoggedData is how much received data one log line shows, in bytes before
+// escaping: longer lines are cut by syslog daemons.
+const maxLoggedData = 1024
+
+// Write takes the next piece of the raw message, CRLF line ends and no dot
+// stuffing. It holds the limits on header, size and hops; the error is a
+// *reply.Reply. Where nothing is diverted the message is only measured, not kept.
+func (t *Transaction) Write(p []byte) (int, error) {
+	if err := t.message.scan(p, t.rules.settings); err != nil {
+		return 0, err
+	}
+	if ctx := context.Background(); t.rules.settings.LogRcvData && t.recv.log.Enabled(ctx, logging.LevelTrace) {
+		for piece := range slices.Chunk(p, maxLoggedData) {
+			t.log(ctx, logging.LevelTrace, "data", "data", string(piece))
+		}
+	}
+	if !t.Diverting() {
+		return len(p), nil
+	}
+	if t.buffer == nil {
+		t.buffer = t.recv.spool.NewBuffer(t.plans[0].app.conf.OutputFolder, t.rules.settings.MemoryPerMessage)
+	}
+	n, err := t.buffer.Write(p)
+	if err != nil {
+		return n, reply.Of(err)
+	}
+	return n, nil
+}
+
+// Message reads the staged message from its first byte, for the forward
+// server. It is valid until Commit or Abort.
+func (t *Transaction) Message() io.Reader {
+	return io.NewSectionReader(t.buffer, 0, t.buffer.Size())
+}
+
+// Commit makes the staged jobs visible, all or none; when it returns nil they
+// are on disk and the frontend may answer 250. The error is a *reply.Reply.
+func (t *Transaction) Commit(ctx context.Context) error {
+	defer t.release()
+	if t.batch == nil {
+		return nil
+	}
+	begun := time.Now()
+	if err := t.batch.Commit(ctx); err != nil {
+		return reply.Of(err)
+	}
+	t.recv.metrics.Committed(t.staging + time.Since(begun))
+	t.batch, t.tickets = nil, nil
+	if t.outcome.forwarded {
+		t.ended(metrics.SpooledAndForwarded)
+	} else {
+		t.ended(metrics.Spooled)
+	}
+	for _, job := range t.staged {
+		job.app.counters.Job(t.message.size)
+		t.log(ctx, slog.LevelInfo, "job", "app", job.app.name, "rcpt", job.rcpt, "job", job.name, "size", t.message.size, "status", "250", "took", t.took())
+	}
+	return nil
+}
+
+// Jobs names the jobs of the message, in envelope order, once they are staged.
+func (t *Transaction) Jobs() []string {
+	names := make([]string, len(t.staged))
+	for i, job := range t.staged {
+		names[i] = job.name
+	}
+	return names
+}
+
+// Abort throws away what was staged and kept. It may be called at any time
+// and more than once; after Commit it does nothing.
+func (t *Transaction) Abort() {
+	if t.batch != nil {
+		t.batch.Abort()
+		t.batch = nil
+	}
+	t.release()
+	t.aborted()
+}
+
+func (t *Transaction) release() {
+	if t.buffer != nil {
+		t.buffer.Close()
+		t.buffer = nil
+	}
+	for _, ticket := range t.tickets {
+		ticket.Return()
+	}
+	t.tickets = nil
+}
+
+// messageScan measures a raw message as it streams by: its size, its header,
+// and how many mail servers it has passed.
+type messageScan struct {
+	size   int64
+	header int64 // bytes of header so far
+	hops   int
+	body   bool // the empty line has been seen
+	line   []byte
+}
+
+var received = []byte("received:")
+
+// scan takes the next piece. The error is a *reply.Reply when a limit is passed.
+func (m *messageScan) scan(p []byte, s *config.Settings) error {
+	m.size += int64(len(p))
+	if m.size > s.MaxMessageSize {
+		return &reply.Reply{Code: 552, Enhanced: [3]int{5, 3, 4}, Text: "Message size exceeds the limit",
+			Cause: fmt.Errorf("max_message_size is %d", s.MaxMessageSize), Reason: reply.ReasonSize}
+	}
+	for !m.body && len(p) > 0 {
+		piece := p
+		end := bytes.IndexByte(p, '\n')
+		if end >= 0 {
+			piece = p[:end+1]
+		}
+		p = p[len(piece):]
+		m.header += int64(len(piece))
+		if m.header > s.MaxHeaderSize {
+			return &reply.Reply{Code: 552, Enhanced: [3]int{5, 3, 4}, Text: "Message header size exceeds the limit",
+				Cause: fmt.Errorf("max_header_size is %d", s.MaxHeaderSize), Reason: reply.ReasonHeader}
+		}
+		// Only as much of the line is kept as tells a Received field.
+		if room := len(received) - len(m.line); room > 0 {
+			m.line = append(m.line, piece[:min(room, len(piece))]...)
+		}
+		if end < 0 {
+			break
+		}
+		switch line := bytes.TrimRight(m.line, "\r\n"); {
+		case len(line) == 0:
+			m.body = true
+		case bytes.EqualFold(m.line, received):
+			if m.hops++; m.hops > s.MaxHops {
+				return &reply.Reply{Code: 554, Enhanced: [3]int{5, 4, 6}, Text: "Too many hops, this mail may be looping",
+					Cause: fmt.Errorf("max_hops is %d", s.MaxHops), Reason: reply.ReasonHops}
+			}
+		}
+		m.line = m.line[:0]
+	}
+	return nil
+}
