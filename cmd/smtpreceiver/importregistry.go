@@ -9,7 +9,7 @@ import (
 
 	"smtpreceiver/core/codepage"
 	"smtpreceiver/core/migrate"
-	"smtpreceiver/core/registry"
+	"smtpreceiver/core/migrate/registry"
 )
 
 func importRegistry() *cobra.Command {

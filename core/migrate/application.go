@@ -8,7 +8,7 @@ import (
 
 	"github.com/mozillazg/go-unidecode"
 
-	"smtpreceiver/core/registry"
+	"smtpreceiver/core/migrate/registry"
 )
 
 // applications translates the keys below applications.

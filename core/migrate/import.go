@@ -8,7 +8,7 @@ import (
 
 	"smtpreceiver/core"
 	"smtpreceiver/core/config"
-	"smtpreceiver/core/registry"
+	"smtpreceiver/core/migrate/registry"
 )
 
 // Options say how to read an export and where its folders are now.

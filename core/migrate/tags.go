@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"smtpreceiver/core/registry"
+	"smtpreceiver/core/migrate/registry"
 	"smtpreceiver/core/transform"
 )
 

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"smtpreceiver/core/registry"
+	"smtpreceiver/core/migrate/registry"
 )
 
 // translator carries one import.
