@@ -1,12 +1,9 @@
 package transform
 
 import (
-	"slices"
-	"strings"
 	"time"
 
-	"github.com/agnivade/levenshtein"
-	"go.starlark.net/starlark"
+	"smtpreceiver/core/transform/python"
 )
 
 // Items are the values of one job that templates and ctl_settings rules read
@@ -48,14 +45,6 @@ type Items struct {
 	Now time.Time
 }
 
-// now is the time that expressions see.
-func (it *Items) now() time.Time {
-	if it.Now.IsZero() {
-		return time.Now()
-	}
-	return it.Now
-}
-
 // item reads one named value; exactly one of its functions is set.
 type item struct {
 	text   func(*Items) string
@@ -95,58 +84,32 @@ var itemByName = map[string]item{
 	}},
 }
 
-// string is the item as plain text; a list is joined with ", ".
-func (i item) string(it *Items) string {
-	switch {
-	case i.text != nil:
-		return i.text(it)
-	case i.list != nil:
-		return strings.Join(i.list(it), listSeparator)
-	}
-	return ""
-}
-
-// value is the item as an expression sees it.
-func (i item) value(it *Items) starlark.Value {
-	switch {
-	case i.text != nil:
-		return starlark.String(i.text(it))
-	case i.list != nil:
-		var list starlark.Tuple
-		for _, s := range i.list(it) {
-			list = append(list, starlark.String(s))
-		}
-		return list
-	}
-	return mapping(func(key string) string { return i.lookup(it, key) })
-}
-
-// size is what the item adds to the limits, in bytes.
-func (i item) size(it *Items) int {
-	switch {
-	case i.text != nil:
-		return len(i.text(it))
-	case i.list != nil:
-		n := 0
-		for _, s := range i.list(it) {
-			n += elementCost + len(s)
-		}
-		return n
-	}
-	return 0
-}
-
-// suggest names the known name that was probably meant: ` (did you mean …?)`.
-func suggest(name string, known []string) string {
-	best, distance := "", 3
-	slices.Sort(known)
-	for _, k := range known {
-		if d := levenshtein.ComputeDistance(strings.ToLower(name), strings.ToLower(k)); d < distance && d < len(k) {
-			best, distance = k, d
+// itemNames are the items as expressions name them.
+var itemNames = func() python.Names {
+	names := make(python.Names)
+	for name, i := range itemByName {
+		switch {
+		case i.text != nil:
+			names[name] = python.Text
+		case i.list != nil:
+			names[name] = python.List
+		default:
+			names[name] = python.Table
 		}
 	}
-	if best == "" {
-		return ""
+	return names
+}()
+
+// values gives the items to expressions.
+type values struct{ it *Items }
+
+func (v values) Text(name string) string         { return itemByName[name].text(v.it) }
+func (v values) List(name string) []string       { return itemByName[name].list(v.it) }
+func (v values) Lookup(table, key string) string { return itemByName[table].lookup(v.it, key) }
+
+func (v values) Now() time.Time {
+	if v.it.Now.IsZero() {
+		return time.Now()
 	}
-	return " (did you mean " + best + "?)"
+	return v.it.Now
 }

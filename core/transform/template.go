@@ -2,39 +2,41 @@ package transform
 
 import (
 	"context"
+	"maps"
 	"strings"
 	"time"
+
+	"smtpreceiver/core/transform/python"
 )
 
-const (
-	maxTemplate   = 64 << 10 // bytes of a template
-	maxExpression = 16 << 10 // bytes of one expression; bounds the depth of its tree
-
-	listSeparator = ", "
-)
+const maxTemplate = 64 << 10 // bytes
 
 // Template is a parsed template. It does not change, so many goroutines may
 // execute it at once.
 type Template struct {
 	parts     []part
-	uses      map[string]bool
-	timeLimit time.Duration // maxTime, but for tests
+	uses      python.Names
+	timeLimit time.Duration // python.MaxTime, but for tests
 }
 
-// part is literal text, or an expression if it has alternatives.
+// part is literal text, or an expression.
 type part struct {
-	text         string
-	alternatives []alternative
+	text       string
+	expression *python.Expression
 }
+
+// literalEscapes are the escapes outside of expressions. A replacer takes the
+// first pair that fits at each place, and \r is one only in front of \n.
+var literalEscapes = strings.NewReplacer(`\\`, `\`, `\r\n`, "\r\n", `\n`, "\n", `\t`, "\t")
 
 // ParseTemplate reads a template and checks all of it: the syntax, the names
 // and the constant regular expressions of every alternative. A fault is a
-// *TemplateError.
+// *python.SyntaxError.
 func ParseTemplate(s string) (*Template, error) {
 	if len(s) > maxTemplate {
-		return nil, templateError(s, maxTemplate, "the template is longer than %d bytes", maxTemplate)
+		return nil, python.Fault(s, maxTemplate, "the template is longer than %d bytes", maxTemplate)
 	}
-	t := &Template{uses: make(map[string]bool), timeLimit: maxTime}
+	t := &Template{uses: make(python.Names), timeLimit: python.MaxTime}
 	for rest := 0; rest < len(s); {
 		open := strings.Index(s[rest:], "<%")
 		if open < 0 {
@@ -46,20 +48,12 @@ func ParseTemplate(s string) (*Template, error) {
 		if rest += open; rest == len(s) {
 			break
 		}
-		src, end, terr := scanExpression(s, rest+len("<%"))
-		if terr != nil {
-			return nil, terr
+		e, end, fault := python.Parse(s, rest+len("<%"), itemNames)
+		if fault != nil {
+			return nil, fault
 		}
-		alternatives, terr := compile(s, src)
-		if terr != nil {
-			return nil, terr
-		}
-		for _, a := range alternatives {
-			for _, name := range a.items {
-				t.uses[name] = true
-			}
-		}
-		t.parts = append(t.parts, part{alternatives: alternatives})
+		maps.Copy(t.uses, e.Names())
+		t.parts = append(t.parts, part{expression: e})
 		rest = end
 	}
 	return t, nil
@@ -67,7 +61,7 @@ func ParseTemplate(s string) (*Template, error) {
 
 // Uses says whether the template reads the item of that name, so that the text
 // of a message need not be loaded for a template that has no use for it.
-func (t *Template) Uses(item string) bool { return t.uses[item] }
+func (t *Template) Uses(item string) bool { return t.uses[item] != 0 }
 
 // Execute evaluates the template for one job. It never fails: an alternative
 // that goes wrong or past a limit is empty, and its error is in the list, for
@@ -76,23 +70,14 @@ func (t *Template) Uses(item string) bool { return t.uses[item] }
 func (t *Template) Execute(ctx context.Context, it *Items) (string, []error) {
 	var errs []error
 	var out strings.Builder
-	r := newRun(ctx, t, it)
-	defer r.close()
+	r := python.NewRun(ctx, t.uses, values{it}, t.timeLimit)
+	defer r.Close()
 	for _, p := range t.parts {
 		text := p.text
-		for i := range p.alternatives {
-			a := &p.alternatives[i]
-			s, err := a.evaluate(r)
-			if err == nil && out.Len()+len(s) > r.maxResult {
-				s, err = "", errLimit("result", r.maxResult)
-			}
-			if err != nil {
-				errs = append(errs, a.failed(err))
-			}
-			if s != "" {
-				text = s
-				break
-			}
+		if p.expression != nil {
+			var failed []error
+			text, failed = p.expression.Evaluate(r, out.Len())
+			errs = append(errs, failed...)
 		}
 		if len(t.parts) == 1 {
 			return text, errs // a text of many megabytes is not copied

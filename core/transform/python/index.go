@@ -1,4 +1,4 @@
-package transform
+package python
 
 import (
 	"fmt"
@@ -37,7 +37,7 @@ func (m mapping) Attr(name string) (starlark.Value, error) {
 	if name != "get" {
 		return nil, nil
 	}
-	return builtin(name, func(_ *run, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	return builtin(name, func(_ *Run, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 		var key string
 		var otherwise starlark.Value = starlark.String("")
 		if err := starlark.UnpackPositionalArgs(name, args, kwargs, 1, &key, &otherwise); err != nil {
@@ -51,7 +51,7 @@ func (m mapping) Attr(name string) (starlark.Value, error) {
 }
 
 // index is x[i].
-func index(_ *run, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
+func index(_ *Run, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
 	switch x := args[0].(type) {
 	case starlark.String:
 		i, err := position(args[1], runeCount(string(x)))
@@ -97,7 +97,7 @@ func position(v starlark.Value, n int) (int, error) {
 }
 
 // slice is x[lo:hi:step].
-func slice(r *run, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
+func slice(r *Run, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
 	step := 1
 	if args[3] != starlark.None {
 		var err error
@@ -193,7 +193,7 @@ func runeSize(s string) int {
 	return size
 }
 
-func length(_ *run, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+func length(_ *Run, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	var x starlark.Value
 	if err := starlark.UnpackPositionalArgs("len", args, kwargs, 1, &x); err != nil {
 		return nil, err

@@ -1,4 +1,4 @@
-package transform
+package python
 
 import (
 	"context"
@@ -9,64 +9,59 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// The limits of one Execute; doc.go tells them to users.
+// The limits of one run; doc.go of package transform tells them to users.
 const (
+	MaxTime = time.Second // of all expressions of a template together
+
 	maxSteps    = 100_000 // of the interpreter, for each alternative
-	maxTime     = time.Second
 	maxMade     = 8 << 20 // bytes of strings and lists, for each alternative
 	maxResult   = 1 << 20
 	maxElements = 1 << 20 // of a list that one function makes
 
-	madePerItemByte   = 32
-	resultPerItemByte = 8
+	madePerByteRead   = 32
+	resultPerByteRead = 8
 
 	elementCost = 32 // bytes that a value takes besides its text
 )
 
-// run is one Execute: the items and what is left of the limits.
-type run struct {
-	it        *Items
+// Run evaluates the expressions of one template once: the values and what is
+// left of the limits. It is for one goroutine.
+type Run struct {
+	values    Values
 	ctx       context.Context
 	cancel    context.CancelFunc // set once the time limit runs
-	timeLimit time.Duration      // of all alternatives together
-	made      int                // allowance of each alternative
+	timeLimit time.Duration
+	made      int // allowance of each alternative
 	maxResult int
 	left      int // of the current alternative
 	thread    *starlark.Thread
 	patterns  expressionCache
 }
 
-func newRun(ctx context.Context, t *Template, it *Items) *run {
+// NewRun makes a run of expressions that read names; the limits grow with the
+// size of their values. timeLimit is MaxTime, but for tests. Values that are
+// read alone and strings are evaluated even when ctx is done. Close ends the run.
+func NewRun(ctx context.Context, names Names, v Values, timeLimit time.Duration) *Run {
 	size := 0
-	for name := range t.uses {
-		size += itemByName[name].size(it)
+	for name, kind := range names {
+		size += read{name, kind}.size(v)
 	}
-	return &run{
-		it: it, ctx: ctx, timeLimit: t.timeLimit,
-		made:      maxMade + madePerItemByte*size,
-		maxResult: maxResult + resultPerItemByte*size,
+	return &Run{
+		values: v, ctx: ctx, timeLimit: timeLimit,
+		made:      maxMade + madePerByteRead*size,
+		maxResult: maxResult + resultPerByteRead*size,
 	}
 }
 
-func (r *run) close() {
+// Close frees what the run holds.
+func (r *Run) Close() {
 	if r.cancel != nil {
 		r.cancel()
 	}
 }
 
-// evaluate gives the text of an alternative.
-func (a *alternative) evaluate(r *run) (string, error) {
-	switch {
-	case a.function != nil:
-		return a.call(r)
-	case len(a.items) == 1:
-		return itemByName[a.items[0]].string(r.it), nil
-	}
-	return a.constant, nil
-}
-
-// call runs a compiled alternative under the limits.
-func (a *alternative) call(r *run) (text string, err error) {
+// call runs the function of an alternative under the limits.
+func (r *Run) call(a *alternative) (text string, err error) {
 	if r.cancel == nil {
 		r.ctx, r.cancel = context.WithTimeoutCause(r.ctx, r.timeLimit, errLimit("time", r.timeLimit))
 	}
@@ -83,10 +78,10 @@ func (a *alternative) call(r *run) (text string, err error) {
 			text, err = "", fmt.Errorf("internal error: %v", p)
 		}
 	}()
-	r.thread, r.left, r.patterns = thread, r.made, a.expressions
-	args := make(starlark.Tuple, len(a.items))
-	for i, name := range a.items {
-		args[i] = itemByName[name].value(r.it)
+	r.thread, r.left, r.patterns = thread, r.made, a.patterns
+	args := make(starlark.Tuple, len(a.reads))
+	for i, name := range a.reads {
+		args[i] = name.value(r.values)
 	}
 	v, err := starlark.Call(thread, a.function, args, nil)
 	if err != nil {
@@ -95,17 +90,12 @@ func (a *alternative) call(r *run) (text string, err error) {
 	return resultText(v)
 }
 
-// failed adds the place of the alternative to its error.
-func (a *alternative) failed(err error) error {
-	return fmt.Errorf("line %d, column %d: %w", a.line, a.column, err)
-}
-
 func errLimit(what string, limit any) error {
 	return fmt.Errorf("%s over the limit of %v", what, limit)
 }
 
 // spend takes n bytes from what the alternative may make.
-func (r *run) spend(n int) error {
+func (r *Run) spend(n int) error {
 	if n < 0 || n > r.left {
 		return errLimit("strings and lists", r.made)
 	}
@@ -114,7 +104,7 @@ func (r *run) spend(n int) error {
 }
 
 // elements checks a list of n elements before it is made.
-func (r *run) elements(n int) error {
+func (r *Run) elements(n int) error {
 	if n > maxElements {
 		return errLimit("list", maxElements)
 	}
@@ -127,7 +117,7 @@ func (r *run) elements(n int) error {
 // charge spends the size of a value, that of all its elements included: then
 // the text of a list cannot be much longer than what was spent on the list,
 // however often it holds the same element.
-func (r *run) charge(v starlark.Value) error {
+func (r *Run) charge(v starlark.Value) error {
 	if err := r.spend(elementCost); err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package transform
+package python
 
 import (
 	"fmt"
@@ -32,11 +32,11 @@ func (m *match) Attr(name string) (starlark.Value, error) {
 	case "group":
 		return builtin(name, m.group), nil
 	case "groups":
-		return builtin(name, func(_ *run, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+		return builtin(name, func(_ *Run, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 			return m.groups(), starlark.UnpackPositionalArgs(name, args, kwargs, 0)
 		}), nil
 	case "start", "end", "span":
-		return builtin(name, func(_ *run, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+		return builtin(name, func(_ *Run, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 			var group starlark.Value = starlark.MakeInt(0)
 			if err := starlark.UnpackPositionalArgs(name, args, kwargs, 0, &group); err != nil {
 				return nil, err
@@ -59,7 +59,7 @@ func (m *match) Attr(name string) (starlark.Value, error) {
 }
 
 // group is m.group([group, ...]): the text of one, or a tuple.
-func (m *match) group(_ *run, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+func (m *match) group(_ *Run, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	if len(kwargs) > 0 {
 		return nil, fmt.Errorf("no named arguments are possible")
 	}

@@ -1,4 +1,4 @@
-package transform
+package python
 
 import (
 	"errors"
@@ -21,8 +21,8 @@ const (
 // newTimeModule is the module time.
 func newTimeModule() *starlarkstruct.Module {
 	return &starlarkstruct.Module{Name: timeModule, Members: starlark.StringDict{
-		"time": builtin("time", func(r *run, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
-			seconds := float64(r.it.now().UnixMicro()) / 1e6
+		"time": builtin("time", func(r *Run, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+			seconds := float64(r.values.Now().UnixMicro()) / 1e6
 			return starlark.Float(seconds), starlark.UnpackPositionalArgs("time", args, kwargs, 0)
 		}),
 		"localtime": builtin("localtime", brokenDown("localtime", func(now time.Time) *time.Location { return now.Location() })),
@@ -33,12 +33,12 @@ func newTimeModule() *starlarkstruct.Module {
 
 // brokenDown is localtime or gmtime, of now or of the seconds since 1970.
 func brokenDown(name string, zone func(now time.Time) *time.Location) function {
-	return func(r *run, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	return func(r *Run, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 		var given starlark.Value = starlark.None
 		if err := starlark.UnpackPositionalArgs(name, args, kwargs, 0, &given); err != nil {
 			return nil, err
 		}
-		now := r.it.now()
+		now := r.values.Now()
 		t := now
 		if given != starlark.None {
 			seconds, ok := starlark.AsFloat(given)
@@ -53,13 +53,13 @@ func brokenDown(name string, zone func(now time.Time) *time.Location) function {
 
 // strftime is time.strftime(format[, t]) in the C locale; t is what localtime
 // or gmtime gave, or a tuple or list of nine such numbers.
-func strftime(r *run, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+func strftime(r *Run, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	var layout string
 	var given starlark.Value = starlark.None
 	if err := starlark.UnpackPositionalArgs("strftime", args, kwargs, 1, &layout, &given); err != nil {
 		return nil, err
 	}
-	t := r.it.now()
+	t := r.values.Now()
 	switch g := given.(type) {
 	case starlark.NoneType:
 	case structTime:

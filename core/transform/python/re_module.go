@@ -1,4 +1,4 @@
-package transform
+package python
 
 import (
 	"fmt"
@@ -38,7 +38,7 @@ func newRegexpModule() *starlarkstruct.Module {
 
 // searcher is re.search, or re.match, which looks at the start only.
 func searcher(name string) function {
-	return func(r *run, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	return func(r *Run, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 		var pattern, s string
 		var flags int
 		if err := starlark.UnpackArgs(name, args, kwargs, "pattern", &pattern, "string", &s, "flags?", &flags); err != nil {
@@ -56,7 +56,7 @@ func searcher(name string) function {
 }
 
 // findAll gives the matches: whole, or the group if there is one, or tuples.
-func findAll(r *run, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+func findAll(r *Run, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	var pattern, s string
 	var flags int
 	if err := starlark.UnpackArgs("findall", args, kwargs, "pattern", &pattern, "string", &s, "flags?", &flags); err != nil {
@@ -87,7 +87,7 @@ func findAll(r *run, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Val
 
 // matches finds up to count matches, or all if it is negative, unless their
 // number or places go past the limits.
-func (r *run) matches(re *regexp.Regexp, s string, count int) ([][]int, error) {
+func (r *Run) matches(re *regexp.Regexp, s string, count int) ([][]int, error) {
 	const perMatch = 4 * elementCost // the list of places
 	room := min(maxElements, r.left/(perMatch+elementCost*re.NumSubexp()))
 	if count < 0 || count > room {
@@ -102,7 +102,7 @@ func (r *run) matches(re *regexp.Regexp, s string, count int) ([][]int, error) {
 
 // substitute is re.sub(pattern, repl, string, count=0, flags=0). repl is a
 // text with \1 and \g<name>, or a function of the match.
-func substitute(r *run, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+func substitute(r *Run, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	var pattern, s string
 	var repl starlark.Value
 	var count, flags int

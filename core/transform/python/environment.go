@@ -1,4 +1,4 @@
-package transform
+package python
 
 import (
 	"fmt"
@@ -22,12 +22,12 @@ const (
 )
 
 // function is a function of expressions. What it returns is charged by builtin.
-type function func(r *run, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error)
+type function func(r *Run, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error)
 
 // builtin makes f a Starlark function whose results count against the limits.
 func builtin(name string, f function) *starlark.Builtin {
 	return starlark.NewBuiltin(name, func(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
-		r := thread.Local(runKey).(*run)
+		r := thread.Local(runKey).(*Run)
 		v, err := f(r, args, kwargs)
 		if err == nil {
 			err = r.charge(v)
@@ -66,7 +66,7 @@ var environment = func() starlark.StringDict {
 // elements than they are given.
 func universal(name string) function {
 	f := starlark.Universe[name].(*starlark.Builtin)
-	return func(r *run, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	return func(r *Run, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 		n := 0
 		for _, a := range args {
 			if _, text := a.(starlark.String); !text {
@@ -95,19 +95,19 @@ var attributes = slices.Sorted(func(yield func(string) bool) {
 })
 
 // attribute is x.name.
-func attribute(r *run, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
+func attribute(r *Run, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
 	name := string(args[1].(starlark.String))
 	switch x := args[0].(type) {
 	case starlark.String:
 		if method, ok := stringMethods[name]; ok {
-			return builtin(name, func(r *run, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+			return builtin(name, func(r *Run, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 				return method(r, string(x), args, kwargs)
 			}), nil
 		}
 	case starlark.HasAttrs:
 		v, err := x.Attr(name)
 		if method, ok := v.(*starlark.Builtin); ok && method.Receiver() != nil { // Starlark's own
-			v = builtin(name, func(r *run, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+			v = builtin(name, func(r *Run, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 				return method.CallInternal(r.thread, args, kwargs)
 			})
 		}
@@ -119,12 +119,12 @@ func attribute(r *run, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value,
 }
 
 // made is a list, tuple or dict display or comprehension.
-func made(_ *run, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
+func made(_ *Run, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
 	return args[0], nil
 }
 
 // iterate is the x of "for c in x": a string gives its characters.
-func iterate(r *run, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
+func iterate(r *Run, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
 	s, ok := args[0].(starlark.String)
 	if !ok {
 		return args[0], nil
@@ -140,11 +140,11 @@ func iterate(r *run, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, e
 	return characters, nil
 }
 
-func add(_ *run, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
+func add(_ *Run, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
 	return starlark.Binary(syntax.PLUS, args[0], args[1])
 }
 
-func multiply(r *run, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
+func multiply(r *Run, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
 	x, y := args[0], args[1]
 	if _, ok := x.(starlark.Int); ok {
 		x, y = y, x
@@ -174,7 +174,7 @@ func multiply(r *run, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, 
 	return starlark.Binary(syntax.STAR, args[0], args[1])
 }
 
-func percent(r *run, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
+func percent(r *Run, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
 	if s, ok := args[0].(starlark.String); ok {
 		text, err := formatPercent(r, string(s), args[1])
 		return starlark.String(text), err
@@ -183,7 +183,7 @@ func percent(r *run, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, e
 }
 
 // or is x|y below the top level of an expression.
-func or(_ *run, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
+func or(_ *Run, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
 	x, y := args[0], args[1]
 	if _, ok := x.(starlark.Int); ok {
 		if _, ok := y.(starlark.Int); ok {
@@ -197,7 +197,7 @@ func or(_ *run, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error)
 	return y, nil
 }
 
-func toInt(r *run, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+func toInt(r *Run, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	if len(args) > 0 {
 		if s, ok := args[0].(starlark.String); ok {
 			if len(s) > maxIntText {
@@ -209,7 +209,7 @@ func toInt(r *run, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value
 	return universal("int")(r, args, kwargs)
 }
 
-func newRange(r *run, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+func newRange(r *Run, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	v, err := universal("range")(r, args, kwargs)
 	if err != nil {
 		return nil, err
@@ -237,7 +237,7 @@ func resultText(v starlark.Value) (string, error) {
 		for i := range texts {
 			texts[i] = plain(list.Index(i))
 		}
-		return strings.Join(texts, listSeparator), nil
+		return strings.Join(texts, ListSeparator), nil
 	}
 	return "", fmt.Errorf("the result is not a text but %s", v.Type())
 }
@@ -261,7 +261,7 @@ func plain(v starlark.Value) string {
 	return v.String()
 }
 
-func toString(_ *run, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+func toString(_ *Run, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	var x starlark.Value
 	err := starlark.UnpackPositionalArgs("str", args, kwargs, 1, &x)
 	if err != nil {

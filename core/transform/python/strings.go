@@ -1,4 +1,4 @@
-package transform
+package python
 
 import (
 	"fmt"
@@ -12,7 +12,7 @@ import (
 const maxPad = 1000
 
 // method is a method of the string s.
-type method func(r *run, s string, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error)
+type method func(r *Run, s string, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error)
 
 // stringMethods are the methods that a string has in expressions.
 var stringMethods = func() map[string]method {
@@ -40,7 +40,7 @@ var stringMethods = func() map[string]method {
 
 // starlarkMethod is Starlark's own method.
 func starlarkMethod(name string) method {
-	return func(r *run, s string, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	return func(r *Run, s string, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 		f, err := starlark.String(s).Attr(name)
 		if err != nil {
 			return nil, err
@@ -53,7 +53,7 @@ func starlarkMethod(name string) method {
 // result can have, of whatever type the arguments are.
 func checked(name string, size func(s string, args starlark.Tuple, kwargs []starlark.Tuple) int) method {
 	call := starlarkMethod(name)
-	return func(r *run, s string, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	return func(r *Run, s string, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 		if size(s, args, kwargs) > r.left {
 			return nil, errLimit("strings and lists", r.made)
 		}
@@ -101,7 +101,7 @@ func times(n, size int) int {
 // count characters.
 func positional(name string) method {
 	call := starlarkMethod(name)
-	return func(r *run, s string, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	return func(r *Run, s string, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 		start := 0
 		if len(args) == 2 || len(args) == 3 {
 			lo, hi := args[1], starlark.Value(starlark.None)
@@ -128,7 +128,7 @@ func positional(name string) method {
 // split is split and rsplit: the number of parts is known before they are made.
 func split(name string) method {
 	call := starlarkMethod(name)
-	return func(r *run, s string, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	return func(r *Run, s string, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 		parts := 1
 		if len(args) == 0 || args[0] == starlark.None {
 			for range strings.FieldsSeq(s) {
@@ -151,7 +151,7 @@ func split(name string) method {
 }
 
 // splitLines cuts at CRLF, LF and CR.
-func splitLines(r *run, s string, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+func splitLines(r *Run, s string, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	if err := starlark.UnpackPositionalArgs("splitlines", args, kwargs, 0); err != nil {
 		return nil, err
 	}
@@ -171,7 +171,7 @@ func splitLines(r *run, s string, args starlark.Tuple, kwargs []starlark.Tuple) 
 
 // pad is ljust, rjust or center; left says how much of the fill is in front.
 func pad(name string, left func(width, fill int) int) method {
-	return func(_ *run, s string, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	return func(_ *Run, s string, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 		var width int
 		with := " "
 		if err := starlark.UnpackPositionalArgs(name, args, kwargs, 1, &width, &with); err != nil {
@@ -189,7 +189,7 @@ func pad(name string, left func(width, fill int) int) method {
 	}
 }
 
-func zfill(_ *run, s string, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+func zfill(_ *Run, s string, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	var width int
 	if err := starlark.UnpackPositionalArgs("zfill", args, kwargs, 1, &width); err != nil {
 		return nil, err
@@ -207,6 +207,6 @@ func zfill(_ *run, s string, args starlark.Tuple, kwargs []starlark.Tuple) (star
 
 // unchanged is encode and decode: the code page is applied when the job is
 // written.
-func unchanged(_ *run, s string, _ starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
+func unchanged(_ *Run, s string, _ starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
 	return starlark.String(s), nil
 }

@@ -1,4 +1,4 @@
-package transform
+package python
 
 import (
 	"errors"
@@ -11,7 +11,7 @@ import (
 
 // percentFormat is one "text" % arg under way.
 type percentFormat struct {
-	run    *run
+	run    *Run
 	rest   string // of the format
 	single starlark.Value
 	args   starlark.Tuple
@@ -28,7 +28,7 @@ type conversion struct {
 
 // formatPercent is Python's string formatting: the conversions d i u o x X e E
 // f F g G c s r a %, flags, width, precision, * and %(key).
-func formatPercent(r *run, format string, arg starlark.Value) (string, error) {
+func formatPercent(r *Run, format string, arg starlark.Value) (string, error) {
 	f := percentFormat{run: r, rest: format, single: arg, args: starlark.Tuple{arg}}
 	if tuple, ok := arg.(starlark.Tuple); ok {
 		f.args = tuple

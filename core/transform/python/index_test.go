@@ -1,4 +1,4 @@
-package transform
+package python
 
 import (
 	"testing"
@@ -11,7 +11,7 @@ import (
 func TestSliceAgainstLists(t *testing.T) {
 	t.Parallel()
 	const text = "až漢\xff😀z" // one to four bytes each, one of them invalid
-	r := &run{left: maxMade}
+	r := &Run{left: maxMade}
 	characters, err := iterate(r, starlark.Tuple{starlark.String(text)}, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -82,28 +82,4 @@ func python(list starlark.Tuple, lo, hi starlark.Value, step int) starlark.Tuple
 		picked = append(picked, list[i])
 	}
 	return picked
-}
-
-// TestSourceOffsets maps each byte of a respelled expression to its original.
-func TestSourceOffsets(t *testing.T) {
-	t.Parallel()
-	const template = `<%u'\d\xe9' <> 'ž\q' + x%>`
-	src, end, terr := scanExpression(template, 2)
-	if terr != nil {
-		t.Fatal(terr)
-	}
-	if want := ` '\\d\u00e9' != 'ž\\q' + x`; string(src.text) != want || end != len(template) {
-		t.Errorf("%s, end %d, want %s", src.text, end, want)
-	}
-	for at := range src.text {
-		offset := src.offset(at)
-		if offset < 2 || offset > len(template) {
-			t.Errorf("byte %d comes from %d", at, offset)
-		}
-		if c := src.text[at]; c == 'd' || c == '+' || c == 'x' || c == 'q' {
-			if template[offset] != c {
-				t.Errorf("byte %d %q comes from %d %q", at, c, offset, template[offset])
-			}
-		}
-	}
 }

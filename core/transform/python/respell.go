@@ -1,36 +1,9 @@
-package transform
+package python
 
 import (
-	"fmt"
 	"strings"
 	"unicode/utf8"
 )
-
-// TemplateError is a fault in a template, with its place.
-type TemplateError struct {
-	Offset       int // in bytes from the start of the template
-	Line, Column int // from 1; the column counts characters
-	Reason       string
-}
-
-func (e *TemplateError) Error() string {
-	return fmt.Sprintf("line %d, column %d: %s", e.Line, e.Column, e.Reason)
-}
-
-func templateError(template string, offset int, format string, args ...any) *TemplateError {
-	offset = max(0, min(offset, len(template)))
-	before := template[:offset]
-	return &TemplateError{
-		Offset: offset,
-		Line:   1 + strings.Count(before, "\n"),
-		Column: 1 + utf8.RuneCountInString(before[strings.LastIndexByte(before, '\n')+1:]),
-		Reason: fmt.Sprintf(format, args...),
-	}
-}
-
-// literalEscapes are the escapes outside of expressions. A replacer takes the
-// first pair that fits at each place, and \r is one only in front of \n.
-var literalEscapes = strings.NewReplacer(`\\`, `\`, `\r\n`, "\r\n", `\n`, "\n", `\t`, "\t")
 
 // source is the text of one expression, respelled so that Starlark reads it as
 // Python would.
@@ -65,9 +38,9 @@ func (s *source) grown(n int) {
 	s.moves = append(s.moves, shift{at: len(s.text), by: by})
 }
 
-// scanExpression respells the expression that starts at template[start:] and
+// respell respells the expression that starts at template[start:] and
 // gives the offset after its closing %>.
-func scanExpression(template string, start int) (*source, int, *TemplateError) {
+func respell(template string, start int) (*source, int, *SyntaxError) {
 	src := &source{start: start}
 	for i := start; i < len(template); {
 		switch c := template[i]; {
@@ -108,18 +81,18 @@ func scanExpression(template string, start int) (*source, int, *TemplateError) {
 			src.text = append(src.text, ' ')
 			i++
 		case c == '#':
-			return nil, 0, templateError(template, i, "an expression cannot hold a comment")
+			return nil, 0, Fault(template, i, "an expression cannot hold a comment")
 		default:
 			src.text = append(src.text, c)
 			i++
 		}
 	}
-	return nil, 0, templateError(template, start-len("<%"), "<%% without its %%>")
+	return nil, 0, Fault(template, start-len("<%"), "<%% without its %%>")
 }
 
 // scanString copies the string literal that starts with the quote at
 // template[i:] and gives the offset after it.
-func (s *source) scanString(template string, i int, raw bool) (int, *TemplateError) {
+func (s *source) scanString(template string, i int, raw bool) (int, *SyntaxError) {
 	begin := i
 	quote := template[i : i+1]
 	if triple := strings.Repeat(quote, 3); strings.HasPrefix(template[i:], triple) {
@@ -142,7 +115,7 @@ func (s *source) scanString(template string, i int, raw bool) (int, *TemplateErr
 		s.text = append(s.text, c)
 		i++
 	}
-	return 0, templateError(template, begin, "a string is not closed")
+	return 0, Fault(template, begin, "a string is not closed")
 }
 
 // escape copies one escape sequence, respelling those that Python knows or

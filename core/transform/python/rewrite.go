@@ -1,4 +1,4 @@
-package transform
+package python
 
 import (
 	"go.starlark.net/starlarkstruct"
@@ -24,110 +24,110 @@ var operators = map[syntax.Token]string{
 }
 
 // rewrite replaces in the tree whatever Starlark does otherwise than Python,
-// or without a limit, by calls of our own functions, and notes the items and
-// regular expressions that the tree names. The parser bounds the depth of
+// or without a limit, by calls of our own functions, and notes the names of
+// values and the regular expressions that the tree names. The parser bounds the depth of
 // parentheses, maxExpression that of chains.
-func (c *compiler) rewrite(e syntax.Expr) syntax.Expr {
+func (t *translator) rewrite(e syntax.Expr) syntax.Expr {
 	switch x := e.(type) {
 	case *syntax.Ident:
-		if _, ok := itemByName[x.Name]; ok {
-			c.items[x.Name] = true
+		if kind, ok := t.names[x.Name]; ok {
+			t.reads[x.Name] = kind
 		}
 	case *syntax.ParenExpr:
-		x.X = c.rewrite(x.X)
+		x.X = t.rewrite(x.X)
 	case *syntax.UnaryExpr:
 		if x.X != nil {
-			x.X = c.rewrite(x.X)
+			x.X = t.rewrite(x.X)
 		}
 	case *syntax.BinaryExpr:
-		x.X, x.Y = c.rewrite(x.X), c.rewrite(x.Y)
+		x.X, x.Y = t.rewrite(x.X), t.rewrite(x.Y)
 		if f, ok := operators[x.Op]; ok {
-			return c.call(x.OpPos, f, x.X, x.Y)
+			return t.call(x.OpPos, f, x.X, x.Y)
 		}
 	case *syntax.CondExpr:
-		x.Cond, x.True, x.False = c.rewrite(x.Cond), c.rewrite(x.True), c.rewrite(x.False)
+		x.Cond, x.True, x.False = t.rewrite(x.Cond), t.rewrite(x.True), t.rewrite(x.False)
 	case *syntax.IndexExpr:
-		return c.call(x.Lbrack, opIndex, c.rewrite(x.X), c.rewrite(x.Y))
+		return t.call(x.Lbrack, opIndex, t.rewrite(x.X), t.rewrite(x.Y))
 	case *syntax.SliceExpr:
-		return c.call(x.Lbrack, opSlice, c.rewrite(x.X), c.optional(x.Lo), c.optional(x.Hi), c.optional(x.Step))
+		return t.call(x.Lbrack, opSlice, t.rewrite(x.X), t.optional(x.Lo), t.optional(x.Hi), t.optional(x.Step))
 	case *syntax.DotExpr:
-		c.checkAttribute(x)
-		return c.call(x.Dot, opAttribute, c.rewrite(x.X), c.literal(x.Name.Name))
+		t.checkAttribute(x)
+		return t.call(x.Dot, opAttribute, t.rewrite(x.X), t.literal(x.Name.Name))
 	case *syntax.CallExpr:
-		c.checkPattern(x)
-		x.Fn = c.rewrite(x.Fn)
+		t.checkPattern(x)
+		x.Fn = t.rewrite(x.Fn)
 		for i, arg := range x.Args {
 			if named, ok := arg.(*syntax.BinaryExpr); ok && named.Op == syntax.EQ {
-				named.Y = c.rewrite(named.Y)
+				named.Y = t.rewrite(named.Y)
 			} else {
-				x.Args[i] = c.rewrite(arg)
+				x.Args[i] = t.rewrite(arg)
 			}
 		}
 	case *syntax.LambdaExpr:
 		for _, param := range x.Params {
 			switch param := param.(type) {
 			case *syntax.BinaryExpr:
-				param.Y = c.rewrite(param.Y)
+				param.Y = t.rewrite(param.Y)
 			case *syntax.UnaryExpr: // would make tuples that opMade does not see
-				c.fail(param.OpPos, "a function cannot have * parameters")
+				t.fail(param.OpPos, "a function cannot have * parameters")
 			}
 		}
-		x.Body = c.rewrite(x.Body)
+		x.Body = t.rewrite(x.Body)
 	case *syntax.ListExpr:
-		return c.made(x, x.List)
+		return t.made(x, x.List)
 	case *syntax.TupleExpr:
-		return c.made(x, x.List)
+		return t.made(x, x.List)
 	case *syntax.DictExpr:
-		return c.made(x, x.List)
+		return t.made(x, x.List)
 	case *syntax.DictEntry:
-		x.Key, x.Value = c.rewrite(x.Key), c.rewrite(x.Value)
+		x.Key, x.Value = t.rewrite(x.Key), t.rewrite(x.Value)
 	case *syntax.Comprehension:
 		for _, clause := range x.Clauses {
 			switch clause := clause.(type) {
 			case *syntax.ForClause:
-				c.checkLoopVariables(clause.Vars)
-				clause.X = c.call(clause.In, opIterate, c.rewrite(clause.X))
+				t.checkLoopVariables(clause.Vars)
+				clause.X = t.call(clause.In, opIterate, t.rewrite(clause.X))
 			case *syntax.IfClause:
-				clause.Cond = c.rewrite(clause.Cond)
+				clause.Cond = t.rewrite(clause.Cond)
 			}
 		}
-		x.Body = c.rewrite(x.Body)
-		return c.call(x.Lbrack, opMade, x)
+		x.Body = t.rewrite(x.Body)
+		return t.call(x.Lbrack, opMade, x)
 	}
 	return e
 }
 
-func (c *compiler) optional(e syntax.Expr) syntax.Expr {
+func (t *translator) optional(e syntax.Expr) syntax.Expr {
 	if e == nil {
 		return nil
 	}
-	return c.rewrite(e)
+	return t.rewrite(e)
 }
 
-func (c *compiler) made(e syntax.Expr, elements []syntax.Expr) syntax.Expr {
+func (t *translator) made(e syntax.Expr, elements []syntax.Expr) syntax.Expr {
 	for i, x := range elements {
-		elements[i] = c.rewrite(x)
+		elements[i] = t.rewrite(x)
 	}
-	return c.call(c.start, opMade, e)
+	return t.call(t.start, opMade, e)
 }
 
 // checkLoopVariables refuses "for x[0] in": an assignment could make a list
 // hold itself, and walking it would not end.
-func (c *compiler) checkLoopVariables(vars syntax.Expr) {
+func (t *translator) checkLoopVariables(vars syntax.Expr) {
 	syntax.Walk(vars, func(n syntax.Node) bool {
 		switch n := n.(type) {
 		case nil, *syntax.Ident, *syntax.ParenExpr, *syntax.TupleExpr, *syntax.ListExpr:
 		default:
 			start, _ := n.Span()
-			c.fail(start, "a loop variable must be a name")
+			t.fail(start, "a loop variable must be a name")
 		}
-		return c.err == nil
+		return t.err == nil
 	})
 }
 
 // checkAttribute finds a misspelt method or function when the template is
 // parsed instead of in each message.
-func (c *compiler) checkAttribute(x *syntax.DotExpr) {
+func (t *translator) checkAttribute(x *syntax.DotExpr) {
 	name, known := x.Name.Name, attributes
 	if id, ok := x.X.(*syntax.Ident); ok {
 		if module, ok := environment[id.Name].(*starlarkstruct.Module); ok {
@@ -139,11 +139,11 @@ func (c *compiler) checkAttribute(x *syntax.DotExpr) {
 			return
 		}
 	}
-	c.fail(x.Name.NamePos, "unknown name %q%s", name, suggest(name, known))
+	t.fail(x.Name.NamePos, "%s", unknownName(name, known))
 }
 
 // checkPattern compiles the constant regular expression of a call re.f('…').
-func (c *compiler) checkPattern(x *syntax.CallExpr) {
+func (t *translator) checkPattern(x *syntax.CallExpr) {
 	dot, ok := x.Fn.(*syntax.DotExpr)
 	if !ok || len(x.Args) == 0 {
 		return
@@ -160,13 +160,13 @@ func (c *compiler) checkPattern(x *syntax.CallExpr) {
 	if !ok {
 		return
 	}
-	if err := c.patterns.add(pattern, dot.Name.Name == "match"); err != nil {
-		c.fail(literal.TokenPos, "%v", err)
+	if err := t.patterns.add(pattern, dot.Name.Name == "match"); err != nil {
+		t.fail(literal.TokenPos, "%v", err)
 	}
 }
 
-func (c *compiler) fail(pos syntax.Position, format string, args ...any) {
-	if c.err == nil {
-		c.err = templateError(c.template, c.offset(pos), format, args...)
+func (t *translator) fail(pos syntax.Position, format string, args ...any) {
+	if t.err == nil {
+		t.err = Fault(t.template, t.offset(pos), format, args...)
 	}
 }

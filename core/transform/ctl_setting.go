@@ -1,6 +1,7 @@
 package transform
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -8,6 +9,9 @@ import (
 	"strings"
 
 	"smtpreceiver/core/ctl"
+	"smtpreceiver/core/regex"
+	"smtpreceiver/core/suggest"
+	"smtpreceiver/core/transform/python"
 )
 
 // Setting is one entry of ctl_settings: a CTL value that is given, or that a
@@ -46,7 +50,7 @@ func ParseSetting(s string) (*Setting, error) {
 		return nil, fmt.Errorf("%q: %w", s, err)
 	}
 	var err error
-	if set.expression, err = compileExpression(set.value, true); err != nil {
+	if set.expression, err = regex.Compile(set.value, true); err != nil {
 		return nil, fmt.Errorf("%q: %w", s, err)
 	}
 	return set, nil
@@ -61,7 +65,11 @@ func (s *Setting) parseItem(name string) error {
 	}
 	i, ok := itemByName[name]
 	if !ok {
-		return fmt.Errorf("unknown item %q%s", name, suggest(name, slices.Collect(maps.Keys(itemByName))))
+		text := fmt.Sprintf("unknown item %q", name)
+		if near := suggest.Nearest(name, slices.Collect(maps.Keys(itemByName))); near != "" {
+			text += " (did you mean " + near + "?)"
+		}
+		return errors.New(text)
 	}
 	if i.lookup != nil {
 		return fmt.Errorf("write %s['name']", name)
@@ -86,12 +94,14 @@ func (s *Setting) Value(it *Items) (value string, ok bool) {
 	if s.expression == nil {
 		return s.value, true
 	}
-	i := itemByName[s.item]
 	var text string
-	if i.lookup != nil {
+	switch i := itemByName[s.item]; {
+	case i.lookup != nil:
 		text = i.lookup(it, s.table)
-	} else {
-		text = i.string(it)
+	case i.list != nil:
+		text = strings.Join(i.list(it), python.ListSeparator)
+	default:
+		text = i.text(it)
 	}
 	m := s.expression.FindStringSubmatch(text)
 	if m == nil {
