@@ -2,11 +2,13 @@ package codepage
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
-	"github.com/agnivade/levenshtein"
 	"golang.org/x/text/encoding/ianaindex"
+
+	"smtpreceiver/core/suggest"
 )
 
 // Lookup finds a page by its IANA name or alias, its Windows number (1250,
@@ -69,27 +71,23 @@ func notASCII(short string) bool {
 		"50220", "50221", "50222", "50225", "50227", "52936"}, short) // ISO-2022, HZ
 }
 
-// suggestion offers the pages with the nearest names, at most two letters off.
+// suggestion offers the pages with the nearest names. A number alone is near
+// none: another one is another page.
 func suggestion(squeezed string) string {
-	var near []string
-	best := 2
+	pageBySpelling := make(map[string]string)
 	for short, p := range byShortName {
-		for _, known := range []string{short, "cp" + short, squeeze(p.name)} {
-			if len(squeezed) > 2*len(known) || len(known) < 5 {
-				continue
-			}
-			distance := levenshtein.ComputeDistance(squeezed, known)
-			if distance < best {
-				best, near = distance, nil
-			}
-			if distance == best {
-				near = append(near, p.name)
-			}
+		if strings.Trim(short, "0123456789") == "" {
+			short = "cp" + short
 		}
+		pageBySpelling[short], pageBySpelling[squeeze(p.name)] = p.name, p.name
 	}
-	if near == nil {
-		return "use an IANA or Windows name such as cp1250, cp852, iso-8859-2 or utf-8"
+	var pages []string
+	for _, spelling := range suggest.Nearest(squeezed, slices.Collect(maps.Keys(pageBySpelling))) {
+		pages = append(pages, pageBySpelling[spelling])
 	}
-	slices.Sort(near)
-	return "did you mean " + strings.Join(slices.Compact(near), ", ") + "?"
+	slices.Sort(pages)
+	if question := suggest.Ask("", slices.Compact(pages)); question != "" {
+		return question
+	}
+	return "use an IANA or Windows name such as cp1250, cp852, iso-8859-2 or utf-8"
 }

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"smtpreceiver/core/suggest"
 )
 
 // builtinTags are the sets of @commands that need no entry in tags.
@@ -115,8 +117,8 @@ func (l *loader) application(shown string, app *Application, tags map[string]map
 			sets = append(sets, set)
 		}
 		remedy := "add the set to tags, or use one of: " + strings.Join(slices.Sorted(slices.Values(sets)), ", ")
-		if near := nearest(app.CmdTags, sets); near != "" {
-			remedy = "did you mean " + near + "?"
+		if question := suggest.Question(app.CmdTags, "", sets); question != "" {
+			remedy = question
 		}
 		l.contradiction(shown+"cmd_tags", "there is no set "+quote(app.CmdTags), remedy, "tags")
 	}

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"smtpreceiver/core/suggest"
 )
 
 // envPrefix begins the environment variables that set keys.
@@ -137,8 +139,8 @@ func (l *loader) unknownVariable(variable string) {
 			known = append(known, section+envName(f.name))
 		}
 	}
-	if near := nearest(rest, known); near != "" {
-		remedy = "did you mean " + prefix + near + "?"
+	if question := suggest.Question(rest, prefix, known); question != "" {
+		remedy = question
 	}
 	l.problems.Add(variable, "unknown environment variable", remedy)
 }

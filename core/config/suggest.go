@@ -1,10 +1,9 @@
 package config
 
 import (
-	"slices"
 	"strings"
 
-	"github.com/agnivade/levenshtein"
+	"smtpreceiver/core/suggest"
 )
 
 // replaced are keys of the original that have none of ours in their place, and
@@ -30,27 +29,11 @@ func unknown(name, shown, prefix string, s schema) (what, remedy string) {
 		return what + " here", "it belongs to " + strings.Join(elsewhere, " or ")
 	}
 	names := s.names(prefix)
-	if near := nearest(name, names); near != "" {
-		return what, "did you mean " + shown + near + "?"
+	if question := suggest.Question(name, shown, names); question != "" {
+		return what, question
 	}
 	if len(names) > 6 {
 		return what, "remove it; the sample configuration shows every key"
 	}
 	return what, "remove it; the keys here are " + strings.Join(names, ", ")
-}
-
-// nearest is the candidate with the fewest letters to change, "" if none is
-// near enough to be meant.
-func nearest(name string, candidates []string) string {
-	const longest = 128 // comparing takes time in the product of the lengths
-	if len(name) > longest {
-		return ""
-	}
-	best, fewest := "", 1+max(1, len(name)/3)
-	for _, candidate := range slices.Sorted(slices.Values(candidates)) {
-		if distance := levenshtein.ComputeDistance(strings.ToLower(name), strings.ToLower(candidate)); distance < fewest {
-			best, fewest = candidate, distance
-		}
-	}
-	return best
 }

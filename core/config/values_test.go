@@ -85,15 +85,3 @@ func TestQuoteIsShort(t *testing.T) {
 		t.Errorf("quote = %s", got)
 	}
 }
-
-func TestNearest(t *testing.T) {
-	t.Parallel()
-	candidates := []string{"clients", "ctl_type", "enabled"}
-	for name, want := range map[string]string{
-		"client": "clients", "CLIENTS": "clients", "ctltype": "ctl_type", "x": "", "output_folder": "", strings.Repeat("clients", 100): "",
-	} {
-		if got := nearest(name, candidates); got != want {
-			t.Errorf("nearest(%.20q) = %q, want %q", name, got, want)
-		}
-	}
-}

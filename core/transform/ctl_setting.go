@@ -66,8 +66,8 @@ func (s *Setting) parseItem(name string) error {
 	i, ok := itemByName[name]
 	if !ok {
 		text := fmt.Sprintf("unknown item %q", name)
-		if near := suggest.Nearest(name, slices.Collect(maps.Keys(itemByName))); near != "" {
-			text += " (did you mean " + near + "?)"
+		if question := suggest.Question(name, "", slices.Collect(maps.Keys(itemByName))); question != "" {
+			text += " (" + question + ")"
 		}
 		return errors.New(text)
 	}

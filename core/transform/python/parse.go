@@ -195,8 +195,8 @@ func (t *translator) unknown(pos syntax.Position, name string) *SyntaxError {
 
 func unknownName(name string, known []string) string {
 	text := fmt.Sprintf("unknown name %q", name)
-	if near := suggest.Nearest(name, known); near != "" {
-		text += " (did you mean " + near + "?)"
+	if question := suggest.Question(name, "", known); question != "" {
+		text += " (" + question + ")"
 	}
 	return text
 }
