@@ -138,6 +138,7 @@ func (c *compiler) application(name string, conf *config.Application, sets map[s
 			c.problem(config.KeyIndex(key("ctl_settings"), i), err)
 			continue
 		}
+		c.warn(config.KeyIndex(key("ctl_settings"), i), setting.Warnings())
 		app.settings = append(app.settings, setting)
 		app.wantsText = app.wantsText || setting.Item() == "msg"
 	}
@@ -175,6 +176,7 @@ func (c *compiler) transform(app *application, key, to, text string) {
 		c.problem(key, err)
 		return
 	}
+	c.warn(key, t.Warnings())
 	switch to {
 	case "txt":
 		app.text = t
@@ -201,12 +203,16 @@ func (c *compiler) expressions(key string, list []string) []*match.Expression {
 			c.problem(at, err)
 			continue
 		}
-		for _, w := range e.Warnings() {
-			c.r.warnings = append(c.r.warnings, at+": "+w)
-		}
+		c.warn(at, e.Warnings())
 		out = append(out, e)
 	}
 	return out
+}
+
+func (c *compiler) warn(key string, warnings []string) {
+	for _, w := range warnings {
+		c.r.warnings = append(c.r.warnings, key+": "+w)
+	}
 }
 
 // codePage looks up a page. An empty name has been complained about already.

@@ -1,9 +1,13 @@
 package match
 
 import (
+	"errors"
+	"fmt"
 	"regexp"
 	"regexp/syntax"
 	"strings"
+
+	"smtpreceiver/core/regex"
 )
 
 // Expression is one RE2 expression with the meaning that Python's re.match
@@ -25,19 +29,20 @@ type Group struct{ Name, Value string }
 func Compile(expr string) (*Expression, error) {
 	expr = strings.TrimSpace(expr)
 	if expr == "" {
-		return nil, &syntaxError{"", construct{"", "an empty expression matches everything", "write .* if that is meant"}}
+		return nil, errors.New("an empty expression matches everything; write .* if that is meant")
 	}
-	constructs, end := inspect(expr)
+	compiled, err := regex.Compile(expr, regex.AtStart|regex.IgnoreCase)
+	if err != nil {
+		return nil, err
+	}
 	tree, err := syntax.Parse(expr, syntax.Perl|syntax.FoldCase)
 	if err != nil {
-		return nil, explain(expr, constructs, err)
+		return nil, err // the same expression was compiled above
 	}
-	e := &Expression{source: expr, literals: required(tree)}
-	if e.compiled, err = regexp.Compile(`(?i)\A(?:` + expr + end + `)`); err != nil {
-		return nil, explain(expr, nil, err)
-	}
-	for _, c := range constructs {
-		e.warnings = append(e.warnings, c.String())
+	e := &Expression{source: expr, compiled: compiled, literals: required(tree), warnings: regex.Warnings(expr)}
+	if i := strings.IndexAny(expr, "\n\r\t"); i >= 0 {
+		e.warnings = append(e.warnings,
+			fmt.Sprintf("%q: no address contains a line break or tab; join the lines of the expression", expr[i:i+1]))
 	}
 	return e, nil
 }

@@ -1,36 +1,63 @@
-// Package regex compiles regular expressions in the RE2 syntax.
+// Package regex compiles the regular expressions of the configuration, RE2 as
+// Go has it, for people who know those of Python: what RE2 cannot take, or
+// reads in another way, is named with what to write instead.
 package regex
 
 import (
-	"errors"
-	"fmt"
 	"regexp"
 	"regexp/syntax"
-	"strings"
 )
 
-// anchor makes an expression match at the start only, as Python's re.match.
-func anchor(pattern string) string { return `\A(?:` + pattern + `)` }
+// Flags say how an expression is matched.
+type Flags uint8
 
-// Compile compiles an RE2 expression. Its errors name the construct that RE2
-// cannot take.
-func Compile(pattern string, anchored bool) (*regexp.Regexp, error) {
-	// On its own first, so that an error quotes only what the user wrote and
-	// a ")" cannot end the group of anchor.
-	re, err := regexp.Compile(pattern)
-	if err == nil && anchored {
-		re, err = regexp.Compile(anchor(pattern))
+const (
+	AtStart    Flags = 1 << iota // only at the start of the text, as Python's re.match
+	IgnoreCase                   // (?i)
+	Multiline                    // (?m): ^ and $ are those of lines
+	DotAll                       // (?s): . is a line break too
+)
+
+var letters = []struct {
+	flag   Flags
+	letter string
+}{{IgnoreCase, "i"}, {Multiline, "m"}, {DotAll, "s"}}
+
+// Compile compiles an expression. A fault is a *SyntaxError.
+func Compile(expr string, flags Flags) (*regexp.Regexp, error) {
+	// On its own first, so that an error quotes what was written and a ")"
+	// cannot end the group of AtStart.
+	if _, err := syntax.Parse(expr, syntax.Perl); err != nil {
+		constructs, _ := inspect(expr)
+		return nil, explain(expr, constructs, err)
 	}
-	var fault *syntax.Error
-	if !errors.As(err, &fault) {
-		return re, err
+	whole, set := expr, ""
+	if flags&AtStart != 0 {
+		_, end := inspect(expr)
+		whole = `\A(?:` + expr + end + `)`
 	}
-	hint := ""
-	switch {
-	case strings.Contains(pattern, "?(P<"):
-		hint = `; "?(P<" is probably a misprint of "(?P<"`
-	case fault.Code == syntax.ErrInvalidPerlOp, fault.Code == syntax.ErrInvalidEscape:
-		hint = "; RE2 has no look-around and no back-references"
+	for _, l := range letters {
+		if flags&l.flag != 0 {
+			set += l.letter
+		}
 	}
-	return nil, fmt.Errorf("regular expression: %s: %q%s", fault.Code, fault.Expr, hint)
+	if set != "" {
+		whole = "(?" + set + ")" + whole
+	}
+	re, err := regexp.Compile(whole)
+	if err != nil {
+		return nil, explain(expr, nil, err)
+	}
+	return re, nil
+}
+
+// Warnings names what RE2 accepts in an expression but reads otherwise than
+// Python does, one sentence for each.
+func Warnings(expr string) []string {
+	constructs, _ := inspect(expr)
+	var warnings []string
+	for _, c := range constructs {
+		warnings = append(warnings, c.String())
+	}
+	return warnings
 }

@@ -22,6 +22,7 @@ type Setting struct {
 	item         string
 	table        string // the X-Any of headers['X-Any']
 	expression   *regexp.Regexp
+	warnings     []string
 }
 
 // ParseSetting reads an entry in the grammar of the original:
@@ -50,9 +51,10 @@ func ParseSetting(s string) (*Setting, error) {
 		return nil, fmt.Errorf("%q: %w", s, err)
 	}
 	var err error
-	if set.expression, err = regex.Compile(set.value, true); err != nil {
+	if set.expression, err = regex.Compile(set.value, regex.AtStart); err != nil {
 		return nil, fmt.Errorf("%q: %w", s, err)
 	}
+	set.warnings = regex.Warnings(set.value)
 	return set, nil
 }
 
@@ -83,6 +85,10 @@ func (s *Setting) Section() string { return s.section }
 
 // Key is the CTL key that gets the value.
 func (s *Setting) Key() string { return s.key }
+
+// Warnings names what RE2 reads in the expression otherwise than Python does,
+// one sentence for each.
+func (s *Setting) Warnings() []string { return s.warnings }
 
 // Item is the name of the item that Value reads, "" if the value is given.
 func (s *Setting) Item() string { return s.item }

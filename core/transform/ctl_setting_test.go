@@ -91,9 +91,9 @@ func TestSettingErrors(t *testing.T) {
 		`a|b|parse|subjekt = .`:                 `unknown item "subjekt" (did you mean subject?)`,
 		`a|b|parse|headers = .`:                 "write headers['name']",
 		`a|b|parse|headers[''] = .`:             "unknown item",
-		`a|b|parse|subject = (?=x)`:             `"(?="; RE2 has no look-around`,
-		`a|b|parse|subject = (x)\1`:             `"\\1"; RE2 has no look-around and no back-references`,
-		`a|b|parse|subject = ?(P<n>)`:           "misprint",
+		`a|b|parse|subject = (?=x)`:             `expression "(?=x)": "(?=": look-ahead is not supported`,
+		`a|b|parse|subject = (x)\1`:             `"\\1": back-references are not supported`,
+		`a|b|parse|subject = ?(P<n>)`:           "write (?P<n>",
 		`a|b|parse|subject = a)|(b`:             "unexpected )",
 	} {
 		_, err := ParseSetting(entry)

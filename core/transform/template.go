@@ -16,6 +16,7 @@ const maxTemplate = 64 << 10 // bytes
 type Template struct {
 	parts     []part
 	uses      python.Names
+	warnings  []string
 	timeLimit time.Duration // python.MaxTime, but for tests
 }
 
@@ -53,6 +54,7 @@ func ParseTemplate(s string) (*Template, error) {
 			return nil, fault
 		}
 		maps.Copy(t.uses, e.Names())
+		t.warnings = append(t.warnings, e.Warnings()...)
 		t.parts = append(t.parts, part{expression: e})
 		rest = end
 	}
@@ -62,6 +64,10 @@ func ParseTemplate(s string) (*Template, error) {
 // Uses says whether the template reads the item of that name, so that the text
 // of a message need not be loaded for a template that has no use for it.
 func (t *Template) Uses(item string) bool { return t.uses[item] != 0 }
+
+// Warnings names what the template reads otherwise than Python does, one
+// sentence for each, with its place.
+func (t *Template) Warnings() []string { return t.warnings }
 
 // Execute evaluates the template for one job. It never fails: an alternative
 // that goes wrong or past a limit is empty, and its error is in the list, for

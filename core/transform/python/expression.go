@@ -11,7 +11,10 @@ const ListSeparator = ", "
 
 // Expression is a parsed expression: one or more alternatives a|b|c. It does
 // not change, so many goroutines may evaluate it at once.
-type Expression struct{ alternatives []alternative }
+type Expression struct {
+	alternatives []alternative
+	warnings     []string
+}
 
 // alternative is one operand of a|b|c, ready to be evaluated often: a plain
 // value, a plain string, or a Starlark function of the values it reads.
@@ -33,6 +36,10 @@ func (e *Expression) Names() Names {
 	}
 	return names
 }
+
+// Warnings names what the constant regular expressions of the expression read
+// otherwise than Python does, one sentence for each, with its place.
+func (e *Expression) Warnings() []string { return e.warnings }
 
 // Evaluate gives the first alternative that is not empty. One that goes wrong
 // or past a limit of the run is empty, and its error is in the list. written is

@@ -195,7 +195,7 @@ func TestRuntimeErrors(t *testing.T) {
 		`time.strftime('%x', (1, 2))`:  "nine numbers",
 		`time.strftime('%x', (2026, 13, 1, 0, 0, 0, 0, 0, 0))`: "nine numbers",
 		`time.strftime('%x', 1)`:                               "1 is not a time",
-		`re.search(name + '(', name)`:                          "regular expression: missing closing )",
+		`re.search(name + '(', name)`:                          `expression "Jan(": missing closing )`,
 		`re.search('a', name, 1)`:                              "unknown flags",
 		`re.search('a', name).group()`:                         "",
 		`re.search('J', name).group(1)`:                        "no group 1",

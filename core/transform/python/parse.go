@@ -33,6 +33,7 @@ type translator struct {
 	reads    Names           // names read in the current alternative
 	patterns expressionCache // its constant regular expressions
 	start    syntax.Position // of the current alternative
+	warnings []string        // with their places
 }
 
 // Parse reads and checks the expression at template[start:], which ends at the
@@ -75,6 +76,7 @@ func (t *translator) translate() (*Expression, *SyntaxError) {
 		}
 		e.alternatives = append(e.alternatives, a)
 	}
+	e.warnings = t.warnings
 	return e, nil
 }
 

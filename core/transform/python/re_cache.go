@@ -16,40 +16,35 @@ const maxPattern = 1000
 type expressionCache map[expressionKey]*regexp.Regexp
 
 type expressionKey struct {
-	pattern  string
-	anchored bool
+	pattern string
+	flags   regex.Flags
 }
 
-func (c expressionCache) add(pattern string, anchored bool) error {
-	re, err := regex.Compile(pattern, anchored)
+func (c expressionCache) add(pattern string, flags regex.Flags) error {
+	re, err := regex.Compile(pattern, flags)
 	if err == nil {
-		c[expressionKey{pattern, anchored}] = re
+		c[expressionKey{pattern, flags}] = re
 	}
 	return err
 }
 
-// expression finds or compiles what a call of the re module names.
-func (r *Run) expression(pattern string, flags int, anchored bool) (*regexp.Regexp, error) {
-	if flags == 0 {
-		if re, ok := r.patterns[expressionKey{pattern, anchored}]; ok {
-			return re, nil
+// expression finds or compiles what a call of the re module names; given are
+// the flags of the call.
+func (r *Run) expression(pattern string, given int, flags regex.Flags) (*regexp.Regexp, error) {
+	for _, f := range regexpFlags {
+		if given&f.value != 0 {
+			flags |= f.flag
+			given &^= f.value
 		}
+	}
+	if given != 0 {
+		return nil, errors.New("unknown flags")
+	}
+	if re, ok := r.patterns[expressionKey{pattern, flags}]; ok {
+		return re, nil
 	}
 	if len(pattern) > maxPattern {
 		return nil, errLimit("regular expression", maxPattern)
 	}
-	letters := ""
-	for _, f := range regexpFlags {
-		if flags&f.value != 0 {
-			letters += f.letter
-			flags &^= f.value
-		}
-	}
-	if flags != 0 {
-		return nil, errors.New("unknown flags")
-	}
-	if letters != "" {
-		pattern = "(?" + letters + ")" + pattern
-	}
-	return regex.Compile(pattern, anchored)
+	return regex.Compile(pattern, flags)
 }

@@ -7,18 +7,23 @@ import (
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
+
+	"smtpreceiver/core/regex"
 )
 
 // regexpFlags have the values that they have in Python, so I|M works.
 var regexpFlags = []struct {
-	names  []string
-	value  int
-	letter string // in Go
+	names []string
+	value int
+	flag  regex.Flags
 }{
-	{[]string{"I", "IGNORECASE"}, 2, "i"},
-	{[]string{"M", "MULTILINE"}, 8, "m"},
-	{[]string{"S", "DOTALL"}, 16, "s"},
+	{[]string{"I", "IGNORECASE"}, 2, regex.IgnoreCase},
+	{[]string{"M", "MULTILINE"}, 8, regex.Multiline},
+	{[]string{"S", "DOTALL"}, 16, regex.DotAll},
 }
+
+// functionFlags are the flags that a function has of itself.
+var functionFlags = map[string]regex.Flags{"match": regex.AtStart}
 
 // newRegexpModule is the module re.
 func newRegexpModule() *starlarkstruct.Module {
@@ -44,7 +49,7 @@ func searcher(name string) function {
 		if err := starlark.UnpackArgs(name, args, kwargs, "pattern", &pattern, "string", &s, "flags?", &flags); err != nil {
 			return nil, err
 		}
-		re, err := r.expression(pattern, flags, name == "match")
+		re, err := r.expression(pattern, flags, functionFlags[name])
 		if err != nil {
 			return nil, err
 		}
@@ -62,7 +67,7 @@ func findAll(r *Run, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Val
 	if err := starlark.UnpackArgs("findall", args, kwargs, "pattern", &pattern, "string", &s, "flags?", &flags); err != nil {
 		return nil, err
 	}
-	re, err := r.expression(pattern, flags, false)
+	re, err := r.expression(pattern, flags, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +115,7 @@ func substitute(r *Run, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.
 	if err != nil {
 		return nil, err
 	}
-	re, err := r.expression(pattern, flags, false)
+	re, err := r.expression(pattern, flags, 0)
 	if err != nil {
 		return nil, err
 	}

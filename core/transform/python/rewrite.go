@@ -3,6 +3,8 @@ package python
 import (
 	"go.starlark.net/starlarkstruct"
 	"go.starlark.net/syntax"
+
+	"smtpreceiver/core/regex"
 )
 
 // The functions that operators become. Their names cannot be written in an
@@ -160,8 +162,12 @@ func (t *translator) checkPattern(x *syntax.CallExpr) {
 	if !ok {
 		return
 	}
-	if err := t.patterns.add(pattern, dot.Name.Name == "match"); err != nil {
+	if err := t.patterns.add(pattern, functionFlags[dot.Name.Name]); err != nil {
 		t.fail(literal.TokenPos, "%v", err)
+		return
+	}
+	for _, w := range regex.Warnings(pattern) {
+		t.warnings = append(t.warnings, Fault(t.template, t.offset(literal.TokenPos), "%s", w).Error())
 	}
 }
 

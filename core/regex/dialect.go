@@ -1,4 +1,4 @@
-package match
+package regex
 
 import (
 	"errors"
@@ -8,17 +8,14 @@ import (
 	"strings"
 )
 
-// syntaxError says what RE2 cannot take in an expression and what to write
+// SyntaxError says what RE2 cannot take in an expression and what to write
 // instead.
-type syntaxError struct {
+type SyntaxError struct {
 	expression string
 	construct  // without text if the whole is in question
 }
 
-func (e *syntaxError) Error() string {
-	if e.expression == "" {
-		return e.construct.String()
-	}
+func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("expression %q: %s", e.expression, e.construct)
 }
 
@@ -39,10 +36,10 @@ func (c construct) String() string {
 
 // explain turns an error of regexp/syntax into one that an administrator who
 // knows Python's expressions can act on.
-func explain(expr string, constructs []construct, err error) *syntaxError {
+func explain(expr string, constructs []construct, err error) *SyntaxError {
 	var s *syntax.Error
 	if !errors.As(err, &s) {
-		return &syntaxError{expr, construct{problem: err.Error()}}
+		return &SyntaxError{expr, construct{problem: err.Error()}}
 	}
 	mend := ""
 	switch s.Code {
@@ -66,13 +63,13 @@ func explain(expr string, constructs []construct, err error) *syntaxError {
 	unbalanced := s.Code == syntax.ErrMissingParen || s.Code == syntax.ErrUnexpectedParen || s.Code == syntax.ErrMissingBracket
 	for _, c := range constructs {
 		if !unbalanced && (strings.Contains(s.Expr, c.text) || strings.Contains(c.text, s.Expr)) {
-			return &syntaxError{expr, c}
+			return &SyntaxError{expr, c}
 		}
 	}
 	if s.Expr == expr {
-		return &syntaxError{expr, construct{"", s.Code.String(), mend}}
+		return &SyntaxError{expr, construct{"", s.Code.String(), mend}}
 	}
-	return &syntaxError{expr, construct{s.Expr, s.Code.String(), mend}}
+	return &SyntaxError{expr, construct{s.Expr, s.Code.String(), mend}}
 }
 
 var (
@@ -146,8 +143,6 @@ func inspect(expr string) (found []construct, end string) {
 			quantifier = true
 		case '*':
 			quantifier = true
-		case '\n', '\r', '\t':
-			note(rest[:1], "no address contains a line break or tab", "join the lines of the expression")
 		}
 		repeated = quantifier
 		i += size
