@@ -16,4 +16,10 @@
 //	split    a list given as one string is split at this character
 //	required the value may not be empty
 //	example  what the sample configuration shows for a required key
+//
+// viper joins the environment to the file and decodes TOML. It does little
+// more here, because every problem is told with its key and line, keys keep
+// their case, and defaults come from the tags. It stays all the same: it is the
+// library that was asked for, and an administrator who knows it finds the usual
+// formats, places and order of the environment and the file.
 package config

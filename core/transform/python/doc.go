@@ -3,7 +3,7 @@
 // templates are written in, under limits of steps, time and memory.
 //
 // What a template says goes through respell (the text, so that Starlark reads
-// it as Python would), the parser of Starlark, translator.rewrite (the tree:
+// it as Python would), the parser of Starlark, parser.rewrite (the tree:
 // operators that Starlark has otherwise or without a limit become calls of
 // environment) and the resolver and interpreter of Starlark. A new function is
 // a row in environment or stringMethods; package transform tells users what

@@ -24,8 +24,8 @@ const maxExpression = 16 << 10
 // options are Starlark's defaults: no recursion, no sets, no while.
 var options = &syntax.FileOptions{}
 
-// translator turns one expression of a template into its alternatives.
-type translator struct {
+// parser turns one expression of a template into its alternatives.
+type parser struct {
 	template string
 	src      *source
 	names    Names
@@ -44,13 +44,13 @@ func Parse(template string, start int, names Names) (*Expression, int, *SyntaxEr
 	if err != nil {
 		return nil, 0, err
 	}
-	t := &translator{template: template, src: src, names: names}
-	e, err := t.translate()
+	p := &parser{template: template, src: src, names: names}
+	e, err := p.parse()
 	return e, end, err
 }
 
-func (t *translator) translate() (*Expression, *SyntaxError) {
-	src := t.src
+func (p *parser) parse() (*Expression, *SyntaxError) {
+	src := p.src
 	text := bytes.TrimLeft(src.text, " \t")
 	blank := len(src.text) - len(text)
 	src.text = text
@@ -60,23 +60,23 @@ func (t *translator) translate() (*Expression, *SyntaxError) {
 	}
 	switch {
 	case len(text) == 0:
-		return nil, Fault(t.template, src.start, "the expression is empty")
+		return nil, Fault(p.template, src.start, "the expression is empty")
 	case len(text) > maxExpression:
-		return nil, Fault(t.template, src.start, "the expression is longer than %d bytes", maxExpression)
+		return nil, Fault(p.template, src.start, "the expression is longer than %d bytes", maxExpression)
 	}
 	tree, err := options.ParseExpr("", text, 0)
 	if err != nil {
-		return nil, t.fault(err)
+		return nil, p.fault(err)
 	}
 	e := &Expression{}
 	for _, operand := range operands(tree, nil) {
-		a, err := t.alternative(operand)
+		a, err := p.alternative(operand)
 		if err != nil {
 			return nil, err
 		}
 		e.alternatives = append(e.alternatives, a)
 	}
-	e.warnings = t.warnings
+	e.warnings = p.warnings
 	return e, nil
 }
 
@@ -94,9 +94,9 @@ func operands(e syntax.Expr, list []syntax.Expr) []syntax.Expr {
 	return append(list, e)
 }
 
-func (t *translator) alternative(e syntax.Expr) (alternative, *SyntaxError) {
-	t.start = syntax.Start(e)
-	at := Fault(t.template, t.offset(t.start), "")
+func (p *parser) alternative(e syntax.Expr) (alternative, *SyntaxError) {
+	p.start = syntax.Start(e)
+	at := Fault(p.template, p.offset(p.start), "")
 	a := alternative{line: at.Line, column: at.Column}
 	switch x := e.(type) {
 	case *syntax.Literal:
@@ -105,40 +105,40 @@ func (t *translator) alternative(e syntax.Expr) (alternative, *SyntaxError) {
 			return a, nil
 		}
 	case *syntax.Ident:
-		kind, ok := t.names[x.Name]
+		kind, ok := p.names[x.Name]
 		if ok && kind != Table {
 			a.reads = []read{{x.Name, kind}}
 			return a, nil
 		}
 		if ok || environment.Has(x.Name) {
-			return a, Fault(t.template, at.Offset, "%s alone is not a text", x.Name)
+			return a, Fault(p.template, at.Offset, "%s alone is not a text", x.Name)
 		}
 	}
 
-	t.reads, t.patterns = make(Names), make(expressionCache)
-	body := t.rewrite(e)
-	if t.err != nil {
-		return a, t.err
+	p.reads, p.patterns = make(Names), make(expressionCache)
+	body := p.rewrite(e)
+	if p.err != nil {
+		return a, p.err
 	}
-	a.patterns = t.patterns
-	lambda := &syntax.LambdaExpr{Lambda: t.start, Body: body}
-	for _, name := range slices.Sorted(maps.Keys(t.reads)) {
-		a.reads = append(a.reads, read{name, t.reads[name]})
-		lambda.Params = append(lambda.Params, t.ident(name))
+	a.patterns = p.patterns
+	lambda := &syntax.LambdaExpr{Lambda: p.start, Body: body}
+	for _, name := range slices.Sorted(maps.Keys(p.reads)) {
+		a.reads = append(a.reads, read{name, p.reads[name]})
+		lambda.Params = append(lambda.Params, p.ident(name))
 	}
 	file := &syntax.File{Options: options, Stmts: []syntax.Stmt{
-		&syntax.AssignStmt{OpPos: t.start, Op: syntax.EQ, LHS: t.ident(result), RHS: lambda},
+		&syntax.AssignStmt{OpPos: p.start, Op: syntax.EQ, LHS: p.ident(result), RHS: lambda},
 	}}
 	program, err := starlark.FileProgram(file, environment.Has)
 	if err != nil {
-		return a, t.fault(err)
+		return a, p.fault(err)
 	}
-	if err := t.refuseUniverse(body); err != nil {
+	if err := p.refuseUniverse(body); err != nil {
 		return a, err
 	}
 	globals, err := program.Init(&starlark.Thread{}, environment)
 	if err != nil {
-		return a, t.fault(err)
+		return a, p.fault(err)
 	}
 	globals.Freeze()
 	a.function = globals[result].(*starlark.Function)
@@ -151,7 +151,7 @@ const result = "="
 
 // refuseUniverse refuses the built-in functions of Starlark that environment
 // does not replace: they know no limit.
-func (t *translator) refuseUniverse(body syntax.Expr) *SyntaxError {
+func (p *parser) refuseUniverse(body syntax.Expr) *SyntaxError {
 	var err *SyntaxError
 	syntax.Walk(body, func(n syntax.Node) bool {
 		id, ok := n.(*syntax.Ident)
@@ -160,7 +160,7 @@ func (t *translator) refuseUniverse(body syntax.Expr) *SyntaxError {
 		}
 		bind, ok := id.Binding.(*resolve.Binding)
 		if ok && bind.Scope == resolve.Universal && id.Name != "None" && id.Name != "True" && id.Name != "False" {
-			err = t.unknown(id.NamePos, id.Name)
+			err = p.unknown(id.NamePos, id.Name)
 		}
 		return true
 	})
@@ -168,31 +168,31 @@ func (t *translator) refuseUniverse(body syntax.Expr) *SyntaxError {
 }
 
 // fault turns an error of Starlark's parser or resolver into ours.
-func (t *translator) fault(err error) *SyntaxError {
+func (p *parser) fault(err error) *SyntaxError {
 	var parse syntax.Error
 	if errors.As(err, &parse) {
-		return Fault(t.template, t.offset(parse.Pos), "%s", parse.Msg)
+		return Fault(p.template, p.offset(parse.Pos), "%s", parse.Msg)
 	}
 	var list resolve.ErrorList
 	if errors.As(err, &list) {
 		first := list[0]
 		if name, ok := strings.CutPrefix(first.Msg, "undefined: "); ok {
 			name, _, _ = strings.Cut(name, " ")
-			return t.unknown(first.Pos, name)
+			return p.unknown(first.Pos, name)
 		}
-		return Fault(t.template, t.offset(first.Pos), "%s", first.Msg)
+		return Fault(p.template, p.offset(first.Pos), "%s", first.Msg)
 	}
-	return Fault(t.template, t.src.start, "%v", err)
+	return Fault(p.template, p.src.start, "%v", err)
 }
 
-func (t *translator) unknown(pos syntax.Position, name string) *SyntaxError {
-	known := slices.Collect(maps.Keys(t.names))
+func (p *parser) unknown(pos syntax.Position, name string) *SyntaxError {
+	known := slices.Collect(maps.Keys(p.names))
 	for name := range environment {
 		if isWordByte(name[0]) {
 			known = append(known, name)
 		}
 	}
-	return Fault(t.template, t.offset(pos), "%s", unknownName(name, known))
+	return Fault(p.template, p.offset(pos), "%s", unknownName(name, known))
 }
 
 func unknownName(name string, known []string) string {
@@ -204,35 +204,35 @@ func unknownName(name string, known []string) string {
 }
 
 // offset gives the place in the template of a position in the expression.
-func (t *translator) offset(pos syntax.Position) int {
+func (p *parser) offset(pos syntax.Position) int {
 	at := 0
 	for line := int32(1); line < pos.Line; line++ {
-		n := bytes.IndexByte(t.src.text[at:], '\n')
+		n := bytes.IndexByte(p.src.text[at:], '\n')
 		if n < 0 {
 			break
 		}
 		at += n + 1
 	}
-	for column := int32(1); column < pos.Col && at < len(t.src.text); column++ {
-		_, size := utf8.DecodeRune(t.src.text[at:])
+	for column := int32(1); column < pos.Col && at < len(p.src.text); column++ {
+		_, size := utf8.DecodeRune(p.src.text[at:])
 		at += size
 	}
-	return t.src.offset(at)
+	return p.src.offset(at)
 }
 
-func (t *translator) ident(name string) *syntax.Ident {
-	return &syntax.Ident{NamePos: t.start, Name: name}
+func (p *parser) ident(name string) *syntax.Ident {
+	return &syntax.Ident{NamePos: p.start, Name: name}
 }
 
-func (t *translator) literal(s string) *syntax.Literal {
-	return &syntax.Literal{Token: syntax.STRING, TokenPos: t.start, Raw: strconv.Quote(s), Value: s}
+func (p *parser) literal(s string) *syntax.Literal {
+	return &syntax.Literal{Token: syntax.STRING, TokenPos: p.start, Raw: strconv.Quote(s), Value: s}
 }
 
 // call is a call of one of the environment's functions; a nil argument is None.
-func (t *translator) call(pos syntax.Position, function string, args ...syntax.Expr) syntax.Expr {
+func (p *parser) call(pos syntax.Position, function string, args ...syntax.Expr) syntax.Expr {
 	for i, a := range args {
 		if a == nil {
-			args[i] = t.ident("None")
+			args[i] = p.ident("None")
 		}
 	}
 	return &syntax.CallExpr{Fn: &syntax.Ident{NamePos: pos, Name: function}, Lparen: pos, Args: args, Rparen: pos}
