@@ -5,7 +5,7 @@
 // cannot be spelled at all. FileName spells a name in ASCII the same way.
 //
 // All pages are compatible with ASCII: the bytes of CR, LF and '=' are never part
-// of another character, so whoever reads a control file finds them without knowing
+// of another character, so a reader of a control file finds them without knowing
 // the page. Encoding neither adds nor removes a line end. It may do so with '=',
 // which ⇒ is spelled with and which composes with U+0338 after it.
 package codepage
