@@ -3,6 +3,7 @@ package match
 import (
 	"fmt"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -168,5 +169,31 @@ func BenchmarkCompile(b *testing.B) {
 				compile(b, expr)
 			}
 		})
+	}
+}
+
+// TestFolding: the pieces of text that the table asks for ignore case as the
+// expressions do, where one letter has more than two forms too.
+func TestFolding(t *testing.T) {
+	t.Parallel()
+	for _, group := range [][]string{
+		{"kfax", "Kfax", "\u212afax"},         // Kelvin sign
+		{"sms", "SMS", "\u017fm\u017f"},       // long s
+		{"žluť", "ŽLUŤ", "Žluť"},              //
+		{"σελ", "ΣΕΛ", "ςελ"},                 // final sigma
+		{"\u01c6o", "\u01c5O", "\u01c4o"},     // a letter with a title case
+		{"a\ufffdb", "A\xffB", "a\ufffd\x42"}, // a byte that is no UTF-8
+	} {
+		for _, written := range group {
+			table := NewTable([][]*Expression{{compile(t, `.*@`+regexp.QuoteMeta(strings.ToValidUTF8(written, "\ufffd"))+`$`)}})
+			for _, text := range group {
+				if hits := table.Lookup("1@" + text); len(hits) != 1 {
+					t.Errorf("%q does not find %q", written, text)
+				}
+			}
+			if hits := table.Lookup("1@other"); hits != nil {
+				t.Errorf("%q finds another", written)
+			}
+		}
 	}
 }

@@ -192,27 +192,9 @@ func TestParseErrors(t *testing.T) {
 		{`<%  %>`, 5, "the expression is empty"},
 		{`žž<%nosuch%>`, 5, `unknown name "nosuch"`},
 		{`<%name|messageFromAdress%>`, 8, `unknown name "messageFromAdress" (did you mean messageFromAddress?)`},
-		{`<%name|'\d\d' + nam%>`, 17, `unknown name "nam" (did you mean name?)`},
-		{`<%   '\xe9' + nam %>`, 15, `unknown name "nam" (did you mean name?)`},
-		{`<%name.uper()%>`, 8, `unknown name "uper" (did you mean upper?)`},
-		{`<%time.strptime('')%>`, 8, `unknown name "strptime" (did you mean strftime?)`},
-		{`<%name.__class__%>`, 8, `unknown name "__class__"`},
-		{`<%__import__('os')%>`, 3, `unknown name "__import__"`},
-		{`<%print(1)%>`, 3, `unknown name "print"`},
-		{`<%getattr(name, 'upper')()%>`, 3, `unknown name "getattr"`},
-		{`<%headers%>`, 3, "headers alone is not a text"},
 		{`<%time%>`, 3, "time alone is not a text"},
-		{`<%name name%>`, 12, "got identifier after expression"},
-		{`<%name # comment%>`, 8, "an expression cannot hold a comment"},
-		{`<%re.sub('(?=a)', '', name)%>`, 10, `expression "(?=a)": "(?=": look-ahead is not supported`},
-		{`<%re.sub(r'a)|(b', '', name)%>`, 10, `expression "a)|(b": unexpected )`},
 		{`<%[0 for x[0] in [1]]%>`, 10, "a loop variable must be a name"},
-		{`<%(lambda *a: a)(1)%>`, 11, "a function cannot have * parameters"},
-		{`<%(lambda **a: a)(a=1)%>`, 11, "a function cannot have * parameters"},
-		{`<%x = 1%>`, 6, "got '=' after expression"},
-		{"<%'" + strings.Repeat("a", 16<<10) + "'%>", 3, "longer than"},
 		{strings.Repeat("a", maxTemplate+1), maxTemplate + 1, "longer than"},
-		{"<%" + strings.Repeat("(", 2000) + "%>", 0, "excessive nesting"},
 	} {
 		_, err := ParseTemplate(c.template)
 		var fault *python.SyntaxError
@@ -223,11 +205,6 @@ func TestParseErrors(t *testing.T) {
 		if c.column != 0 && (fault.Line != 1 || fault.Column != c.column) || !strings.Contains(fault.Reason, c.reason) {
 			t.Errorf("%.60s: %.200v, want column %d and %q", c.template, err, c.column, c.reason)
 		}
-	}
-	var fault *python.SyntaxError
-	if _, err := ParseTemplate("žluť\n <%'''\n''' + nosuch%>"); !errors.As(err, &fault) ||
-		fault.Line != 3 || fault.Column != 7 || fault.Offset != strings.Index("žluť\n <%'''\n''' + nosuch%>", "nosuch") {
-		t.Errorf("second line: %+v", err)
 	}
 }
 

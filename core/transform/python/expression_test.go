@@ -121,7 +121,8 @@ func TestStrings(t *testing.T) {
 		`(lambda f: f(*[2], **{'b': 3}))(lambda a, b: a * b)`:     "6",
 		`{'a' + 'b': 1 + 1}['ab']`:                                "2",
 		`str(1.0) + ' ' + str(0.5) + ' ' + str(1e16) + ' ' + str(1e-5) + ' ' + str(0.0)`: "1.0 0.5 1e+16 1e-05 0.0",
-		`7 % 4 + 7 // 2 + (1 << 3)`: "14",
+		`'yes' if headers else 'no'`: "yes",
+		`7 % 4 + 7 // 2 + (1 << 3)`:  "14",
 	})
 }
 
@@ -252,6 +253,8 @@ func TestRegexpModule(t *testing.T) {
 		`len(re.findall('x*', 'žž'))`:                                             "3",
 		`re.sub('\s+', ' ', 'a \n b')`:                                            "a b",
 		`re.sub(r'(\w)(?P<x>\w)', r'\2\g<1>\g<x>\\\n', 'ab')`:                     "bab\\\n",
+		`re.sub('a(b)', r'<\0>', 'ab')`:                                           "<ab>",
+		`re.sub('a(b)', r'\1-\1', 'ab')`:                                          "b-b",
 		`re.sub('a', '', 'aaa', 2)`:                                               "a",
 		`re.sub('a', '$1${x}', 'a')`:                                              "$1${x}",
 		`re.sub('(x)?b', r'[\1]', 'ab')`:                                          "a[]",

@@ -103,3 +103,29 @@ func TestDeepExpressions(t *testing.T) {
 		check(t, expression, v, want)
 	}
 }
+
+// TestPanic: a fault below costs the alternative only.
+func TestPanic(t *testing.T) {
+	t.Parallel()
+	v := sample()
+	v["headers"] = "no table"
+	got, errs := evaluate(t, parse(t, `headers['A']|name`), v, time.Hour)
+	if got != "Jan" || len(errs) != 1 || !strings.Contains(errs[0].Error(), "internal error: ") {
+		t.Errorf("%q %v", got, errs)
+	}
+}
+
+// TestPatternLimit: the limit is for patterns put together from items.
+func TestPatternLimit(t *testing.T) {
+	t.Parallel()
+	v := sample()
+	v["msg"] = strings.Repeat("a", maxPattern)
+	check(t, `re.search(msg, msg).end()`, v, "1000")
+	v["name"] = "a"
+	longer := parse(t, `re.search(msg + name, msg).end()`)
+	if got, errs := evaluate(t, longer, v, time.Hour); got != "" || len(errs) != 1 || !strings.Contains(errs[0].Error(), "regular expression over the limit") {
+		t.Errorf("%q %v", got, errs)
+	}
+	constant := "a" + strings.Repeat("a", maxPattern)
+	check(t, `re.search('`+constant+`', name)|'none'`, v, "none")
+}
