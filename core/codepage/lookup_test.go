@@ -62,6 +62,8 @@ func TestLookupErrors(t *testing.T) {
 		{"widows-1250 windwos-1250", "windows-1250"},
 		{"iso-8859-22", "ISO-8859-2"},
 		{"shift-jsi", "did you mean Shift_JIS?"},
+		{"cp85", "; did you mean IBM00858, IBM850, IBM852, IBM855 or IBM865?"},
+		{"utf-9", "did you mean UTF-8?"},
 		{"klingon", "use an IANA or Windows name"},
 		{"kamenicky 895 cp999 - ?", "is not known"},
 		{strings.Repeat("x", 1<<16), "is not known"},

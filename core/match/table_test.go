@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -194,6 +195,26 @@ func TestFolding(t *testing.T) {
 			if hits := table.Lookup("1@other"); hits != nil {
 				t.Errorf("%q finds another", written)
 			}
+		}
+	}
+}
+
+// TestRequired: what every matching text contains; nothing if that is so short
+// that every address contains it.
+func TestRequired(t *testing.T) {
+	t.Parallel()
+	for expr, want := range map[string][]string{
+		`\d+@fax$`:             {"@fax"},
+		`\d+@(?:fax|sms)x?`:    {"fax", "sms"},
+		`(?:(?:abc|@)\d)+`:     nil,
+		`(?:(?:@|abc)\d)+`:     nil,
+		`.*`:                   nil,
+		`(?:@fax)?\d`:          nil,
+		`(?:@fax){0,2}\d`:      nil,
+		`(?:@FAX){2}\d|.*@sms`: {"@fax", "@sms"},
+	} {
+		if got := compile(t, expr).literals; !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", expr, got, want)
 		}
 	}
 }

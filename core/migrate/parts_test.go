@@ -109,6 +109,7 @@ func TestTags(t *testing.T) {
 		"not there":        {minimal + use(`SOFTWARE\Datasys\MobilChange\info\smtp_tag`) + in(key), "mobilchange", ""},
 		"by the kind":      {minimal + use(`SOFTWARE\Other\tags`), "faxchange", ""},
 		"nothing readable": {minimal + use(`SOFTWARE\Datasys\MobilChange\t`) + "[HKLM\\SOFTWARE\\Datasys\\MobilChange\\t]\n\"x\"=hex:01\n", "mobilchange", `MobilChange\t: x`},
+		"Datasys itself":   {minimal + use(`SOFTWARE\Datasys`) + in(`HKEY_LOCAL_MACHINE\SOFTWARE\Datasys`), "hkey_local_machine_software_datasys", "bad"},
 		"only HKLM":        {minimal + use(`HKLM\`), "faxchange", ""},
 	} {
 		s, r := importText(t, tt.export)

@@ -151,9 +151,10 @@ func TestMeaning(t *testing.T) {
 			`line 4: the name of a value must end with a quote: "\"x"; line 5: = is missing behind the name of the value: "\"x\""; line 6: data of the value is of no known form: "1"; ` +
 			`line 7: dword must have one to eight hexadecimal digits: "dword:123456789"; line 8: dword must have one to eight hexadecimal digits: "dword:"; ` +
 			`line 9: hex must have pairs of hexadecimal digits: "hex:0"; line 10: hex must have pairs of hexadecimal digits: "hex(2):gg"`},
-		"short dword":          {"[A]\n\"x\"=hex(4):01,02\n\"y\"=hex(b):01", "[A]\n3 \"x\" Binary [\"hex(4):01,02\"]\n4 \"y\" Binary [\"hex(b):01\"]\n", ""},
-		"continued to the end": {"[A]\n\"x\"=hex:01,\\", "[A]\n3 \"x\" Binary [\"hex:01,\"]\n", ""},
-		"too deep":             {"[A]\n[" + strings.Repeat(`a\`, maxDepth) + "b]\n", "[A]\n", "line 3: more than 512 levels of keys"},
+		"short dword":            {"[A]\n\"x\"=hex(4):01,02\n\"y\"=hex(b):01", "[A]\n3 \"x\" Binary [\"hex(4):01,02\"]\n4 \"y\" Binary [\"hex(b):01\"]\n", ""},
+		"continued by a comment": {"[A]\n\"x\"=hex:01,\\\n;c\n\"y\"=\"1\"", "[A]\n3 \"x\" Binary [\"hex:01,\"]\n5 \"y\" String [\"1\"]\n", ""},
+		"continued to the end":   {"[A]\n\"x\"=hex:01,\\", "[A]\n3 \"x\" Binary [\"hex:01,\"]\n", ""},
+		"too deep":               {"[A]\n[" + strings.Repeat(`a\`, maxDepth) + "b]\n", "[A]\n", "line 3: more than 512 levels of keys"},
 	} {
 		root, problems := read(t, inUTF16(t, header5+"\n"+tt.text))
 		var said []string
@@ -166,6 +167,31 @@ func TestMeaning(t *testing.T) {
 		if got := strings.Join(said, "; "); got != tt.problems {
 			t.Errorf("%s: problems %s", name, got)
 		}
+	}
+}
+
+func TestEmpty(t *testing.T) {
+	t.Parallel()
+	root, _ := read(t, inUTF16(t, header5+"\n[A\\B\\C]\n[A\\B\\D]\n\"x\"=\"1\"\n[A\\B\\E]\n[A\\F]\n[G]\n@=\"1\"\n[H]\n"))
+	for path, want := range map[string]bool{`A`: false, `A\B`: false, `A\B\C`: true, `A\B\D`: false, `A\F`: true, `G`: false, `H`: true} {
+		if got := root.Sub(path).Empty(); got != want {
+			t.Errorf("%s: %t", path, got)
+		}
+	}
+	if !new(Key).Empty() {
+		t.Error("a key without anything is not empty")
+	}
+	if root.Sub(`A\none`) != nil {
+		t.Error("a key that is not there")
+	}
+}
+
+// TestManyProblems: a damaged export is read as far as it can be, up to the limit.
+func TestManyProblems(t *testing.T) {
+	t.Parallel()
+	_, problems := read(t, []byte(header5+strings.Repeat("\nx", maxProblems)))
+	if len(problems) != maxProblems {
+		t.Errorf("%d problems", len(problems))
 	}
 }
 
