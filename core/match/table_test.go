@@ -209,12 +209,39 @@ func TestRequired(t *testing.T) {
 		`(?:(?:abc|@)\d)+`:     nil,
 		`(?:(?:@|abc)\d)+`:     nil,
 		`.*`:                   nil,
+		`(?:@fax){1,2}\d`:      {"@fax"},
 		`(?:@fax)?\d`:          nil,
 		`(?:@fax){0,2}\d`:      nil,
 		`(?:@FAX){2}\d|.*@sms`: {"@fax", "@sms"},
 	} {
 		if got := compile(t, expr).literals; !slices.Equal(got, want) {
 			t.Errorf("%s: %q, want %q", expr, got, want)
+		}
+	}
+}
+
+// TestManyAlternatives: a list of texts may be as long as its limit.
+func TestManyAlternatives(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{maxLiterals, maxLiterals + 1} {
+		var names []string
+		for i := range n {
+			names = append(names, fmt.Sprintf("%c%c@x", 'a'+i%26, 'a'+i/26)) // without a common start
+		}
+		e := compile(t, `\d+(?:`+strings.Join(names, "|")+`)`)
+		if (len(e.literals) > 0) != (n <= 64) {
+			t.Errorf("%d alternatives: %d literals", n, len(e.literals))
+		}
+	}
+}
+
+// TestTableKeepsAll: an expression without a piece of text hides none behind it.
+func TestTableKeepsAll(t *testing.T) {
+	t.Parallel()
+	table := NewTable([][]*Expression{{compile(t, `\d$`), compile(t, `.*@fax`), compile(t, `x`), compile(t, `.*@sms`)}})
+	for text, want := range map[string]int{"1": 0, "1@fax": 1, "x": 2, "1@sms": 3} {
+		if hits := table.Lookup(text); len(hits) != 1 || hits[0].Expression != want {
+			t.Errorf("%s: %+v, want expression %d", text, hits, want)
 		}
 	}
 }

@@ -122,6 +122,31 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
+// TestNestedAsFarAsPossible: an expression that RE2 takes by itself but not with
+// what its flags add is refused with a reason.
+func TestNestedAsFarAsPossible(t *testing.T) {
+	t.Parallel()
+	refused := 0
+	for n := 950; n < 1010; n++ {
+		expr := strings.Repeat("(", n) + "a" + strings.Repeat(")", n)
+		_, plainErr := regexp.Compile(expr)
+		re, err := Compile(expr, AtStart|IgnoreCase)
+		if (re == nil) == (err == nil) {
+			t.Fatalf("%d: %v, %v", n, re, err)
+		}
+		if plainErr == nil && err != nil {
+			refused++
+			var s *SyntaxError
+			if !errors.As(err, &s) || !strings.Contains(err.Error(), "nests too deeply") {
+				t.Errorf("%d: %v", n, err)
+			}
+		}
+	}
+	if refused == 0 {
+		t.Error("no such expression was met")
+	}
+}
+
 // FuzzCompile: refused is what Go refuses, and what an expression finds at the
 // start with AtStart it finds there without.
 func FuzzCompile(f *testing.F) {

@@ -121,8 +121,10 @@ func TestStrings(t *testing.T) {
 		`(lambda f: f(*[2], **{'b': 3}))(lambda a, b: a * b)`:     "6",
 		`{'a' + 'b': 1 + 1}['ab']`:                                "2",
 		`str(1.0) + ' ' + str(0.5) + ' ' + str(1e16) + ' ' + str(1e-5) + ' ' + str(0.0)`: "1.0 0.5 1e+16 1e-05 0.0",
-		`'yes' if headers else 'no'`: "yes",
-		`7 % 4 + 7 // 2 + (1 << 3)`:  "14",
+		`'\xE9\xAa\x9F\xa0'`: "éª\u009f\u00a0",
+		`re.sub('a', '', 'aaa', 1) + re.sub('a', '', 'aaa', 0)`: "aa",
+		`'yes' if headers else 'no'`:                            "yes",
+		`7 % 4 + 7 // 2 + (1 << 3)`:                             "14",
 	})
 }
 
@@ -184,6 +186,10 @@ func TestRuntimeErrors(t *testing.T) {
 		`1[0]`:                         "int has no elements",
 		`1[:2]`:                        "int cannot be sliced",
 		`name[::0]`:                    "step 0",
+		`name[1.5::2]`:                 "got float, want int",
+		`name[:'a']`:                   "got string, want int",
+		`[1, 2]['a':]`:                 "got string, want int",
+		`[1, 2][:1.5:-1]`:              "got float, want int",
 		`name['a']`:                    "got string, want int",
 		`headers[1]`:                   "a name must be a string",
 		`len(1)`:                       "int has no length",

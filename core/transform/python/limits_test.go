@@ -1,10 +1,14 @@
 package python
 
 import (
+	"context"
+	"errors"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
+
+	"go.starlark.net/starlark"
 )
 
 // nested is f applied n times to x.
@@ -128,4 +132,92 @@ func TestPatternLimit(t *testing.T) {
 	}
 	constant := "a" + strings.Repeat("a", maxPattern)
 	check(t, `re.search('`+constant+`', name)|'none'`, v, "none")
+}
+
+// TestCharge: a value costs as much as all that is in it.
+func TestCharge(t *testing.T) {
+	t.Parallel()
+	text := starlark.String("0123456789")
+	dict := starlark.NewDict(1)
+	if err := dict.SetKey(text, text); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		value starlark.Value
+		cost  int
+	}{
+		{starlark.None, elementCost},
+		{text, elementCost + 10},
+		{starlark.MakeInt(1).Lsh(799), elementCost + 100},
+		{starlark.Tuple{text, text}, 3*elementCost + 20},
+		{starlark.NewList([]starlark.Value{starlark.Tuple{text}, text}), 4*elementCost + 20},
+		{dict, 3*elementCost + 20},
+	} {
+		for _, spare := range []int{0, 1} {
+			if r := (&Run{left: c.cost + spare}); r.charge(c.value) != nil || r.left != spare {
+				t.Errorf("%v with %d: %d left", c.value, c.cost+spare, r.left)
+			}
+		}
+		for less := 1; less <= c.cost; less++ {
+			if r := (&Run{left: c.cost - less}); r.charge(c.value) == nil {
+				t.Errorf("%v costs %d, not %d", c.value, c.cost-less, c.cost)
+			}
+		}
+	}
+}
+
+// TestLimitsGrow: the limits of a run grow with all that its names stand for.
+func TestLimitsGrow(t *testing.T) {
+	t.Parallel()
+	v := values{"subject": "12345", "name": "678", "recipients": []string{"a", "bc"}, "headers": map[string]string{"A": "long"}}
+	read := Names{"subject": Text, "name": Text, "recipients": List, "headers": Table}
+	r := NewRun(t.Context(), read, v, MaxTime)
+	size := 8 + 2*elementCost + 3
+	if r.made != maxMade+madePerByteRead*size || r.maxResult != maxResult+resultPerByteRead*size {
+		t.Errorf("made %d, result %d for %d bytes", r.made, r.maxResult, size)
+	}
+	r.Close() // without a function that had run
+}
+
+// TestCloseFrees: a run that is closed leaves no timer behind.
+func TestCloseFrees(t *testing.T) {
+	t.Parallel()
+	r := NewRun(t.Context(), nil, sample(), time.Hour)
+	if _, errs := parse(t, `len(name)`).Evaluate(r, 0); errs != nil {
+		t.Fatal(errs)
+	}
+	r.Close()
+	if !errors.Is(r.ctx.Err(), context.Canceled) {
+		t.Errorf("its context is not cancelled: %v", r.ctx.Err())
+	}
+}
+
+// TestResultLimit: what was written before counts.
+func TestResultLimit(t *testing.T) {
+	t.Parallel()
+	v := values{"name": "abc"}
+	e := parse(t, `name|'x'`)
+	limit := maxResult + 3*resultPerByteRead
+	for written, want := range map[int]string{0: "abc", limit - 3: "abc", limit - 2: "x", limit: ""} {
+		r := NewRun(t.Context(), e.Names(), v, MaxTime)
+		if got, errs := e.Evaluate(r, written); got != want || (len(errs) > 0) != (want != "abc") {
+			t.Errorf("after %d: %q %v, want %q", written, got, errs, want)
+		}
+	}
+}
+
+// TestDone: values that are read alone and strings need no time.
+func TestDone(t *testing.T) {
+	t.Parallel()
+	over := errors.New("shutting down")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(over)
+	e := parse(t, `name + 'x'|''|recipients`)
+	r := NewRun(ctx, e.Names(), sample(), MaxTime)
+	if got, errs := e.Evaluate(r, 0); got != "1@sms, 2@sms" || len(errs) != 1 || !errors.Is(errs[0], over) {
+		t.Errorf("%q %v", got, errs)
+	}
+	if got, errs := parse(t, `'plain'`).Evaluate(r, 0); got != "plain" || errs != nil {
+		t.Errorf("%q %v", got, errs)
+	}
 }

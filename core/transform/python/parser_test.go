@@ -53,9 +53,9 @@ func TestSyntaxErrors(t *testing.T) {
 			t.Errorf("%.60s: %.200v, want column %d and %q", c.template, fault, c.column, c.reason)
 		}
 	}
-	const lines = "žluť\n <%'''\n''' + nosuch + '''\n\n'''%>"
+	const lines = "žluť\n <%'''\n\n''' + nosuch + '''\n\n'''%>"
 	_, _, fault := Parse(lines, strings.Index(lines, "<%")+2, names)
-	if fault == nil || fault.Line != 3 || fault.Column != 7 || fault.Offset != strings.Index(lines, "nosuch") {
+	if fault == nil || fault.Line != 4 || fault.Column != 7 || fault.Offset != strings.Index(lines, "nosuch") {
 		t.Errorf("second line: %+v", fault)
 	}
 }
@@ -95,6 +95,9 @@ func TestNamesOfExpression(t *testing.T) {
 	e := parse(t, `'msg'|subject|[n for n in recipients]|(lambda x: len(headers['A'] + x))(subject)`)
 	if got, want := e.Names(), (Names{"subject": Text, "recipients": List, "headers": Table}); !maps.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
+	}
+	if got := parse(t, `name|'x'`).Names(); !maps.Equal(got, Names{"name": Text}) {
+		t.Errorf("%v", got)
 	}
 }
 
