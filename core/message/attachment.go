@@ -5,6 +5,9 @@ import (
 	"errors"
 	"io"
 	"strings"
+
+	"smtpreceiver/core/message/header"
+	"smtpreceiver/core/message/transfer"
 )
 
 // Attachment is one file of a message.
@@ -56,7 +59,7 @@ func (m *Message) fileName(p *part) string {
 	case p.embedded():
 		name := p.name
 		if name == "" {
-			name = cutText(m.embeddedSubject(p), 200)
+			name = header.Cut(m.embeddedSubject(p), 200)
 		}
 		if name == "" {
 			name = "message"
@@ -73,20 +76,20 @@ func (m *Message) fileName(p *part) string {
 
 // embeddedSubject is the subject of a forwarded message.
 func (m *Message) embeddedSubject(p *part) string {
-	r := bufio.NewReaderSize(io.LimitReader(m.open(p), maxPartHeader), 4096)
-	var h headerBlock
-	h.reset(maxPartHeader)
+	r := bufio.NewReaderSize(io.LimitReader(m.open(p), header.MaxPart), 4096)
+	var h header.Block
+	h.Reset(header.MaxPart)
 	for starts := true; ; {
 		line, err := r.ReadSlice('\n')
-		if len(line) == 0 || starts && isBlank(line) {
+		if len(line) == 0 || starts && header.IsBlank(line) {
 			break
 		}
-		h.add(line, 0, starts)
+		h.Add(line, 0, starts)
 		starts = !errors.Is(err, bufio.ErrBufferFull)
 	}
-	for _, f := range h.fields() {
-		if f.name == "Subject" {
-			return m.words(f.value)
+	for _, f := range h.Fields() {
+		if f.Name == "Subject" {
+			return m.words(f.Value)
 		}
 	}
 	return ""
@@ -125,12 +128,12 @@ func firstEmbedded(p *part) *part {
 // randomAccess gives the decoded body of a part and its size.
 func (m *Message) randomAccess(p *part) (io.ReaderAt, int64, error) {
 	raw := io.NewSectionReader(m.src, p.body, p.end-p.body)
-	if p.encoding == identity {
+	if p.encoding == transfer.Identity {
 		return raw, raw.Size(), nil
 	}
-	d, err := newDecodedAt(raw, p.encoding)
+	d, err := transfer.NewAt(raw, p.encoding)
 	if err != nil {
 		return nil, 0, err
 	}
-	return d, d.size, nil
+	return d, d.Size, nil
 }

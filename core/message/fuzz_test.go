@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"smtpreceiver/core/message/header"
 )
 
 // FuzzMessage reads a message in every way there is. Bounds: nothing is lost
@@ -75,7 +77,7 @@ func checkMessage(t *testing.T, m *Message, size int64) {
 			t.Errorf("the text of %s is %q, of txt %q", f, s, text)
 		}
 		for _, a := range m.Attachments(b) {
-			if !utf8.ValidString(a.Name) || a.Name == "" || len(a.Name) > maxValue+8 || strings.Count(a.ContentType, "/") != 1 {
+			if !utf8.ValidString(a.Name) || a.Name == "" || len(a.Name) > header.MaxValue+8 || strings.Count(a.ContentType, "/") != 1 {
 				t.Errorf("attachment %q of type %q", a.Name, a.ContentType)
 			}
 			if _, n := digest(t, a); n > size+maxBoundary+200 {
@@ -124,7 +126,7 @@ func FuzzTNEF(f *testing.F) {
 			t.Error("nothing was found, and the stream is thrown away")
 		}
 		for _, p := range append(out.files, out.texts...) {
-			if p.body < 0 || p.end <= p.body || p.end > int64(len(b)) || !utf8.ValidString(p.name) || len(p.name) > maxValue {
+			if p.body < 0 || p.end <= p.body || p.end > int64(len(b)) || !utf8.ValidString(p.name) || len(p.name) > header.MaxValue {
 				t.Errorf("part %q from %d to %d of %d", p.name, p.body, p.end, len(b))
 			}
 		}

@@ -97,7 +97,7 @@ func TestBounds(t *testing.T) {
 			}
 			kept := 0
 			for _, f := range m.fields {
-				kept += len(f.name) + len(f.value)
+				kept += len(f.Name) + len(f.Value)
 			}
 			if int64(kept) > m.lim.MaxHeaderSize {
 				t.Errorf("%d bytes of header kept", kept)

@@ -6,6 +6,8 @@ import (
 	"io"
 	"strings"
 
+	"smtpreceiver/core/message/plain"
+
 	"golang.org/x/net/html"
 )
 
@@ -80,8 +82,8 @@ func (b *Body) copyHTML(w *bufio.Writer, p *part, declared bool) error {
 			declared = true
 		}
 	}
-	t := newHTMLTokens(r)
-	t.spill = func(tag []byte) io.Writer {
+	t := plain.NewTokens(r)
+	t.Spill = func(tag []byte) io.Writer {
 		if len(tag) > 0 {
 			declare()
 		}
@@ -89,7 +91,7 @@ func (b *Body) copyHTML(w *bufio.Writer, p *part, declared bool) error {
 		return w
 	}
 	for {
-		tt := t.next()
+		tt := t.Next()
 		raw := t.Raw()
 		switch tag := tagName(raw); {
 		case tt == html.ErrorToken:
@@ -98,7 +100,7 @@ func (b *Body) copyHTML(w *bufio.Writer, p *part, declared bool) error {
 			if err := w.Flush(); err != nil {
 				return err
 			}
-			return t.r.err
+			return t.ReadError()
 		case tag == "meta" && bytes.Contains(bytes.ToLower(raw), []byte("charset")):
 			continue
 		case declared, tag == "html", tt == html.CommentToken, tt == html.DoctypeToken,

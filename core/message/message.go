@@ -11,6 +11,9 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"smtpreceiver/core/message/charset"
+	"smtpreceiver/core/message/header"
 )
 
 // Limits bound what one message may cost. A zero field means its default.
@@ -31,11 +34,14 @@ func (l Limits) withDefaults() Limits {
 	if l.MaxHeaderSize <= 0 {
 		l.MaxHeaderSize = 1 << 20
 	}
-	if _, ok := charsetDecoder(l.DefaultCharset); !ok {
+	if _, ok := charset.Decoder(l.DefaultCharset); !ok {
 		l.DefaultCharset = "windows-1252"
 	}
 	return l
 }
+
+// Address is one mailbox of an address field.
+type Address = header.Address
 
 // Message is an indexed message. Its methods may be called from several
 // goroutines as long as the source stays readable.
@@ -43,7 +49,7 @@ type Message struct {
 	src    io.ReaderAt
 	size   int64
 	lim    Limits
-	fields []field
+	fields []header.Field
 	root   *part
 	notes  []string
 	// charset is that of raw 8-bit header fields: the one of the text, if it
@@ -70,15 +76,15 @@ func (m *Message) Header(name string) string {
 
 func (m *Message) rawHeader(name string) string {
 	for _, f := range m.fields {
-		if strings.EqualFold(f.name, name) {
-			return f.value
+		if strings.EqualFold(f.Name, name) {
+			return f.Value
 		}
 	}
 	return ""
 }
 
 func (m *Message) words(s string) string {
-	return strings.TrimSpace(spaceControls(decodeWords(s, m.charset)))
+	return strings.TrimSpace(header.SpaceControls(header.DecodeWords(s, m.charset)))
 }
 
 // Subject is the decoded subject.
@@ -96,10 +102,10 @@ func (m *Message) From() Address { return m.first("From") }
 // ReplyTo is the first address of Reply-To; the zero Address without one.
 func (m *Message) ReplyTo() Address { return m.first("Reply-To") }
 
-// To lists the addresses of To, at most maxAddresses.
+// To lists the addresses of To, at most 1000.
 func (m *Message) To() []Address { return m.addresses("To") }
 
-// Cc lists the addresses of Cc, at most maxAddresses.
+// Cc lists the addresses of Cc, at most 1000.
 func (m *Message) Cc() []Address { return m.addresses("Cc") }
 
 func (m *Message) first(name string) Address {
@@ -112,8 +118,8 @@ func (m *Message) first(name string) Address {
 func (m *Message) addresses(name string) []Address {
 	var l []Address
 	for _, f := range m.fields {
-		if strings.EqualFold(f.name, name) && len(l) < maxAddresses {
-			l = appendAddresses(l, f.value, m.charset)
+		if strings.EqualFold(f.Name, name) && len(l) < header.MaxAddresses {
+			l = header.AppendAddresses(l, f.Value, m.charset)
 		}
 	}
 	return l

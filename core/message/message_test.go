@@ -43,7 +43,7 @@ func TestHeaders(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}
 	}
-	if a := m.ReplyTo(); a != (Address{"Jan", "j@x"}) {
+	if a := m.ReplyTo(); a != (Address{Name: "Jan", Email: "j@x"}) {
 		t.Errorf("Reply-To %q", a)
 	}
 	if l := m.To(); len(l) != 2 || l[1].Email != "b@x" {
@@ -210,4 +210,17 @@ func TestConcurrentUse(t *testing.T) {
 		}
 	}
 	wg.Wait()
+}
+
+func TestLineFeeds(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"Content-Type: text/plain\r\n\r\na\r\nb\rc\nd\r\r\ne\r": "a\nb\nc\nd\n\ne\n",
+		"Content-Type: text/plain\r\n\r\n\ufeffa":               "a",
+		"Content-Type: text/plain\r\n\r\na\x00b":                "a\x00b",
+	} {
+		if got := readText(t, parse(t, []byte(in), Limits{}).Body(nil)); got != want {
+			t.Errorf("%q gives %q, want %q", in, got, want)
+		}
+	}
 }

@@ -7,6 +7,8 @@ import (
 	"net/mail"
 	"strings"
 
+	"smtpreceiver/core/message/header"
+
 	"github.com/emersion/go-message"
 )
 
@@ -49,10 +51,10 @@ func (b *Body) writeMHT(w *bufio.Writer) error {
 	var h message.Header
 	h.SetContentType("multipart/related", map[string]string{"type": "text/html", "boundary": mhtBoundary})
 	h.Set("MIME-Version", "1.0")
-	if v := cutText(b.m.Header("Date"), maxName); v != "" {
+	if v := header.Cut(b.m.Header("Date"), header.MaxName); v != "" {
 		h.SetText("Date", v)
 	}
-	h.SetText("Subject", cutText(b.m.Subject(), maxName))
+	h.SetText("Subject", header.Cut(b.m.Subject(), header.MaxName))
 	if a := b.m.From(); strings.Contains(a.Email, "@") {
 		h.Set("From", (&mail.Address{Name: a.Name, Address: a.Email}).String())
 	}
@@ -75,10 +77,10 @@ func (b *Body) writeMHT(w *bufio.Writer) error {
 			location = "cid:" + ref // Chromium does not undo %XX in a cid: URL
 		}
 		if location != "" {
-			h.Set("Content-Location", spaceControls(location))
+			h.Set("Content-Location", header.SpaceControls(location))
 		}
 		if p.contentID != "" {
-			h.Set("Content-Id", "<"+spaceControls(p.contentID)+">")
+			h.Set("Content-Id", "<"+header.SpaceControls(p.contentID)+">")
 		}
 		err := writeMHTPart(mw, h, func(w *bufio.Writer) error {
 			_, err := io.Copy(w, b.m.open(p))

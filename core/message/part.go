@@ -6,6 +6,9 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"smtpreceiver/core/message/header"
+	"smtpreceiver/core/message/transfer"
+
 	"golang.org/x/text/transform"
 )
 
@@ -25,7 +28,7 @@ type part struct {
 	charset     string
 	name        string // file name as sent, decoded
 	disposition string
-	encoding    coding
+	encoding    transfer.Encoding
 	flowed      bool
 	delsp       bool
 	contentID   string // without angle brackets
@@ -44,59 +47,53 @@ type part struct {
 	tnef       *tnef
 }
 
-// Bounds of what is kept of one part's header.
-const (
-	maxParameters = 100
-	maxValue      = 4096 // bytes of one parameter, file names too
-)
-
 // describe sets what the header fields say about the part.
-func (p *part) describe(fields []field, defaultCharset string) {
+func (p *part) describe(fields []header.Field, defaultCharset string) {
 	p.mediaType = "text/plain"
 	if p.parent != nil && p.parent.mediaType == "multipart/digest" {
 		p.mediaType = "message/rfc822"
 	}
-	var ctype, disp params
+	var ctype, disp header.Params
 	seen := map[string]bool{}
 	for _, f := range fields {
-		if !strings.HasPrefix(f.name, "Content-") || seen[f.name] {
+		if !strings.HasPrefix(f.Name, "Content-") || seen[f.Name] {
 			continue
 		}
-		seen[f.name] = true
-		switch f.name {
+		seen[f.Name] = true
+		switch f.Name {
 		case "Content-Type":
-			ctype = parseParams(f.value)
-			p.setType(ctype.head)
+			ctype = header.ParseParams(f.Value)
+			p.setType(ctype.Head)
 		case "Content-Disposition":
-			disp = parseParams(f.value)
-			p.disposition = disp.head
+			disp = header.ParseParams(f.Value)
+			p.disposition = disp.Head
 		case "Content-Transfer-Encoding":
-			p.encoding = transferEncoding(f.value)
+			p.encoding = transfer.Parse(f.Value)
 		case "Content-Id":
-			p.contentID = cutText(strings.Trim(strings.TrimSpace(f.value), "<>"), maxValue)
+			p.contentID = header.Cut(strings.Trim(strings.TrimSpace(f.Value), "<>"), header.MaxValue)
 		case "Content-Location":
-			p.location = cutText(strings.Join(strings.Fields(f.value), ""), maxValue)
+			p.location = header.Cut(strings.Join(strings.Fields(f.Value), ""), header.MaxValue)
 		}
 	}
-	p.charset = cutText(ctype.value("charset", ""), maxValue)
-	p.rootID = strings.Trim(ctype.value("start", ""), "<>")
-	p.flowed = strings.EqualFold(ctype.value("format", ""), "flowed")
-	p.delsp = strings.EqualFold(ctype.value("delsp", ""), "yes")
+	p.charset = header.Cut(ctype.Value("charset", ""), header.MaxValue)
+	p.rootID = strings.Trim(ctype.Value("start", ""), "<>")
+	p.flowed = strings.EqualFold(ctype.Value("format", ""), "flowed")
+	p.delsp = strings.EqualFold(ctype.Value("delsp", ""), "yes")
 	if p.multipart() {
-		p.boundary = strings.TrimRight(ctype.value("boundary", ""), " \t")
+		p.boundary = strings.TrimRight(ctype.Value("boundary", ""), " \t")
 		if len(p.boundary) > maxBoundary {
 			p.boundary = ""
 		}
 	}
-	if p.name = disp.value("filename", defaultCharset); p.name == "" {
-		p.name = ctype.value("name", defaultCharset)
+	if p.name = disp.Value("filename", defaultCharset); p.name == "" {
+		p.name = ctype.Value("name", defaultCharset)
 	}
 }
 
 // setType takes the media type; what is none is text/plain (RFC 2045 §5.2).
 func (p *part) setType(head string) {
 	major, minor, ok := strings.Cut(head, "/")
-	if ok && isToken(major) && isToken(minor) && len(head) <= 255 {
+	if ok && header.IsToken(major) && header.IsToken(minor) && len(head) <= 255 {
 		p.mediaType = head
 	} else {
 		p.mediaType = "text/plain"
@@ -147,7 +144,7 @@ func (m *Message) open(p *part) io.Reader {
 	if p.opaque {
 		return raw
 	}
-	if dec := p.encoding.decoder(); dec != nil {
+	if dec := p.encoding.NewDecoder(); dec != nil {
 		return transform.NewReader(raw, dec)
 	}
 	return raw

@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"smtpreceiver/core/message/charset"
+	"smtpreceiver/core/message/header"
 )
 
 const (
@@ -22,7 +25,7 @@ type scanner struct {
 	open   []*part // the multiparts around the current line, outermost first
 	cur    *part   // the part whose header or body the current line is in; nil between parts
 	header bool    // in the header of cur
-	block  headerBlock
+	block  header.Block
 	off    int64 // of the current line
 	eol    int64 // length of the end of the line before
 	parts  int
@@ -65,10 +68,10 @@ func (s *scanner) line(line []byte, starts, ends bool) (done bool) {
 		}
 	}
 	switch {
-	case s.header && starts && isBlank(line):
+	case s.header && starts && header.IsBlank(line):
 		s.endHeader(s.off + int64(len(line)))
 	case s.header:
-		s.block.add(line, s.off, starts)
+		s.block.Add(line, s.off, starts)
 	}
 	s.eol = int64(len(line) - len(bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))))
 	return false
@@ -128,28 +131,28 @@ func (s *scanner) delimit(i int, last bool, length int64) (done bool) {
 		s.finish()
 		return true
 	}
-	s.begin(kid, maxPartHeader)
+	s.begin(kid, header.MaxPart)
 	return false
 }
 
 func (s *scanner) begin(p *part, headerLimit int64) {
 	s.parts++
 	s.cur, s.header = p, true
-	s.block.reset(headerLimit)
+	s.block.Reset(headerLimit)
 }
 
 // endHeader ends the header of cur, whose body begins at the given offset.
 func (s *scanner) endHeader(body int64) {
 	p := s.cur
 	s.header = false
-	if s.block.strayAt >= 0 {
-		body = s.block.strayAt
+	if s.block.StrayAt >= 0 {
+		body = s.block.StrayAt
 	}
-	if s.block.cut {
-		s.note("header of part %d cut to %d bytes", s.parts, s.block.limit)
+	if s.block.Cut {
+		s.note("header of part %d cut to %d bytes", s.parts, s.block.Limit)
 	}
 	p.body, p.end = body, body
-	fields := s.block.fields()
+	fields := s.block.Fields()
 	if p == s.m.root {
 		s.m.fields = fields
 	}
@@ -182,7 +185,7 @@ func (s *scanner) finish() {
 	}
 	s.m.root.heal()
 	s.m.charset = s.m.lim.DefaultCharset
-	if c := s.m.root.firstCharset(); !claimsUTF8(c) && known(c) {
+	if c := s.m.root.firstCharset(); !charset.ClaimsUTF8(c) && known(c) {
 		s.m.charset = c
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"io"
 	"strings"
 	"testing"
+
+	"smtpreceiver/core/message/header"
 )
 
 // shape writes a tree down: subtypes, with the text of small leaves.
@@ -88,7 +90,7 @@ func TestStructure(t *testing.T) {
 // TestPartHeaderBound cuts a part's header, not its body.
 func TestPartHeaderBound(t *testing.T) {
 	t.Parallel()
-	header := "Content-Type: application/pdf\n" + strings.Repeat("X-A: b\n", maxPartHeader) + "Content-Disposition: attachment; filename=lost.pdf\n"
+	header := "Content-Type: application/pdf\n" + strings.Repeat("X-A: b\n", header.MaxPart) + "Content-Disposition: attachment; filename=lost.pdf\n"
 	m := parse(t, []byte(mixed+"--o\n"+header+"\nbody\n--o\n\nb\n--o--\n"), Limits{})
 	if got := shape(t, m, m.root); got != "mixed(pdf=body plain=b)" {
 		t.Error(got)

@@ -8,6 +8,11 @@ import (
 	"strings"
 	"unicode"
 
+	"smtpreceiver/core/message/plain"
+
+	"smtpreceiver/core/message/charset"
+	"smtpreceiver/core/message/transfer"
+
 	xunicode "golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/transform"
 )
@@ -38,7 +43,7 @@ func (m *Message) look(p *part) (*survey, error) {
 func (m *Message) surveyPart(p *part) error {
 	v := &p.survey
 	isHTML := isHTMLType(p.mediaType)
-	var count utf8Count
+	var count charset.UTF8Count
 	r, buf, taken := m.open(p), make([]byte, 0, int(min(p.end-p.body+16, surveyWindow))+surveyAhead), 0
 	for first := true; ; first = false {
 		n, err := io.ReadFull(r, buf[len(buf):cap(buf)])
@@ -51,7 +56,7 @@ func (m *Message) surveyPart(p *part) error {
 		if !last {
 			limit -= surveyAhead
 		}
-		taken += count.add(buf[taken:], last)
+		taken += count.Add(buf[taken:], last)
 		if isHTML {
 			if s := metaCharset.FindSubmatch(buf[:min(len(buf), 4096)]); first && s != nil {
 				v.meta = string(s[1])
@@ -60,7 +65,7 @@ func (m *Message) surveyPart(p *part) error {
 			v.addRefs(buf, limit)
 		}
 		if last {
-			v.utf8, v.ascii = count.isUTF8(), count == utf8Count{}
+			v.utf8, v.ascii = count.IsUTF8(), count == charset.UTF8Count{}
 			return nil
 		}
 		taken -= limit
@@ -85,7 +90,7 @@ func (v *survey) addRefs(b []byte, limit int) {
 		}
 		if end > 0 {
 			ref := string(b[from : from+min(end, surveyAhead)])
-			v.refs[string(appendUnescaped(nil, ref))] = ref
+			v.refs[string(transfer.AppendPercent(nil, ref))] = ref
 		}
 		from += end
 	}
@@ -100,7 +105,7 @@ func isHTMLType(mediaType string) bool {
 func (m *Message) decoded(p *part) (io.Reader, error) {
 	label := p.charset
 	v := &survey{}
-	if claimsUTF8(label) || !known(label) {
+	if charset.ClaimsUTF8(label) || !known(label) {
 		var err error
 		if v, err = m.look(p); err != nil {
 			return nil, err
@@ -112,7 +117,7 @@ func (m *Message) decoded(p *part) (io.Reader, error) {
 			label = v.meta
 		}
 	}
-	dec := decoderFor(label, m.lim.DefaultCharset, v.utf8)
+	dec := charset.For(label, m.lim.DefaultCharset, v.utf8)
 	return transform.NewReader(m.open(p), &marked{fallback: dec}), nil
 }
 
@@ -142,7 +147,7 @@ func wide(label string) bool {
 }
 
 func known(label string) bool {
-	_, ok := charsetDecoder(label)
+	_, ok := charset.Decoder(label)
 	return ok
 }
 
@@ -157,18 +162,18 @@ func (m *Message) text(p *part) (io.Reader, error) {
 		if err != nil {
 			return nil, err
 		}
-		return newHTMLText(r), nil
+		return plain.NewHTML(r), nil
 	}
 	r, err := m.decoded(p)
 	if err != nil {
 		return nil, err
 	}
-	r = transform.NewReader(r, new(lineFeeds))
+	r = transform.NewReader(r, new(plain.LineFeeds))
 	switch {
 	case p.mediaType == "text/enriched" || p.mediaType == "text/richtext":
-		r = transform.NewReader(r, new(enriched))
+		r = transform.NewReader(r, new(plain.Enriched))
 	case p.flowed:
-		r = newFlowed(r, p.delsp)
+		r = plain.NewFlowed(r, p.delsp)
 	}
 	return r, nil
 }
@@ -189,30 +194,4 @@ func (m *Message) readsBlank(p *part) bool {
 	}
 	b, err := io.ReadAll(io.LimitReader(r, enough))
 	return err == nil && strings.IndexFunc(string(b), func(r rune) bool { return !unicode.IsSpace(r) && r != '\u200b' && r != '\ufeff' }) < 0
-}
-
-// lineFeeds turns CRLF and lone CR into LF.
-type lineFeeds struct{ cr bool }
-
-func (l *lineFeeds) Reset() { l.cr = false }
-
-func (l *lineFeeds) Transform(dst, src []byte, atEOF bool) (nDst, nSrc int, err error) {
-	for nSrc < len(src) {
-		if nDst == len(dst) {
-			return nDst, nSrc, transform.ErrShortDst
-		}
-		c := src[nSrc]
-		nSrc++
-		after := l.cr
-		l.cr = c == '\r'
-		switch {
-		case c == '\n' && after:
-			continue
-		case c == '\r':
-			c = '\n'
-		}
-		dst[nDst] = c
-		nDst++
-	}
-	return nDst, nSrc, nil
 }

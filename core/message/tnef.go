@@ -7,6 +7,9 @@ import (
 	"io"
 	"strconv"
 	"strings"
+
+	"smtpreceiver/core/message/charset"
+	"smtpreceiver/core/message/header"
 )
 
 // tnef is what was found in a winmail.dat (MS-OXTNEF). Nothing is copied: the
@@ -146,7 +149,7 @@ func (t *tnefReader) attribute(id uint32) {
 		t.out.files = append(t.out.files, t.file)
 	case attAttachTitle:
 		if t.file != nil && !t.long {
-			t.file.name = t.str(int(min(t.end-t.pos, maxValue)), false)
+			t.file.name = t.str(int(min(t.end-t.pos, header.MaxValue)), false)
 		}
 	case attAttachData:
 		if t.file != nil {
@@ -190,7 +193,7 @@ func (t *tnefReader) messageProperty(id, kind uint16) {
 }
 
 func (t *tnefReader) fileProperty(id, kind uint16) {
-	n := int(min(t.end-t.pos, maxValue))
+	n := int(min(t.end-t.pos, header.MaxValue))
 	switch id {
 	case propAttachLongName, propAttachFilename, propDisplayName:
 		if id == propAttachLongName || !t.long && t.file.name == "" {
@@ -216,12 +219,12 @@ func (t *tnefReader) str(n int, unicode bool) string {
 	if t.err != nil || !t.read(b) {
 		return ""
 	}
-	charset := t.charset
+	label := t.charset
 	if unicode {
-		charset = "utf-16le"
+		label = "utf-16le"
 	}
-	s, _, _ := strings.Cut(decodeBytes(b, charset, t.names), "\x00")
-	return cutText(s, maxValue)
+	s, _, _ := strings.Cut(charset.Decode(b, label, t.names), "\x00")
+	return header.Cut(s, header.MaxValue)
 }
 
 func (t *tnefReader) read(b []byte) bool {

@@ -1,4 +1,6 @@
-package message
+// Package charset turns bytes of mail into UTF-8: it knows the names of charsets
+// and decides in which of them text is.
+package charset
 
 import (
 	"bytes"
@@ -40,9 +42,9 @@ var codePages = map[string]encoding.Encoding{
 
 var codePageName = regexp.MustCompile(`^(?:x-)?(?:cp|win|windows|ms|ansi|ibm|dos|oem)?[-_ ]?([0-9]{3,5})$`)
 
-// charsetDecoder finds the decoder of a charset by its IANA, WHATWG or
+// Decoder finds the decoder of a charset by its IANA, WHATWG or
 // code-page name.
-func charsetDecoder(label string) (transform.Transformer, bool) {
+func Decoder(label string) (transform.Transformer, bool) {
 	label = strings.ToLower(strings.Trim(label, " \t\"'"))
 	label, _, _ = strings.Cut(label, " ")
 	if label == "" || len(label) > 64 {
@@ -77,9 +79,9 @@ func charsetDecoder(label string) (transform.Transformer, bool) {
 	return nil, false
 }
 
-// claimsUTF8 says that the label promises no more than what text without a
+// ClaimsUTF8 says that the label promises no more than what text without a
 // label may be as well: nothing, ASCII or UTF-8.
-func claimsUTF8(label string) bool {
+func ClaimsUTF8(label string) bool {
 	switch label = strings.ToLower(strings.Trim(label, " \t\"'")); label {
 	case "", "us-ascii", "ascii", "ansi_x3.4-1968", "iso646-us", "us", "646", "cp20127", "20127", "65001", "cp65001":
 		return true
@@ -87,37 +89,37 @@ func claimsUTF8(label string) bool {
 	return strings.HasPrefix(label, "utf-8") || strings.HasPrefix(label, "utf8") || label == "x-utf_8j"
 }
 
-// decoderFor chooses by what the label claims and whether the bytes are UTF-8.
-func decoderFor(label, defaultCharset string, isUTF8 bool) transform.Transformer {
-	if !claimsUTF8(label) {
-		if d, ok := charsetDecoder(label); ok {
+// For chooses by what the label claims and whether the bytes are UTF-8.
+func For(label, defaultCharset string, isUTF8 bool) transform.Transformer {
+	if !ClaimsUTF8(label) {
+		if d, ok := Decoder(label); ok {
 			return d
 		}
 	}
 	if isUTF8 {
 		return unicode.UTF8.NewDecoder()
 	}
-	if d, ok := charsetDecoder(defaultCharset); ok {
+	if d, ok := Decoder(defaultCharset); ok {
 		return d
 	}
 	return charmap.Windows1252.NewDecoder()
 }
 
-// decodeBytes turns b into valid UTF-8.
-func decodeBytes(b []byte, label, defaultCharset string) string {
-	var c utf8Count
-	c.add(b, true)
-	out, _, _ := transform.Bytes(decoderFor(label, defaultCharset, c.isUTF8()), b)
+// Decode turns b into valid UTF-8.
+func Decode(b []byte, label, defaultCharset string) string {
+	var c UTF8Count
+	c.Add(b, true)
+	out, _, _ := transform.Bytes(For(label, defaultCharset, c.IsUTF8()), b)
 	return string(bytes.ToValidUTF8(out, []byte("\uFFFD")))
 }
 
-// utf8Count decides whether bytes are UTF-8. A few bad bytes in much good text
+// UTF8Count decides whether bytes are UTF-8. A few bad bytes in much good text
 // are damage, not another charset; a character cut off at the end is neither.
-type utf8Count struct{ good, bad int }
+type UTF8Count struct{ good, bad int }
 
-// add counts the characters of b and returns how many bytes it has taken; the
+// Add counts the characters of b and returns how many bytes it has taken; the
 // last few are left if they may be the beginning of a character.
-func (c *utf8Count) add(b []byte, atEOF bool) int {
+func (c *UTF8Count) Add(b []byte, atEOF bool) int {
 	i := 0
 	for i < len(b) {
 		if b[i] < utf8.RuneSelf {
@@ -144,4 +146,4 @@ func (c *utf8Count) add(b []byte, atEOF bool) int {
 	return i
 }
 
-func (c *utf8Count) isUTF8() bool { return c.bad == 0 || c.good > c.bad }
+func (c *UTF8Count) IsUTF8() bool { return c.bad == 0 || c.good > c.bad }

@@ -1,4 +1,4 @@
-package message
+package plain
 
 import (
 	"io"
@@ -10,7 +10,7 @@ import (
 
 func htmlToText(t testing.TB, s string) string {
 	t.Helper()
-	b, err := io.ReadAll(newHTMLText(strings.NewReader(s)))
+	b, err := io.ReadAll(NewHTML(strings.NewReader(s)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -19,7 +19,7 @@ func htmlToText(t testing.TB, s string) string {
 
 func TestHTMLText(t *testing.T) {
 	t.Parallel()
-	big := strings.Repeat("x", 2*maxToken)
+	big := strings.Repeat("x", 2*MaxToken)
 	for _, tc := range []struct{ name, in, want string }{
 		{"empty", "", ""},
 		{"white space", " \n ", ""},
@@ -90,7 +90,7 @@ func TestHTMLText(t *testing.T) {
 			if len(tc.in) > 1<<16 {
 				pieces = iotest.HalfReader // the tokenizer copies all it holds at each read
 			}
-			if b, err := io.ReadAll(newHTMLText(pieces(strings.NewReader(tc.in)))); err != nil || string(b) != want {
+			if b, err := io.ReadAll(NewHTML(pieces(strings.NewReader(tc.in)))); err != nil || string(b) != want {
 				t.Errorf("in pieces: %.200q, %v", b, err)
 			}
 		})
@@ -99,38 +99,9 @@ func TestHTMLText(t *testing.T) {
 
 func TestHTMLTextError(t *testing.T) {
 	t.Parallel()
-	b, err := io.ReadAll(newHTMLText(iotest.TimeoutReader(strings.NewReader(strings.Repeat("a ", 10_000)))))
+	b, err := io.ReadAll(NewHTML(iotest.TimeoutReader(strings.NewReader(strings.Repeat("a ", 10_000)))))
 	if err != iotest.ErrTimeout || len(b) == 0 {
 		t.Errorf("%d bytes, %v", len(b), err)
-	}
-}
-
-// TestHTMLCopy looks at the declaration of the charset in an htm file.
-func TestHTMLCopy(t *testing.T) {
-	t.Parallel()
-	const d = declaration
-	big := "<img src='data:" + strings.Repeat("x", 2*maxToken) + "'>"
-	comment := "<!--" + strings.Repeat("x", 2*maxToken) + "-->"
-	for in, want := range map[string]string{
-		"<html><head><title>é</title></head>": "<html><head>" + d + "<title>é</title></head>",
-		"<p>é":                                d + "<p>é",
-		"é":                                   d + "é",
-		"":                                    d,
-		"<!DOCTYPE html>\n<HTML lang=cs>\n<BODY>é":                                          "<!DOCTYPE html>\n<HTML lang=cs>\n" + d + "<BODY>é",
-		"<head><META http-equiv=x content='text/html; charset=windows-1250'><meta name=a>é": "<head>" + d + "<meta name=a>é",
-		"<head></head><body>é<meta charset=iso-8859-2>é":                                    "<head>" + d + "</head><body>éé",
-		"<p a='é":           d + "<p a='é",
-		big + "<p>é":        d + big + "<p>é",
-		"é" + comment + "é": d + "é" + comment + "é",
-	} {
-		raw := "Content-Type: text/html; charset=utf-8\r\n\r\n" + in
-		var b strings.Builder
-		if _, err := parse(t, []byte(raw), Limits{}).Body([]Format{HTM}).WriteTo(&b); err != nil {
-			t.Fatal(err)
-		}
-		if b.String() != want {
-			t.Errorf("%.100q gives %.200q, want %.200q", in, b.String(), want)
-		}
 	}
 }
 
@@ -146,7 +117,7 @@ func FuzzHTMLText(f *testing.F) {
 		if utf8.ValidString(s) && !utf8.ValidString(got) {
 			t.Errorf("%q gives %q, which is not UTF-8", s, got)
 		}
-		b, err := io.ReadAll(newHTMLText(iotest.OneByteReader(strings.NewReader(s))))
+		b, err := io.ReadAll(NewHTML(iotest.OneByteReader(strings.NewReader(s))))
 		if err != nil || string(b) != got {
 			t.Errorf("%q by bytes gives %q, %v, in whole %q", s, b, err, got)
 		}

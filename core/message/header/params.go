@@ -1,26 +1,35 @@
-package message
+package header
 
 import (
 	"sort"
 	"strconv"
 	"strings"
+
+	"smtpreceiver/core/message/charset"
+	"smtpreceiver/core/message/transfer"
 )
 
-// params is a structured field such as Content-Type: a head and parameters.
-type params struct {
-	head string // lower case
-	list []field
+// Bounds of one field's parameters.
+const (
+	maxParameters = 100
+	MaxValue      = 4096 // bytes of one value, file names too
+)
+
+// Params is a structured field such as Content-Type: a head and parameters.
+type Params struct {
+	Head string // lower case
+	list []Field
 }
 
-// parseParams reads such a field the lenient way: missing quotes, stray
+// ParseParams reads such a field the lenient way: missing quotes, stray
 // semicolons, comments, quotes inside quotes, Windows paths.
-func parseParams(s string) params {
+func ParseParams(s string) Params {
 	head, rest, _ := strings.Cut(s, ";")
 	head = strings.ToLower(strings.TrimSpace(head))
 	if i := strings.IndexAny(head, " \t("); i >= 0 {
 		rest, head = head[i:]+";"+rest, head[:i] // a comment, or the semicolon is missing
 	}
-	p := params{head: strings.Trim(head, `"`)}
+	p := Params{Head: strings.Trim(head, `"`)}
 	for len(p.list) < maxParameters {
 		rest = strings.TrimLeft(rest, "; \t\r\n")
 		if strings.HasPrefix(rest, "(") {
@@ -42,7 +51,7 @@ func parseParams(s string) params {
 		}
 		var value string
 		value, rest = parameterValue(strings.TrimLeft(rest[i+1:], " \t\r\n"))
-		p.list = append(p.list, field{name, value})
+		p.list = append(p.list, Field{name, value})
 	}
 	return p
 }
@@ -69,11 +78,11 @@ func parameterValue(s string) (value, rest string) {
 	return b.String(), ""
 }
 
-// value is a parameter with its continuations, charset and encoded words
-// undone (RFC 2231, RFC 2047), at most maxValue bytes.
-func (p params) value(name, defaultCharset string) string {
+// Value is a parameter with its continuations, charset and encoded words
+// undone (RFC 2231, RFC 2047), at most MaxValue bytes.
+func (p Params) Value(name, defaultCharset string) string {
 	if defaultCharset == "" { // a technical one
-		return cutText(p.get(name), maxValue)
+		return Cut(p.get(name), MaxValue)
 	}
 	if v := p.get(name + "*"); v != "" {
 		return extended([]segment{{text: v, percent: true}}, defaultCharset)
@@ -81,13 +90,13 @@ func (p params) value(name, defaultCharset string) string {
 	if l := p.segments(name); len(l) > 0 {
 		return extended(l, defaultCharset)
 	}
-	return cutText(strings.TrimSpace(decodeWords(p.get(name), defaultCharset)), maxValue)
+	return Cut(strings.TrimSpace(DecodeWords(p.get(name), defaultCharset)), MaxValue)
 }
 
-func (p params) get(name string) string {
+func (p Params) get(name string) string {
 	for _, f := range p.list {
-		if f.name == name {
-			return f.value
+		if f.Name == name {
+			return f.Value
 		}
 	}
 	if l := p.segments(name); len(l) > 0 { // a long boundary in pieces
@@ -107,16 +116,16 @@ type segment struct {
 	percent bool
 }
 
-func (p params) segments(name string) []segment {
+func (p Params) segments(name string) []segment {
 	var l []segment
 	for _, f := range p.list {
-		rest, ok := strings.CutPrefix(f.name, name+"*")
+		rest, ok := strings.CutPrefix(f.Name, name+"*")
 		if !ok {
 			continue
 		}
 		digits, percent := strings.CutSuffix(rest, "*")
 		if n, err := strconv.ParseUint(digits, 10, 16); err == nil {
-			l = append(l, segment{int(n), f.value, percent})
+			l = append(l, segment{int(n), f.Value, percent})
 		}
 	}
 	sort.SliceStable(l, func(i, j int) bool { return l[i].n < l[j].n })
@@ -126,58 +135,30 @@ func (p params) segments(name string) []segment {
 // extended joins the pieces and decodes them as one, because a character may
 // be cut between two pieces.
 func extended(l []segment, defaultCharset string) string {
-	charset := ""
+	set := ""
 	var b []byte
 	for i, s := range l {
 		if i == 0 && s.percent {
-			if set, rest, ok := strings.Cut(s.text, "'"); ok {
+			if label, rest, ok := strings.Cut(s.text, "'"); ok {
 				if _, text, ok := strings.Cut(rest, "'"); ok {
-					charset, s.text = set, text
+					set, s.text = label, text
 				}
 			}
 		}
 		if s.percent {
-			b = appendUnescaped(b, s.text)
+			b = transfer.AppendPercent(b, s.text)
 		} else {
 			b = append(b, s.text...)
 		}
 	}
-	if charset == "" {
-		return cutText(strings.TrimSpace(decodeWords(string(b), defaultCharset)), maxValue)
+	if set == "" {
+		return Cut(strings.TrimSpace(DecodeWords(string(b), defaultCharset)), MaxValue)
 	}
-	return cutText(strings.TrimSpace(decodeBytes(b, charset, defaultCharset)), maxValue)
+	return Cut(strings.TrimSpace(charset.Decode(b, set, defaultCharset)), MaxValue)
 }
 
-// appendUnescaped undoes %XX; a % without two hex digits stays.
-func appendUnescaped(b []byte, s string) []byte {
-	for i := 0; i < len(s); i++ {
-		if s[i] == '%' && i+2 < len(s) {
-			hi, lo := hexValue(s[i+1]), hexValue(s[i+2])
-			if hi >= 0 && lo >= 0 {
-				b = append(b, byte(hi<<4|lo))
-				i += 2
-				continue
-			}
-		}
-		b = append(b, s[i])
-	}
-	return b
-}
-
-func hexValue(c byte) int {
-	switch {
-	case c >= '0' && c <= '9':
-		return int(c - '0')
-	case c >= 'a' && c <= 'f':
-		return int(c-'a') + 10
-	case c >= 'A' && c <= 'F':
-		return int(c-'A') + 10
-	}
-	return -1
-}
-
-// isToken says whether s is a token of RFC 2045 §5.1.
-func isToken(s string) bool {
+// IsToken says whether s is a token of RFC 2045 §5.1.
+func IsToken(s string) bool {
 	for i := 0; i < len(s); i++ {
 		if s[i] <= ' ' || s[i] > '~' || strings.IndexByte(`()<>@,;:\"/[]?=`, s[i]) >= 0 {
 			return false

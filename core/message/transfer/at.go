@@ -1,4 +1,4 @@
-package message
+package transfer
 
 import (
 	"errors"
@@ -8,15 +8,15 @@ import (
 )
 
 // markEvery is the distance in encoded bytes of the places from which a
-// decodedAt can start, and the size of its buffers.
+// At can start, and the size of its buffers.
 const markEvery = 64 << 10
 
-// decodedAt gives random access to a transfer-encoded part: one pass notes the
+// At gives random access to a transfer-encoded part: one pass notes the
 // decoder's state at regular places, a read starts at the nearest before it.
-type decodedAt struct {
+type At struct {
 	src   *io.SectionReader
 	marks []mark
-	size  int64 // decoded
+	Size  int64 // decoded
 
 	mu      sync.Mutex
 	in, out []byte
@@ -26,25 +26,25 @@ type decodedAt struct {
 
 type mark struct {
 	dst   int64 // decoded bytes before this mark
-	state transferDecoder
+	state Decoder
 }
 
-func newDecodedAt(src *io.SectionReader, e coding) (*decodedAt, error) {
-	d := &decodedAt{src: src, in: make([]byte, markEvery), out: make([]byte, markEvery+8)}
-	state := *e.decoder()
+func NewAt(src *io.SectionReader, e Encoding) (*At, error) {
+	d := &At{src: src, in: make([]byte, markEvery), out: make([]byte, markEvery+8)}
+	state := *e.NewDecoder()
 	for last := false; !last; {
-		d.marks = append(d.marks, mark{d.size, state})
+		d.marks = append(d.marks, mark{d.Size, state})
 		var err error
 		if last, err = d.decode(&state, len(d.marks)-1); err != nil {
 			return nil, err
 		}
-		d.size += int64(d.n)
+		d.Size += int64(d.n)
 	}
 	return d, nil
 }
 
 // decode decodes the stretch after a mark into out.
-func (d *decodedAt) decode(state *transferDecoder, at int) (last bool, err error) {
+func (d *At) decode(state *Decoder, at int) (last bool, err error) {
 	off := int64(at) * markEvery
 	k, err := d.src.ReadAt(d.in, off)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -58,7 +58,7 @@ func (d *decodedAt) decode(state *transferDecoder, at int) (last bool, err error
 }
 
 // ReadAt implements io.ReaderAt.
-func (d *decodedAt) ReadAt(p []byte, off int64) (total int, err error) {
+func (d *At) ReadAt(p []byte, off int64) (total int, err error) {
 	if off < 0 {
 		return 0, errors.New("message: negative offset")
 	}

@@ -1,8 +1,9 @@
-package message
+package plain
 
 import (
 	"math"
 	"strings"
+	"unicode"
 
 	"golang.org/x/net/html/atom"
 )
@@ -31,7 +32,7 @@ var unseen = map[atom.Atom]int{
 	atom.Template: 16 * maxHidden, atom.Svg: maxHidden, atom.Audio: maxHidden, atom.Video: maxHidden,
 }
 
-func (h *htmlText) startTag(selfClosing bool) {
+func (h *HTML) startTag(selfClosing bool) {
 	tag, more := h.t.TagName()
 	name := atom.Lookup(tag)
 	if h.skip != 0 {
@@ -58,7 +59,7 @@ func (h *htmlText) startTag(selfClosing bool) {
 	h.start(name, attr)
 }
 
-func (h *htmlText) start(name atom.Atom, attr map[string]string) {
+func (h *HTML) start(name atom.Atom, attr map[string]string) {
 	n := blocks[name]
 	switch name {
 	case atom.Br:
@@ -102,7 +103,7 @@ func (h *htmlText) start(name atom.Atom, attr map[string]string) {
 		h.link.href = linkAddress(attr["href"])
 	case atom.Img:
 		if h.link.href != "" && h.link.alt == "" {
-			h.link.alt = strings.Join(strings.Fields(cutText(attr["alt"], 200)), " ")
+			h.link.alt = strings.Join(strings.Fields(strings.ToValidUTF8(attr["alt"][:min(len(attr["alt"]), maxAlt)], "")), " ")
 		}
 	}
 	if n > 0 {
@@ -110,7 +111,7 @@ func (h *htmlText) start(name atom.Atom, attr map[string]string) {
 	}
 }
 
-func (h *htmlText) end(name atom.Atom) {
+func (h *HTML) end(name atom.Atom) {
 	if h.skip != 0 {
 		if name == h.skip {
 			if h.depth--; h.depth == 0 {
@@ -152,7 +153,7 @@ func (h *htmlText) end(name atom.Atom) {
 	}
 }
 
-func (h *htmlText) attributes(more bool) map[string]string {
+func (h *HTML) attributes(more bool) map[string]string {
 	attr := make(map[string]string)
 	for more {
 		var k, v []byte
@@ -189,5 +190,10 @@ func hidden(style string) bool {
 
 // squeeze takes out all white space and control characters.
 func squeeze(s string) string {
-	return strings.Join(strings.Fields(spaceControls(s)), "")
+	return strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) || unicode.IsControl(r) {
+			return -1
+		}
+		return r
+	}, s)
 }

@@ -1,4 +1,4 @@
-package message
+package plain
 
 import (
 	"strings"
@@ -11,10 +11,10 @@ const (
 	maxParam   = 1000 // bytes that <param> can hide
 )
 
-// enriched takes the formatting out of text/enriched (RFC 1896) and of its
+// Enriched takes the formatting out of text/enriched (RFC 1896) and of its
 // forerunner text/richtext. Its source has LF line ends. What only looks like
 // a command, such as an address in angle brackets, stays.
-type enriched struct {
+type Enriched struct {
 	command  [1 + maxCommand]byte // letters after a <, the / of a closing one too
 	n        int
 	inside   bool // a < has been read
@@ -23,9 +23,9 @@ type enriched struct {
 	newlines int // in a row; one is a space, n are n-1
 }
 
-func (d *enriched) Reset() { *d = enriched{} }
+func (d *Enriched) Reset() { *d = Enriched{} }
 
-func (d *enriched) Transform(dst, src []byte, atEOF bool) (nDst, nSrc int, err error) {
+func (d *Enriched) Transform(dst, src []byte, atEOF bool) (nDst, nSrc int, err error) {
 	const most = 3 + 1 + maxCommand // written for one byte
 	for nSrc < len(src) {
 		if len(dst)-nDst < most {
@@ -71,7 +71,7 @@ func (d *enriched) Transform(dst, src []byte, atEOF bool) (nDst, nSrc int, err e
 func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
 
 // put writes one character of the text.
-func (d *enriched) put(dst []byte, c byte) (n int) {
+func (d *Enriched) put(dst []byte, c byte) (n int) {
 	if d.param > 0 {
 		d.param--
 		return 0
@@ -91,7 +91,7 @@ func (d *enriched) put(dst []byte, c byte) (n int) {
 }
 
 // literal writes what was no command.
-func (d *enriched) literal(dst []byte) (n int) {
+func (d *Enriched) literal(dst []byte) (n int) {
 	d.inside = false
 	n = d.put(dst, '<')
 	for _, c := range d.command[:d.n] {
@@ -101,7 +101,7 @@ func (d *enriched) literal(dst []byte) (n int) {
 }
 
 // obey does what a command says about characters; how they look is lost.
-func (d *enriched) obey(dst []byte) (n int) {
+func (d *Enriched) obey(dst []byte) (n int) {
 	switch strings.ToLower(string(d.command[:d.n])) {
 	case "param":
 		d.param = maxParam

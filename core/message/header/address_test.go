@@ -1,4 +1,4 @@
-package message
+package header
 
 import (
 	"strings"
@@ -51,7 +51,7 @@ func TestAddresses(t *testing.T) {
 	} {
 		t.Run(tc.in, func(t *testing.T) {
 			t.Parallel()
-			if d := cmp.Diff(tc.want, appendAddresses(nil, tc.in, "windows-1250")); d != "" {
+			if d := cmp.Diff(tc.want, AppendAddresses(nil, tc.in, "windows-1250")); d != "" {
 				t.Errorf("-want +got:\n%s", d)
 			}
 		})
@@ -62,12 +62,12 @@ func TestAddresses(t *testing.T) {
 func TestAddressBounds(t *testing.T) {
 	t.Parallel()
 	for _, unit := range []string{"a@b,", "a,", "<", "<,", "<a@,", "(", "\"", "a b,", ",", ";", ":", "\\", "<@", "<a@b>", "\x00", "=?utf-8?Q?a?=,"} {
-		l := appendAddresses(nil, strings.Repeat(unit, 1<<18/len(unit)), "windows-1250")
-		if len(l) > maxAddresses {
+		l := AppendAddresses(nil, strings.Repeat(unit, 1<<18/len(unit)), "windows-1250")
+		if len(l) > MaxAddresses {
 			t.Errorf("%q: %d addresses", unit, len(l))
 		}
 		for _, a := range l {
-			if len(a.Name) > maxName || len(a.Email) > maxEmail {
+			if len(a.Name) > MaxName || len(a.Email) > maxEmail {
 				t.Fatalf("%q: name of %d, address of %d bytes", unit, len(a.Name), len(a.Email))
 			}
 		}
@@ -79,8 +79,8 @@ func FuzzAddresses(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		for _, a := range appendAddresses(nil, s, "windows-1250") {
-			if a == (Address{}) || len(a.Name) > maxName || len(a.Email) > maxEmail || strings.ContainsAny(a.Name+a.Email, "\r\n\x00") {
+		for _, a := range AppendAddresses(nil, s, "windows-1250") {
+			if a == (Address{}) || len(a.Name) > MaxName || len(a.Email) > maxEmail || strings.ContainsAny(a.Name+a.Email, "\r\n\x00") {
 				t.Errorf("%q gives %q", s, a)
 			}
 		}

@@ -1,4 +1,4 @@
-package message
+package header
 
 import (
 	"strings"
@@ -40,7 +40,7 @@ func TestDecodeWords(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			if got := decodeWords(tc.in, "windows-1252"); got != tc.want {
+			if got := DecodeWords(tc.in, "windows-1252"); got != tc.want {
 				t.Errorf("%q, want %q", got, tc.want)
 			}
 		})
@@ -54,42 +54,10 @@ func TestDecodeWordsLinear(t *testing.T) {
 	const n = 1 << 18
 	for _, unit := range []string{"=?", "=?utf-8?Q?", "=?utf-8?Q?a?=", "=?a?Q?=?b?Q?", "?=", "=?utf-8?B?YQ", "=?x?=", "=?utf-8?Q?a?= "} {
 		for _, end := range []string{"", "?="} {
-			got := decodeWords(strings.Repeat(unit, n/len(unit))+end, "windows-1252")
+			got := DecodeWords(strings.Repeat(unit, n/len(unit))+end, "windows-1252")
 			if !utf8.ValidString(got) || len(got) > n+2 {
 				t.Errorf("%q: %d bytes, valid %v", unit, len(got), utf8.ValidString(got))
 			}
-		}
-	}
-}
-
-func TestCharsetNames(t *testing.T) {
-	t.Parallel()
-	for label, in := range map[string]string{
-		"cp1250": "\x9e", "CP-1250": "\x9e", "win-1250": "\x9e", "windows1250": "\x9e", "x-cp1250": "\x9e",
-		"Windows-1250": "\x9e", "ISO-8859-2": "\xbe", "iso8859-2": "\xbe", "latin2": "\xbe", "ISO_8859-2:1987": "\xbe",
-		"cp852": "\xa7", "IBM852": "\xa7", "x-mac-ce": "\xec", "28592": "\xbe", "utf-8": "ž", "utf8": "ž", "UTF-7": "+AX4-",
-		"utf-16le": "\x7e\x01", "utf-16be": "\x01\x7e", "UTF-16": "\x01\x7e", "\"utf-8\"": "ž", "utf-8-sig": "ž", "iso-8859-4": "\xbe",
-		"windows-1257": "\xfe", "cp775": "", "gb18030": "\x81\x30\x91\x38",
-	} {
-		d, ok := charsetDecoder(label)
-		if label == "cp775" {
-			if ok {
-				t.Errorf("%s is known", label)
-			}
-			continue
-		}
-		if !ok {
-			t.Errorf("%s is unknown", label)
-			continue
-		}
-		if got := decodeBytes([]byte(in), label, "windows-1252"); got != "ž" && label != "gb18030" {
-			t.Errorf("%s: %q is %q", label, in, got)
-		}
-		d.Reset()
-	}
-	for _, label := range []string{"", "unknown-8bit", "8bit", "default", "binary", "x-user-undefined", "iso-2022-kr", strings.Repeat("x", 1000)} {
-		if _, ok := charsetDecoder(label); ok {
-			t.Errorf("%.20q is known", label)
 		}
 	}
 }
@@ -99,11 +67,11 @@ func FuzzDecodeWords(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		got := decodeWords(s, "windows-1250")
+		got := DecodeWords(s, "windows-1250")
 		if !utf8.ValidString(got) || len(got) > 4*len(s)+16 {
 			t.Errorf("%q gives %q", s, got)
 		}
-		if strings.ContainsFunc(spaceControls(got), func(r rune) bool { return r < ' ' }) {
+		if strings.ContainsFunc(SpaceControls(got), func(r rune) bool { return r < ' ' }) {
 			t.Errorf("%q gives a control character", s)
 		}
 	})

@@ -1,4 +1,6 @@
-package message
+// Package transfer undoes the encodings that carry bytes through mail: base64 and
+// quoted-printable in bodies (RFC 2045 §6), Q and %XX in header fields.
+package transfer
 
 import (
 	"strings"
@@ -6,58 +8,59 @@ import (
 	"golang.org/x/text/transform"
 )
 
-// coding is a content transfer encoding (RFC 2045 §6).
-type coding uint8
+// Encoding is a content transfer encoding (RFC 2045 §6).
+type Encoding uint8
 
+// The encodings that can be undone; every other one is Identity.
 const (
-	identity coding = iota
-	base64Encoding
-	quotedPrintable
+	Identity Encoding = iota
+	Base64
+	QuotedPrintable
 )
 
-// transferEncoding reads the field; an unknown one (x-uuencode) leaves the
+// Parse reads the field; an unknown one (x-uuencode) leaves the
 // body as it is.
-func transferEncoding(v string) coding {
+func Parse(v string) Encoding {
 	v = strings.ToLower(strings.Trim(v, " \t\""))
 	switch {
 	case strings.HasPrefix(v, "base64"), strings.HasPrefix(v, "base-64"), strings.HasPrefix(v, "base 64"):
-		return base64Encoding
+		return Base64
 	case strings.HasPrefix(v, "quoted-printable"), strings.HasPrefix(v, "quoted printable"):
-		return quotedPrintable
+		return QuotedPrintable
 	}
-	return identity
+	return Identity
 }
 
-// decoder undoes the encoding; nil where there is nothing to undo. The
+// NewDecoder undoes the encoding; nil where there is nothing to undo. The
 // library's decoders stop at the first bad byte; these keep all that came:
 // garbage between base64 digits is skipped, padding may be missing or in the
 // middle, an = that begins no escape is itself.
-func (e coding) decoder() *transferDecoder {
-	if e == identity {
+func (e Encoding) NewDecoder() *Decoder {
+	if e == Identity {
 		return nil
 	}
-	return &transferDecoder{encoding: e}
+	return &Decoder{Encoding: e}
 }
 
-// transferDecoder is a transform.Transformer whose whole state is its value,
+// Decoder is a transform.Transformer whose whole state is its value,
 // so that a copy of it can go on from the same place.
-type transferDecoder struct {
-	encoding coding
+type Decoder struct {
+	Encoding Encoding
 	n        int     // bytes held back
 	held     [4]byte // base64: values of the digits of an unfinished quantum; quoted-printable: an escape
 }
 
-func (d *transferDecoder) Reset() { d.n = 0 }
+func (d *Decoder) Reset() { d.n = 0 }
 
-func (d *transferDecoder) Transform(dst, src []byte, atEOF bool) (nDst, nSrc int, err error) {
-	if d.encoding == base64Encoding {
+func (d *Decoder) Transform(dst, src []byte, atEOF bool) (nDst, nSrc int, err error) {
+	if d.Encoding == Base64 {
 		return d.base64(dst, src, atEOF)
 	}
 	return d.quotedPrintable(dst, src, atEOF)
 }
 
-// digits maps base64 digits to their values, those of the URL alphabet too.
-var digits = func() (t [256]int8) {
+// Digits maps base64 digits to their values, those of the URL alphabet too.
+var Digits = func() (t [256]int8) {
 	for i := range t {
 		t[i] = -1
 	}
@@ -69,14 +72,14 @@ var digits = func() (t [256]int8) {
 	return t
 }()
 
-func (d *transferDecoder) base64(dst, src []byte, atEOF bool) (nDst, nSrc int, err error) {
+func (d *Decoder) base64(dst, src []byte, atEOF bool) (nDst, nSrc int, err error) {
 	for nSrc < len(src) {
 		if len(dst)-nDst < 3 {
 			return nDst, nSrc, transform.ErrShortDst
 		}
 		c := src[nSrc]
 		nSrc++
-		if v := digits[c]; v >= 0 {
+		if v := Digits[c]; v >= 0 {
 			d.held[d.n] = byte(v)
 			if d.n++; d.n == 4 {
 				nDst += d.flush(dst[nDst:])
@@ -95,7 +98,7 @@ func (d *transferDecoder) base64(dst, src []byte, atEOF bool) (nDst, nSrc int, e
 }
 
 // flush writes the bytes of a quantum, whole or not.
-func (d *transferDecoder) flush(dst []byte) int {
+func (d *Decoder) flush(dst []byte) int {
 	h, n := d.held, d.n
 	d.n = 0
 	if n < 2 {
@@ -111,9 +114,9 @@ func (d *transferDecoder) flush(dst []byte) int {
 	return n - 1
 }
 
-// quotedPrintable holds back what may be an escape: "=", "=X" or "=\r". Spaces
+// QuotedPrintable holds back what may be an escape: "=", "=X" or "=\r". Spaces
 // between = and the line end (added on the way) end up as a soft line break too.
-func (d *transferDecoder) quotedPrintable(dst, src []byte, atEOF bool) (nDst, nSrc int, err error) {
+func (d *Decoder) quotedPrintable(dst, src []byte, atEOF bool) (nDst, nSrc int, err error) {
 	for nSrc < len(src) {
 		if len(dst)-nDst < len(d.held)+1 {
 			return nDst, nSrc, transform.ErrShortDst
@@ -128,15 +131,15 @@ func (d *transferDecoder) quotedPrintable(dst, src []byte, atEOF bool) (nDst, nS
 			d.held[0], d.n = c, 1
 		case c == '\n' && (d.n == 1 || d.held[1] == '\r' || d.held[1] == ' '):
 			d.n = 0
-		case d.n == 1 && (hexValue(c) >= 0 || c == '\r' || c == ' ' || c == '\t'):
+		case d.n == 1 && (HexValue(c) >= 0 || c == '\r' || c == ' ' || c == '\t'):
 			if c == '\t' {
 				c = ' '
 			}
 			d.held[1], d.n = c, 2
 		case d.n == 2 && d.held[1] == ' ' && (c == ' ' || c == '\t' || c == '\r'):
 			// still "=", spaces
-		case d.n == 2 && hexValue(d.held[1]) >= 0 && hexValue(c) >= 0:
-			dst[nDst] = byte(hexValue(d.held[1])<<4 | hexValue(c))
+		case d.n == 2 && HexValue(d.held[1]) >= 0 && HexValue(c) >= 0:
+			dst[nDst] = byte(HexValue(d.held[1])<<4 | HexValue(c))
 			nDst++
 			d.n = 0
 		default: // no escape

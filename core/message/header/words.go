@@ -1,8 +1,11 @@
-package message
+package header
 
 import (
 	"strings"
 	"unicode/utf8"
+
+	"smtpreceiver/core/message/charset"
+	"smtpreceiver/core/message/transfer"
 )
 
 // encodedWord is one =?charset?B or Q?text?= (RFC 2047).
@@ -12,11 +15,11 @@ type encodedWord struct {
 	text    string
 }
 
-// decodeWords decodes the encoded words of a field or file name and its raw
+// DecodeWords decodes the encoded words of a field or file name and its raw
 // 8-bit text. Words that follow each other in one charset are decoded as one,
 // because mailers cut them inside a character and inside a base64 quantum. It
 // is linear in the length of s.
-func decodeWords(s, defaultCharset string) string {
+func DecodeWords(s, defaultCharset string) string {
 	// No word ends beyond the last "?=", so no search needs to go there.
 	limit := strings.LastIndex(s, "?=")
 	if limit < 0 {
@@ -27,7 +30,7 @@ func decodeWords(s, defaultCharset string) string {
 	var run []encodedWord
 	flush := func() {
 		if len(run) > 0 {
-			out.WriteString(decodeBytes(wordBytes(run), run[0].charset, defaultCharset))
+			out.WriteString(charset.Decode(wordBytes(run), run[0].charset, defaultCharset))
 			run = run[:0]
 		}
 	}
@@ -64,7 +67,7 @@ func decodeWords(s, defaultCharset string) string {
 func decodeRaw(s, defaultCharset string) string {
 	for i := range len(s) {
 		if s[i] >= utf8.RuneSelf {
-			return decodeBytes([]byte(s), "", defaultCharset)
+			return charset.Decode([]byte(s), "", defaultCharset)
 		}
 	}
 	return s
@@ -114,34 +117,18 @@ func wordBytes(run []encodedWord) []byte {
 	b := make([]byte, 0, size)
 	if !run[0].base64 {
 		for _, w := range run {
-			b = appendQ(b, w.text)
+			b = transfer.AppendQ(b, w.text)
 		}
 		return b
 	}
 	// A quantum goes on in the next word only if all of them end evenly;
 	// otherwise a mailer has left out the padding.
 	carry := !quanta && size%4 == 0
-	d := transferDecoder{encoding: base64Encoding}
+	d := transfer.Decoder{Encoding: transfer.Base64}
 	buf := make([]byte, size+8)
 	for i, w := range run {
 		n, _, _ := d.Transform(buf, []byte(w.text), !carry || i == len(run)-1)
 		b = append(b, buf[:n]...)
-	}
-	return b
-}
-
-// appendQ undoes the Q encoding (RFC 2047 §4.2).
-func appendQ(b []byte, s string) []byte {
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case c == '_':
-			b = append(b, ' ')
-		case c == '=' && i+2 < len(s) && hexValue(s[i+1]) >= 0 && hexValue(s[i+2]) >= 0:
-			b = append(b, byte(hexValue(s[i+1])<<4|hexValue(s[i+2])))
-			i += 2
-		default:
-			b = append(b, c)
-		}
 	}
 	return b
 }

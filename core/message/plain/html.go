@@ -1,4 +1,6 @@
-package message
+// Package plain turns HTML, enriched and flowed text into plain text of UTF-8
+// with LF line ends. It streams: memory does not grow with the text.
+package plain
 
 import (
 	"bytes"
@@ -16,15 +18,16 @@ import (
 const (
 	maxLists  = 16   // lists and quotations inside each other that still show
 	maxLink   = 2048 // bytes of a link's address; a longer one is left out
+	maxAlt    = 200  // bytes of the words that stand for a picture
 	maxHidden = 4096 // bytes that an element which hides its content can hide
 	maxTabs   = 8    // empty cells in a row that still show
 )
 
-// htmlText turns HTML into what a person would type: paragraphs and lines,
+// HTML turns HTML into what a person would type: paragraphs and lines,
 // lists with "- " or numbers, table cells with tabs between, links as
 // "text (address)". It streams: what it holds does not grow with the document.
-type htmlText struct {
-	t    *htmlTokens
+type HTML struct {
+	t    *Tokens
 	out  []byte // not yet read
 	buf  []byte
 	done bool
@@ -63,9 +66,10 @@ type link struct {
 	alt  string // of a picture in it
 }
 
-func newHTMLText(r io.Reader) *htmlText { return &htmlText{t: newHTMLTokens(r)} }
+// NewHTML reads HTML in UTF-8 from r as plain text.
+func NewHTML(r io.Reader) *HTML { return &HTML{t: NewTokens(r)} }
 
-func (h *htmlText) Read(p []byte) (int, error) {
+func (h *HTML) Read(p []byte) (int, error) {
 	for len(h.out) == 0 {
 		if h.done {
 			if h.t.r.err != nil {
@@ -82,8 +86,8 @@ func (h *htmlText) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-func (h *htmlText) token() {
-	switch h.t.next() {
+func (h *HTML) token() {
+	switch h.t.Next() {
 	case html.ErrorToken:
 		h.reveal()
 		h.endLink()
@@ -103,7 +107,7 @@ func (h *htmlText) token() {
 	}
 }
 
-func (h *htmlText) text(b []byte) {
+func (h *HTML) text(b []byte) {
 	switch {
 	case h.skip == 0:
 		h.write(b)
@@ -117,14 +121,14 @@ func (h *htmlText) text(b []byte) {
 }
 
 // reveal shows what an element has hidden that was never closed.
-func (h *htmlText) reveal() {
+func (h *HTML) reveal() {
 	h.skip = 0
 	h.write(h.held)
 	h.held = nil
 }
 
 // write writes text, white space collapsed outside of <pre>.
-func (h *htmlText) write(b []byte) {
+func (h *HTML) write(b []byte) {
 	for len(b) > 0 {
 		r, n := utf8.DecodeRune(b)
 		switch {
@@ -158,10 +162,10 @@ func invisible(r rune) bool {
 	return r < ' ' && !unicode.IsSpace(r)
 }
 
-func (h *htmlText) atStart() bool { return !h.begun || h.newlines > 0 }
+func (h *HTML) atStart() bool { return !h.begun || h.newlines > 0 }
 
 // flush writes what waits for text.
-func (h *htmlText) flush() {
+func (h *HTML) flush() {
 	switch {
 	case !h.atStart():
 		if h.tabs > 0 {
@@ -190,7 +194,7 @@ func (h *htmlText) flush() {
 	h.begun = true
 }
 
-func (h *htmlText) put(b []byte) {
+func (h *HTML) put(b []byte) {
 	h.out = append(h.out, b...)
 	if h.link.href != "" && len(h.link.text) < len(h.link.href)+16 {
 		h.link.text = append(h.link.text, b...)
@@ -199,7 +203,7 @@ func (h *htmlText) put(b []byte) {
 
 // block begins a new line, after an empty one if n is 2. What begins a table
 // cell or a list item begins no other line.
-func (h *htmlText) block(n int) {
+func (h *HTML) block(n int) {
 	h.space = false
 	if h.cell || h.bullet != "" {
 		return
@@ -211,7 +215,7 @@ func (h *htmlText) block(n int) {
 	h.tabs = 0
 }
 
-func (h *htmlText) lineBreak() {
+func (h *HTML) lineBreak() {
 	if !h.cell {
 		h.newlines = min(h.newlines+1, 2)
 		h.space, h.tabs, h.nbsp = false, 0, false
@@ -220,7 +224,7 @@ func (h *htmlText) lineBreak() {
 
 // endCell puts a tab between the text of this cell and of the next, one more
 // for each empty cell between.
-func (h *htmlText) endCell() {
+func (h *HTML) endCell() {
 	switch {
 	case !h.cell && h.begun:
 		h.newlines, h.tabs = 0, 1
@@ -230,7 +234,7 @@ func (h *htmlText) endCell() {
 	h.space, h.nbsp, h.cell, h.inCell = false, false, false, false
 }
 
-func (h *htmlText) bulletOf() string {
+func (h *HTML) bulletOf() string {
 	if len(h.lists) == 0 {
 		return "- "
 	}
@@ -243,7 +247,7 @@ func (h *htmlText) bulletOf() string {
 }
 
 // endLink writes the address of the link unless its text is the address.
-func (h *htmlText) endLink() {
+func (h *HTML) endLink() {
 	l := h.link
 	h.link = link{}
 	if l.href == "" {

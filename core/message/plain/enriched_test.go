@@ -1,4 +1,4 @@
-package message
+package plain
 
 import (
 	"io"
@@ -28,7 +28,7 @@ func TestEnriched(t *testing.T) {
 		{"a line end in it", "a <bo\nld>b", "a <bo ld>b"},
 	} {
 		for _, pieces := range []func(io.Reader) io.Reader{iotest.OneByteReader, iotest.DataErrReader} {
-			b, err := io.ReadAll(transform.NewReader(pieces(strings.NewReader(tc.in)), new(enriched)))
+			b, err := io.ReadAll(transform.NewReader(pieces(strings.NewReader(tc.in)), new(Enriched)))
 			if err != nil || string(b) != tc.want {
 				t.Errorf("%s: %q, %v, want %q", tc.name, b, err, tc.want)
 			}

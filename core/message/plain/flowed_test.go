@@ -1,4 +1,4 @@
-package message
+package plain
 
 import (
 	"io"
@@ -32,26 +32,13 @@ func TestFlowed(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			got, err := io.ReadAll(newFlowed(strings.NewReader(tc.in), tc.delsp))
+			got, err := io.ReadAll(NewFlowed(strings.NewReader(tc.in), tc.delsp))
 			if err != nil || string(got) != tc.want {
 				t.Errorf("%.100q, %v; want %.100q", got, err, tc.want)
 			}
-			if b, err := io.ReadAll(newFlowed(iotest.OneByteReader(strings.NewReader(tc.in)), tc.delsp)); err != nil || string(b) != string(got) {
+			if b, err := io.ReadAll(NewFlowed(iotest.OneByteReader(strings.NewReader(tc.in)), tc.delsp)); err != nil || string(b) != string(got) {
 				t.Errorf("by bytes: %.100q, %v", b, err)
 			}
 		})
-	}
-}
-
-func TestLineFeeds(t *testing.T) {
-	t.Parallel()
-	for in, want := range map[string]string{
-		"Content-Type: text/plain\r\n\r\na\r\nb\rc\nd\r\r\ne\r": "a\nb\nc\nd\n\ne\n",
-		"Content-Type: text/plain\r\n\r\n\ufeffa":               "a",
-		"Content-Type: text/plain\r\n\r\na\x00b":                "a\x00b",
-	} {
-		if got := readText(t, parse(t, []byte(in), Limits{}).Body(nil)); got != want {
-			t.Errorf("%q gives %q, want %q", in, got, want)
-		}
 	}
 }

@@ -1,8 +1,10 @@
-package message
+package charset
 
 import (
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"smtpreceiver/core/message/transfer"
 
 	"golang.org/x/text/transform"
 )
@@ -55,7 +57,7 @@ func (d *utf7Decoder) Transform(dst, src []byte, atEOF bool) (nDst, nSrc int, er
 			}
 			continue
 		}
-		if v := digits[c]; v >= 0 && c != '-' && c != '_' {
+		if v := transfer.Digits[c]; v >= 0 && c != '-' && c != '_' {
 			d.any = true
 			if d.bits, d.n = d.bits<<6|uint32(v), d.n+6; d.n >= 16 {
 				d.n -= 16

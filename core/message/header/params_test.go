@@ -1,4 +1,4 @@
-package message
+package header
 
 import (
 	"fmt"
@@ -41,9 +41,9 @@ func TestParams(t *testing.T) {
 		{"attachment; (never closed", "attachment", "filename", ""},
 		{"", "", "filename", ""},
 	} {
-		p := parseParams(tc.in)
-		if got := p.value(tc.name, "windows-1250"); p.head != tc.head || got != tc.want {
-			t.Errorf("%q: %q, %q; want %q, %q", tc.in, p.head, got, tc.head, tc.want)
+		p := ParseParams(tc.in)
+		if got := p.Value(tc.name, "windows-1250"); p.Head != tc.head || got != tc.want {
+			t.Errorf("%q: %q, %q; want %q, %q", tc.in, p.Head, got, tc.head, tc.want)
 		}
 	}
 }
@@ -56,11 +56,11 @@ func TestParamsBounds(t *testing.T) {
 		fmt.Fprintf(&b, "; filename*%d=%s", i, strings.Repeat("x", 90))
 	}
 	for _, in := range []string{b.String(), "attachment; filename=\"" + strings.Repeat("\u010d", 1<<17), "a" + strings.Repeat(";(", 1<<17), "a;b=\"" + strings.Repeat("\" ", 1<<17), strings.Repeat(";a=", 1<<17)} {
-		p := parseParams(in)
+		p := ParseParams(in)
 		if len(p.list) > maxParameters {
 			t.Errorf("%.20q: %d parameters", in, len(p.list))
 		}
-		if v := p.value("filename", "windows-1250"); len(v) > maxValue {
+		if v := p.Value("filename", "windows-1250"); len(v) > MaxValue {
 			t.Errorf("%.20q: a value of %d bytes", in, len(v))
 		}
 	}
@@ -71,8 +71,8 @@ func FuzzParams(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		p := parseParams(s)
-		if len(p.list) > maxParameters || len(p.value("filename", "windows-1250")) > maxValue || len(p.value("boundary", "")) > maxValue {
+		p := ParseParams(s)
+		if len(p.list) > maxParameters || len(p.Value("filename", "windows-1250")) > MaxValue || len(p.Value("boundary", "")) > MaxValue {
 			t.Errorf("%q exceeds the bounds", s)
 		}
 	})

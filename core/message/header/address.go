@@ -1,4 +1,4 @@
-package message
+package header
 
 import (
 	"strings"
@@ -6,8 +6,8 @@ import (
 
 // Bounds of address fields.
 const (
-	maxAddresses = 1000 // of one field
-	maxName      = 1024 // bytes of a display name
+	MaxAddresses = 1000 // of one field
+	MaxName      = 1024 // bytes of a display name
 	maxEmail     = 512
 )
 
@@ -33,12 +33,12 @@ type addressReader struct {
 	pending string // a phrase that may be the first half of Novak, Jan <jan@x>
 }
 
-// appendAddresses appends the mailboxes of an address field (RFC 5322 §3.4).
-func appendAddresses(l []Address, s, defaultCharset string) []Address {
+// AppendAddresses appends the mailboxes of an address field (RFC 5322 §3.4).
+func AppendAddresses(l []Address, s, defaultCharset string) []Address {
 	r := addressReader{list: l, charset: defaultCharset}
 	var quoted, inAngle bool
 	depth := 0 // of comments
-	for i := 0; i < len(s) && len(r.list) < maxAddresses; i++ {
+	for i := 0; i < len(s) && len(r.list) < MaxAddresses; i++ {
 		c := s[i]
 		switch {
 		case c == '\\' && i+1 < len(s) && (quoted || depth > 0):
@@ -88,7 +88,7 @@ func appendAddresses(l []Address, s, defaultCharset string) []Address {
 		}
 	}
 	r.end(';')
-	return r.list[:min(len(r.list), max(maxAddresses, len(l)))]
+	return r.list[:min(len(r.list), max(MaxAddresses, len(l)))]
 }
 
 func (r *addressReader) put(c byte, quoted, inAngle bool, depth int) {
@@ -136,7 +136,7 @@ func (r *addressReader) end(sep byte) {
 		}
 		a.Name = r.name(name)
 	case phrase == "" && comment == "":
-	case sep == ',' && comment == "" && len(r.pending)+len(phrase) < maxName:
+	case sep == ',' && comment == "" && len(r.pending)+len(phrase) < MaxName:
 		if r.pending != "" {
 			phrase = r.pending + ", " + phrase
 		}
@@ -174,11 +174,11 @@ func (r *addressReader) alone(phrase string) Address {
 }
 
 func (r *addressReader) name(s string) string {
-	s = strings.Join(strings.Fields(spaceControls(decodeWords(s, r.charset))), " ")
+	s = strings.Join(strings.Fields(SpaceControls(DecodeWords(s, r.charset))), " ")
 	if len(s) > 1 && s[0] == s[len(s)-1] && (s[0] == '\'' || s[0] == '"') {
 		s = strings.TrimSpace(s[1 : len(s)-1])
 	}
-	return cutText(s, maxName)
+	return Cut(s, MaxName)
 }
 
 // email cleans an address: no source route, no spaces outside of quotes, no
@@ -202,5 +202,5 @@ func email(s string) string {
 		}
 		b.WriteRune(c)
 	}
-	return cutText(b.String(), maxEmail)
+	return Cut(b.String(), maxEmail)
 }

@@ -1,4 +1,4 @@
-package message
+package plain
 
 import (
 	"bytes"
@@ -8,37 +8,38 @@ import (
 	"golang.org/x/net/html"
 )
 
-// maxToken bounds what the tokenizer holds of one token. Pictures inside an
+// MaxToken bounds what the tokenizer holds of one token. Pictures inside an
 // attribute (data: URLs) are longer and must not end the reading.
-const maxToken = 256 << 10
+const MaxToken = 256 << 10
 
-// htmlTokens is x/net/html's tokenizer, which goes on after a token that is
+// Tokens is x/net/html's tokenizer, which goes on after a token that is
 // too long: text comes in pieces, a tag or comment that long is left out. The
 // tokenizer knows no nesting, so none can hurt it.
-type htmlTokens struct {
+type Tokens struct {
 	*html.Tokenizer
 	r    pushback
 	last html.TokenType
-	// spill, if there is one, says where the rest of a tag or comment goes
+	// Spill, if there is one, says where the rest of a tag or comment goes
 	// that is too long; it gets the beginning of the tag.
-	spill func(tag []byte) io.Writer
+	Spill func(tag []byte) io.Writer
 }
 
-func newHTMLTokens(r io.Reader) *htmlTokens {
-	t := &htmlTokens{r: pushback{r: r}}
+// NewTokens reads the tokens of an HTML document in UTF-8.
+func NewTokens(r io.Reader) *Tokens {
+	t := &Tokens{r: pushback{r: r}}
 	t.restart()
 	return t
 }
 
-func (t *htmlTokens) restart() {
+func (t *Tokens) restart() {
 	t.Tokenizer = html.NewTokenizer(&t.r)
-	t.SetMaxBuf(maxToken)
+	t.SetMaxBuf(MaxToken)
 }
 
-// next is the type of the next token, html.ErrorToken only at the end.
-func (t *htmlTokens) next() html.TokenType {
+// Next is the type of the next token, html.ErrorToken only at the end.
+func (t *Tokens) Next() html.TokenType {
 	for {
-		tt := t.Next()
+		tt := t.Tokenizer.Next()
 		if tt != html.ErrorToken || !errors.Is(t.Err(), html.ErrBufferExceeded) {
 			t.last = tt
 			return tt
@@ -47,8 +48,8 @@ func (t *htmlTokens) next() html.TokenType {
 		t.r.unread(t.Buffered())
 		if mark := t.mark(raw); mark != "" {
 			var spill io.Writer = io.Discard
-			if t.spill != nil {
-				spill = t.spill(raw)
+			if t.Spill != nil {
+				spill = t.Spill(raw)
 			}
 			t.r.skip(mark, spill)
 		}
@@ -57,8 +58,11 @@ func (t *htmlTokens) next() html.TokenType {
 	}
 }
 
+// ReadError is the error of the reader that ended the tokens, nil at its end.
+func (t *Tokens) ReadError() error { return t.r.err }
+
 // mark is what ends the token that is too long; text needs no end.
-func (t *htmlTokens) mark(raw []byte) string {
+func (t *Tokens) mark(raw []byte) string {
 	switch {
 	case len(raw) > 0:
 		return ">"

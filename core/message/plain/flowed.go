@@ -1,4 +1,4 @@
-package message
+package plain
 
 import (
 	"bufio"
@@ -12,9 +12,9 @@ const (
 	maxQuote     = 50 // quote marks that are kept at the start of a line
 )
 
-// flowed joins the lines of format=flowed text (RFC 3676). Its source has LF
+// Flowed joins the lines of format=flowed text (RFC 3676). Its source has LF
 // line ends.
-type flowed struct {
+type Flowed struct {
 	r      *bufio.Reader
 	delsp  bool
 	out    []byte // not yet read
@@ -26,11 +26,12 @@ type flowed struct {
 	err    error
 }
 
-func newFlowed(r io.Reader, delsp bool) *flowed {
-	return &flowed{r: bufio.NewReaderSize(r, flowedBuffer), delsp: delsp}
+// NewFlowed reads format=flowed text from r; delsp says that its DelSp is yes.
+func NewFlowed(r io.Reader, delsp bool) *Flowed {
+	return &Flowed{r: bufio.NewReaderSize(r, flowedBuffer), delsp: delsp}
 }
 
-func (f *flowed) Read(p []byte) (int, error) {
+func (f *Flowed) Read(p []byte) (int, error) {
 	for len(f.out) == 0 {
 		if f.err != nil {
 			return 0, f.err
@@ -55,7 +56,7 @@ func (f *flowed) Read(p []byte) (int, error) {
 }
 
 // line appends what a line, or a piece of one, gives to out.
-func (f *flowed) line(line []byte, ends bool) {
+func (f *Flowed) line(line []byte, ends bool) {
 	line = bytes.TrimSuffix(line, []byte("\n"))
 	if !f.inside {
 		rest := bytes.TrimLeft(line, ">")

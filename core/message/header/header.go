@@ -1,0 +1,113 @@
+// Package header reads the fields of a mail header: names and values, parameters,
+// encoded words and addresses, as mailers write them (RFC 5322, 2045, 2047, 2231).
+package header
+
+import (
+	"bufio"
+	"bytes"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/emersion/go-message/textproto"
+)
+
+// MaxPart bounds the header of one part; the message's own has
+// Limits.MaxHeaderSize.
+const MaxPart = 64 << 10
+
+// Field is a header field, its value unfolded and not yet decoded.
+type Field struct{ Name, Value string }
+
+// Block collects the lines of one header. Lines that are neither a field
+// nor the continuation of one are left out (an mbox "From " line, garbage),
+// except at the end: such a run is text whose empty line is missing.
+type Block struct {
+	Limit   int64
+	kept    []byte
+	last    bool  // the line before was part of a field
+	StrayAt int64 // where the lines since the last field begin, -1 if there are none
+	Cut     bool
+}
+
+// Reset begins a header of at most limit bytes.
+func (h *Block) Reset(limit int64) {
+	*h = Block{Limit: limit, kept: h.kept[:0], StrayAt: -1}
+}
+
+// Add takes a line, or a piece of one that is longer than the read buffer.
+func (h *Block) Add(line []byte, at int64, starts bool) {
+	if starts {
+		if line[0] != ' ' && line[0] != '\t' {
+			_, h.last = fieldName(line)
+		}
+		switch {
+		case h.last:
+			h.StrayAt = -1
+		case h.StrayAt < 0:
+			h.StrayAt = at
+		}
+	}
+	if !h.last {
+		return
+	}
+	if room := h.Limit - int64(len(h.kept)); int64(len(line)) > room {
+		h.Cut = true
+		line = line[:room]
+	}
+	h.kept = append(h.kept, line...)
+}
+
+// Fields reads the collected lines. The library stops at the first bad line,
+// but Add has left none in.
+func (h *Block) Fields() []Field {
+	if len(h.kept) == 0 {
+		return nil
+	}
+	hdr, _ := textproto.ReadHeader(bufio.NewReaderSize(bytes.NewReader(h.kept), min(len(h.kept), 4096)))
+	l := make([]Field, 0, hdr.Len())
+	for f := hdr.Fields(); f.Next(); {
+		l = append(l, Field{f.Key(), f.Value()})
+	}
+	return l
+}
+
+// fieldName is the name of the header field that begins in this line (RFC 5322
+// §2.2; spaces before the colon are tolerated).
+func fieldName(line []byte) ([]byte, bool) {
+	name, _, ok := bytes.Cut(line, []byte(":"))
+	name = bytes.TrimRight(name, " \t")
+	if !ok || len(name) == 0 {
+		return nil, false
+	}
+	for _, c := range name {
+		if c <= ' ' || c > '~' {
+			return nil, false
+		}
+	}
+	return name, true
+}
+
+// IsBlank says that a line holds nothing but its end.
+func IsBlank(line []byte) bool { return len(bytes.TrimRight(line, "\r\n")) == 0 }
+
+// SpaceControls replaces control characters and Unicode's own line ends by
+// spaces, so that no value can begin a line of its own.
+func SpaceControls(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r < 0xa0 || r == '\u2028' || r == '\u2029' {
+			return ' '
+		}
+		return r
+	}, s)
+}
+
+// Cut shortens s to at most n bytes at a character's border.
+func Cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
