@@ -36,11 +36,15 @@ right. Exit status 0: nothing is wrong.`,
 			for _, p := range problems {
 				fmt.Fprintln(out, p)
 			}
+			read := cmp.Or(file, "configuration")
+			if settings != nil {
+				read = settings.Source()
+			}
 			if len(problems) > 0 {
-				fmt.Fprintf(out, "%s: problems: %d\n", cmp.Or(file, "configuration"), len(problems))
+				fmt.Fprintf(out, "%s: problems: %d\n", read, len(problems))
 				return errSaid
 			}
-			fmt.Fprintf(out, "%s: no problems\n", file)
+			fmt.Fprintf(out, "%s: no problems\n", read)
 			return nil
 		},
 	})
@@ -66,7 +70,9 @@ func validate(s *config.Settings, problems *config.Problems) (warnings []string)
 	if err := metricsSocket(s).Check(); err != nil && s.Metrics.Listen != "" {
 		problems.Add("metrics.listen", err.Error(), "")
 	}
-	return append(warnings, checkConsumers(s, problems)...)
+	warnings = append(warnings, checkConsumers(s, problems)...)
+	s.Locate(*problems)
+	return warnings
 }
 
 // valid is the error of settings that must not be run.

@@ -43,6 +43,7 @@ func (a *app) runConsumers(c *cobra.Command, names []string, once bool) error {
 		// Nothing of the receiver's: its folders may be closed to this user.
 		var problems config.Problems
 		checkConsumers(settings, &problems)
+		settings.Locate(problems)
 		err = problems.Err()
 	}
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"smtpreceiver/core/config"
 )
 
-// TestConsumerExamples: the examples are configurations that work, but for the
-// folders, which are the reader's.
+// TestConsumerExamples: each example dropped into conf.d beside the packaged
+// configuration works, but for the folders, which are the reader's.
 func TestConsumerExamples(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("../../contrib/consumers/*.yaml")
@@ -18,11 +18,20 @@ func TestConsumerExamples(t *testing.T) {
 		t.Fatalf("%q, %v", files, err)
 	}
 	for _, file := range files {
-		data, err := os.ReadFile(file)
-		if err != nil {
+		dir := t.TempDir()
+		if err := os.Mkdir(filepath.Join(dir, "conf.d"), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		settings, err := config.Parse("yaml", data, nil)
+		for from, to := range map[string]string{"../../contrib/deb/smtpreceiver.yaml": "smtpreceiver.yaml", file: filepath.Join("conf.d", filepath.Base(file))} {
+			data, err := os.ReadFile(from)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, to), data, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		settings, _, err := config.Load(config.Source{File: filepath.Join(dir, "smtpreceiver.yaml")})
 		if err != nil {
 			t.Fatalf("%s: %v", file, err)
 		}
@@ -33,6 +42,9 @@ func TestConsumerExamples(t *testing.T) {
 		var problems config.Problems
 		if warnings := validate(settings, &problems); len(problems) > 0 || len(warnings) > 0 {
 			t.Errorf("%s: problems %v, warnings %v", file, problems, warnings)
+		}
+		if len(settings.Consume) != 1 {
+			t.Errorf("%s: %d consumers", file, len(settings.Consume))
 		}
 		for name := range settings.Consume {
 			if _, err := openConsumer(settings, name, nil); err != nil {

@@ -16,8 +16,8 @@ func TestCheckCertificate(t *testing.T) {
 		return "give the user smtpreceiver access to it, for example chgrp smtpreceiver " + file + " && chmod g+r " + file
 	}
 	want := Problems{
-		{"tls.cert_file", "file " + cert + " cannot be read: no such file or directory", remedy(cert)},
-		{"tls.key_file", "file " + key + " cannot be read: no such file or directory", remedy(key)},
+		{Key: "tls.cert_file", What: "file " + cert + " cannot be read: no such file or directory", Remedy: remedy(cert)},
+		{Key: "tls.key_file", What: "file " + key + " cannot be read: no such file or directory", Remedy: remedy(key)},
 	}
 	if diff := cmp.Diff(want, s.CheckCertificate()); diff != "" {
 		t.Errorf("problems differ (-want +got):\n%s", diff)
@@ -25,8 +25,8 @@ func TestCheckCertificate(t *testing.T) {
 	write(t, cert, "not PEM")
 	write(t, key, "not PEM")
 	want = Problems{{
-		"tls.cert_file", cert + " and " + key + " are no pair: failed to find any PEM data in certificate input",
-		"name a certificate in PEM and its private key, without a passphrase",
+		Key: "tls.cert_file", What: cert + " and " + key + " are no pair: failed to find any PEM data in certificate input",
+		Remedy: "name a certificate in PEM and its private key, without a passphrase",
 	}}
 	if diff := cmp.Diff(want, s.CheckCertificate()); diff != "" {
 		t.Errorf("problems differ (-want +got):\n%s", diff)

@@ -1,7 +1,7 @@
 // Package config reads the configuration into typed, defaulted settings and
 // says everything that is wrong with it at once.
 //
-// The struct tags of Settings and Application are the only list of keys: the
+// The struct tags of Settings, Application and Consumer are the only list of keys: the
 // loader, the environment, validation, the key table of the documentation and
 // the sample configuration are all read from them.
 //

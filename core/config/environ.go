@@ -103,6 +103,7 @@ func (l *loader) override(variable, value string, f field, path, shown string) {
 	key := shown + f.name
 	l.variables[key] = variable
 	delete(l.bad, key)
+	l.places[key] = place{}
 	at := path + strings.ReplaceAll(f.name, ".", delimiter)
 	if f.kind == kindList {
 		l.v.Set(at, splitList(value, ";"))

@@ -54,7 +54,7 @@ applications:
 		"SMTPRECEIVER_APPLICATIONS_FAX_2_A_DEARCHIVE_TIMEOUT=120",
 		"PATH=/bin", "SMTPRECEIVER_NO_EQUALS_SIGN", "OTHER_SMTPRECEIVER_X=1",
 	)
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got, values); diff != "" {
 		t.Errorf("settings differ (-want +got):\n%s", diff)
 	}
 }
@@ -69,7 +69,7 @@ func TestEnvironmentAlone(t *testing.T) {
 		"SMTPRECEIVER_APPLICATIONS_FAX_OUTPUT_FOLDER=/var/spool/fax",
 		"SMTPRECEIVER_APPLICATIONS_FAX_CTL_TYPE=fax",
 	)
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got, values); diff != "" {
 		t.Errorf("settings differ (-want +got):\n%s", diff)
 	}
 }

@@ -1,35 +1,23 @@
 package config
 
 import (
-	"errors"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/spf13/viper"
 )
 
-// codec is what viper calls to decode the file. It compares the file with the
-// schema, reports what does not fit, and hands on what fits in a form that
-// viper's lower-casing and key splitting leave alone: scalars as written, lists
-// as []string, maps with the administrator's keys as typed Go maps, the
-// sections of a group by number.
-type codec struct {
-	l      *loader
-	format string
-}
-
-// Encode is not used; viper asks for it.
-func (codec) Encode(map[string]any) ([]byte, error) {
-	return nil, errors.New("config: the configuration is never written")
-}
-
-// Decode fills values from the file.
-func (c codec) Decode(data []byte, values map[string]any) error {
-	root, err := parseTree(c.format, data)
-	if err != nil {
-		return err
-	}
-	c.l.section(root, "configuration", "", "", c.l.top, values)
-	return nil
+// file gives viper what the files hold. It compares them with the schema, reports
+// what does not fit, and hands on what fits in a form that viper's lower-casing
+// and key splitting leave alone: scalars as written, lists as []string, maps with
+// the administrator's keys as typed Go maps, the sections of a group by number.
+func (l *loader) file(root *node) error {
+	values := map[string]any{}
+	l.section(root, "configuration", "", "", l.top, values)
+	l.v = viper.NewWithOptions(viper.KeyDelimiter(delimiter))
+	return l.v.MergeConfigMap(values)
 }
 
 // section reads the keys of one level into values. The level is called self,
@@ -80,7 +68,8 @@ func (l *loader) named(g *group, n *node) map[string]any {
 }
 
 // pairs are the entries of a mapping, which may be empty. A key given twice,
-// also in another case, is a problem.
+// also in another case, is a problem; but a section may be continued in another
+// file.
 func (l *loader) pairs(n *node, self, shown string) []pair {
 	if n.null {
 		return nil
@@ -89,18 +78,38 @@ func (l *loader) pairs(n *node, self, shown string) []pair {
 		l.reject(self, n.describe()+" where a section must be", "write keys with values below it")
 		return nil
 	}
-	first := map[string]string{}
+	first, last := map[string]int{}, map[string]place{}
 	var once []pair
 	for _, p := range n.pairs {
 		folded := strings.ToLower(p.name)
-		if earlier, twice := first[folded]; twice {
-			l.problems.Add(shown+KeyPath(p.name), "given twice (as "+quote(earlier)+" and "+quote(p.name)+")", "keep one")
-			continue
+		at, twice := first[folded]
+		before := last[folded]
+		last[folded] = p.place
+		again := before.file == p.place.file
+		switch {
+		case !twice:
+			first[folded] = len(once)
+			once = append(once, p)
+			l.found(shown+KeyPath(p.name), p.place)
+			l.found(shown+folded, p.place)
+		case again && !p.place.added:
+			l.problems.Add(shown+KeyPath(p.name), "given twice (as "+quote(once[at].name)+" and "+quote(p.name)+")", "keep one")
+		case !again && once[at].value.section() && p.value.section():
+			once[at].value = &node{mapping: true, pairs: slices.Concat(once[at].value.pairs, p.value.pairs)}
+		default:
+			l.problems.Add(shown+KeyPath(p.name), "given twice, in "+before.String()+" and in "+p.place.String(), "keep one")
+			l.bad[shown+folded] = true
+			l.places[shown+KeyPath(p.name)] = place{} // both are said
 		}
-		first[folded] = p.name
-		once = append(once, p)
 	}
 	return once
+}
+
+// found notes where a key of conf.d stands.
+func (l *loader) found(key string, at place) {
+	if at.added {
+		l.places[key] = at
+	}
 }
 
 // value turns a node into what the field's kind wants; nil if the file leaves

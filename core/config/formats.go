@@ -63,7 +63,7 @@ func (b *treeBuilder) yamlNode(y *yaml.Node, depth int) (*node, error) {
 			case name.Kind != yaml.ScalarNode:
 				return nil, fmt.Errorf("line %d: a key must be a word", name.Line)
 			default:
-				n.pairs = append(n.pairs, pair{name.Value, child})
+				n.pairs = append(n.pairs, pair{name.Value, child, b.line(name.Line)})
 			}
 		}
 		n.merge(merged)
@@ -122,7 +122,7 @@ func (b *treeBuilder) tomlNode(value any, depth int) (*node, error) {
 			if err != nil {
 				return nil, err
 			}
-			n.pairs = append(n.pairs, pair{name, child})
+			n.pairs = append(n.pairs, pair{name, child, b.line(0)})
 		}
 	case []any:
 		for _, item := range value {
@@ -152,10 +152,26 @@ func (b *treeBuilder) json(data []byte) (*node, error) {
 	// Tokens show a key given twice, which Unmarshal hides.
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.UseNumber()
-	return b.jsonNode(decoder, 0)
+	return b.jsonNode(&jsonTokens{decoder, data, 1, 0}, 0)
 }
 
-func (b *treeBuilder) jsonNode(decoder *json.Decoder, depth int) (*node, error) {
+// jsonTokens is a decoder that knows the line it is at.
+type jsonTokens struct {
+	*json.Decoder
+	data    []byte
+	line    int
+	counted int // bytes of data
+}
+
+func (d *jsonTokens) Token() (json.Token, error) {
+	token, err := d.Decoder.Token()
+	to := min(int(d.InputOffset()), len(d.data))
+	d.line += bytes.Count(d.data[d.counted:to], []byte("\n"))
+	d.counted = to
+	return token, err
+}
+
+func (b *treeBuilder) jsonNode(decoder *jsonTokens, depth int) (*node, error) {
 	if err := b.enter(depth); err != nil {
 		return nil, err
 	}
@@ -177,17 +193,19 @@ func (b *treeBuilder) jsonNode(decoder *json.Decoder, depth int) (*node, error) 
 	}
 	for decoder.More() {
 		var name json.Token
+		var line int
 		if n.mapping {
 			if name, err = decoder.Token(); err != nil {
 				return nil, err
 			}
+			line = decoder.line
 		}
 		child, err := b.jsonNode(decoder, depth+1)
 		if err != nil {
 			return nil, err
 		}
 		if n.mapping {
-			n.pairs = append(n.pairs, pair{name.(string), child})
+			n.pairs = append(n.pairs, pair{name.(string), child, b.line(line)})
 		} else {
 			n.list = append(n.list, child)
 		}

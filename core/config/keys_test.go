@@ -29,10 +29,10 @@ applications:
 consume:
   fax: {target: hylafax}
 `)
-	if diff := cmp.Diff(want, mustParse(t, "yaml", all.String())); diff != "" {
+	if diff := cmp.Diff(want, mustParse(t, "yaml", all.String()), values); diff != "" {
 		t.Errorf("the sample is not the defaults (-want +got):\n%s", diff)
 	}
-	root, err := parseTree("yaml", all.Bytes())
+	root, err := new(treeBuilder).tree("yaml", all.Bytes())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +59,7 @@ consume:
 
 func TestSampleAsItIsSetsNothing(t *testing.T) {
 	t.Parallel()
-	root, err := parseTree("yaml", Sample())
+	root, err := new(treeBuilder).tree("yaml", Sample())
 	if err != nil || !root.null {
 		t.Errorf("sample = %+v, %v; want nothing", root, err)
 	}

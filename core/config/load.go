@@ -1,7 +1,6 @@
 package config
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -10,7 +9,6 @@ import (
 	"path/filepath"
 	"reflect"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -35,11 +33,11 @@ func defaultDirs() []string {
 // formats are the extensions of configuration files, and the formats Parse takes.
 var formats = []string{"yaml", "toml", "json"}
 
-// Load reads, completes and validates the configuration. It returns the
-// settings, the path of the file read (also when its content is bad), and as
-// error the Problems, which list everything wrong at once. Settings that come
-// with Problems hold what could be told, so that a check can go on with them;
-// they are not to be run.
+// Load reads, completes and validates the configuration: the main file, then the
+// files of conf.d beside it. It returns the settings, the path of the main file
+// (also when its content is bad), and as error the Problems, which list
+// everything wrong at once. Settings that come with Problems hold what could be
+// told, so that a check can go on with them; they are not to be run.
 func Load(src Source) (s *Settings, file string, err error) {
 	file = src.File
 	if file == "" {
@@ -47,17 +45,17 @@ func Load(src Source) (s *Settings, file string, err error) {
 			return nil, "", err
 		}
 	}
-	data, err := readFile(file)
+	texts, err := readAll(file)
 	if err != nil {
-		return nil, file, unreadable(file, err)
+		return nil, file, err
 	}
-	s, err = parse(file, strings.TrimPrefix(strings.ToLower(filepath.Ext(file)), "."), data, src.Environ)
+	s, err = parse(texts, src.Environ)
 	return s, file, err
 }
 
 // Parse is Load for a file already in memory; format is yaml, toml or json.
 func Parse(format string, data []byte, environ []string) (*Settings, error) {
-	return parse("configuration", format, data, environ)
+	return parse([]text{{"configuration", format, data}}, environ)
 }
 
 // find returns the only configuration file of the first folder that has one.
@@ -83,10 +81,10 @@ func find(dirs []string) (string, error) {
 		case 1:
 			return found[0], nil
 		default:
-			return "", Problems{{found[0], "is not the only configuration there: " + strings.Join(found[1:], " and ") + " too", "remove all but one"}}
+			return "", Problems{{Key: found[0], What: "is not the only configuration there: " + strings.Join(found[1:], " and ") + " too", Remedy: "remove all but one"}}
 		}
 	}
-	return "", Problems{{"configuration", "no file found at " + strings.Join(looked, ", "), "write one of them, or name another file with --config"}}
+	return "", Problems{{Key: "configuration", What: "no file found at " + strings.Join(looked, ", "), Remedy: "write one of them, or name another file with --config"}}
 }
 
 func readFile(name string) ([]byte, error) {
@@ -99,7 +97,7 @@ func readFile(name string) ([]byte, error) {
 }
 
 func unreadable(file string, err error) Problems {
-	return Problems{{file, "cannot be read: " + plainError(err), "give the user of the service access to it, or name another file with --config"}}
+	return Problems{{Key: file, What: "cannot be read: " + plainError(err), Remedy: "give the user of the service access to it, or name another file with --config"}}
 }
 
 // plainError drops the operation and the path of a file error; the message has
@@ -122,6 +120,7 @@ type loader struct {
 	problems  Problems
 	bad       map[string]bool   // keys that have a problem already
 	variables map[string]string // key to the environment variable that set it; "applications.fax." to the one that made it
+	places    map[string]place  // of the keys in files of conf.d
 }
 
 // group is a section whose keys are sections that the administrator names, such
@@ -160,33 +159,28 @@ func (g *group) path(i int) (path, shown string) {
 // delimiter separates the levels of viper's keys; no key of ours contains it.
 const delimiter = "::"
 
-func parse(file, format string, data []byte, environ []string) (*Settings, error) {
-	if format == "yml" {
-		format = "yaml"
+func parse(texts []text, environ []string) (*Settings, error) {
+	root, err := parseAll(texts)
+	if err != nil {
+		return nil, err
 	}
-	if !slices.Contains(formats, format) {
-		return nil, Problems{{file, "unknown format " + quote(format), "name the file .yaml, .toml or .json"}}
+	l := &loader{
+		top: schemaOf[Settings](), groups: groups(), bad: map[string]bool{}, variables: map[string]string{}, places: map[string]place{},
 	}
-	l := &loader{top: schemaOf[Settings](), groups: groups(), bad: map[string]bool{}, variables: map[string]string{}}
-	codecs := viper.NewCodecRegistry()
-	if err := codecs.RegisterCodec(format, codec{l, format}); err != nil {
-		return nil, fmt.Errorf("config: %s: %w", file, err)
-	}
-	l.v = viper.NewWithOptions(viper.KeyDelimiter(delimiter), viper.WithCodecRegistry(codecs))
-	l.v.SetConfigType(format)
-	if err := l.v.ReadConfig(bytes.NewReader(data)); err != nil {
-		if cause := errors.Unwrap(err); cause != nil {
-			err = cause // viper only adds that it was parsing
-		}
-		return nil, Problems{{file, err.Error(), "mend the file; nothing of it was read"}}
+	if err := l.file(root); err != nil {
+		return nil, fmt.Errorf("config: %s: %w", texts[0].file, err)
 	}
 	l.environment(environ)
 
-	s := &Settings{}
+	s := &Settings{places: l.places}
+	for _, t := range texts {
+		s.Files = append(s.Files, t.file)
+	}
 	l.fill(s, l.top, "", "")
 	s.Applications = fillGroup[Application](l, "applications")
 	s.Consume = fillGroup[Consumer](l, "consume")
 	l.contradictions(s)
+	s.Locate(l.problems)
 	return s, l.problems.Err()
 }
 

@@ -9,12 +9,17 @@ import (
 
 // Problem is one thing wrong with the configuration. Key is the full path of
 // the key ("applications.fax.output_folder"), the name of an environment
-// variable or of a file; What says what is wrong, Remedy what to do about it.
-type Problem struct{ Key, What, Remedy string }
+// variable or of a file; What says what is wrong, Remedy what to do about it;
+// Place is the file and line of a key that is not in the main file.
+type Problem struct{ Key, What, Remedy, Place string }
 
-// String is "key: what: remedy", on one line.
+// String is "key (place): what: remedy", on one line.
 func (p Problem) String() string {
-	s := p.Key + ": " + p.What
+	s := p.Key
+	if p.Place != "" {
+		s += " (" + p.Place + ")"
+	}
+	s += ": " + p.What
 	if p.Remedy != "" {
 		s += ": " + p.Remedy
 	}
@@ -27,7 +32,7 @@ type Problems []Problem
 
 // Add puts a problem in its place; one already there is not repeated.
 func (p *Problems) Add(key, what, remedy string) {
-	problem := Problem{key, what, remedy}
+	problem := Problem{Key: key, What: what, Remedy: remedy}
 	i, found := slices.BinarySearchFunc(*p, problem, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.Key, b.Key), cmp.Compare(a.What, b.What), cmp.Compare(a.Remedy, b.Remedy))
 	})

@@ -36,8 +36,8 @@ func TestKeyPath(t *testing.T) {
 
 func TestMergeSaysEachFaultOnce(t *testing.T) {
 	t.Parallel()
-	p := Problems{{"a", "first", ""}}
-	p.Merge(Problems{{"a", "seen again", ""}, {"b", "one", ""}, {"b", "two", ""}})
+	p := Problems{{Key: "a", What: "first"}}
+	p.Merge(Problems{{Key: "a", What: "seen again"}, {Key: "b", What: "one"}, {Key: "b", What: "two"}})
 	if got := p.Error(); got != "a: first\nb: one\nb: two" {
 		t.Errorf("%q", got)
 	}

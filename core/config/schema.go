@@ -92,6 +92,9 @@ func schemaOf[T any]() schema {
 func (s *schema) collect(t reflect.Type, prefix, section string, index []int) {
 	for i := range t.NumField() {
 		goField := t.Field(i)
+		if goField.Tag.Get("key") == "" {
+			continue
+		}
 		if heading := goField.Tag.Get("section"); heading != "" {
 			section = heading
 		}

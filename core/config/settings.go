@@ -58,6 +58,10 @@ type Settings struct {
 
 	Applications map[string]*Application `key:"applications"`
 	Consume      map[string]*Consumer    `key:"consume"`
+
+	// Files are those that were read: the main one, then those of conf.d.
+	Files  []string
+	places map[string]place
 }
 
 // Authentication holds the keys of the section authentication: who may use the

@@ -31,7 +31,11 @@ type node struct {
 type pair struct {
 	name  string
 	value *node
+	place place
 }
+
+// section tells a value that another file may add to.
+func (n *node) section() bool { return n.mapping || n.null }
 
 // describe names the node in messages. Values stay out of it: one of them may
 // be a password.
@@ -47,9 +51,9 @@ func (n *node) describe() string {
 	return "a list"
 }
 
-// parseTree reads a file of the format yaml, toml or json. An error says the
-// line where it can.
-func parseTree(format string, data []byte) (*node, error) {
+// tree reads a file of the format yaml, toml or json. An error says the line
+// where it can.
+func (b *treeBuilder) tree(format string, data []byte) (*node, error) {
 	if len(data) > maxFileSize {
 		return nil, fmt.Errorf("larger than %d bytes, which is no configuration", maxFileSize)
 	}
@@ -57,16 +61,15 @@ func parseTree(format string, data []byte) (*node, error) {
 	if !utf8.Valid(data) {
 		return nil, fmt.Errorf("line %d: not UTF-8, save the file in that encoding", invalidLine(data))
 	}
-	b := &treeBuilder{}
 	switch format {
-	case "yaml", "yml":
+	case "yaml":
 		return b.yaml(data)
 	case "toml":
 		return b.toml(data)
 	case "json":
 		return b.json(data)
 	}
-	return nil, fmt.Errorf("unknown format %q, it must be yaml, toml or json", format)
+	panic("config: no decoder for " + format)
 }
 
 func invalidLine(data []byte) int {
@@ -81,8 +84,19 @@ func invalidLine(data []byte) int {
 	return 1 + bytes.Count(data[:valid], []byte("\n"))
 }
 
-// treeBuilder counts nodes, so that aliases cannot multiply without end.
-type treeBuilder struct{ nodes int }
+// treeBuilder counts the nodes of all files, so that aliases cannot multiply
+// without end.
+type treeBuilder struct {
+	nodes int
+	at    place // the file that is read
+}
+
+// line is a place in the file that is read; 0: its decoder does not tell.
+func (b *treeBuilder) line(n int) place {
+	at := b.at
+	at.line = n
+	return at
+}
 
 func (b *treeBuilder) enter(depth int) error {
 	if b.nodes++; b.nodes > maxNodes {
