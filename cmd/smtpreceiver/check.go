@@ -10,6 +10,7 @@ import (
 
 	"smtpreceiver/core"
 	"smtpreceiver/core/config"
+	"smtpreceiver/core/consume/targets"
 )
 
 func (a *app) check() *cobra.Command {
@@ -70,7 +71,7 @@ func validate(s *config.Settings, problems *config.Problems) (warnings []string)
 	if err := metricsSocket(s).Check(); err != nil && s.Metrics.Listen != "" {
 		problems.Add("metrics.listen", err.Error(), "")
 	}
-	warnings = append(warnings, checkConsumers(s, problems)...)
+	warnings = append(warnings, targets.Check(s, problems)...)
 	s.Locate(*problems)
 	return warnings
 }

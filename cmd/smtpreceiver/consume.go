@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -12,11 +11,9 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
-	"smtpreceiver/core/codepage"
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/consume"
 	"smtpreceiver/core/consume/targets"
-	"smtpreceiver/core/ctl"
 	"smtpreceiver/core/logging"
 )
 
@@ -42,7 +39,7 @@ func (a *app) runConsumers(c *cobra.Command, names []string, once bool) error {
 	if err == nil {
 		// Nothing of the receiver's: its folders may be closed to this user.
 		var problems config.Problems
-		checkConsumers(settings, &problems)
+		targets.Check(settings, &problems)
 		settings.Locate(problems)
 		err = problems.Err()
 	}
@@ -65,9 +62,9 @@ func (a *app) runConsumers(c *cobra.Command, names []string, once bool) error {
 		if settings.Consume[name] == nil {
 			return usageError{fmt.Errorf("%s has no section consume.%s", file, name)}
 		}
-		consumer, err := openConsumer(settings, name, log.Logger)
+		consumer, err := targets.Open(settings, name, log.Logger)
 		if err != nil {
-			return fmt.Errorf("consume.%s: %w", name, err)
+			return err
 		}
 		consumers = append(consumers, consumer)
 	}
@@ -100,91 +97,4 @@ func drain(ctx context.Context, consumers []*consume.Consumer) error {
 		}
 	}
 	return errs
-}
-
-func openConsumer(s *config.Settings, name string, log *slog.Logger) (*consume.Consumer, error) {
-	c := s.Consume[name]
-	app := s.Applications[c.ApplicationOf(name)]
-	target, err := target(c)
-	if err != nil {
-		return nil, err
-	}
-	layout, err := layoutOf(s, app)
-	if err != nil {
-		return nil, err
-	}
-	page, err := codepage.Lookup(s.OutputCodePage)
-	if err != nil {
-		return nil, err
-	}
-	done, failed := c.Folders(app.OutputFolder)
-	return consume.Open(consume.Options{
-		Name: name, App: c.ApplicationOf(name), Folder: app.OutputFolder, Done: done, Failed: failed,
-		Layout: layout, Decode: page.Decode, Target: target, Resend: c.InDoubt == "resend",
-		KeepDoneDays: c.KeepDoneDays, PollInterval: c.PollInterval, RetryDelay: c.RetryDelay,
-		RetryDelayMax: c.RetryDelayMax, GiveUpAfter: c.GiveUpAfter, Timeout: c.Timeout, Log: log,
-	})
-}
-
-func target(c *config.Consumer) (consume.Target, error) {
-	switch c.Target {
-	case "hylafax":
-		return targets.HylaFAX{Server: c.Server, Arguments: c.Arguments, SkipUnknown: c.SkipUnknown}, nil
-	case "smstools":
-		return targets.Smstools{Folder: c.TargetFolder}, nil
-	case "gammu":
-		return targets.Gammu{Folder: c.TargetFolder}, nil
-	case "asterisk":
-		return targets.NewAsterisk(targets.Asterisk{Folder: c.TargetFolder, Channel: c.Channel, Context: c.Context})
-	}
-	return targets.NewCommand(c.Command)
-}
-
-// keyOf is the key whose value a target may refuse.
-var keyOf = map[string]string{"asterisk": "channel", "command": "command"}
-
-func layoutOf(s *config.Settings, app *config.Application) (ctl.Layout, error) {
-	top, err := ctl.ParseLayout(s.CTLLayout)
-	if err != nil {
-		return ctl.Layout{}, err
-	}
-	own, err := ctl.ParseLayout(app.CTLLayout)
-	return top.Over(own), err
-}
-
-// checkConsumers adds what is wrong with the consumers beyond what the file tells.
-func checkConsumers(s *config.Settings, problems *config.Problems) (warnings []string) {
-	serves := map[string]string{}
-	for _, name := range slices.Sorted(maps.Keys(s.Consume)) {
-		c := s.Consume[name]
-		key := func(k string) string { return config.KeyPath("consume", name, k) }
-		app := s.Applications[c.ApplicationOf(name)]
-		if app == nil || c.Target == "" {
-			continue // said already
-		}
-		if other, twice := serves[c.ApplicationOf(name)]; twice {
-			warnings = append(warnings, key("application")+": consume."+other+" serves "+c.ApplicationOf(name)+" too; each job goes to one of the two")
-		}
-		serves[c.ApplicationOf(name)] = name
-		if _, err := target(c); err != nil {
-			problems.Merge(config.Problems{{Key: key(keyOf[c.Target]), What: err.Error()}})
-		}
-		if layout, err := layoutOf(s, app); err == nil {
-			probe := ctl.New()
-			for _, k := range []string{"system/txt", "to/number"} {
-				section, k, _ := ctl.ParseTarget(k)
-				probe.Set(section, k, "x")
-			}
-			if out := layout.Apply(probe); layout.Get(out, "system", "txt") == "" || layout.Get(out, "to", "number") == "" {
-				problems.Add(key("application"), "ctl_layout drops system/txt or to/number, without which nothing can be handed on", "rename the key instead")
-			}
-		}
-		if first := app.FormatPreference; c.Target != "command" && c.Target != "asterisk" && (len(first) == 0 || first[0] != "txt" || len(first) > 1) {
-			warnings = append(warnings, config.KeyPath("applications", c.ApplicationOf(name), "format_preference")+": consume."+name+" can hand on format txt only, other jobs will fail")
-		}
-		if !app.Enabled {
-			warnings = append(warnings, key("application")+": "+c.ApplicationOf(name)+" is not enabled, so it makes no jobs")
-		}
-	}
-	return warnings
 }

@@ -3,10 +3,10 @@ package main
 import (
 	"os"
 	"path/filepath"
-	"slices"
 	"testing"
 
 	"smtpreceiver/core/config"
+	"smtpreceiver/core/consume/targets"
 )
 
 // TestConsumerExamples: each example dropped into conf.d beside the packaged
@@ -47,38 +47,9 @@ func TestConsumerExamples(t *testing.T) {
 			t.Errorf("%s: %d consumers", file, len(settings.Consume))
 		}
 		for name := range settings.Consume {
-			if _, err := openConsumer(settings, name, nil); err != nil {
+			if _, err := targets.Open(settings, name, nil); err != nil {
 				t.Errorf("%s: %v", file, err)
 			}
 		}
-	}
-}
-
-func TestCheckConsumers(t *testing.T) {
-	t.Parallel()
-	settings, err := config.Parse("yaml", []byte(`
-ctl_layout: {to/number: ""}
-applications:
-  fax: {output_folder: /tmp, ctl_type: fax, addresses: x, format_preference: 'mht;txt'}
-  off: {output_folder: /tmp, ctl_type: fax, addresses: x, enabled: 0, ctl_layout: {to/number: to/phone}}
-consume:
-  fax: {target: hylafax}
-  off: {target: command, command: [send, '{nummer}']}
-  call: {application: off, target: asterisk, target_folder: /tmp, channel: SIP/1}
-`), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var problems config.Problems
-	warnings := checkConsumers(settings, &problems)
-	var keys []string
-	for _, p := range problems {
-		keys = append(keys, p.Key)
-	}
-	if want := []string{"consume.call.channel", "consume.fax.application", "consume.off.command"}; !slices.Equal(keys, want) {
-		t.Errorf("problems of %q, want %q", keys, want)
-	}
-	if len(warnings) != 4 {
-		t.Errorf("warnings %q", warnings)
 	}
 }

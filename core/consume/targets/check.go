@@ -1,0 +1,70 @@
+package targets
+
+import (
+	"maps"
+	"slices"
+
+	"smtpreceiver/core/config"
+	"smtpreceiver/core/ctl"
+)
+
+// Check adds to problems what is wrong with the consumers of a configuration
+// beyond what each key tells by itself.
+func Check(s *config.Settings, problems *config.Problems) (warnings []string) {
+	serves := map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(s.Consume)) {
+		c := s.Consume[name]
+		k := kindOf(c.Target)
+		if k == nil {
+			continue // said already
+		}
+		problems.Merge(k.check(name, c))
+		appName := c.ApplicationOf(name)
+		app := s.Applications[appName]
+		if app == nil {
+			continue // said already
+		}
+		application := config.KeyPath("consume", name, "application")
+		if other, twice := serves[appName]; twice {
+			warnings = append(warnings, application+": consume."+other+" serves "+appName+" too; each job goes to one of the two")
+		}
+		serves[appName] = name
+		if layout, err := layoutOf(s, app); err == nil && !usable(layout) {
+			problems.Add(application, "ctl_layout drops system/txt or to/number, without which nothing can be handed on", "rename the key instead")
+		}
+		if k.formats != nil && !slices.Equal(app.FormatPreference, k.formats) {
+			warnings = append(warnings, config.KeyPath("applications", appName, "format_preference")+": consume."+name+" can hand on format txt only, other jobs will fail")
+		}
+		if !app.Enabled {
+			warnings = append(warnings, application+": "+appName+" is not enabled, so it makes no jobs")
+		}
+	}
+	return warnings
+}
+
+// check holds a consumer's keys against those that its target has.
+func (k *kind) check(name string, c *config.Consumer) (problems config.Problems) {
+	path := func(key string) string { return config.KeyPath("consume", name, key) }
+	for _, name := range ownKeys() {
+		of, has := k.key(name)
+		switch set := c.IsSet(name); {
+		case set && !has:
+			problems.Add(path(name), "has no meaning for target "+k.name, "remove it; it is a key of "+having(name))
+		case !set && of.example != "":
+			problems.Add(path(name), "missing, target "+k.name+" needs it", "set it, for example to "+of.example)
+		}
+	}
+	if _, err := k.make(c); err != nil {
+		problems.Merge(config.Problems{{Key: path(k.refused), What: err.Error()}})
+	}
+	return problems
+}
+
+// usable tells whether a job keeps what each target needs.
+func usable(layout ctl.Layout) bool {
+	probe := ctl.New()
+	probe.Set("system", "txt", "x")
+	probe.Set("to", "number", "x")
+	out := layout.Apply(probe)
+	return layout.Get(out, "system", "txt") != "" && layout.Get(out, "to", "number") != ""
+}

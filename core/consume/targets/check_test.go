@@ -1,0 +1,87 @@
+package targets
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"smtpreceiver/core/config"
+)
+
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	settings, loaded := config.Parse("yaml", []byte(`
+ctl_layout: {to/number: ""}
+applications:
+  fax: {output_folder: /tmp, ctl_type: fax, addresses: x, format_preference: 'mht;txt'}
+  off: {output_folder: /tmp, ctl_type: fax, addresses: x, enabled: 0, ctl_layout: {to/number: to/phone}}
+consume:
+  fax: {target: hylafax}
+  off: {target: command, command: [send, '{nummer}']}
+  call: {application: off, target: asterisk, target_folder: /tmp, channel: SIP/1}
+  late: {application: off, target: asterisk, target_folder: /tmp}
+  mixed: {application: off, target: command, server: localhost, channel: x, context: y, skip_unknown: 1, arguments: [a, b]}
+  sms: {application: off, target: smstools, target_folder: {a: b}, context: smtpreceiver}
+  two: {application: fax, target: gammu}
+  none: {application: off, target: sms}
+`), nil)
+	problems, ok := loaded.(config.Problems)
+	if !ok || len(problems) != 2 {
+		t.Fatalf("loaded: %v", loaded)
+	}
+	warnings := Check(settings, &problems)
+	want := []string{
+		`consume.call.channel: the channel "SIP/1" has no {number}`,
+		"consume.fax.application: ctl_layout drops system/txt or to/number, without which nothing can be handed on: rename the key instead",
+		"consume.late.channel: missing, target asterisk needs it: set it, for example to PJSIP/{number}@trunk",
+		"consume.mixed.arguments: has no meaning for target command: remove it; it is a key of hylafax",
+		"consume.mixed.channel: has no meaning for target command: remove it; it is a key of asterisk",
+		"consume.mixed.command: missing, target command needs it: set it, for example to [/usr/local/bin/send, '{number}', '{txt}']",
+		"consume.mixed.context: has no meaning for target command: remove it; it is a key of asterisk",
+		"consume.mixed.server: has no meaning for target command: remove it; it is a key of hylafax",
+		"consume.mixed.skip_unknown: has no meaning for target command: remove it; it is a key of hylafax",
+		`consume.none.target: "sms" is not known here: write one of: hylafax, smstools, gammu, asterisk, command`,
+		"consume.off.command: the program needs its full path there is no {nummer}",
+		"consume.sms.target_folder: a section where one value must be: write one value",
+		"consume.two.application: ctl_layout drops system/txt or to/number, without which nothing can be handed on: rename the key instead",
+		"consume.two.target_folder: missing, target gammu needs it: set it, for example to /var/spool/gammu/outbox",
+	}
+	if got := strings.Split(problems.Error(), "\n"); !slices.Equal(got, want) {
+		t.Errorf("problems\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if len(warnings) != 12 {
+		t.Errorf("warnings\n%s", strings.Join(warnings, "\n"))
+	}
+}
+
+// TestTableAndKeys: the declaration of the keys names the same targets as the
+// table does.
+func TestTableAndKeys(t *testing.T) {
+	t.Parallel()
+	var names []string
+	for _, k := range kinds {
+		names = append(names, k.name)
+	}
+	const prefix = "consume.<name>."
+	for _, declared := range config.Keys() {
+		name, ours := strings.CutPrefix(declared.Name, prefix)
+		if !ours {
+			continue
+		}
+		if name == "target" && declared.Type != strings.Join(names, "|") {
+			t.Errorf("target may be %s, the table has %s", declared.Type, names)
+		}
+		said, _, _ := strings.Cut(declared.Doc, ":")
+		if !slices.Contains(names, strings.Split(said, ", ")[0]) {
+			said = ""
+		}
+		if got := having(name); got != said {
+			t.Errorf("%s is a key of %q by the table, of %q by its documentation", declared.Name, got, said)
+		}
+	}
+	for _, name := range ownKeys() {
+		if !slices.ContainsFunc(config.Keys(), func(k config.Key) bool { return k.Name == prefix+name }) {
+			t.Errorf("there is no key %s%s", prefix, name)
+		}
+	}
+}

@@ -1,0 +1,50 @@
+package targets
+
+import (
+	"fmt"
+	"log/slog"
+
+	"smtpreceiver/core/codepage"
+	"smtpreceiver/core/config"
+	"smtpreceiver/core/consume"
+	"smtpreceiver/core/ctl"
+)
+
+// Open readies the consumer of the section consume.<name>, which exists and has
+// passed Check.
+func Open(s *config.Settings, name string, log *slog.Logger) (*consume.Consumer, error) {
+	c := s.Consume[name]
+	app := s.Applications[c.ApplicationOf(name)]
+	target, err := kindOf(c.Target).make(c)
+	if err != nil {
+		return nil, err
+	}
+	layout, err := layoutOf(s, app)
+	if err != nil {
+		return nil, err
+	}
+	page, err := codepage.Lookup(s.OutputCodePage)
+	if err != nil {
+		return nil, err
+	}
+	done, failed := c.Folders(app.OutputFolder)
+	consumer, err := consume.Open(consume.Options{
+		Name: name, App: c.ApplicationOf(name), Folder: app.OutputFolder, Done: done, Failed: failed,
+		Layout: layout, Decode: page.Decode, Target: target, Resend: c.InDoubt == "resend",
+		KeepDoneDays: c.KeepDoneDays, PollInterval: c.PollInterval, RetryDelay: c.RetryDelay,
+		RetryDelayMax: c.RetryDelayMax, GiveUpAfter: c.GiveUpAfter, Timeout: c.Timeout, Log: log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("consume.%s: %w", name, err)
+	}
+	return consumer, nil
+}
+
+func layoutOf(s *config.Settings, app *config.Application) (ctl.Layout, error) {
+	top, err := ctl.ParseLayout(s.CTLLayout)
+	if err != nil {
+		return ctl.Layout{}, err
+	}
+	own, err := ctl.ParseLayout(app.CTLLayout)
+	return top.Over(own), err
+}

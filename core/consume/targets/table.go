@@ -1,0 +1,94 @@
+package targets
+
+import (
+	"slices"
+	"strings"
+
+	"smtpreceiver/core/config"
+	"smtpreceiver/core/consume"
+)
+
+// kind is a target as the configuration knows it. A new one is its keys in
+// config.Consumer, a file of this package, and a row of kinds.
+type kind struct {
+	name string // value of the key target
+	keys []key  // that have a meaning for this target and not for each
+	// formats of the text that it can hand on; nil: all.
+	formats []string
+	make    func(*config.Consumer) (consume.Target, error)
+	refused string // the key of the value that make may refuse
+}
+
+// key is one of consume.<name>. With an example, the target cannot do without it.
+type key struct{ name, example string }
+
+var text = []string{"txt"}
+
+var kinds = []kind{
+	{
+		name: "hylafax", keys: []key{{name: "server"}, {name: "arguments"}, {name: "skip_unknown"}}, formats: text,
+		make: func(c *config.Consumer) (consume.Target, error) {
+			return HylaFAX{Server: c.Server, Arguments: c.Arguments, SkipUnknown: c.SkipUnknown}, nil
+		},
+	},
+	{
+		name: "smstools", keys: []key{{"target_folder", "/var/spool/sms/outgoing"}}, formats: text,
+		make: func(c *config.Consumer) (consume.Target, error) { return Smstools{Folder: c.TargetFolder}, nil },
+	},
+	{
+		name: "gammu", keys: []key{{"target_folder", "/var/spool/gammu/outbox"}}, formats: text,
+		make: func(c *config.Consumer) (consume.Target, error) { return Gammu{Folder: c.TargetFolder}, nil },
+	},
+	{
+		name: "asterisk", keys: []key{{"target_folder", "/var/spool/asterisk/outgoing"}, {"channel", "PJSIP/{number}@trunk"}, {name: "context"}},
+		make: func(c *config.Consumer) (consume.Target, error) {
+			return NewAsterisk(Asterisk{Folder: c.TargetFolder, Channel: c.Channel, Context: c.Context})
+		},
+		refused: "channel",
+	},
+	{
+		name: "command", keys: []key{{"command", "[/usr/local/bin/send, '{number}', '{txt}']"}},
+		make:    func(c *config.Consumer) (consume.Target, error) { return NewCommand(c.Command) },
+		refused: "command",
+	},
+}
+
+// kindOf finds the row of a target, nil if there is none.
+func kindOf(target string) *kind {
+	i := slices.IndexFunc(kinds, func(k kind) bool { return k.name == target })
+	if i < 0 {
+		return nil
+	}
+	return &kinds[i]
+}
+
+func (k *kind) key(name string) (key, bool) {
+	i := slices.IndexFunc(k.keys, func(of key) bool { return of.name == name })
+	if i < 0 {
+		return key{}, false
+	}
+	return k.keys[i], true
+}
+
+// ownKeys are the keys that some targets have and others have not, in order.
+func ownKeys() []string {
+	var names []string
+	for _, k := range kinds {
+		for _, of := range k.keys {
+			names = append(names, of.name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// having names the targets that have a key.
+func having(name string) string {
+	var names []string
+	for _, k := range kinds {
+		if _, has := k.key(name); has {
+			names = append(names, k.name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
