@@ -10,6 +10,8 @@ import (
 )
 
 // tryLockFile locks f, for all that share its descriptor; false if another has it.
+// The spool's locks are those of gofrs/flock, which keeps its descriptor to
+// itself; this one is inherited by the programs that work for the job.
 func tryLockFile(f *os.File) (bool, error) {
 	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
