@@ -12,7 +12,7 @@ import (
 )
 
 // TestLMTPBehindPostfix: a real Postfix sends fax and sms by transport_maps, as
-// the README shows. Where one recipient cannot be taken now, Postfix keeps that
+// contrib/doc/standalone.md shows. Where one recipient cannot be taken now, Postfix keeps that
 // one alone, and in the end each has exactly one job.
 func TestLMTPBehindPostfix(t *testing.T) {
 	t.Parallel()

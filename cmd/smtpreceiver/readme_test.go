@@ -10,42 +10,43 @@ import (
 	"smtpreceiver/core/config"
 )
 
-var updateReadme = flag.Bool("update-readme", false, "write the key table into README.md, contrib/smtpreceiver.yaml and the manual pages")
+var updateReadme = flag.Bool("update-readme", false, "write contrib/doc/keys.md, contrib/smtpreceiver.yaml, the manual pages and what README.md shows of explain")
 
-// TestReadmeKeys holds README's table of keys against the declarations that
-// the program reads its configuration by.
+// TestReadmeKeys holds the handbook's table of keys against the declarations
+// that the program reads its configuration by.
 func TestReadmeKeys(t *testing.T) {
-	const file, begin, end = "../../README.md", "<!-- keys -->\n", "<!-- /keys -->"
-	readme, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, ok := strings.Cut(string(readme), begin)
-	table, after, ok2 := strings.Cut(rest, end)
-	if !ok || !ok2 {
-		t.Fatal("README.md has lost the marks around its table of keys")
-	}
+	const file = "../../contrib/doc/keys.md"
 	want := keyTable()
-	if table == want {
-		return
+	if *updateReadme {
+		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if !*updateReadme {
-		t.Fatal("the table of keys in README.md is not what the program reads: go test ./cmd/smtpreceiver -run Readme -update-readme")
-	}
-	if err := os.WriteFile(file, []byte(before+begin+want+end+after), 0o644); err != nil {
-		t.Fatal(err)
+	got, err := os.ReadFile(file)
+	if err != nil || string(got) != want {
+		t.Fatalf("%v; contrib/doc/keys.md is not what the program reads: go test ./cmd/smtpreceiver -run Readme -update-readme", err)
 	}
 }
+
+const keyTableHead = `# All keys
+
+Every scalar key can be set by environment: ` + "`SMTPRECEIVER_`" + ` and the key in
+capitals, ` + "`_`" + ` between levels: ` + "`SMTPRECEIVER_SMTP_PORT`" + `,
+` + "`SMTPRECEIVER_APPLICATIONS_FAX_OUTPUT_FOLDER`. Lists there are separated by `;`" + `.
+Booleans are 0, 1, true or false; times ` + "`60` (seconds), `60s` or `10m`" + `; sizes
+` + "`50MiB`" + ` or bytes. An unknown key is an error that names the nearest known one.
+`
 
 // keyTable is the table of all keys in Markdown, one for each section.
 func keyTable() string {
 	var b strings.Builder
+	b.WriteString(keyTableHead)
 	section := ""
 	escape := strings.NewReplacer("|", `\|`, "<", "&lt;").Replace
 	for _, k := range config.Keys() {
 		if k.Section != section {
 			section = k.Section
-			b.WriteString("\n### " + section + "\n\n| key | default | meaning |\n|---|---|---|\n")
+			b.WriteString("\n## " + section + "\n\n| key | default | meaning |\n|---|---|---|\n")
 		}
 		initial := "–"
 		if k.Default != "" {
@@ -55,7 +56,7 @@ func keyTable() string {
 		}
 		b.WriteString("| `" + k.Name + "` | " + initial + " | " + escape(k.Doc) + " |\n")
 	}
-	return b.String() + "\n"
+	return b.String()
 }
 
 // TestReadmeConfiguration: the configuration shown is one that works, but for
@@ -80,16 +81,16 @@ func TestReadmeConfiguration(t *testing.T) {
 	}
 }
 
-// readmeConfiguration is the configuration that README.md and the manual page show.
+// readmeConfiguration is the configuration that the handbook and the manual page show.
 func readmeConfiguration() (string, error) {
-	readme, err := os.ReadFile("../../README.md")
+	readme, err := os.ReadFile("../../contrib/doc/standalone.md")
 	if err != nil {
 		return "", err
 	}
 	_, rest, ok := strings.Cut(string(readme), "```yaml\n")
 	yaml, _, ok2 := strings.Cut(rest, "```")
 	if !ok || !ok2 {
-		return "", errors.New("README.md shows no configuration")
+		return "", errors.New("contrib/doc/standalone.md shows no configuration")
 	}
 	return yaml, nil
 }

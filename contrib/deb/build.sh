@@ -34,7 +34,8 @@ fi
 for shell in bash zsh fish; do "$here" completion $shell >"$stage/completion.$shell"; done
 
 for page in contrib/man/*.[58]; do gzip -9n <"$page" >"$stage/$(basename "$page").gz"; done
-gzip -9n >"$stage/changelog.gz" <<EOF
+gzip -9n <contrib/CHANGES.md >"$stage/changelog.gz"
+gzip -9n >"$stage/changelog.Debian.gz" <<EOF
 smtpreceiver ($VERSION-1) unstable; urgency=medium
 
   * Built from commit $(git rev-parse HEAD).
@@ -42,10 +43,10 @@ smtpreceiver ($VERSION-1) unstable; urgency=medium
  -- $MAINTAINER  $(LC_ALL=C date -u -d "@$SOURCE_DATE_EPOCH" '+%a, %d %b %Y %H:%M:%S +0000')
 EOF
 
-# Recipes and examples: all of contrib but Go programs and what is packaged in
-# its own place.
+# Handbook, recipes and examples: all of contrib but Go programs, what is for
+# other systems or for work on the source, and what is packaged in its own place.
 mkdir "$stage/doc"
-git ls-files contrib | grep -vE '\.go$|/testdata/|\.sh$|\.service$|^contrib/(bench|container|deb|man|mtatest|systemd/.*[a-z]$)' |
+git ls-files contrib | grep -vE '\.go$|/testdata/|\.sh$|\.service$|^contrib/(bench|CHANGES|container|deb|HACKING|man|mtatest|windows|systemd/.*[a-z]$)' |
   while read -r file; do
     install -D -m 644 "$file" "$stage/doc/${file#contrib/}"
   done

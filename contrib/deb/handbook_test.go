@@ -11,36 +11,43 @@ import (
 	"testing"
 )
 
-// block is a shell block of README.md. Where it is run stands in a comment in
-// front of it:
+// block is a shell block of README.md or of the handbook, contrib/doc. Where it
+// is run stands in a comment in front of it:
 //
 //	checkout   in a copy of the source
 //	machine    on a fresh Debian with Postfix, HylaFAX and what the blocks before it left
 //	migrate    where an export of the original lies
 //	ci         by others: the demo by its own tests, all tests by whoever runs this one
-type block struct{ where, script string }
+type block struct{ page, where, script string }
 
-var (
-	shellBlock  = regexp.MustCompile("(?m)^(?:<!-- run: (\\w+) -->\n)?```sh\n((?s:.*?))^```$")
-	readmeTitle = regexp.MustCompile(`(?m)^# smtpreceiver$`)
-)
+var shellBlock = regexp.MustCompile("(?m)^(?:<!-- run: (\\w+) -->\n)?```sh\n((?s:.*?))^```$")
 
+// handbook is every shell block, README.md's first.
 func handbook(t *testing.T) (blocks []block) {
 	t.Helper()
-	b, err := os.ReadFile("../../README.md")
+	pages, err := filepath.Glob("../doc/*.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range shellBlock.FindAllStringSubmatch(string(b), -1) {
-		blocks = append(blocks, block{m[1], m[2]})
+	marked := 0
+	for _, page := range append([]string{"../../README.md"}, pages...) {
+		b, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		marked += strings.Count(string(b), "<!-- run:")
+		for _, m := range shellBlock.FindAllStringSubmatch(string(b), -1) {
+			blocks = append(blocks, block{page, m[1], m[2]})
+		}
 	}
-	if len(blocks) < 5 || !readmeTitle.Match(b) {
-		t.Fatalf("%d shell blocks found in README.md", len(blocks))
+	if len(blocks) < 8 || marked != len(blocks) || len(pages) < 5 {
+		t.Fatalf("%d shell blocks on README.md and %d pages, %d marks of where to run one", len(blocks), len(pages), marked)
 	}
 	return blocks
 }
 
-// testHandbook runs every command of README.md.
+// testHandbook runs every command of README.md and the handbook, one after the
+// other.
 func testHandbook(t *testing.T, root string) {
 	var m *machine
 	dir := t.TempDir()
@@ -62,10 +69,10 @@ func testHandbook(t *testing.T, root string) {
 				m.run(t, "postconf -e myhostname=mail.example.com inet_protocols=ipv4; systemctl restart postfix")
 				m.run(t, "systemctl start faxq hfaxd") // without a modem
 			}
-			t.Logf("%s\n%s", b.script, m.run(t, "cd /root\n"+b.script))
+			t.Logf("%s\n%s\n%s", b.page, b.script, m.run(t, "cd /root\n"+b.script))
 		case "ci":
 		default:
-			t.Errorf("not said where to run:\n%s", b.script)
+			t.Errorf("%s does not say where to run:\n%s", b.page, b.script)
 		}
 	}
 }
