@@ -10,12 +10,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"smtpreceiver/contrib/mtatest"
 )
 
 // TestMailToSmstools: a mail comes in by SMTP, and smsd sends it by its modem.
 func TestMailToSmstools(t *testing.T) {
 	t.Parallel()
-	smsd, device, dir := program(t, "smsd", "smstools"), newModem(t), t.TempDir()
+	smsd, device, dir := program(t, "smsd", "smstools"), mtatest.NewModem(t), t.TempDir()
 	var config strings.Builder
 	for _, name := range []string{"outgoing", "checked", "sent", "failed", "incoming", "report", "stats"} {
 		mkdir(t, filepath.Join(dir, name))
@@ -24,7 +26,7 @@ func TestMailToSmstools(t *testing.T) {
 	for _, name := range []string{"infofile", "pidfile", "logfile"} {
 		fmt.Fprintf(&config, "%s = %s\n", name, filepath.Join(dir, name))
 	}
-	fmt.Fprintf(&config, "devices = GSM1\ndelaytime = 1\nloglevel = 7\n[GSM1]\ndevice = %s\ninit =\nincoming = no\nreport = no\n", device.device)
+	fmt.Fprintf(&config, "devices = GSM1\ndelaytime = 1\nloglevel = 7\n[GSM1]\ndevice = %s\ninit =\nincoming = no\nreport = no\n", device.Device)
 	writeFile(t, filepath.Join(dir, "smsd.conf"), config.String())
 	launch(t, exec.Command(smsd, "-t", "-c"+filepath.Join(dir, "smsd.conf")))
 
@@ -39,22 +41,22 @@ func TestMailToSmstools(t *testing.T) {
 		wantDelivery(t, r.addr, m, "250 ")
 	}
 	spoolJob(t, r.sms, "99999999", "+1 (603) 555", "with report", [3]string{"system", "dr", "1"})
-	got := map[string]sms{}
+	got := map[string]mtatest.SMS{}
 	for range 3 {
 		select {
-		case m := <-device.sent:
-			got[m.number] = m
+		case m := <-device.Sent:
+			got[m.Number] = m
 		case <-time.After(patience):
 			t.Fatalf("sent %+v; log:\n%s", got, readFile(t, filepath.Join(dir, "logfile")))
 		}
 	}
-	for _, want := range []sms{
-		{"420603123456", true, false, "Žluťoučký kůň"},
-		{"603123456", false, false, "To: 900\n\nHello"},
-		{"1603555", true, true, "with report"},
+	for _, want := range []mtatest.SMS{
+		{Number: "420603123456", International: true, Text: "Žluťoučký kůň"},
+		{Number: "603123456", Text: "To: 900\n\nHello"},
+		{Number: "1603555", International: true, Report: true, Text: "with report"},
 	} {
-		m := got[want.number]
-		m.text = strings.TrimSuffix(m.text, "\n")
+		m := got[want.Number]
+		m.Text = strings.TrimSuffix(m.Text, "\n")
 		if m != want {
 			t.Errorf("sent %+v, want %+v", m, want)
 		}

@@ -1,6 +1,4 @@
-//go:build linux
-
-package main
+package mtatest
 
 import (
 	"encoding/hex"
@@ -14,22 +12,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// modem is a GSM modem at the other end of a pseudo-terminal. It says OK to
+// Modem is a GSM modem at the other end of a pseudo-terminal. It says OK to
 // everything and keeps the messages it is told to send.
-type modem struct {
-	device string
-	sent   chan sms
+type Modem struct {
+	Device string   // path of the terminal
+	Sent   chan SMS // what it was told to send, in order; room for 100
 }
 
-// sms is a message as it goes on air.
-type sms struct {
-	number        string
-	international bool
-	report        bool // a delivery report is asked for
-	text          string
+// SMS is a message as it goes on air.
+type SMS struct {
+	Number        string // digits
+	International bool   // Number is one, by its type (3GPP TS 23.040, 9.1.2.5)
+	Report        bool   // a delivery report is asked for
+	Text          string
 }
 
-func newModem(t testing.TB) *modem {
+// NewModem plugs in a modem, which stays until the test ends.
+func NewModem(t testing.TB) *Modem {
 	t.Helper()
 	f, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
@@ -43,9 +42,9 @@ func newModem(t testing.TB) *modem {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &modem{fmt.Sprintf("/dev/pts/%d", n), make(chan sms, 100)}
+	m := &Modem{fmt.Sprintf("/dev/pts/%d", n), make(chan SMS, 100)}
 	// Held open, so that the line does not hang up between two users.
-	line, err := os.OpenFile(m.device, os.O_RDWR|unix.O_NOCTTY, 0)
+	line, err := os.OpenFile(m.Device, os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +66,7 @@ func newModem(t testing.TB) *modem {
 const endOfMessage = 0x1A // Ctrl-Z
 
 // serve answers until the terminal is closed.
-func (m *modem) serve(t testing.TB, f *os.File) {
+func (m *Modem) serve(t testing.TB, f *os.File) {
 	input := make([]byte, 1)
 	command := ""
 	for {
@@ -80,7 +79,7 @@ func (m *modem) serve(t testing.TB, f *os.File) {
 			if err != nil {
 				t.Errorf("PDU %q: %v", command, err)
 			}
-			m.sent <- message
+			m.Sent <- message
 			fmt.Fprint(f, "\r\n+CMGS: 1\r\n\r\nOK\r\n")
 			command = ""
 		case c != '\r':
@@ -99,7 +98,7 @@ func (m *modem) serve(t testing.TB, f *os.File) {
 
 // decodeSubmit reads an SMS-SUBMIT (3GPP TS 23.040, 9.2.2.2) in UCS-2 or of letters
 // that the GSM alphabet has where ASCII has them, without a user data header.
-func decodeSubmit(pdu string) (m sms, err error) {
+func decodeSubmit(pdu string) (m SMS, err error) {
 	b, err := hex.DecodeString(pdu)
 	if err != nil {
 		return m, err
@@ -111,10 +110,10 @@ func decodeSubmit(pdu string) (m sms, err error) {
 	}()
 	b = b[1+int(b[0]):] // service centre
 	first, digits := b[0], int(b[2])
-	m.report, m.international = first&0x20 != 0, b[3]>>4 == 0x9
+	m.Report, m.International = first&0x20 != 0, b[3]>>4 == 0x9
 	b = b[4:]
 	for i := range digits {
-		m.number += strconv.Itoa(int(b[i/2] >> (4 * (i % 2)) & 0xF))
+		m.Number += strconv.Itoa(int(b[i/2] >> (4 * (i % 2)) & 0xF))
 	}
 	b = b[(digits+1)/2:]
 	coding := b[1]
@@ -128,7 +127,7 @@ func decodeSubmit(pdu string) (m sms, err error) {
 		for i := range units {
 			units[i] = uint16(data[2*i])<<8 | uint16(data[2*i+1])
 		}
-		m.text = string(utf16.Decode(units))
+		m.Text = string(utf16.Decode(units))
 		return m, nil
 	}
 	for i := range length { // septets, from the low bits on
@@ -137,7 +136,7 @@ func decodeSubmit(pdu string) (m sms, err error) {
 		if at/8+1 < len(data) {
 			septet |= uint16(data[at/8+1]) << (8 - at%8)
 		}
-		m.text += string(rune(septet & 0x7F))
+		m.Text += string(rune(septet & 0x7F))
 	}
 	return m, nil
 }
