@@ -242,8 +242,8 @@ func (m *machine) standalone(t *testing.T) {
 // socket is README.md's of contrib/systemd. The first mail starts the program.
 func (m *machine) socket(t *testing.T) {
 	blocks := documented(t, "../systemd/README.md", "## Socket activation (milter)", "    ")
-	m.run(t, "sed -i '/^milter:/,$d' /etc/smtpreceiver/smtpreceiver.yaml")
-	m.run(t, "cat >>/etc/smtpreceiver/smtpreceiver.yaml <<'END'\n"+blocks[0]+"END")
+	m.run(t, "rm /etc/smtpreceiver/conf.d/postfix.yaml")
+	m.write(t, "/etc/smtpreceiver/conf.d/socket.yaml", blocks[0])
 	m.write(t, "/etc/systemd/system/smtpreceiver-milter.socket.d/postfix.conf", blocks[1])
 	m.run(t, "systemctl daemon-reload; systemctl stop smtpreceiver-milter; systemctl enable --now smtpreceiver-milter.socket")
 	m.want(t, "systemctl is-active smtpreceiver-milter || true", "inactive")
@@ -253,13 +253,14 @@ func (m *machine) socket(t *testing.T) {
 }
 
 func (m *machine) upgradeChanged(t *testing.T) {
+	m.run(t, "sed -i 's/^clients: .*/clients: [localhost, 192.0.2.0\\/24]/' /etc/smtpreceiver/smtpreceiver.yaml")
 	before := m.run(t, "systemctl show -P MainPID smtpreceiver-milter")
 	// dpkg asks, and here nobody answers.
 	if out, err := m.try("dpkg -i /v2.deb </dev/null"); err == nil || !strings.Contains(out, "Configuration file '/etc/smtpreceiver/smtpreceiver.yaml'") {
 		t.Errorf("not asked about the configuration: %v\n%s", err, out)
 	}
 	m.run(t, "dpkg --force-confold -i /v2.deb")
-	m.run(t, "grep 'milter: {listen' /etc/smtpreceiver/smtpreceiver.yaml")
+	m.run(t, "grep '^clients: .*192.0.2.0/24' /etc/smtpreceiver/smtpreceiver.yaml")
 	m.want(t, stat+"/etc/smtpreceiver/smtpreceiver.yaml", "640 root:smtpreceiver")
 	if after := m.run(t, "systemctl show -P MainPID smtpreceiver-milter"); after == before || after == "0" {
 		t.Errorf("main process %s before, %s after the upgrade", before, after)

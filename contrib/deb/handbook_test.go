@@ -9,13 +9,15 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"smtpreceiver/contrib/mtatest"
 )
 
-// block is a shell block of README.md or of the handbook, contrib/doc. Where it
-// is run stands in a comment in front of it:
+// block is a shell block of README.md or the handbook, contrib/doc. Where it is
+// run stands in a comment in front of it:
 //
 //	checkout   in a copy of the source
-//	machine    on a fresh Debian with Postfix, HylaFAX and what the blocks before it left
+//	machine    on a fresh Debian with Postfix, HylaFAX, smstools, a GSM modem and what the blocks before it left
 //	migrate    where an export of the original lies
 //	ci         by others: the demo by its own tests, all tests by whoever runs this one
 type block struct{ page, where, script string }
@@ -50,6 +52,8 @@ func handbook(t *testing.T) (blocks []block) {
 // other.
 func testHandbook(t *testing.T, root string) {
 	var m *machine
+	modem := mtatest.NewModem(t)
+	run(t, "chmod", "666", modem.Device)
 	dir := t.TempDir()
 	for _, b := range handbook(t) {
 		switch b.where {
@@ -63,7 +67,7 @@ func testHandbook(t *testing.T, root string) {
 			shell(t, work, b.script)
 		case "machine":
 			if m == nil {
-				m = boot(t, root)
+				m = boot(t, root, "--bind="+modem.Device+":/dev/ttyUSB0")
 				packages, _ := filepath.Glob(filepath.Join(dir, "source", "smtpreceiver_*.deb"))
 				run(t, "cp", append(packages, filepath.Join(root, "root"))...)
 				m.run(t, "postconf -e myhostname=mail.example.com inet_protocols=ipv4; systemctl restart postfix")
@@ -74,6 +78,14 @@ func testHandbook(t *testing.T, root string) {
 		default:
 			t.Errorf("%s does not say where to run:\n%s", b.page, b.script)
 		}
+	}
+	select {
+	case sms := <-modem.Sent:
+		if want := (mtatest.SMS{Number: "420603123456", International: true, Text: "31 degrees\n"}); sms != want {
+			t.Errorf("the modem sent %+v, want %+v", sms, want)
+		}
+	default:
+		t.Error("the modem sent nothing")
 	}
 }
 

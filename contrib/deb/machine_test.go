@@ -41,16 +41,16 @@ func install(t *testing.T, root string) {
 	}
 	release := run(t, "sh", "-c", ". /etc/os-release; echo $VERSION_CODENAME")
 	mirror := run(t, "sh", "-c", `apt-get indextargets --format '$(SITE) $(RELEASE)' 'Created-By: Packages' | awk '$2 == "`+release+`" { print $1; exit }'`)
-	run(t, "mmdebstrap", "--quiet", "--variant=minbase", "--include=systemd,postfix,curl,swaks,hylafax-server,hylafax-client", "--dpkgopt=force-unsafe-io",
+	run(t, "mmdebstrap", "--quiet", "--variant=minbase", "--include=systemd,postfix,curl,swaks,hylafax-server,hylafax-client,smstools", "--dpkgopt=force-unsafe-io",
 		"--aptopt=Acquire::Languages none", release, root, mirror)
 }
 
-// boot starts systemd on root.
-func boot(t *testing.T, root string) *machine {
+// boot starts systemd on root, with what else systemd-nspawn is to be told.
+func boot(t *testing.T, root string, options ...string) *machine {
 	t.Helper()
 	m := &machine{root: root, log: new(bytes.Buffer)}
-	c := exec.Command("systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--private-network", "--link-journal=no",
-		"--machine="+strings.ToLower(rand.Text()), "--directory="+root, "--console=pipe", "--boot")
+	c := exec.Command("systemd-nspawn", append(options, "--quiet", "--register=no", "--keep-unit", "--private-network", "--link-journal=no",
+		"--machine="+strings.ToLower(rand.Text()), "--directory="+root, "--console=pipe", "--boot")...)
 	c.Stdout, c.Stderr = m.log, m.log
 	if err := c.Start(); err != nil {
 		t.Fatal(err)

@@ -105,8 +105,7 @@ func TestSameConfinement(t *testing.T) {
 	milter := lines("smtpreceiver-milter.service", "Description=Fax and SMS from mail (milter)",
 		"After=network.target nss-lookup.target",
 		"ExecStart=/usr/bin/smtpreceiver milter --config /etc/smtpreceiver/smtpreceiver.yaml",
-		"# The folder of the socket that a Postfix in its chroot reaches.",
-		"ReadWritePaths=-/var/spool/postfix/smtpreceiver", "CapabilityBoundingSet=")
+		"CapabilityBoundingSet=")
 	standalone := lines("smtpreceiver.service", "Description=Fax and SMS from mail (SMTP server)",
 		"Wants=network-online.target", "After=network-online.target nss-lookup.target",
 		"ExecStart=/usr/bin/smtpreceiver standalone --config /etc/smtpreceiver/smtpreceiver.yaml",
