@@ -4,6 +4,8 @@ import (
 	"errors"
 	"flag"
 	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -93,6 +95,44 @@ func readmeConfiguration() (string, error) {
 		return "", errors.New("contrib/doc/standalone.md shows no configuration")
 	}
 	return yaml, nil
+}
+
+// TestReadmeDropIns: a piece of configuration that README.md shows works as a
+// file of conf.d beside the packaged configuration, but for the folders, which
+// are the reader's.
+func TestReadmeDropIns(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	packaged, err := os.ReadFile("../../contrib/deb/smtpreceiver.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pieces := regexp.MustCompile("(?ms)^```yaml\n(.*?)^```$").FindAllSubmatch(readme, -1)
+	if len(pieces) == 0 {
+		t.Fatal("README.md shows no configuration")
+	}
+	for _, piece := range pieces {
+		dir := t.TempDir()
+		main := filepath.Join(dir, "smtpreceiver.yaml")
+		if err := errors.Join(os.Mkdir(filepath.Join(dir, "conf.d"), 0o700), os.WriteFile(main, packaged, 0o600),
+			os.WriteFile(filepath.Join(dir, "conf.d", "readme.yaml"), piece[1], 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		settings, _, err := config.Load(config.Source{File: main})
+		if err != nil {
+			t.Fatalf("%v\n%s", err, piece[1])
+		}
+		settings.StateDirectory = dir
+		for _, app := range settings.Applications {
+			app.OutputFolder = dir
+		}
+		var problems config.Problems
+		if warnings := validate(settings, &problems); len(problems) > 0 || len(warnings) > 0 {
+			t.Errorf("problems %v, warnings %v\n%s", problems, warnings, piece[1])
+		}
+	}
 }
 
 // TestSampleConfiguration holds the sample against the declarations that the
