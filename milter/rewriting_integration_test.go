@@ -1,0 +1,62 @@
+package milter
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"smtpreceiver/contrib/mtatest"
+)
+
+// What Postfix does to a recipient before or without a milter; contrib/postfix
+// says what to do about each.
+
+// TestAppendDotMydomain: the sendmail command's mail comes with the domain
+// appended, so that no expression that ends in @fax$ matches.
+func TestAppendDotMydomain(t *testing.T) {
+	t.Parallel()
+	s := simplePostfix(t, open(t, "clients: [127.0.0.1, 127.0.0.2]\n"), mtatest.PostfixOptions{
+		ExtraMain: []string{"append_dot_mydomain = yes", "mydomain = company.test"},
+	})
+	if err := s.Sendmail(t, strings.ReplaceAll(letter("command"), "\r\n", "\n"), "-i", "-f", "a@x.test", "--", "1@fax"); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.next(t).Recipients(); !slices.Equal(got, []string{"1@fax.company.test"}) {
+		t.Errorf("delivered to %q", got)
+	}
+	s.accepted(t, s.ours, letter("by SMTP"), "2@fax")
+	s.newJobs(t, 0, 1)
+	s.nothingElse(t)
+}
+
+// TestAliasOfFaxAddress: deleting the recipient takes with it what an alias of
+// the same address makes of it.
+func TestAliasOfFaxAddress(t *testing.T) {
+	t.Parallel()
+	s := simplePostfix(t, open(t, "clients: [127.0.0.2]\n"), mtatest.PostfixOptions{
+		ExtraMain: []string{"virtual_alias_maps = hash:$config_directory/virtual"},
+		Maps:      map[string]string{"virtual": "1@fax 1@fax, copy@x.test\n"},
+	})
+	s.accepted(t, s.ours, letter("with a copy"), "1@fax", "ok@x.test")
+	if got := s.next(t).Recipients(); !slices.Equal(got, []string{"ok@x.test"}) {
+		t.Errorf("delivered to %q", got)
+	}
+	s.newJobs(t, 0, 1)
+	s.nothingElse(t)
+}
+
+// TestProxyFilter: with smtpd_proxy_filter on the same smtpd the milter never
+// sees the message, and the recipient it said yes to leaves as ordinary mail.
+func TestProxyFilter(t *testing.T) {
+	t.Parallel()
+	filter := newSink(t)
+	s := simplePostfix(t, open(t, "clients: [127.0.0.2]\n"), mtatest.PostfixOptions{
+		ExtraMain: []string{"smtpd_proxy_filter = " + filter.Addr},
+	})
+	s.accepted(t, s.ours, letter("filtered"), "1@fax")
+	if got := filter.Next(t, wait).Recipients(); !slices.Equal(got, []string{"1@fax"}) {
+		t.Errorf("the filter got mail for %q", got)
+	}
+	s.newJobs(t, 0, 0)
+	s.nothingElse(t)
+}
