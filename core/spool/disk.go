@@ -21,6 +21,8 @@ type disk struct {
 	// makes, changes or reads; an error is the call's result and the call is not
 	// made. Nil in production.
 	faultForTesting func(op, path string) error
+	// traceForTesting is told of each call that has succeeded. Nil in production.
+	traceForTesting func(diskCall)
 	// noSyncForTesting leaves the fsyncs themselves out: a test that only stops
 	// the process does not need them.
 	noSyncForTesting bool
@@ -29,13 +31,28 @@ type disk struct {
 	wholeForTesting bool
 }
 
+// diskCall is a call to the file system.
+type diskCall struct {
+	op, path string
+	from     string // of a rename or link
+	file     *file  // made, written or synced
+	data     []byte // written
+}
+
 func (d disk) do(op, path string, call func() error) error {
+	return d.make(diskCall{op: op, path: path}, call)
+}
+
+func (d disk) make(c diskCall, call func() error) error {
 	if d.faultForTesting != nil {
-		if err := d.faultForTesting(op, path); err != nil {
-			return &fs.PathError{Op: op, Path: path, Err: err}
+		if err := d.faultForTesting(c.op, c.path); err != nil {
+			return &fs.PathError{Op: c.op, Path: c.path, Err: err}
 		}
 	}
 	err := call()
+	if err == nil && d.traceForTesting != nil {
+		d.traceForTesting(c)
+	}
 	if isDiskFull(err) && !errors.Is(err, syscall.ENOSPC) {
 		err = fmt.Errorf("%w (%w)", err, syscall.ENOSPC) // one question for callers, whatever quotas and Windows call it
 	}
@@ -72,30 +89,40 @@ func (d disk) removeTree(path string) error {
 }
 
 func (d disk) link(from, to string) error {
-	return d.do("link", to, func() error { return os.Link(from, to) })
+	return d.make(diskCall{op: "link", path: to, from: from}, func() error { return os.Link(from, to) })
 }
 
 // replace renames over an existing file. Nothing of a job is ever moved with it.
 func (d disk) replace(from, to string) error {
-	return d.do("replace", to, func() error { return os.Rename(from, to) })
+	return d.make(diskCall{op: "replace", path: to, from: from}, func() error { return os.Rename(from, to) })
 }
 
 // move renames and fails if the new name exists, unless it is the same file:
 // then a crash came between the two halves of a move, or a network file system
 // reported a failure of what it had done.
 func (d disk) move(from, to string) error {
-	err := d.do("rename", to, func() error { return renameNoReplace(from, to) })
+	err := d.make(diskCall{op: "rename", path: to, from: from}, func() error { return renameNoReplace(from, to) })
 	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.EPERM) {
 		// The kernel or the file system (NFS, some FUSE) has no such rename. A link
 		// does not replace either.
-		if err = d.link(from, to); err == nil {
-			return d.remove(from)
+		err = d.link(from, to)
+		if err == nil {
+			return d.removeLinked(from, to)
 		}
 	}
 	if errors.Is(err, fs.ErrExist) && same(from, to) {
-		return d.remove(from)
+		return d.removeLinked(from, to)
 	}
 	return err
+}
+
+// removeLinked removes the old name of a file when its new one is on disk: a
+// power cut may keep a later change of names and lose an earlier one.
+func (d disk) removeLinked(from, to string) error {
+	if err := d.syncDir(filepath.Dir(to)); err != nil {
+		return err
+	}
+	return d.remove(from)
 }
 
 // syncDir makes the names in a directory durable.
@@ -174,7 +201,7 @@ func (d disk) writeFile(path string, data []byte) error {
 // create makes a file that must not exist yet.
 func (d disk) create(path string) (*file, error) {
 	f := &file{disk: d, path: path}
-	err := d.do("create", path, func() (err error) {
+	err := d.make(diskCall{op: "create", path: path, file: f}, func() (err error) {
 		f.os, err = os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, fileMode)
 		return err
 	})
@@ -192,7 +219,7 @@ type file struct {
 }
 
 func (f *file) Write(p []byte) (n int, err error) {
-	err = f.disk.do("write", f.path, func() error {
+	err = f.disk.make(diskCall{op: "write", path: f.path, file: f, data: p}, func() error {
 		n, err = f.os.Write(p)
 		return err
 	})
@@ -200,7 +227,7 @@ func (f *file) Write(p []byte) (n int, err error) {
 }
 
 func (f *file) sync() error {
-	return f.disk.do("sync", f.path, func() error {
+	return f.disk.make(diskCall{op: "sync", path: f.path, file: f}, func() error {
 		if f.disk.noSyncForTesting {
 			return nil
 		}
