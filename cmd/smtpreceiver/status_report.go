@@ -63,6 +63,9 @@ func (r *statusReport) addSpool(app, folder string, s spool.State, err error, mi
 	if s.Leftovers > 0 {
 		r.problem("%s: %d staged files are older than %s; a start of the service, or its hourly recovery, settles those of a crash", app, s.Leftovers, short(r.warn))
 	}
+	if s.SetAside > 0 {
+		r.problem("%s: what a crash left in %s cannot be read: move the jobs in it into the output folder by hand, data files before CTL, if their senders have not sent them again; then remove it", app, s.Aside)
+	}
 	if err == nil && s.Free < minFree {
 		r.problem("%s: %s free, min_free_space asks for %s: make room in %s", app, humanize.IBytes(s.Free), humanize.IBytes(minFree), folder)
 	}

@@ -46,16 +46,16 @@ func (b *Batch) NewJob(folderName string) (*Job, error) {
 		return nil, err
 	}
 	j := &Job{batch: b, id: formatID(n), writing: map[string]*dataFile{}}
-	j.place, j.stem = f.place, j.id
+	j.opened, j.stem = &f.opened, j.id
 	if b.spool.instance != "" {
 		j.stem = b.spool.instance + "-" + j.id
 	}
 	// A visible CTL of this name is an older job's: refused here already, so that
 	// recovery may take a visible CTL for this job's own.
-	if taken, err := exists(j.shownPath(j.control())); err != nil {
+	if taken, err := exists(j.shown(j.control())); err != nil {
 		return nil, fmt.Errorf("job %s: %w", j.stem, err)
 	} else if taken {
-		return nil, fmt.Errorf("job %s: %s exists already: the ID counter is behind the folder; set id_allocated to the highest number in it", j.stem, j.shownPath(j.control()))
+		return nil, fmt.Errorf("job %s: %s exists already: the ID counter is behind the folder; set id_allocated to the highest number in it", j.stem, j.shown(j.control()).path())
 	}
 	j.folder = b.use(f)
 	b.jobs = append(b.jobs, j)
@@ -123,6 +123,13 @@ func (b *Batch) Commit(ctx context.Context) error {
 		b.Abort()
 		return fmt.Errorf("commit: %w", err)
 	}
+	for _, f := range b.folders {
+		if !f.isAt() {
+			b.spool.forgetVanished(f.folder)
+			b.Abort()
+			return fmt.Errorf("commit: output folder %s or its staging directory was moved away meanwhile: %w", f.Folder, fs.ErrNotExist)
+		}
+	}
 	shown, err := b.show()
 	if err != nil {
 		b.undo(shown, true)
@@ -138,7 +145,7 @@ func (b *Batch) Commit(ctx context.Context) error {
 func (b *Batch) show() (shown []*Job, err error) {
 	d := b.spool.disk
 	if b.record != nil && b.record.decides() {
-		if err := b.record.decide(d); err != nil {
+		if err := b.record.decide(d, b.folders[0].in); err != nil {
 			return nil, err
 		}
 		if err := b.folders[0].staged.wait(); err != nil {
@@ -164,7 +171,7 @@ func (b *Batch) tidy() {
 	if b.record == nil {
 		return
 	}
-	if err := b.record.remove(b.spool.disk); err != nil {
+	if err := b.record.remove(b.spool.disk, b.folders); err != nil {
 		b.spool.log.Warn("staging not tidied; the next recovery does it", "error", err)
 	}
 }
@@ -214,13 +221,13 @@ func (b *Batch) withdraw(shown []*Job, begun bool) error {
 	if len(shown) > 0 {
 		if err := b.syncFolders(); err != nil {
 			if b.record != nil { // or the next start would complete a batch that its client sends again
-				err = errors.Join(err, b.record.revoke(d))
+				err = errors.Join(err, b.record.revoke(d, b.folders[0].in))
 			}
 			return err
 		}
 	}
 	if b.record != nil {
-		if err := b.record.revoke(d); err != nil {
+		if err := b.record.revoke(d, b.folders[0].in); err != nil {
 			return err
 		}
 	}
@@ -235,7 +242,7 @@ func (b *Batch) withdraw(shown []*Job, begun bool) error {
 		}
 	}
 	if b.record != nil {
-		return b.record.remove(d)
+		return b.record.remove(d, b.folders)
 	}
 	return nil
 }

@@ -19,8 +19,8 @@ type batchFolder struct {
 }
 
 // write makes a file.
-func (f *batchFolder) write(path string, data []byte) error {
-	w, err := f.disk.create(path)
+func (f *batchFolder) write(e entry, data []byte) error {
+	w, err := f.disk.create(e)
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"path/filepath"
 )
 
 // Buffer keeps a message of any size: a short one in memory, a longer one in a
@@ -18,6 +17,7 @@ type Buffer struct {
 	limit  int64 // bytes in memory
 	short  []byte
 	long   *file // holds all once there is one
+	entry  entry // of long
 	size   int64
 }
 
@@ -58,15 +58,15 @@ func (b *Buffer) spill() error {
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(f.staging(), bufferPrefix+rand.Text())
-	b.long, err = f.disk.create(path)
+	b.entry = f.in.at(bufferPrefix + rand.Text())
+	b.long, err = f.disk.create(b.entry)
 	if errors.Is(err, fs.ErrNotExist) {
 		b.spool.forgetVanished(f)
 	}
 	if err != nil {
 		return err
 	}
-	if err := unlinkOpen(path); err != nil {
+	if err := unlinkOpen(b.entry); err != nil {
 		return err
 	}
 	_, err = b.long.Write(b.short)
@@ -97,7 +97,7 @@ func (b *Buffer) Close() error {
 	}
 	err := b.long.close()
 	// Still there where an open file keeps its name.
-	err = errors.Join(err, b.long.disk.removeIfThere(b.long.path))
+	err = errors.Join(err, b.long.disk.removeIfThere(b.entry))
 	b.long = nil
 	return err
 }

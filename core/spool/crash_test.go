@@ -205,11 +205,11 @@ func TestVisibleJobIsCompleted(t *testing.T) {
 				if tt.data == nil {
 					break
 				}
-				if err := tt.data(j.stagedData(name), j.shownPath(name)); err != nil {
+				if err := tt.data(j.stagedData(name).path(), j.shown(name).path()); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if err := tt.control(j.stagedControl(), j.shownPath(j.control())); err != nil {
+			if err := tt.control(j.stagedControl().path(), j.shown(j.control()).path()); err != nil {
 				t.Fatal(err)
 			}
 			abandon(s)
@@ -234,7 +234,7 @@ func TestRecoveryWaitsForAnother(t *testing.T) {
 	if err != nil || len(locks) != 1 {
 		t.Fatalf("locks: %q, %v", locks, err)
 	}
-	other, err := tryLockOwner(locks[0])
+	other, err := tryLockOwner(openTestDir(t, filepath.Dir(locks[0])).at(filepath.Base(locks[0])))
 	if err != nil || other == nil {
 		t.Fatalf("lock: %v", err)
 	}
@@ -243,7 +243,7 @@ func TestRecoveryWaitsForAnother(t *testing.T) {
 	if got := stagedNames(t, folders[0]); !slices.Equal(got, before) {
 		t.Errorf("staged: %q, before %q", got, before)
 	}
-	if err := other.Unlock(); err != nil {
+	if err := other.unlock(); err != nil {
 		t.Fatal(err)
 	}
 	recoverWith(t, nil, folders...)

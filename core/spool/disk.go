@@ -6,7 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"sync"
 	"syscall"
 )
@@ -59,16 +58,16 @@ func (d disk) make(c diskCall, call func() error) error {
 	return err
 }
 
-func (d disk) mkdir(path string, mode fs.FileMode) error {
-	return d.do("mkdir", path, func() error { return os.Mkdir(path, mode) })
+func (d disk) mkdir(e entry, mode fs.FileMode) error {
+	return d.do("mkdir", e.path(), func() error { return e.dir.root.Mkdir(e.name, mode) })
 }
 
-func (d disk) remove(path string) error {
-	return d.do("remove", path, func() error { return os.Remove(path) })
+func (d disk) remove(e entry) error {
+	return d.do("remove", e.path(), func() error { return e.dir.root.Remove(e.name) })
 }
 
-func (d disk) removeIfThere(path string) error {
-	if err := d.remove(path); !errors.Is(err, fs.ErrNotExist) {
+func (d disk) removeIfThere(e entry) error {
+	if err := d.remove(e); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil
@@ -76,32 +75,33 @@ func (d disk) removeIfThere(path string) error {
 
 // removeTree removes a file or a temporary folder, whose own folders may bar
 // even their owner.
-func (d disk) removeTree(path string) error {
-	return d.do("remove", path, func() error {
-		_ = filepath.WalkDir(path, func(p string, e fs.DirEntry, err error) error {
-			if err == nil && e.IsDir() {
-				_ = os.Chmod(p, 0o700) // before it is read; if this fails, the removal says why
+func (d disk) removeTree(e entry) error {
+	return d.do("remove", e.path(), func() error {
+		_ = fs.WalkDir(e.dir.root.FS(), e.name, func(p string, entry fs.DirEntry, err error) error {
+			if err == nil && entry.IsDir() {
+				_ = e.dir.root.Chmod(p, 0o700) // before it is read; if this fails, the removal says why
 			}
 			return nil
 		})
-		return os.RemoveAll(path)
+		return e.dir.root.RemoveAll(e.name)
 	})
 }
 
-func (d disk) link(from, to string) error {
-	return d.make(diskCall{op: "link", path: to, from: from}, func() error { return os.Link(from, to) })
+func (d disk) link(from, to entry) error {
+	return d.make(diskCall{op: "link", path: to.path(), from: from.path()}, func() error { return link(from, to) })
 }
 
-// replace renames over an existing file. Nothing of a job is ever moved with it.
-func (d disk) replace(from, to string) error {
-	return d.make(diskCall{op: "replace", path: to, from: from}, func() error { return os.Rename(from, to) })
+// replace renames over an existing file of the same directory. Nothing of a job
+// is ever moved with it.
+func (d disk) replace(from, to entry) error {
+	return d.make(diskCall{op: "replace", path: to.path(), from: from.path()}, func() error { return to.dir.root.Rename(from.name, to.name) })
 }
 
 // move renames and fails if the new name exists, unless it is the same file:
 // then a crash came between the two halves of a move, or a network file system
 // reported a failure of what it had done.
-func (d disk) move(from, to string) error {
-	err := d.make(diskCall{op: "rename", path: to, from: from}, func() error { return renameNoReplace(from, to) })
+func (d disk) move(from, to entry) error {
+	err := d.make(diskCall{op: "rename", path: to.path(), from: from.path()}, func() error { return renameNoReplace(from, to) })
 	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.EPERM) {
 		// The kernel or the file system (NFS, some FUSE) has no such rename. A link
 		// does not replace either.
@@ -118,20 +118,20 @@ func (d disk) move(from, to string) error {
 
 // removeLinked removes the old name of a file when its new one is on disk: a
 // power cut may keep a later change of names and lose an earlier one.
-func (d disk) removeLinked(from, to string) error {
-	if err := d.syncDir(filepath.Dir(to)); err != nil {
+func (d disk) removeLinked(from, to entry) error {
+	if err := d.syncDir(to.dir); err != nil {
 		return err
 	}
 	return d.remove(from)
 }
 
 // syncDir makes the names in a directory durable.
-func (d disk) syncDir(path string) error {
-	return d.do("syncdir", path, func() error {
+func (d disk) syncDir(of *dir) error {
+	return d.do("syncdir", of.path, func() error {
 		if d.noSyncForTesting {
 			return nil
 		}
-		return syncDir(path)
+		return syncDir(of.file)
 	})
 }
 
@@ -161,25 +161,30 @@ func (d disk) syncAll(files []*file) error {
 	return errors.Join(errs...)
 }
 
-func (d disk) readDir(path string) (entries []fs.DirEntry, err error) {
-	err = d.do("readdir", path, func() error {
-		entries, err = os.ReadDir(path)
+func (d disk) readDir(of *dir) (entries []fs.DirEntry, err error) {
+	err = d.do("readdir", of.path, func() error {
+		f, err := of.root.Open(".") // a handle of its own: it has a position
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		entries, err = f.ReadDir(-1)
 		return err
 	})
 	return entries, err
 }
 
-// readFile reads a small file; one longer than limit is an error.
-func (d disk) readFile(path string, limit int64) (data []byte, err error) {
-	err = d.do("read", path, func() error {
-		f, err := os.Open(path)
+// readFile reads a file; one longer than limit is an error.
+func (d disk) readFile(e entry, limit int64) (data []byte, err error) {
+	err = d.do("read", e.path(), func() error {
+		f, err := e.dir.root.Open(e.name)
 		if err != nil {
 			return err
 		}
 		defer f.Close()
 		data, err = io.ReadAll(io.LimitReader(f, limit+1))
 		if err == nil && int64(len(data)) > limit {
-			err = &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("longer than %d bytes", limit)}
+			err = &fs.PathError{Op: "read", Path: e.path(), Err: fmt.Errorf("longer than %d bytes", limit)}
 		}
 		return err
 	})
@@ -187,8 +192,8 @@ func (d disk) readFile(path string, limit int64) (data []byte, err error) {
 }
 
 // writeFile makes a file that is complete and on disk.
-func (d disk) writeFile(path string, data []byte) error {
-	f, err := d.create(path)
+func (d disk) writeFile(e entry, data []byte) error {
+	f, err := d.create(e)
 	if err != nil {
 		return err
 	}
@@ -199,10 +204,10 @@ func (d disk) writeFile(path string, data []byte) error {
 }
 
 // create makes a file that must not exist yet.
-func (d disk) create(path string) (*file, error) {
-	f := &file{disk: d, path: path}
-	err := d.make(diskCall{op: "create", path: path, file: f}, func() (err error) {
-		f.os, err = os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, fileMode)
+func (d disk) create(e entry) (*file, error) {
+	f := &file{disk: d, path: e.path()}
+	err := d.make(diskCall{op: "create", path: f.path, file: f}, func() (err error) {
+		f.os, err = e.dir.root.OpenFile(e.name, os.O_CREATE|os.O_EXCL|os.O_RDWR, fileMode)
 		return err
 	})
 	if err != nil {
@@ -239,30 +244,4 @@ func (f *file) sync() error {
 func (f *file) close() error {
 	err := f.disk.do("close", f.path, func() error { return nil })
 	return errors.Join(err, f.os.Close())
-}
-
-// exists says whether a name is taken, be it by a dangling symbolic link.
-func exists(path string) (bool, error) {
-	_, err := os.Lstat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
-// isDir says whether path is a directory itself, not a symbolic link to one:
-// what a link leads to is not ours to clean.
-func isDir(path string) (bool, error) {
-	st, err := os.Lstat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	return err == nil && st.IsDir(), err
-}
-
-// same says whether two names are links to one file.
-func same(a, b string) bool {
-	x, errX := os.Lstat(a)
-	y, errY := os.Lstat(b)
-	return errX == nil && errY == nil && os.SameFile(x, y)
 }

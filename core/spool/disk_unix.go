@@ -9,12 +9,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func syncDir(path string) error {
-	d, err := os.Open(path)
+func syncDir(d *os.File) error { return d.Sync() }
+
+func link(from, to entry) error {
+	err := unix.Linkat(int(from.dir.file.Fd()), from.name, int(to.dir.file.Fd()), to.name, 0)
 	if err != nil {
-		return err
+		return &os.LinkError{Op: "link", Old: from.path(), New: to.path(), Err: err}
 	}
-	return errors.Join(d.Sync(), d.Close())
+	return nil
 }
 
 func freeSpace(path string) (uint64, error) {
@@ -31,7 +33,7 @@ func freeSpace(path string) (uint64, error) {
 
 // unlinkOpen removes the name of a file in use, so that no crash leaves it
 // behind.
-func unlinkOpen(path string) error { return os.Remove(path) }
+func unlinkOpen(e entry) error { return e.dir.root.Remove(e.name) }
 
 func isDiskFull(err error) bool {
 	return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT)

@@ -9,19 +9,21 @@ import (
 
 // syncDir: Windows cannot fsync a directory. renameNoReplace asks for the
 // rename itself to be written through.
-func syncDir(string) error { return nil }
+func syncDir(*os.File) error { return nil }
 
-func renameNoReplace(from, to string) error {
-	old, err := windows.UTF16PtrFromString(from)
+func link(from, to entry) error { return os.Link(from.path(), to.path()) }
+
+func renameNoReplace(from, to entry) error {
+	old, err := windows.UTF16PtrFromString(from.path())
 	if err != nil {
 		return err
 	}
-	name, err := windows.UTF16PtrFromString(to)
+	name, err := windows.UTF16PtrFromString(to.path())
 	if err != nil {
 		return err
 	}
 	if err := windows.MoveFileEx(old, name, windows.MOVEFILE_WRITE_THROUGH); err != nil {
-		return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
+		return &os.LinkError{Op: "rename", Old: from.path(), New: to.path(), Err: err}
 	}
 	return nil
 }
@@ -37,7 +39,7 @@ func freeSpace(path string) (uint64, error) {
 
 // unlinkOpen does nothing: an open file keeps its name here; Buffer.Close
 // removes it.
-func unlinkOpen(string) error { return nil }
+func unlinkOpen(entry) error { return nil }
 
 func isDiskFull(err error) bool {
 	return errors.Is(err, windows.ERROR_DISK_FULL) || errors.Is(err, windows.ERROR_HANDLE_DISK_FULL) || errors.Is(err, windows.ERROR_DISK_QUOTA_EXCEEDED)

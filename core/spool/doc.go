@@ -69,4 +69,16 @@
 // Each of these may be interrupted at any point and starts again from what it
 // finds. All of it rests on the lock: a network file system that takes the lock
 // away from a living owner lets its batches be undone under its hands.
+//
+// Recovery stops nothing: what it cannot settle is logged and tried again, and
+// a place whose decision cannot be read becomes <owner>.aside, with all places
+// that its batches reach into, for an administrator to look at.
+//
+// # Trust
+//
+// An output folder may be writable for its readers, and what is in .staging
+// decides over files of ours. So .staging and what is in it must be no links and
+// belong to the user of the service, or to root, when they are opened; from then
+// on they are used by handle, whatever becomes of their names. A folder where
+// this does not hold takes no jobs; other folders do.
 package spool

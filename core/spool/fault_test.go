@@ -132,7 +132,7 @@ func TestAllCallsOfAKindFail(t *testing.T) {
 				t.Fatal(err)
 			}
 			w.reset(func(_ int, c call) error {
-				if c.op == op && !strings.HasPrefix(c.path, s.ids.dir) {
+				if c.op == op && !strings.HasPrefix(c.path, s.ids.path) {
 					return syscall.EIO
 				}
 				return nil

@@ -22,18 +22,18 @@ const (
 // jobFiles is where the files of one job are and go to. The live batch and
 // recovery move them by the same rules.
 type jobFiles struct {
-	place
+	*opened
 	stem   string
 	data   []string // final names of the data files that may have left staging
 	staged string   // name of the CTL in staging
 }
 
-func (j *jobFiles) control() string       { return j.stem + controlSuffix }
-func (j *jobFiles) stagedControl() string { return filepath.Join(j.staging(), j.staged) }
-func (j *jobFiles) stagedData(name string) string {
-	return filepath.Join(j.staging(), stagedName(j.stem, name))
+func (j *jobFiles) control() string      { return j.stem + controlSuffix }
+func (j *jobFiles) stagedControl() entry { return j.in.at(j.staged) }
+func (j *jobFiles) stagedData(name string) entry {
+	return j.in.at(stagedName(j.stem, name))
 }
-func (j *jobFiles) shownPath(name string) string { return filepath.Join(j.Folder, name) }
+func (j *jobFiles) shown(name string) entry { return j.out.at(name) }
 
 // stagedName is the name of a data file in staging. It says where the stem
 // ends, so that recovery need not guess.
@@ -99,7 +99,7 @@ func checkName(stem, name string) error {
 // show renames data files into the folder.
 func (j *jobFiles) show(d disk, data []string) error {
 	for _, name := range data {
-		if err := d.move(j.stagedData(name), j.shownPath(name)); err != nil {
+		if err := d.move(j.stagedData(name), j.shown(name)); err != nil {
 			return err
 		}
 	}
@@ -108,13 +108,13 @@ func (j *jobFiles) show(d disk, data []string) error {
 
 // showControl makes the job visible.
 func (j *jobFiles) showControl(d disk) error {
-	return d.move(j.stagedControl(), j.shownPath(j.control()))
+	return d.move(j.stagedControl(), j.shown(j.control()))
 }
 
 // hideControl takes a CTL that may have become visible back into staging. It
 // fails with fs.ErrNotExist if a reader was faster.
 func (j *jobFiles) hideControl(d disk) error {
-	staged, shown := j.stagedControl(), j.shownPath(j.control())
+	staged, shown := j.stagedControl(), j.shown(j.control())
 	here, err := exists(staged)
 	switch {
 	case err != nil:
@@ -133,7 +133,7 @@ func (j *jobFiles) hideControl(d disk) error {
 func (j *jobFiles) hide(d disk) error {
 	var errs []error
 	for _, name := range j.data {
-		staged, shown := j.stagedData(name), j.shownPath(name)
+		staged, shown := j.stagedData(name), j.shown(name)
 		here, err := exists(staged)
 		if err == nil && (!here || same(staged, shown)) {
 			err = d.removeIfThere(shown)

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
-
-	"github.com/gofrs/flock"
 )
 
 const (
@@ -23,6 +21,11 @@ const (
 	// directories made in it, so job files still get the folder's group.
 	stagingMode = 0o700
 	fileMode    = 0o640
+
+	// maxVanished bounds the staging directories that are held though their names
+	// are gone: whoever may rename in an output folder could have us hold any
+	// number.
+	maxVanished = 64
 )
 
 // place is one staging directory: that of owner in the output folder path.
@@ -31,15 +34,45 @@ type place struct {
 	Owner  string `json:"owner"`
 }
 
-func (p place) root() string    { return filepath.Join(p.Folder, stagingName) }
-func (p place) staging() string { return filepath.Join(p.root(), p.Owner) }
-func (p place) lock() string    { return p.staging() + lockSuffix }
+func (p place) staging() string { return filepath.Join(p.Folder, stagingName, p.Owner) }
+
+// opened is a place whose directories are held open: the output folder, the
+// root of all staging in it, and the owner's staging directory, nil where only
+// its lock is left.
+type opened struct {
+	place
+	out, root, in *dir
+}
+
+// openPlace opens the output folder and the root of staging in it.
+func openPlace(p place) (*opened, error) {
+	out, err := openDir(p.Folder)
+	if err != nil {
+		return nil, err
+	}
+	root, err := out.private(stagingName)
+	if err != nil {
+		return nil, errors.Join(err, out.close())
+	}
+	return &opened{place: p, out: out, root: root}, nil
+}
+
+func (o *opened) lock() entry { return o.root.at(o.Owner + lockSuffix) }
+
+func (o *opened) closeAll() error {
+	return errors.Join(o.in.close(), o.root.close(), o.out.close())
+}
+
+// isAt says whether the paths still lead to what is held open.
+func (o *opened) isAt() bool {
+	return o.out.isAt() && o.out.holds(stagingName, o.root) && o.root.holds(o.Owner, o.in)
+}
 
 // folder is an output folder in use: our staging directory in it, locked.
 type folder struct {
-	place
+	opened
 	disk disk
-	held *flock.Flock
+	held *lock
 	// Two things are synced by everyone: the folder, when names have appeared, and
 	// staging, when files are complete.
 	visible, staged *barrier
@@ -54,12 +87,17 @@ func (s *Spool) folder(name string) (*folder, error) {
 	if s.closed {
 		return nil, errors.New("spool is closed")
 	}
-	if f := s.open[name]; f != nil {
+	if f := s.open[name]; f != nil && f.isAt() {
 		return f, nil
+	} else if f != nil {
+		s.forget(name, f)
 	}
 	path, err := filepath.Abs(name)
 	if err != nil {
 		return nil, fmt.Errorf("output folder %s: %w", name, err)
+	}
+	if gone := len(s.vanished); gone >= maxVanished {
+		return nil, fmt.Errorf("output folder %s: staging directories have been moved away %d times: see who does that, and restart the service", path, gone)
 	}
 	f, err := openFolder(s.disk, path, s.ownerName())
 	if err != nil {
@@ -70,22 +108,26 @@ func (s *Spool) folder(name string) (*folder, error) {
 }
 
 // forgetVanished drops a folder whose staging directory is gone (removed by
-// hand, another file system mounted), so that the next job makes a new one. Its
-// lock is kept until Close: should the directory come back, it is not a dead
-// owner's.
+// hand, another file system mounted), so that the next job makes a new one.
 func (s *Spool) forgetVanished(f *folder) {
-	if there, err := exists(f.staging()); there || err != nil {
+	if f.isAt() {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for name, open := range s.open {
 		if open == f {
-			s.log.Warn("staging directory has vanished; the next job makes a new one", "folder", f.Folder)
-			delete(s.open, name)
-			s.vanished = append(s.vanished, f)
+			s.forget(name, f)
 		}
 	}
+}
+
+// forget drops a folder. Its lock is kept until Close: should the directory
+// come back, it is not a dead owner's.
+func (s *Spool) forget(name string, f *folder) {
+	s.log.Warn("staging directory has vanished; the next job makes a new one", "folder", f.Folder)
+	delete(s.open, name)
+	s.vanished = append(s.vanished, f)
 }
 
 // ownerName is new at each call: an administrator sees whose it was, and
@@ -107,25 +149,33 @@ func (s *Spool) ownerName() string {
 // openFolder makes and locks our staging directory. The lock comes first: a
 // directory without one is taken for abandoned.
 func openFolder(d disk, path, owner string) (*folder, error) {
-	f := &folder{place: place{Folder: path, Owner: owner}, disk: d}
-	if err := d.mkdir(f.root(), stagingMode); err != nil && !errors.Is(err, fs.ErrExist) {
+	out, err := openDir(path)
+	if err != nil {
 		return nil, err
 	}
-	if ok, err := isDir(f.root()); !ok {
-		return nil, errors.Join(err, fmt.Errorf("%s is not a directory: remove it", f.root()))
+	err = d.mkdir(out.at(stagingName), stagingMode)
+	if err = errors.Join(ignore(err, fs.ErrExist), out.close()); err != nil {
+		return nil, err
 	}
-	var err error
+	o, err := openPlace(place{Folder: path, Owner: owner})
+	if err != nil {
+		return nil, err
+	}
+	f := &folder{opened: *o, disk: d}
 	if f.held, err = lockOwner(f.lock()); err != nil {
-		return nil, err
+		return nil, errors.Join(err, f.closeAll())
 	}
-	f.visible = newBarrier(func([]*file) error { return d.syncDir(f.Folder) })
+	f.visible = newBarrier(func([]*file) error { return d.syncDir(f.out) })
 	f.staged = newBarrier(f.syncStaged)
-	err = d.mkdir(f.staging(), stagingMode)
+	err = d.mkdir(f.root.at(owner), stagingMode)
 	if err == nil {
-		err = errors.Join(d.syncDir(f.Folder), d.syncDir(f.root()))
+		f.in, err = f.root.private(owner)
+	}
+	if err == nil {
+		err = errors.Join(d.syncDir(f.out), d.syncDir(f.root))
 	}
 	if err == nil && !d.noSyncForTesting {
-		f.whole, err = openWholeSync(f.staging())
+		f.whole, err = openWholeSync(f.in)
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.close())
@@ -133,11 +183,19 @@ func openFolder(d disk, path, owner string) (*folder, error) {
 	return f, nil
 }
 
+// ignore is nil for an error that does not matter.
+func ignore(err, what error) error {
+	if errors.Is(err, what) {
+		return nil
+	}
+	return err
+}
+
 // syncStaged is a round of staged: the files, and all names in the staging
 // directory.
 func (f *folder) syncStaged(files []*file) error {
 	if len(files) > 0 && (f.disk.wholeForTesting || f.whole.due(len(files))) {
-		err := f.disk.syncfs(f.staging(), f.whole)
+		err := f.disk.syncfs(f.in.path, f.whole)
 		if err != nil {
 			f.failures.Add(1)
 		}
@@ -146,17 +204,21 @@ func (f *folder) syncStaged(files []*file) error {
 	if err := f.disk.syncAll(files); err != nil {
 		return err
 	}
-	return f.disk.syncDir(f.staging())
+	return f.disk.syncDir(f.in)
 }
 
 // close removes the staging directory if nothing is left in it, and lets go of
 // it.
 func (f *folder) close() error {
-	if err := f.whole.close(); err != nil {
-		return errors.Join(err, f.held.Unlock())
+	err := f.whole.close()
+	if err == nil {
+		err = errors.Join(f.in.close(), f.disk.removeIfThere(f.root.at(f.Owner)))
+		f.in = nil
 	}
-	if err := f.disk.removeIfThere(f.staging()); err != nil {
-		return errors.Join(f.held.Unlock(), fmt.Errorf("staging directory is left for recovery: %w", err))
+	if err != nil {
+		err = fmt.Errorf("staging directory is left for recovery: %w", errors.Join(err, f.held.unlock()))
+	} else {
+		err = f.held.release()
 	}
-	return releaseOwner(f.held)
+	return errors.Join(err, f.closeAll())
 }

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"math"
 	"os"
-	"path/filepath"
 	"strconv"
 	"sync"
 )
@@ -22,10 +21,13 @@ const idFileLimit = 64
 // idAllocator hands out numbers that no other process with the same state
 // directory has had or will have. <state>/id holds the last number reserved by
 // anyone; it is raised, durably, before a number of the block is handed out.
+// <state>/id.copy holds the same number, so that numbers go on where one of the
+// two files was removed or damaged, also under a running process.
 type idAllocator struct {
 	disk  disk
-	dir   string
+	path  string // the state directory
 	floor uint64
+	dir   *dir // the same, while it is locked
 
 	mu   sync.Mutex
 	last uint64 // handed out
@@ -39,8 +41,9 @@ func newIDAllocator(d disk, dir string, floor uint64) (*idAllocator, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("state_directory: %w", err)
 	}
-	a := &idAllocator{disk: d, dir: dir, floor: floor}
-	if _, err := a.read(); err != nil { // a damaged counter is for the administrator at start, not for the first mail
+	a := &idAllocator{disk: d, path: dir, floor: floor}
+	err := a.locked(func() error { _, err := a.read(); return err })
+	if err != nil { // a damaged counter is for the administrator at start, not for the first mail
 		return nil, err
 	}
 	return a, nil
@@ -84,9 +87,9 @@ func (a *idAllocator) reserve() error {
 	if err != nil {
 		return err
 	}
-	base := max(reserved, a.floor)
+	base := max(reserved, a.floor, a.end) // what we have reserved is used, whatever the files say now
 	if base > math.MaxUint64-idBlock {
-		return fmt.Errorf("%s: no numbers left after %d: write a lower one into it", a.path(), base)
+		return fmt.Errorf("%s: no numbers left after %d: stop the service, write a lower one into it and remove %s", a.dir.at(idName).path(), base, a.dir.at(copyName).path())
 	}
 	if err := a.write(base + idBlock); err != nil {
 		return err
@@ -95,21 +98,43 @@ func (a *idAllocator) reserve() error {
 	return nil
 }
 
-func (a *idAllocator) path() string { return filepath.Join(a.dir, "id") }
+const (
+	idName   = "id"
+	copyName = "id.copy"
+)
 
-// locked runs f while no other process reads or writes the counter. The lock
-// file is never removed.
+// locked runs f while no other process reads or writes the counter. Should the
+// lock file be removed, the next to lock makes it anew.
 func (a *idAllocator) locked(f func() error) error {
-	l := lockFile(a.path() + lockSuffix)
-	if err := l.Lock(); err != nil {
-		return fmt.Errorf("lock ID counter %s: %w", l.Path(), err)
+	dir, err := openDir(a.path)
+	if err != nil {
+		return fmt.Errorf("ID counter: %w", err)
 	}
-	return errors.Join(f(), l.Unlock())
+	defer dir.close()
+	l, err := lockOwner(dir.at(idName + lockSuffix))
+	if err != nil {
+		return fmt.Errorf("ID counter: %w", err)
+	}
+	a.dir = dir
+	return errors.Join(f(), l.unlock())
 }
 
-// read returns the counter, 0 if there is none yet.
+// read returns the counter, 0 if there is none yet: the higher of the two
+// files, where both can be read.
 func (a *idAllocator) read() (uint64, error) {
-	data, err := a.disk.readFile(a.path(), idFileLimit)
+	n, err := a.readFile(a.dir.at(idName))
+	other, copyErr := a.readFile(a.dir.at(copyName))
+	switch {
+	case err == nil && copyErr == nil:
+		return max(n, other), nil
+	case copyErr == nil && other > 0:
+		return other, nil
+	}
+	return n, err
+}
+
+func (a *idAllocator) readFile(e entry) (uint64, error) {
+	data, err := a.disk.readFile(e, idFileLimit)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
 	}
@@ -118,7 +143,7 @@ func (a *idAllocator) read() (uint64, error) {
 	}
 	n, err := parseID(data)
 	if err != nil {
-		return 0, fmt.Errorf("ID counter %s is damaged (%w): write into it, as one decimal number, the highest ID ever used", a.path(), err)
+		return 0, fmt.Errorf("ID counter %s is damaged (%w): write into it, as one decimal number, the highest ID ever used", e.path(), err)
 	}
 	return n, nil
 }
@@ -131,21 +156,24 @@ func parseID(data []byte) (uint64, error) {
 	return n, nil
 }
 
-// write replaces the counter durably. The temporary name is fixed: only who
-// holds the lock writes it.
+// write replaces both files durably, one after the other, so that one of them
+// is whole at any time. The temporary name is fixed: only the holder of the lock
+// writes it.
 func (a *idAllocator) write(n uint64) error {
-	temp := a.path() + ".tmp"
-	err := a.disk.removeIfThere(temp)
-	if err == nil {
-		err = a.disk.writeFile(temp, []byte(strconv.FormatUint(n, 10)+"\n"))
+	for _, name := range []string{idName, copyName} {
+		temp := a.dir.at(name + ".tmp")
+		err := a.disk.removeIfThere(temp)
+		if err == nil {
+			err = a.disk.writeFile(temp, []byte(strconv.FormatUint(n, 10)+"\n"))
+		}
+		if err == nil {
+			err = a.disk.replace(temp, a.dir.at(name))
+		}
+		if err != nil {
+			return fmt.Errorf("ID counter: %w", err)
+		}
 	}
-	if err == nil {
-		err = a.disk.replace(temp, a.path())
-	}
-	if err == nil {
-		err = a.disk.syncDir(a.dir)
-	}
-	if err != nil {
+	if err := a.disk.syncDir(a.dir); err != nil {
 		return fmt.Errorf("ID counter: %w", err)
 	}
 	return nil

@@ -72,8 +72,8 @@ func TestIDsAreReservedInBlocks(t *testing.T) {
 			t.Fatalf("ID %d, want %d", got, want)
 		}
 	}
-	writes := trace(w.seen()).where("replace", path(a.path()))
-	synced := trace(w.seen()).where("sync", path(a.path()+".tmp"))
+	writes := trace(w.seen()).where("replace", path(filepath.Join(a.path, "id")))
+	synced := trace(w.seen()).where("sync", path(filepath.Join(a.path, "id.tmp")))
 	if len(writes) != 2 || len(synced) != 2 || synced[0] > writes[0] {
 		t.Errorf("counter written at %v, synced at %v of %v", writes, synced, w.seen())
 	}
@@ -116,6 +116,51 @@ func TestDamagedCounter(t *testing.T) {
 		if _, err := newIDAllocator(disk{}, dir, 0); err == nil || !strings.Contains(err.Error(), file) {
 			t.Errorf("%.20q: error %v does not name the file", stored, err)
 		}
+	}
+}
+
+// A counter that is removed, by hand or by a program that cleans, gives no
+// number twice: not to the process that runs, nor to another, nor to the next.
+func TestRemovedCounterRepeatsNoID(t *testing.T) {
+	t.Parallel()
+	for name, removed := range map[string][]string{
+		"id": {"id"}, "copy": {"id.copy"}, "lock": {"id.lock"}, "id and lock": {"id", "id.lock"}, "copy and lock": {"id.copy", "id.lock"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			seen := map[uint64]bool{}
+			a, b := newIDs(t, disk{}, dir, 0), newIDs(t, disk{}, dir, 0)
+			for range 5 {
+				for _, x := range []*idAllocator{a, b, newIDs(t, disk{}, dir, 0)} {
+					for range idBlock + 7 {
+						n := next(t, x)
+						if seen[n] {
+							t.Fatalf("%d a second time", n)
+						}
+						seen[n] = true
+					}
+					for _, file := range removed {
+						if err := os.Remove(filepath.Join(dir, file)); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+			}
+		})
+	}
+	dir := t.TempDir()
+	a := newIDs(t, disk{}, dir, 0)
+	last := next(t, a)
+	if err := errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o750)); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 * idBlock {
+		n := next(t, a)
+		if n <= last {
+			t.Fatalf("after %d comes %d", last, n)
+		}
+		last = n
 	}
 }
 

@@ -31,7 +31,11 @@ type State struct {
 	// Leftovers are those of them that are older than the limit: no message takes
 	// that long.
 	Leftovers int
-	Bounded   bool // more was there than is looked at: Staged and Leftovers are at least so many
+	// SetAside counts staging directories that recovery cannot read; Aside is the
+	// path of one of them.
+	SetAside int
+	Aside    string
+	Bounded  bool // more was there than is looked at: Staged and Leftovers are at least so many
 }
 
 // Inspect looks at an output folder without a Spool; it changes nothing, and
@@ -81,6 +85,11 @@ func (s *State) inspectStaging(folder string, leftover time.Duration) error {
 	var errs []error
 	err := eachName(root, func(owner fs.DirEntry) bool {
 		if !owner.IsDir() {
+			return true
+		}
+		if strings.HasSuffix(owner.Name(), asideSuffix) {
+			s.SetAside++
+			s.Aside = filepath.Join(root, owner.Name())
 			return true
 		}
 		errs = append(errs, eachName(filepath.Join(root, owner.Name()), func(e fs.DirEntry) bool {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"slices"
 )
 
@@ -78,7 +77,7 @@ func (j *Job) Link(name string, from *Job, fromName string) error {
 	return j.fail(j.link(name, from.stagedData(fromName)))
 }
 
-func (j *Job) link(name, source string) error {
+func (j *Job) link(name string, source entry) error {
 	err := j.folder.disk.link(source, j.stagedData(name))
 	if err == nil {
 		j.data = append(j.data, name)
@@ -90,8 +89,8 @@ func (j *Job) link(name, source string) error {
 	return j.copy(name, source)
 }
 
-func (j *Job) copy(name, source string) error {
-	src, err := os.Open(source)
+func (j *Job) copy(name string, source entry) error {
+	src, err := source.dir.root.Open(source.name)
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ func TestLinkIsALinkOrACopy(t *testing.T) {
 				t.Fatal(err)
 			}
 			wantVisible(t, folders, 2)
-			if got := same(filepath.Join(folders[0], stems[0]+attachment), filepath.Join(folders[1], stems[1]+attachment)); got != tt.linked {
+			if got := isOneFile(filepath.Join(folders[0], stems[0]+attachment), filepath.Join(folders[1], stems[1]+attachment)); got != tt.linked {
 				t.Errorf("one file: %t", got)
 			}
 			synced := 0

@@ -3,10 +3,11 @@ package spool
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"path/filepath"
 	"strings"
 )
+
+// errDamaged is the error of a decision that cannot be read.
+var errDamaged = errors.New("damaged")
 
 // leftovers is what a dead owner's staging directory holds.
 type leftovers struct {
@@ -22,36 +23,36 @@ type leftJob struct {
 	here []string // data files that are here
 }
 
-func listLeftovers(d disk, p place) (*leftovers, error) {
+func listLeftovers(d disk, o *opened) (*leftovers, error) {
 	left := &leftovers{jobs: map[string]*leftJob{}}
-	entries, err := d.readDir(p.staging())
-	if errors.Is(err, fs.ErrNotExist) {
+	if o.in == nil {
 		return left, nil // only the lock was left
 	}
+	entries, err := d.readDir(o.in)
 	if err != nil {
 		return nil, err
 	}
 	for _, e := range entries {
 		if stem, name, ok := parseStagedName(e.Name()); ok {
-			j := left.job(p, stem)
+			j := left.job(o, stem)
 			j.here = append(j.here, name)
 			j.data = append(j.data, name)
 			continue
 		}
-		if stem, data, ok := parseControlName(e.Name()); ok && left.job(p, stem).staged == "" {
-			j := left.job(p, stem)
+		if stem, data, ok := parseControlName(e.Name()); ok && left.job(o, stem).staged == "" {
+			j := left.job(o, stem)
 			j.staged = e.Name()
 			j.data = append(j.data, data...)
 			continue
 		}
 		left.others = append(left.others, e.Name())
-		if err := left.addRecord(d, p, e.Name()); err != nil {
+		if err := left.addRecord(d, o.in.at(e.Name())); err != nil {
 			return nil, err
 		}
 	}
 	for _, r := range left.records {
 		for _, of := range r.Places {
-			if of.place != p {
+			if of.place != o.place {
 				continue
 			}
 			for _, j := range of.Jobs {
@@ -64,21 +65,21 @@ func listLeftovers(d disk, p place) (*leftovers, error) {
 	return left, nil
 }
 
-func (l *leftovers) job(p place, stem string) *leftJob {
+func (l *leftovers) job(o *opened, stem string) *leftJob {
 	if l.jobs[stem] == nil {
-		l.jobs[stem] = &leftJob{jobFiles: jobFiles{place: p, stem: stem}}
+		l.jobs[stem] = &leftJob{jobFiles: jobFiles{opened: o, stem: stem}}
 	}
 	return l.jobs[stem]
 }
 
 // addRecord reads the file if it is a record.
-func (l *leftovers) addRecord(d disk, p place, name string) error {
+func (l *leftovers) addRecord(d disk, e entry) error {
+	name := e.name
 	decides := strings.HasSuffix(name, decisionSuffix)
 	if !strings.HasPrefix(name, recordPrefix) || !decides && !strings.HasSuffix(name, recordSuffix) {
 		return nil
 	}
-	path := filepath.Join(p.staging(), name)
-	data, err := d.readFile(path, recordLimit)
+	data, err := d.readFile(e, recordReadLimit)
 	if err != nil {
 		return err
 	}
@@ -89,7 +90,7 @@ func (l *leftovers) addRecord(d disk, p place, name string) error {
 	case err != nil && decides:
 		// It was on disk whole before it got this name. Neither completing nor
 		// undoing the batch is safe now.
-		return fmt.Errorf("%s is damaged (%w): move the jobs beside it into the output folder by hand, data files before CTL, then remove it", path, err)
+		return fmt.Errorf("%w: %s (%w)", errDamaged, e.path(), err)
 	case err != nil:
 		return nil // torn by the crash while it was written: its batch was never staged
 	}

@@ -5,84 +5,109 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-
-	"github.com/gofrs/flock"
 )
 
 // lockTries bounds the race below; each turn is lost only to a recovery that
 // started within the same instant.
 const lockTries = 100
 
-// lockFile opens for writing, because flock on NFS is a POSIX lock and those
+// lock is a locked file. It ends with the process.
+type lock struct {
+	entry
+	file *os.File
+}
+
+// openLock opens for writing, because flock on NFS is a POSIX lock and those
 // need it.
-func lockFile(path string) *flock.Flock {
-	return flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(fileMode))
+func openLock(e entry) (*lock, error) {
+	f, err := e.dir.root.OpenFile(e.name, os.O_CREATE|os.O_RDWR, fileMode)
+	if err != nil {
+		return nil, err
+	}
+	return &lock{e, f}, nil
 }
 
 // lockOwner takes the lock of a new owner. A recovery may find the file before
 // it is locked, take it for a dead owner's and remove it: then we hold a lock
 // on a file that has no name, which protects nothing, and try again.
-func lockOwner(path string) (*flock.Flock, error) {
+func lockOwner(e entry) (*lock, error) {
 	for range lockTries {
-		l := lockFile(path)
-		if err := l.Lock(); err != nil {
-			return nil, fmt.Errorf("lock %s: %w", path, err)
+		l, err := openLock(e)
+		if err != nil {
+			return nil, fmt.Errorf("lock %s: %w", e.path(), err)
+		}
+		if _, err := lockFile(l.file, true); err != nil {
+			return nil, fmt.Errorf("lock %s: %w", e.path(), errors.Join(err, l.file.Close()))
 		}
 		if l, err := ifNamed(l); l != nil || err != nil {
 			return l, err
 		}
 	}
-	return nil, fmt.Errorf("lock %s: it is removed as often as it is made; does another program clean this directory?", path)
+	return nil, fmt.Errorf("lock %s: it is removed as often as it is made; does another program clean this directory?", e.path())
 }
 
 // tryLockOwner takes the lock of an owner that may be dead. It returns nil if
 // the owner lives, or if another recovery has it.
-func tryLockOwner(path string) (*flock.Flock, error) {
-	l := lockFile(path)
-	ok, err := l.TryLock()
+func tryLockOwner(e entry) (*lock, error) {
+	l, err := openLock(e)
 	if err != nil {
-		return nil, fmt.Errorf("lock %s: %w", path, err)
+		return nil, fmt.Errorf("lock %s: %w", e.path(), err)
+	}
+	ok, err := lockFile(l.file, false)
+	if err != nil {
+		return nil, fmt.Errorf("lock %s: %w", e.path(), errors.Join(err, l.file.Close()))
 	}
 	if !ok {
-		return nil, nil
+		return nil, l.file.Close()
 	}
 	return ifNamed(l)
 }
 
 // ifNamed keeps a lock whose file is the one its path names; of any other it
 // lets go, and returns nil.
-func ifNamed(l *flock.Flock) (*flock.Flock, error) {
-	named, err := stillNamed(l)
+func ifNamed(l *lock) (*lock, error) {
+	named, err := l.named()
 	if named {
 		return l, nil
 	}
-	if err = errors.Join(err, l.Unlock()); err != nil {
-		return nil, fmt.Errorf("lock %s: %w", l.Path(), err)
+	if err = errors.Join(err, l.unlock()); err != nil {
+		return nil, fmt.Errorf("lock %s: %w", l.path(), err)
 	}
 	return nil, nil
 }
 
-// stillNamed says whether the locked file is the one its path names.
-func stillNamed(l *flock.Flock) (bool, error) {
-	locked, err := l.Stat()
+// named says whether the locked file is the one its path names.
+func (l *lock) named() (bool, error) {
+	locked, err := l.file.Stat()
 	if err != nil {
 		return false, err
 	}
-	named, err := os.Stat(l.Path())
+	named, err := l.dir.root.Lstat(l.name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
 	return err == nil && os.SameFile(locked, named), err
 }
 
-// releaseOwner removes the lock file and unlocks it. In this order, so that
-// nobody can lock the name we are about to remove; Windows cannot remove an
-// open file, and there nobody else can while they have it open.
-func releaseOwner(l *flock.Flock) error {
-	removed := os.Remove(l.Path())
-	err := l.Unlock()
+// unlock may be called again. It does not leave the unlocking to the closing: a
+// child process that is just being started has the file open too.
+func (l *lock) unlock() error {
+	if l.file == nil {
+		return nil
+	}
+	err := errors.Join(unlockFile(l.file), l.file.Close())
+	l.file = nil
+	return err
+}
+
+// release removes the lock file and unlocks it. In this order, so that nobody
+// can lock the name we are about to remove; where an open file cannot be
+// removed, nobody else can while they have it open.
+func (l *lock) release() error {
+	removed := l.dir.root.Remove(l.name)
+	err := l.unlock()
 	if removed != nil && !errors.Is(removed, fs.ErrNotExist) {
-		removed = os.Remove(l.Path())
+		removed = l.dir.root.Remove(l.name)
 	}
 	if errors.Is(removed, fs.ErrNotExist) {
 		removed = nil

@@ -2,7 +2,6 @@ package spool
 
 import (
 	"os"
-	"path/filepath"
 	"sync"
 	"testing"
 )
@@ -12,7 +11,7 @@ import (
 // that has the name.
 func TestLockSurvivesRecovery(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "owner.lock")
+	e := openTestDir(t, t.TempDir()).at("owner.lock")
 	var wg sync.WaitGroup
 	stop := make(chan struct{})
 	for range 2 {
@@ -23,13 +22,13 @@ func TestLockSurvivesRecovery(t *testing.T) {
 					return
 				default:
 				}
-				l, err := tryLockOwner(path)
+				l, err := tryLockOwner(e)
 				if err != nil {
 					t.Error(err)
 					return
 				}
 				if l != nil {
-					if err := releaseOwner(l); err != nil {
+					if err := l.release(); err != nil {
 						t.Error(err)
 					}
 				}
@@ -37,18 +36,18 @@ func TestLockSurvivesRecovery(t *testing.T) {
 		})
 	}
 	for range 50 {
-		l, err := lockOwner(path)
+		l, err := lockOwner(e)
 		if err != nil {
 			t.Error(err)
 			break
 		}
-		if named, err := stillNamed(l); err != nil || !named {
+		if named, err := l.named(); err != nil || !named {
 			t.Errorf("locked a file without a name (%v)", err)
 		}
-		if second, err := tryLockOwner(path); err != nil || second != nil {
+		if second, err := tryLockOwner(e); err != nil || second != nil {
 			t.Errorf("locked twice (%v)", err)
 		}
-		if err := l.Unlock(); err != nil {
+		if err := l.unlock(); err != nil {
 			t.Error(err)
 		}
 	}
@@ -58,44 +57,48 @@ func TestLockSurvivesRecovery(t *testing.T) {
 
 func TestLockOnRemovedFileIsNone(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "owner.lock")
-	l, err := lockOwner(path)
+	e := openTestDir(t, t.TempDir()).at("owner.lock")
+	l, err := lockOwner(e)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Remove(path); err != nil {
+	if err := os.Remove(e.path()); err != nil {
 		t.Fatal(err)
 	}
-	if named, err := stillNamed(l); err != nil || named {
+	if named, err := l.named(); err != nil || named {
 		t.Errorf("named: %t, %v", named, err)
 	}
-	if err := os.WriteFile(path, nil, 0o640); err != nil {
+	if err := os.WriteFile(e.path(), nil, 0o640); err != nil {
 		t.Fatal(err)
 	}
-	if named, err := stillNamed(l); err != nil || named {
+	if named, err := l.named(); err != nil || named {
 		t.Errorf("another file has the name: %t, %v", named, err)
 	}
-	if err := l.Unlock(); err != nil {
+	if err := l.unlock(); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestReleaseRemovesTheFile(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "owner.lock")
+	e := openTestDir(t, t.TempDir()).at("owner.lock")
 	for range 2 {
-		l, err := lockOwner(path)
+		l, err := lockOwner(e)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := releaseOwner(l); err != nil {
+		if err := l.release(); err != nil {
 			t.Fatal(err)
 		}
-		if there, err := exists(path); there || err != nil {
+		if there, err := exists(e); there || err != nil {
 			t.Errorf("lock file there: %t, %v", there, err)
 		}
 	}
-	if _, err := lockOwner(filepath.Join(t.TempDir(), "missing", "owner.lock")); err == nil {
+	gone := openTestDir(t, t.TempDir())
+	if err := os.Remove(gone.path); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lockOwner(gone.at("owner.lock")); err == nil {
 		t.Error("locked in a directory that is not there")
 	}
 }

@@ -1,9 +1,6 @@
 package spool
 
-import (
-	"errors"
-	"path/filepath"
-)
+import "errors"
 
 // Probe says whether a job could be brought into an output folder now. It makes
 // and removes a file in our staging directory; in the folder itself every file
@@ -13,26 +10,13 @@ func (s *Spool) Probe(name string) error {
 	if err != nil {
 		return err
 	}
-	err = f.probe()
-	if err != nil { // a staging directory that is gone is made anew, as for the next job
-		s.forgetVanished(f)
-		if again, reopened := s.folder(name); again != f {
-			if err = reopened; err == nil {
-				err = again.probe()
-			}
-		}
-	}
-	return err
-}
-
-func (f *folder) probe() error {
-	path := filepath.Join(f.staging(), bufferPrefix+"probe")
-	if err := f.disk.removeIfThere(path); err != nil {
+	e := f.in.at(bufferPrefix + "probe")
+	if err := f.disk.removeIfThere(e); err != nil {
 		return err
 	}
-	probe, err := f.disk.create(path)
+	probe, err := f.disk.create(e)
 	if err != nil {
 		return err
 	}
-	return errors.Join(probe.close(), f.disk.removeIfThere(path))
+	return errors.Join(probe.close(), f.disk.removeIfThere(e))
 }

@@ -13,9 +13,16 @@ const (
 	recordSuffix   = ".batch"  // what belongs together
 	decisionSuffix = ".commit" // the first directory's record, once all of it is to become visible
 
-	// recordLimit is far above what a message of a thousand jobs needs.
+	// recordLimit is held by the writer, in bytes: a message that needs more is
+	// refused. A thousand jobs of ten long names each need a fifth of it.
 	recordLimit = 16 << 20
+	// recordReadLimit only bounds memory: older versions wrote records of any
+	// length, which for the limits of a message is below 256 MB.
+	recordReadLimit = 512 << 20
 )
+
+// ErrTooLarge is the error of a batch that has too many files.
+var ErrTooLarge = errors.New("the message makes too many files")
 
 // batchRecord names all jobs of a batch of several, and the data files of all
 // jobs. Each staging directory the batch touches has a copy, so that whoever
@@ -56,33 +63,32 @@ func (r *batchRecord) decision() string {
 	return recordPrefix + r.Places[0].Jobs[0].Stem + decisionSuffix
 }
 
-func (r *batchRecord) path(p place, name string) string { return filepath.Join(p.staging(), name) }
-
 // write puts a copy into each folder of the batch; they are those of the places.
 func (r *batchRecord) write(folders []*batchFolder) error {
 	data, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("batch record: %w", err)
 	}
+	if len(data) > recordLimit {
+		return fmt.Errorf("batch record: %w: %d bytes of file names, %d are allowed", ErrTooLarge, len(data), recordLimit)
+	}
 	for _, f := range folders {
-		if err := f.write(r.path(f.place, r.name()), data); err != nil {
+		if err := f.write(f.in.at(r.name()), data); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// decide makes the batch one that a crash completes, once the first staging
-// directory is fsynced.
-func (r *batchRecord) decide(d disk) error {
-	first := r.Places[0].place
-	return d.move(r.path(first, r.name()), r.path(first, r.decision()))
+// decide makes the batch one that a crash completes, once first, the staging
+// directory of the first place, is fsynced.
+func (r *batchRecord) decide(d disk, first *dir) error {
+	return d.move(first.at(r.name()), first.at(r.decision()))
 }
 
 // revoke makes the batch one that a crash undoes.
-func (r *batchRecord) revoke(d disk) error {
-	first := r.Places[0].place
-	err := d.move(r.path(first, r.decision()), r.path(first, r.name()))
+func (r *batchRecord) revoke(d disk, first *dir) error {
+	err := d.move(first.at(r.decision()), first.at(r.name()))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // nothing was decided
 	}
@@ -91,16 +97,15 @@ func (r *batchRecord) revoke(d disk) error {
 
 // remove ends the record when all jobs are settled: copies first, so that the
 // decision stands as long as anybody may ask for it.
-func (r *batchRecord) remove(d disk) error {
-	for _, p := range r.Places[1:] {
-		if err := d.removeIfThere(r.path(p.place, r.name())); err != nil {
+func (r *batchRecord) remove(d disk, folders []*batchFolder) error {
+	for _, f := range folders[1:] {
+		if err := d.removeIfThere(f.in.at(r.name())); err != nil {
 			return err
 		}
 	}
-	first := r.Places[0].place
-	err := d.removeIfThere(r.path(first, r.name()))
+	err := d.removeIfThere(folders[0].in.at(r.name()))
 	if r.decides() {
-		err = errors.Join(err, d.removeIfThere(r.path(first, r.decision())))
+		err = errors.Join(err, d.removeIfThere(folders[0].in.at(r.decision())))
 	}
 	return err
 }

@@ -2,6 +2,8 @@ package spool
 
 import (
 	"encoding/json"
+	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -14,9 +16,9 @@ func TestRecordRoundTrip(t *testing.T) {
 	dir := t.TempDir()
 	a, b := place{Folder: filepath.Join(dir, "a"), Owner: "host-1"}, place{Folder: filepath.Join(dir, "b"), Owner: "host-1"}
 	r := newBatchRecord([]*Job{
-		{jobFiles: jobFiles{place: b, stem: "00000001", data: []string{"00000001.txt", "00000001_1_a"}}},
-		{jobFiles: jobFiles{place: a, stem: "00000002"}},
-		{jobFiles: jobFiles{place: b, stem: "00000003", data: []string{"00000003.txt"}}},
+		{jobFiles: jobFiles{opened: &opened{place: b}, stem: "00000001", data: []string{"00000001.txt", "00000001_1_a"}}},
+		{jobFiles: jobFiles{opened: &opened{place: a}, stem: "00000002"}},
+		{jobFiles: jobFiles{opened: &opened{place: b}, stem: "00000003", data: []string{"00000003.txt"}}},
 	})
 	want := &batchRecord{Places: []recordPlace{
 		{b, []recordJob{{"00000001", []string{"00000001.txt", "00000001_1_a"}}, {"00000003", []string{"00000003.txt"}}}},
@@ -41,6 +43,39 @@ func TestRecordRoundTrip(t *testing.T) {
 			t.Fatalf("torn after %d bytes it parses: %+v", i, r)
 		}
 	}
+}
+
+// What is written can be read: the writer holds the limit, and what an older
+// version wrote without one is settled too.
+func TestLongRecords(t *testing.T) {
+	t.Parallel()
+	var jobs []*Job
+	for i := range 300 {
+		j := &Job{jobFiles: jobFiles{opened: &opened{}, stem: formatID(uint64(i))}}
+		for range 950 {
+			j.data = append(j.data, j.stem+"_1_"+strings.Repeat("n", 60))
+		}
+		jobs = append(jobs, j)
+	}
+	if err := newBatchRecord(jobs).write(nil); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("a record of 300 jobs with 950 files each: %v", err)
+	}
+	folder := tempFolders(t, 1)
+	crashed(t, folder, shapeOf([]int{0, 0}), firstRename(t, []int{0, 0})+2) // decided
+	records, err := filepath.Glob(filepath.Join(folder[0], stagingName, "*", "*"+decisionSuffix))
+	if err != nil || len(records) != 1 {
+		t.Fatalf("records: %q, %v", records, err)
+	}
+	f, err := os.OpenFile(records[0], os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.WriteString(strings.Repeat(" ", recordLimit+1))
+	if err = errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	recoverWith(t, nil, folder...)
+	wantAllOrNone(t, folder, 2, true)
 }
 
 func TestParseRecordRefuses(t *testing.T) {
@@ -86,7 +121,7 @@ func FuzzParseRecord(f *testing.F) {
 				names = append(append(names, j.Stem), j.Data...)
 			}
 			for _, name := range names {
-				if got := filepath.Dir(r.path(p.place, name)); got != p.staging() || filepath.Dir(p.staging()) != p.root() {
+				if got := filepath.Dir(filepath.Join(p.staging(), name)); got != p.staging() || filepath.Dir(p.staging()) != filepath.Join(p.Folder, stagingName) {
 					t.Errorf("%q leads from %q to %q", name, p.Folder, got)
 				}
 			}

@@ -3,15 +3,18 @@ package spool
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
-	"path/filepath"
 	"slices"
 	"strings"
-
-	"github.com/gofrs/flock"
 )
 
-// recoverAll settles what dead owners left in these folders.
+// asideSuffix ends the name of a staging directory that recovery cannot read
+// and nobody but an administrator can settle.
+const asideSuffix = ".aside"
+
+// recoverAll settles what dead owners left in these folders. One that cannot be
+// settled keeps no other from it.
 func (s *Spool) recoverAll(folders []string) error {
 	s.recovering.Lock()
 	defer s.recovering.Unlock()
@@ -33,16 +36,17 @@ func (s *Spool) recoverAll(folders []string) error {
 // owners are all who have a staging directory or a lock in the folder, the
 // living too.
 func (s *Spool) owners(path string) ([]string, error) {
-	root := filepath.Join(path, stagingName)
-	if there, err := isDir(root); !there {
-		return nil, err // Use has said why it could not be made
+	o, err := openPlace(place{Folder: path})
+	if err != nil {
+		return nil, ignore(err, fs.ErrNotExist) // Use has said why it could not be made
 	}
-	entries, err := s.disk.readDir(root)
+	defer o.closeAll()
+	entries, err := s.disk.readDir(o.root)
 	found := map[string]bool{}
 	for _, e := range entries {
 		if owner, ok := strings.CutSuffix(e.Name(), lockSuffix); ok && e.Type().IsRegular() {
 			found[owner] = true
-		} else if e.IsDir() { // no symbolic links: what they point to is not ours
+		} else if e.IsDir() && !strings.HasSuffix(e.Name(), asideSuffix) {
 			found[e.Name()] = true
 		}
 	}
@@ -53,9 +57,9 @@ func (s *Spool) owners(path string) ([]string, error) {
 // together.
 type recovery struct {
 	spool   *Spool
-	locks   []*flock.Flock
+	places  []*opened
+	locks   []*lock // of the places
 	left    map[place]*leftovers
-	order   []place
 	forward map[place]map[string]bool // stems that a record decided
 }
 
@@ -65,13 +69,18 @@ type recovery struct {
 func (s *Spool) recoverOwner(p place) error {
 	r := &recovery{spool: s, left: map[place]*leftovers{}, forward: map[place]map[string]bool{}}
 	free, err := r.gather(p)
-	if err == nil && free {
+	if errors.Is(err, errDamaged) {
+		err = r.setAside(err)
+	} else if err == nil && free {
 		if err = r.settle(); err == nil {
 			err = r.clear()
 		}
 	}
 	for _, l := range r.locks {
-		err = errors.Join(err, l.Unlock()) // does nothing to those that clear has released
+		err = errors.Join(err, l.unlock())
+	}
+	for _, o := range r.places {
+		err = errors.Join(err, o.closeAll())
 	}
 	return err
 }
@@ -84,22 +93,30 @@ func (r *recovery) gather(first place) (bool, error) {
 		if r.left[p] != nil {
 			continue
 		}
-		if there, err := isDir(p.root()); err != nil {
-			return false, err
-		} else if !there {
+		o, err := openPlace(p)
+		if errors.Is(err, fs.ErrNotExist) {
 			return false, fmt.Errorf("output folder %s, which an unfinished batch reaches into, is not there: mount it, or remove what names it", p.Folder)
 		}
-		l, err := tryLockOwner(p.lock())
+		if err != nil {
+			return false, err
+		}
+		r.places = append(r.places, o)
+		l, err := tryLockOwner(o.lock())
 		if err != nil || l == nil {
 			return false, err
 		}
 		r.locks = append(r.locks, l)
-		left, err := listLeftovers(r.spool.disk, p)
+		if o.in, err = o.root.private(p.Owner); ignore(err, fs.ErrNotExist) != nil {
+			return false, err
+		}
+		if aside, err := exists(o.root.at(p.Owner + asideSuffix)); err != nil || aside {
+			return false, errors.Join(err, fmt.Errorf("%w: a part of the same messages is set aside: %s", errDamaged, p.staging()+asideSuffix))
+		}
+		left, err := listLeftovers(r.spool.disk, o)
 		if err != nil {
 			return false, err
 		}
 		r.left[p] = left
-		r.order = append(r.order, p)
 		for _, rec := range left.records {
 			for _, other := range rec.Places {
 				queue = append(queue, other.place)
@@ -107,6 +124,34 @@ func (r *recovery) gather(first place) (bool, error) {
 		}
 	}
 	return true, nil
+}
+
+// setAside keeps the places from all further recovery: neither completing nor
+// undoing their batches is safe. Nothing in them was acknowledged.
+func (r *recovery) setAside(why error) error {
+	d := r.spool.disk
+	for i, l := range r.locks {
+		o := r.places[i]
+		if o.in != nil {
+			aside := o.root.at(o.Owner + asideSuffix)
+			err := o.in.close()
+			if o.in = nil; err == nil {
+				err = d.move(o.root.at(o.Owner), aside)
+			}
+			if err == nil {
+				err = d.syncDir(o.root)
+			}
+			if err != nil {
+				return errors.Join(why, err)
+			}
+			r.spool.log.Error("what a crash has left cannot be read and is set aside: move the jobs in it into the output folder by hand, data files before CTL, if their senders have not sent them again; then remove it",
+				"path", aside.path(), "error", why)
+		}
+		if err := l.release(); err != nil {
+			return errors.Join(why, err)
+		}
+	}
+	return nil
 }
 
 // settle brings every job to its end, on disk, and leaves the staged files that
@@ -124,30 +169,27 @@ func (r *recovery) settle() error {
 			}
 		}
 	}
-	for _, p := range r.order {
-		jobs := r.left[p].jobs
+	var errs []error
+	for _, o := range r.places {
+		jobs := r.left[o.place].jobs
 		for _, stem := range slices.Sorted(maps.Keys(jobs)) {
-			if err := r.settleJob(jobs[stem], r.forward[p][stem]); err != nil {
-				return err
-			}
+			errs = append(errs, r.settleJob(jobs[stem], r.forward[o.place][stem])) // one job keeps no other from its folder
 		}
 		if len(jobs) > 0 {
-			if err := r.spool.disk.syncDir(p.Folder); err != nil {
-				return err
-			}
+			errs = append(errs, r.spool.disk.syncDir(o.out))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func (r *recovery) settleJob(j *leftJob, forward bool) error {
 	d, log := r.spool.disk, r.spool.log.With("job", j.stem, "folder", j.Folder)
-	visible, err := exists(j.shownPath(j.control()))
+	visible, err := exists(j.shown(j.control()))
 	if err != nil {
 		return err
 	}
 	controlled := j.staged != ""
-	linked := controlled && visible && same(j.stagedControl(), j.shownPath(j.control())) // a link made in place of a rename
+	linked := controlled && visible && same(j.stagedControl(), j.shown(j.control())) // a link made in place of a rename
 	switch {
 	case controlled && !linked && forward:
 		if err := j.show(d, j.here); err != nil {
@@ -179,23 +221,27 @@ func (r *recovery) settleJob(j *leftJob, forward bool) error {
 // records, which mean nothing without them, then the places.
 func (r *recovery) clear() error {
 	d := r.spool.disk
-	for _, p := range r.order {
-		for _, j := range r.left[p].jobs {
+	for _, o := range r.places {
+		for _, j := range r.left[o.place].jobs {
 			if err := j.discard(d); err != nil {
 				return err
 			}
 		}
 	}
-	for i, p := range r.order {
-		for _, name := range r.left[p].others {
-			if err := d.removeTree(filepath.Join(p.staging(), name)); err != nil {
+	for i, o := range r.places {
+		for _, name := range r.left[o.place].others {
+			if err := d.removeTree(o.in.at(name)); err != nil {
 				return err
 			}
 		}
-		if err := d.removeIfThere(p.staging()); err != nil {
+		err := o.in.close()
+		if o.in = nil; err != nil {
 			return err
 		}
-		if err := releaseOwner(r.locks[i]); err != nil {
+		if err := d.removeIfThere(o.root.at(o.Owner)); err != nil {
+			return err
+		}
+		if err := r.locks[i].release(); err != nil {
 			return err
 		}
 	}

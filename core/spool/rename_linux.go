@@ -7,14 +7,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func renameNoReplace(from, to string) error {
+func renameNoReplace(from, to entry) error {
 	for {
-		err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
+		err := unix.Renameat2(int(from.dir.file.Fd()), from.name, int(to.dir.file.Fd()), to.name, unix.RENAME_NOREPLACE)
 		if err == nil {
 			return nil
 		}
 		if !errors.Is(err, unix.EINTR) { // FUSE and NFS may interrupt
-			return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
+			return &os.LinkError{Op: "rename", Old: from.path(), New: to.path(), Err: err}
 		}
 	}
 }

@@ -6,4 +6,4 @@ import "errors"
 
 // renameNoReplace is left to link and remove: POSIX has no rename that spares
 // an existing file.
-func renameNoReplace(_, _ string) error { return errors.ErrUnsupported }
+func renameNoReplace(_, _ entry) error { return errors.ErrUnsupported }

@@ -76,32 +76,46 @@ func open(ctx context.Context, cfg Config, d disk) (*Spool, error) {
 
 // Use recovers these output folders now and every hour from here on, in place
 // of those of an earlier call. Each folder must exist; its staging directory is
-// made here, so that a folder we may not write to is an error at start. One bad
-// folder does not keep the others from being recovered: the error joins what
-// went wrong with each.
+// made here, so that a folder we may not write to is an error at start. On such
+// an error the folders of the earlier call stay in use.
+//
+// What recovery cannot settle is logged and tried again: it keeps neither the
+// service nor another application from working. Nor does a staging directory
+// that is not ours: jobs for its folder are refused until that is mended.
 func (s *Spool) Use(folders []string) error {
 	var errs []error
 	var paths []string
-	seen := map[string]bool{}
 	for _, name := range folders {
 		path, err := filepath.Abs(name)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("output folder %s: %w", name, err))
 			continue
 		}
-		if seen[path] {
+		if slices.Contains(paths, path) {
 			continue
 		}
-		seen[path] = true
 		paths = append(paths, path)
-		if _, err := s.folder(name); err != nil {
+		if _, err := s.folder(name); errors.Is(err, errUntrusted) {
+			s.log.Error("jobs for this output folder are refused until it is mended", "folder", path, "error", err)
+		} else if err != nil {
 			errs = append(errs, err)
 		}
+	}
+	if len(errs) > 0 {
+		return errors.Join(errs...)
 	}
 	s.mu.Lock()
 	s.used = paths
 	s.mu.Unlock()
-	return errors.Join(append(errs, s.recoverAll(paths))...)
+	s.logUnsettled(s.recoverAll(paths))
+	return nil
+}
+
+// logUnsettled says what a recovery could not settle.
+func (s *Spool) logUnsettled(err error) {
+	if err != nil {
+		s.log.Error("what a crash has left cannot be settled; it is tried again within the hour", "error", err)
+	}
 }
 
 func (s *Spool) recoverHourly(ctx context.Context) {
@@ -117,9 +131,7 @@ func (s *Spool) recoverHourly(ctx context.Context) {
 		s.mu.Lock()
 		paths := s.used
 		s.mu.Unlock()
-		if err := s.recoverAll(paths); err != nil {
-			s.log.Error("spool recovery failed; it is tried again within the hour", "error", err)
-		}
+		s.logUnsettled(s.recoverAll(paths))
 	}
 }
 
@@ -150,7 +162,7 @@ func (s *Spool) TempDir(folder string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return f.staging(), nil
+	return f.in.path, nil
 }
 
 // FreeSpace is the number of bytes we may still write in the file system of

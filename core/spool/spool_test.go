@@ -63,6 +63,11 @@ func TestOpenRefuses(t *testing.T) {
 func TestNothingRunsAfterClose(t *testing.T) {
 	ignore := goleak.IgnoreCurrent()
 	folder := tempFolders(t, 1)[0]
+	crashed(t, []string{folder}, shapeOf([]int{0, 0}), 25)
+	descriptors, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Log("descriptors are not counted:", err)
+	}
 	s := openSpool(t, Config{}, disk{})
 	if err := s.Use([]string{folder, folder}); err != nil {
 		t.Fatal(err)
@@ -75,9 +80,12 @@ func TestNothingRunsAfterClose(t *testing.T) {
 	}
 	wantNothingStaged(t, folder)
 	goleak.VerifyNone(t, ignore)
+	if now, err := os.ReadDir("/proc/self/fd"); err == nil && len(now) != len(descriptors) {
+		t.Errorf("%d descriptors are open, %d were before", len(now), len(descriptors))
+	}
 }
 
-// One folder that cannot be used is reported; the others are recovered and work.
+// A folder that cannot be used is reported, and nothing is in use then.
 func TestUseReportsBadFolders(t *testing.T) {
 	t.Parallel()
 	folders := tempFolders(t, 1)
@@ -87,12 +95,20 @@ func TestUseReportsBadFolders(t *testing.T) {
 	if err := s.Use([]string{missing, folders[0]}); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), missing) {
 		t.Errorf("error %v does not name %s", err, missing)
 	}
-	wantOnlyOurs(t, s, folders)
+	if len(s.used) > 0 {
+		t.Errorf("in use: %q", s.used)
+	}
 	if err := os.Mkdir(missing, 0o750); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := deliver(t.Context(), s, missing); err != nil {
+	if err := s.Use([]string{missing, folders[0]}); err != nil {
 		t.Errorf("the folder is there now: %v", err)
+	}
+	wantOnlyOurs(t, s, folders)
+	// A reload that fails changes nothing of what recovery looks at.
+	before := slices.Clone(s.used)
+	if err := s.Use([]string{filepath.Join(missing, "not there")}); err == nil || !slices.Equal(s.used, before) {
+		t.Errorf("after a failure %v in use: %q, before %q", err, s.used, before)
 	}
 }
 
@@ -111,8 +127,14 @@ func TestStagingMustBeADirectory(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := openSpool(t, Config{}, disk{})
-	if err := s.Use(folders[:1]); err == nil {
-		t.Error("used a folder with a link for .staging")
+	if err := s.Use(folders[:1]); err != nil {
+		t.Errorf("a link for .staging keeps the service from starting: %v", err)
+	}
+	if _, err := s.NewBatch().NewJob(folders[0]); !errors.Is(err, errUntrusted) {
+		t.Errorf("a job in a folder with a link for .staging: %v", err)
+	}
+	if err := s.Probe(folders[0]); !errors.Is(err, errUntrusted) {
+		t.Errorf("it is ready: %v", err)
 	}
 	// The same below .staging.
 	root := filepath.Join(folders[1], stagingName)
@@ -166,9 +188,17 @@ func TestStagingDirectoryVanishes(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(folder, stagingName)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := deliver(t.Context(), s, folder); !errors.Is(err, os.ErrNotExist) {
+	if _, err := deliver(t.Context(), s, folder); err != nil {
 		t.Errorf("delivery: %v", err)
 	}
+	b, j := newJob(t, s, folder)
+	if err := os.RemoveAll(filepath.Join(folder, stagingName)); err != nil {
+		t.Fatal(err)
+	}
+	if err := writeFile(j, j.Stem()+".txt", "text"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a job that was begun before: %v", err)
+	}
+	b.Abort()
 	if _, err := deliver(t.Context(), s, folder); err != nil {
 		t.Errorf("next delivery: %v", err)
 	}
@@ -212,7 +242,8 @@ func TestFreeSpace(t *testing.T) {
 	}
 }
 
-// A batch whose fate cannot be known is left alone, and the log says what to do.
+// A batch whose fate cannot be known is left alone, the log says what to do, and
+// all else goes on.
 func TestInDoubt(t *testing.T) {
 	t.Parallel()
 	decided := func(t *testing.T) []string { // two jobs in two folders, decided, nothing shown
@@ -236,7 +267,10 @@ func TestInDoubt(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := openSpool(t, Config{}, disk{})
-		if err := s.Use(folders[1:]); err == nil || !strings.Contains(err.Error(), "mount it") {
+		if err := s.Use(folders[1:]); err != nil {
+			t.Errorf("it keeps the service from starting: %v", err)
+		}
+		if err := s.recoverAll(folders[1:]); err == nil || !strings.Contains(err.Error(), "mount it") {
 			t.Errorf("recovery: %v", err)
 		}
 		if err := os.Rename(away, folders[0]); err != nil {
@@ -252,16 +286,32 @@ func TestInDoubt(t *testing.T) {
 		if err := os.WriteFile(damaged, []byte(`{"places":[]}`), 0o640); err != nil {
 			t.Fatal(err)
 		}
-		before := stagedNames(t, folders[0])
-		s := openSpool(t, Config{}, disk{})
-		if err := s.Use(folders); err == nil || !strings.Contains(err.Error(), damaged) {
-			t.Errorf("error %v does not name %s", err, damaged)
+		others := tempFolders(t, 1)
+		crashed(t, others, shapeOf([]int{0, 0}), firstRename(t, []int{0, 0})+2) // decided too
+		var log bytes.Buffer
+		s := openSpool(t, Config{Log: slog.New(slog.NewTextHandler(&log, nil))}, disk{})
+		if err := s.Use(append(slices.Clone(folders), others...)); err != nil {
+			t.Errorf("it keeps the service from starting: %v", err)
 		}
-		if err := s.Close(); err != nil {
+		if !strings.Contains(log.String(), damaged) {
+			t.Errorf("log does not name %s:\n%s", damaged, &log)
+		}
+		wantVisible(t, others, 2)
+		for i, folder := range folders {
+			aside, err := filepath.Glob(filepath.Join(folder, stagingName, "*"+asideSuffix, "*"))
+			if err != nil || len(aside) != 4 {
+				t.Errorf("set aside: %q, %v; want the job and its record", aside, err)
+			}
+			state, err := Inspect(folder, 0)
+			if err != nil || state.SetAside != 1 || filepath.Dir(aside[0]) != state.Aside || state.Staged != 0 {
+				t.Errorf("folder %d: %+v, %v", i, state, err)
+			}
+			if got := list(t, folder); len(got) > 0 {
+				t.Errorf("visible: %q", got)
+			}
+		}
+		if err := errors.Join(s.recoverAll(folders), s.Close()); err != nil {
 			t.Error(err)
-		}
-		if got := stagedNames(t, folders[0]); !slices.Equal(got, before) {
-			t.Errorf("staged: %q, before %q", got, before)
 		}
 	})
 	t.Run("record torn", func(t *testing.T) {

@@ -37,15 +37,15 @@ type wholeSync struct {
 
 // openWholeSync returns nil where syncfs does not tell of errors or the file
 // system is none we know to mean what it says.
-func openWholeSync(path string) (*wholeSync, error) {
-	dir, err := os.Open(path)
+func openWholeSync(of *dir) (*wholeSync, error) {
+	dir, err := of.root.Open(".")
 	if err != nil {
 		return nil, err
 	}
 	if !syncfsIsTrusted(dir) {
 		return nil, dir.Close()
 	}
-	trialDir, err := os.Open(path)
+	trialDir, err := of.root.Open(".")
 	if err != nil {
 		return nil, errors.Join(err, dir.Close())
 	}

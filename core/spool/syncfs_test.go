@@ -41,7 +41,7 @@ func TestFailedSyncfsFailsAllWhoWrote(t *testing.T) {
 // Mail waits for a syncfs only where one has lately been quick.
 func TestSyncfsIsDueWhereItIsQuick(t *testing.T) {
 	t.Parallel()
-	w, err := openWholeSync(t.TempDir())
+	w, err := openWholeSync(openTestDir(t, t.TempDir()))
 	if err != nil {
 		t.Fatal(err)
 	}

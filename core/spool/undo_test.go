@@ -59,7 +59,7 @@ func TestCrashOfUndoAtEveryCall(t *testing.T) {
 					t.Fatalf("after call %d of the undoing", n)
 				}
 				if undoing <= n {
-					if n < 5 {
+					if n < 5 && tt.faults == nil || n < 3 { // with links the first sync comes early
 						t.Errorf("the undoing made only %d calls", n)
 					}
 					break

@@ -105,8 +105,32 @@ func abandon(s *Spool) {
 	defer s.mu.Unlock()
 	s.closed = true
 	for _, f := range s.open {
-		_ = f.held.Unlock()
+		_ = f.held.unlock()
+		_ = f.closeAll()
 	}
+}
+
+func openTestDir(t testing.TB, path string) *dir {
+	t.Helper()
+	d, err := openDir(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.close() })
+	return d
+}
+
+// isThere says whether a name is taken.
+func isThere(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// isOneFile says whether two names are links to one file.
+func isOneFile(a, b string) bool {
+	x, errX := os.Lstat(a)
+	y, errY := os.Lstat(b)
+	return errX == nil && errY == nil && os.SameFile(x, y)
 }
 
 func recoverWith(t testing.TB, log *slog.Logger, folders ...string) {
@@ -114,6 +138,9 @@ func recoverWith(t testing.TB, log *slog.Logger, folders ...string) {
 	s := openSpool(t, Config{Log: log}, disk{noSyncForTesting: true})
 	if err := s.Use(folders); err != nil {
 		t.Fatalf("recovery: %v", err)
+	}
+	if err := s.recoverAll(folders); err != nil { // what the first one could not settle
+		t.Errorf("recovery: %v", err)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatalf("close after recovery: %v", err)

@@ -1,0 +1,6 @@
+package spool
+
+import "io/fs"
+
+// ownerIsUs: who may write in a folder is a matter of access lists here.
+func ownerIsUs(fs.FileInfo) (owner int, ours bool) { return 0, true }

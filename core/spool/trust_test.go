@@ -1,0 +1,154 @@
+package spool
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+const stranger = 54321 // a user who is in the folder's group
+
+// giveAway makes the tree another user's, which only root may do.
+func giveAway(t *testing.T, root string) {
+	t.Helper()
+	if runtime.GOOS == "windows" || os.Geteuid() != 0 {
+		t.Skip("only root gives files away")
+	}
+	err := filepath.WalkDir(root, func(path string, _ os.DirEntry, err error) error {
+		return errors.Join(err, os.Lchown(path, stranger, stranger))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A reader who may write in one output folder puts a .staging of his own there,
+// whose "owners" are links to what the service may remove: another
+// application's jobs, and the ID counter.
+func TestPlantedStagingIsNotRecovered(t *testing.T) {
+	t.Parallel()
+	folders, state := tempFolders(t, 2), t.TempDir()
+	s := openSpool(t, Config{StateDirectory: state}, disk{})
+	if _, err := deliver(t.Context(), s, folders[1]); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	planted := filepath.Join(folders[0], stagingName)
+	for name, target := range map[string]string{"sms": folders[1], "state": state} {
+		if err := errors.Join(os.RemoveAll(filepath.Join(planted, name)), os.MkdirAll(planted, 0o777),
+			os.WriteFile(filepath.Join(planted, name+lockSuffix), nil, 0o666), os.Symlink(target, filepath.Join(planted, name))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	giveAway(t, planted)
+	var log bytes.Buffer
+	s = openSpool(t, Config{StateDirectory: state, Log: slog.New(slog.NewTextHandler(&log, nil))}, disk{})
+	if err := s.Use(folders); err != nil {
+		t.Errorf("one application's folder keeps the service from starting: %v", err)
+	}
+	wantVisible(t, folders[1:], 1)
+	if !isThere(filepath.Join(state, "id")) {
+		t.Error("the ID counter is gone")
+	}
+	for _, want := range []string{planted, "belongs to user 54321", "chown "} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("log does not say %q:\n%s", want, &log)
+		}
+	}
+	if _, err := deliver(t.Context(), s, folders[0]); !errors.Is(err, errUntrusted) {
+		t.Errorf("a job for the folder: %v", err)
+	}
+	if _, err := deliver(t.Context(), s, folders[1]); err != nil {
+		t.Errorf("a job for the other folder: %v", err)
+	}
+}
+
+// The same links in a .staging that is ours.
+func TestLinkedOwnerIsNotFollowed(t *testing.T) {
+	t.Parallel()
+	folders := tempFolders(t, 2)
+	s := openSpool(t, Config{}, disk{})
+	if _, err := deliver(t.Context(), s, folders[1]); err != nil {
+		t.Fatal(err)
+	}
+	root := filepath.Join(folders[0], stagingName)
+	mkdirs(t, root)
+	if err := errors.Join(os.WriteFile(filepath.Join(root, "sms"+lockSuffix), nil, 0o640), os.Symlink(folders[1], filepath.Join(root, "sms"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.recoverAll(folders); !errors.Is(err, errUntrusted) {
+		t.Errorf("recovery: %v", err)
+	}
+	wantVisible(t, folders[1:], 1)
+}
+
+// A lock that is a link must not make or open what it leads to.
+func TestLinkedLockIsNotFollowed(t *testing.T) {
+	t.Parallel()
+	folder := tempFolders(t, 1)[0]
+	root := filepath.Join(folder, stagingName)
+	mkdirs(t, filepath.Join(root, "dead"))
+	outside := filepath.Join(t.TempDir(), "outside")
+	if err := os.Symlink(outside, filepath.Join(root, "dead"+lockSuffix)); err != nil {
+		t.Skip(err)
+	}
+	s := openSpool(t, Config{}, disk{})
+	if err := s.recoverAll([]string{folder}); err == nil {
+		t.Error("a link was taken for a lock")
+	}
+	if isThere(outside) {
+		t.Error("the lock was made outside")
+	}
+}
+
+// The folder's reader exchanges .staging at any moment of a delivery: nothing
+// of ours lands in his, nothing of his is touched, and what is answered with
+// success is in the folder.
+func TestStagingExchangedAtAnyCall(t *testing.T) {
+	t.Parallel()
+	for n := 1; ; n++ {
+		folder := tempFolders(t, 1)[0]
+		root, kept := filepath.Join(folder, stagingName), filepath.Join(folder, ".old")
+		w := &watcher{}
+		s := openSpool(t, Config{}, w.disk())
+		if err := s.Use([]string{folder}); err != nil {
+			t.Fatal(err)
+		}
+		exchanged := false
+		w.reset(func(i int, _ call) error {
+			if i != n {
+				return nil
+			}
+			exchanged = true
+			return errors.Join(os.Rename(root, kept), os.MkdirAll(filepath.Join(root, "planted"), 0o777))
+		})
+		_, err := deliver(t.Context(), s, folder)
+		w.reset(nil)
+		shown := 0
+		for _, name := range list(t, folder) {
+			if strings.HasSuffix(name, controlSuffix) {
+				shown++
+			}
+		}
+		if (err == nil) != (shown == 1) {
+			t.Errorf("exchanged at call %d: %d jobs visible, error %v", n, shown, err)
+		}
+		if exchanged {
+			planted, err := os.ReadDir(root)
+			if err != nil || len(planted) != 1 {
+				t.Errorf("exchanged at call %d: his directory holds %v, %v", n, planted, err)
+			}
+		}
+		_ = s.Close()
+		if !exchanged {
+			break
+		}
+	}
+}
