@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -66,6 +67,7 @@ func (t *Transaction) stage(ctx context.Context) error {
 	}
 	defer t.removeUnpacked(ctx)
 	contents := make(map[*application]*content)
+	files := 0
 	for _, p := range t.plans {
 		c := contents[p.app]
 		if c == nil {
@@ -74,7 +76,17 @@ func (t *Transaction) stage(ctx context.Context) error {
 			}
 			contents[p.app] = c
 		}
-		if err := t.stageJob(ctx, c, p); err != nil {
+		files += filesBesideAttachments + len(c.attachments)
+	}
+	if limit := t.rules.settings.MaxFilesPerMessage; files > limit {
+		return tooManyFiles(fmt.Errorf("%d recipients and their attachments make %d files, max_files_per_message is %d", len(t.plans), files, limit))
+	}
+	for _, p := range t.plans {
+		// The texts of many recipients are a multiple of what the message was.
+		if err := t.recv.space(t.rules, p.app.conf.OutputFolder); err != nil {
+			return err
+		}
+		if err := t.stageJob(ctx, contents[p.app], p); err != nil {
 			return fmt.Errorf("application %s, recipient %s: %w", p.app.name, p.rcpt.Mailbox, err)
 		}
 	}
@@ -84,7 +96,18 @@ func (t *Transaction) stage(ctx context.Context) error {
 			t.logProblems(ctx, c.message)
 		}
 	}
-	return t.batch.Stage(ctx)
+	err = t.batch.Stage(ctx)
+	if errors.Is(err, spool.ErrTooLarge) {
+		return tooManyFiles(err)
+	}
+	return err
+}
+
+// filesBesideAttachments is the CTL and the message file of a job.
+const filesBesideAttachments = 2
+
+func tooManyFiles(cause error) *Reply {
+	return &Reply{552, [3]int{5, 3, 4}, "Too many attachments for so many recipients", cause, ReasonSize}
 }
 
 // logProblems says what could not be read of a message as it claims to be.

@@ -1,0 +1,79 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// staging of a message to n recipients.
+func (b *bench) stageFor(t *testing.T, n int, mail string) error {
+	t.Helper()
+	ctx := context.Background()
+	trx := b.Begin(localhost)
+	defer trx.Abort()
+	if _, err := trx.Sender("a@b.example", Envelope{}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range n {
+		if _, err := trx.Recipient(ctx, fmt.Sprintf("%d@fax", i+1), RecipientOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := trx.Write(withCRLF(mail)); err != nil {
+		t.Fatal(err)
+	}
+	return trx.Stage(ctx)
+}
+
+// One small mail must not become a million files: recipients times attachments
+// have a limit of their own, and what is past it costs next to nothing.
+func TestRecipientsTimesAttachments(t *testing.T) {
+	t.Parallel()
+	b := open(t, spooling)
+	begun := time.Now()
+	err := b.stageFor(t, 1000, manyParts(998))
+	took := time.Since(begun)
+	var reply *Reply
+	if !errors.As(err, &reply) || reply.Code != 552 || reply.Enhanced != [3]int{5, 3, 4} || reply.Reason != ReasonSize {
+		t.Errorf("1,000 recipients, 998 attachments: %v", err)
+	}
+	if took > 2*time.Second { // for the busiest of machines
+		t.Errorf("the refusal took %v", took)
+	}
+	if files := b.files(t, "fax"); len(files) > 0 {
+		t.Errorf("left over: %d files", len(files))
+	}
+	b = open(t, "max_files_per_message: 12\n"+spooling)
+	for attachments, refused := range map[int]bool{2: false, 3: true} { // 3 recipients: 12 files, 15 files
+		if err := b.stageFor(t, 3, manyParts(attachments)); (err != nil) != refused {
+			t.Errorf("%d attachments: %v", attachments, err)
+		}
+	}
+}
+
+// Free space is asked again while the jobs are written: their texts are as many
+// times the message as there are recipients.
+func TestSpaceIsAskedForEachJob(t *testing.T) {
+	t.Parallel()
+	b := open(t, spooling)
+	var asked atomic.Int64
+	b.rules.Load().settings.MinFreeSpace = 1
+	b.free = func(string) (uint64, error) {
+		if asked.Add(1) > 10+5 { // 10 at RCPT
+			return 0, nil
+		}
+		return 1 << 40, nil
+	}
+	err := b.stageFor(t, 10, "Subject: x\n\ntext\n")
+	var reply *Reply
+	if !errors.As(err, &reply) || reply.Code != 452 || reply.Reason != ReasonSpace {
+		t.Errorf("the disk is full at the sixth job: %v", err)
+	}
+	if files := b.files(t, "fax"); len(files) > 0 {
+		t.Errorf("left over: %q", files)
+	}
+}
