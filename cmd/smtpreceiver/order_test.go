@@ -25,7 +25,7 @@ var (
 	straceLine = regexp.MustCompile(`^(\d+) +(\w+)\((.*)$`)
 	resumed    = regexp.MustCompile(`^(\d+) +<\.\.\. (\w+) resumed>(.*)$`)
 	succeeded  = regexp.MustCompile(`\) += \d+`)
-	quoted     = regexp.MustCompile(`"([^"]*)"`)
+	named      = regexp.MustCompile(`<([^>]*)>, "([^"]*)"`)
 	described  = regexp.MustCompile(`^\d+<([^>]*)>`)
 )
 
@@ -71,13 +71,21 @@ func (c call) path() string {
 	return ""
 }
 
+// join is the path of a name that is relative to an open directory.
+func join(dirAndName []string) string {
+	if name := dirAndName[1]; filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(dirAndName...)
+}
+
 // names are the paths among the arguments: of a rename or link, from and to.
 func (c call) names() (from, to string) {
-	m := quoted.FindAllStringSubmatch(c.args, -1)
+	m := named.FindAllStringSubmatch(c.args, -1)
 	if len(m) < 2 {
 		return "", ""
 	}
-	return m[0][1], m[1][1]
+	return join(m[0][1:]), join(m[1][1:])
 }
 
 // between finds a successful call that lies wholly between two lines.

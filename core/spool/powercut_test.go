@@ -308,7 +308,6 @@ type outcome struct{ stems []string }
 // scenario is messages that are delivered one after the other while the trace
 // is taken.
 type scenario struct {
-	name  string
 	shape shape
 	mails int
 	limit int
