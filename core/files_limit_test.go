@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"smtpreceiver/core/reply"
 )
 
 // staging of a message to n recipients.
@@ -37,8 +39,8 @@ func TestRecipientsTimesAttachments(t *testing.T) {
 	begun := time.Now()
 	err := b.stageFor(t, 1000, manyParts(998))
 	took := time.Since(begun)
-	var reply *Reply
-	if !errors.As(err, &reply) || reply.Code != 552 || reply.Enhanced != [3]int{5, 3, 4} || reply.Reason != ReasonSize {
+	var refusal *reply.Reply
+	if !errors.As(err, &refusal) || refusal.Code != 552 || refusal.Enhanced != [3]int{5, 3, 4} || refusal.Reason != reply.ReasonSize {
 		t.Errorf("1,000 recipients, 998 attachments: %v", err)
 	}
 	if took > 2*time.Second { // for the busiest of machines
@@ -69,8 +71,8 @@ func TestSpaceIsAskedForEachJob(t *testing.T) {
 		return 1 << 40, nil
 	}
 	err := b.stageFor(t, 10, "Subject: x\n\ntext\n")
-	var reply *Reply
-	if !errors.As(err, &reply) || reply.Code != 452 || reply.Reason != ReasonSpace {
+	var refusal *reply.Reply
+	if !errors.As(err, &refusal) || refusal.Code != 452 || refusal.Reason != reply.ReasonSpace {
 		t.Errorf("the disk is full at the sixth job: %v", err)
 	}
 	if files := b.files(t, "fax"); len(files) > 0 {

@@ -106,8 +106,8 @@ func (t *Transaction) stage(ctx context.Context) error {
 // filesBesideAttachments is the CTL and the message file of a job.
 const filesBesideAttachments = 2
 
-func tooManyFiles(cause error) *Reply {
-	return &Reply{552, [3]int{5, 3, 4}, "Too many attachments for so many recipients", cause, ReasonSize}
+func tooManyFiles(cause error) *reply.Reply {
+	return &reply.Reply{Code: 552, Enhanced: [3]int{5, 3, 4}, Text: "Too many attachments for so many recipients", Cause: cause, Reason: reply.ReasonSize}
 }
 
 // logProblems says what could not be read of a message as it claims to be.
