@@ -1,6 +1,7 @@
 package main
 
 import (
+	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
@@ -47,7 +48,7 @@ func TestConsumerExamples(t *testing.T) {
 			t.Errorf("%s: %d consumers", file, len(settings.Consume))
 		}
 		for name := range settings.Consume {
-			if _, err := targets.Open(settings, name, nil); err != nil {
+			if _, err := targets.Open(settings, name, slog.New(slog.DiscardHandler)); err != nil {
 				t.Errorf("%s: %v", file, err)
 			}
 		}

@@ -23,7 +23,12 @@ type fake struct {
 	answer Answer
 	asked  int
 	hasErr error
+
+	note       string
+	unprepared error
 }
+
+func (f *fake) Prepare(context.Context, *Job) (string, error) { return f.note, f.unprepared }
 
 func (f *fake) Submit(_ context.Context, j *Job) error {
 	if f.submit != nil {
@@ -43,6 +48,8 @@ func (f *fake) Submit(_ context.Context, j *Job) error {
 }
 
 func (f *fake) Has(context.Context, *Job) (Answer, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.asked++
 	return f.answer, f.hasErr
 }
@@ -76,11 +83,7 @@ func write(t *testing.T, path, content string) {
 
 func drain(t *testing.T, o Options) (left int) {
 	t.Helper()
-	c, err := Open(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	left, err = c.Drain(t.Context())
+	left, err := New(o).Drain(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,6 +117,10 @@ func TestDone(t *testing.T) {
 	o := options(t, target)
 	addJob(t, o, "2")
 	addJob(t, o, "1")
+	old := time.Now().Add(-time.Minute)
+	if err := os.Chtimes(filepath.Join(o.Folder, "2.ctl"), old, old); err != nil {
+		t.Fatal(err)
+	}
 	write(t, filepath.Join(o.Folder, "3.txt"), "of a job that is not there yet")
 	write(t, filepath.Join(o.Folder, "..ctl"), "no job")
 	if err := os.MkdirAll(filepath.Join(o.Folder, ".staging", "x"), 0o755); err != nil {
@@ -123,7 +130,7 @@ func TestDone(t *testing.T) {
 	if left := drain(t, o); left != 0 {
 		t.Errorf("%d left", left)
 	}
-	if want := []string{"text of 1", "text of 2"}; !slices.Equal(target.texts, want) {
+	if want := []string{"text of 2", "text of 1"}; !slices.Equal(target.texts, want) {
 		t.Errorf("got %q, want %q", target.texts, want)
 	}
 	wantFiles(t, o, ".done/today/1.ctl", ".done/today/1.txt", ".done/today/1_1_a.pdf",
@@ -149,7 +156,7 @@ func TestFailed(t *testing.T) {
 			write(t, filepath.Join(o.Folder, "1.ctl"), "rubbish")
 		}, []string{"1.ctl", "1.txt", "1_1_a.pdf"}, "control file, line 1"},
 		{"too large", func(t *testing.T, o *Options) {
-			write(t, filepath.Join(o.Folder, "1.ctl"), strings.Repeat("\n", maxControl+1))
+			write(t, filepath.Join(o.Folder, "1.ctl"), strings.Repeat("\n", 1<<20+1))
 		}, []string{"1.ctl", "1.txt", "1_1_a.pdf"}, "larger than 1 MiB"},
 		{"out of the folder", func(t *testing.T, o *Options) {
 			write(t, filepath.Join(o.Folder, "1.ctl"), "[system]\ntxt=../1.txt")
@@ -206,8 +213,8 @@ func TestRetry(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	runUntil(t, ctx, o, func() bool {
-		done, _ := exists(filepath.Join(o.Done, time.Now().Format(time.DateOnly), "1.ctl"))
-		return done
+		_, err := os.Stat(filepath.Join(o.Done, time.Now().Format(time.DateOnly), "1.ctl"))
+		return err == nil
 	})
 	if tries != 4 || target.asked != 0 {
 		t.Errorf("%d tries, asked %d times", tries, target.asked)
@@ -217,10 +224,7 @@ func TestRetry(t *testing.T) {
 // runUntil runs a consumer until something has become true.
 func runUntil(t *testing.T, ctx context.Context, o Options, true func() bool) {
 	t.Helper()
-	c, err := Open(o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := New(o)
 	ctx, stop := context.WithCancel(ctx)
 	ended := make(chan error)
 	go func() { ended <- c.Run(ctx) }()
@@ -246,10 +250,7 @@ func TestManyConsumers(t *testing.T) {
 	}
 	var wg sync.WaitGroup
 	for range consumers {
-		c, err := Open(o)
-		if err != nil {
-			t.Fatal(err)
-		}
+		c := New(o)
 		wg.Go(func() {
 			if _, err := c.Drain(t.Context()); err != nil {
 				t.Error(err)
@@ -261,7 +262,7 @@ func TestManyConsumers(t *testing.T) {
 	if n := len(target.got); n != count || len(slices.Compact(target.got)) != count {
 		t.Errorf("%d jobs sent of %d", n, count)
 	}
-	if left, err := os.ReadDir(filepath.Join(o.Folder, workName)); err != nil || len(left) > 0 {
+	if left, err := os.ReadDir(filepath.Join(o.Folder, ".consume")); err != nil || len(left) > 0 {
 		t.Errorf("left: %v, %v", left, err)
 	}
 }
@@ -271,11 +272,12 @@ func TestKeep(t *testing.T) {
 	refuse := true
 	target := &fake{}
 	target.submit = func(j *Job) error {
-		if err := j.Keep(); err != nil {
+		kept, err := j.Keep()
+		if err != nil {
 			return err
 		}
-		if !strings.HasPrefix(j.Path(j.Text), filepath.Dir(j.done)) {
-			t.Errorf("text at %s", j.Path(j.Text))
+		if !strings.HasPrefix(kept, filepath.Dir(kept)+"/"+time.Now().Format(time.DateOnly)) {
+			t.Errorf("kept at %s", kept)
 		}
 		if refuse {
 			return Permanent(errors.New("no"))
@@ -292,28 +294,6 @@ func TestKeep(t *testing.T) {
 		".done/today/2.ctl", ".done/today/2.txt", ".done/today/2_1_a.pdf")
 }
 
-func TestClean(t *testing.T) {
-	t.Parallel()
-	folder := t.TempDir()
-	now := time.Date(2026, 11, 26, 12, 0, 0, 0, time.Local)
-	for _, name := range []string{"2026-11-26", "2026-11-25", "2026-11-24", "2026-11-23", "other"} {
-		if err := os.MkdirAll(filepath.Join(folder, name), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := clean(folder, 1, now); err != nil {
-		t.Fatal(err)
-	}
-	entries, _ := os.ReadDir(folder)
-	var left []string
-	for _, e := range entries {
-		left = append(left, e.Name())
-	}
-	if want := []string{"2026-11-25", "2026-11-26", "other"}; !slices.Equal(left, want) {
-		t.Errorf("left %q, want %q", left, want)
-	}
-}
-
 func TestOpenWantsOneFileSystem(t *testing.T) {
 	t.Parallel()
 	elsewhere, err := os.MkdirTemp("/dev/shm", "smtpreceiver-test-")
@@ -323,7 +303,7 @@ func TestOpenWantsOneFileSystem(t *testing.T) {
 	t.Cleanup(func() { os.RemoveAll(elsewhere) })
 	o := options(t, new(fake))
 	o.Done = elsewhere
-	if _, err := Open(o); err == nil || !strings.Contains(err.Error(), "same file system") {
+	if _, err := New(o).Drain(t.Context()); err == nil || !strings.Contains(err.Error(), "same file system") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -4,185 +4,345 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
-	"maps"
-	"os"
-	"path/filepath"
-	"regexp"
-	"slices"
-	"strings"
+	"runtime/debug"
+	"sync"
 	"time"
 
+	"smtpreceiver/core/consume/folder"
 	"smtpreceiver/core/ctl"
 )
 
-// cleanEvery is how often old done jobs are looked for.
-const cleanEvery = time.Hour
+const (
+	cleanEvery = time.Hour // how often old jobs are looked for
+	openEvery  = 10 * time.Second
+	maxHooks   = 4 // on_failed at once
+)
 
 // Options say what a consumer does. The folders must be in one file system.
 type Options struct {
-	Name, App     string // for the log
-	Folder        string // output folder of the application
-	Done, Failed  string
-	Layout        ctl.Layout
-	Decode        func([]byte) string // from the code page of CTL and text
-	Target        Target
-	Resend        bool // jobs in doubt; otherwise they fail
-	KeepDoneDays  int  // 0: for ever
-	PollInterval  time.Duration
-	RetryDelay    time.Duration // after the first try; then twice as long each time
-	RetryDelayMax time.Duration
-	GiveUpAfter   time.Duration // after the first try
-	Timeout       time.Duration // of one try
-	Log           *slog.Logger
+	Name, App      string // for the log
+	Folder         string // output folder of the application
+	Done, Failed   string
+	Layout         ctl.Layout
+	Decode         func([]byte) string // from the code page of CTL and text
+	Target         Target
+	Workers        int  // jobs at once
+	Resend         bool // jobs in doubt; otherwise they fail
+	KeepDoneDays   int  // 0: for ever
+	KeepFailedDays int
+	PollInterval   time.Duration
+	RetryDelay     time.Duration // after the first try; then twice as long each time
+	RetryDelayMax  time.Duration
+	GiveUpAfter    time.Duration // after the first moment at which a worker would have taken it
+	Timeout        time.Duration // of one try
+	// OnFailed is told of each job that failed for good; nil: nobody is.
+	OnFailed func(ctx context.Context, j *Job, reason string) error
+	Log      *slog.Logger
 }
 
 // Consumer hands on the jobs of one output folder. Any number of them, in this
 // process or others, may share a folder.
 type Consumer struct {
 	Options
-	due     map[string]time.Time // jobs that wait for another try
-	cleaned time.Time
+	folder  *folder.Folder
+	scratch scratch
+	settler *settler
+	metrics *Metrics
+	hooks   chan struct{}
+
+	mu       sync.Mutex // guards what follows
+	changed  *sync.Cond
+	order    *order
+	health   *health
+	once     bool // do not wait for what is not due
+	filling  bool // the first jobs are being read
+	stopping bool
+	running  int
+	failures int
+	troubles map[string]string // by stem; "": of the folder as a whole
+	timer    *time.Timer
+	overdue  []*entry // to be given up
 }
 
-// Open readies the folders.
-func Open(o Options) (*Consumer, error) {
-	work := filepath.Join(o.Folder, workName)
-	if err := os.Mkdir(work, folderMode); err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, err
-	}
-	for _, folder := range []string{o.Done, o.Failed} {
-		if err := os.MkdirAll(folder, folderMode); err != nil {
-			return nil, err
-		}
-		if err := renames(work, folder); err != nil {
-			return nil, fmt.Errorf("jobs cannot be moved from %s to %s, use a folder in the same file system that this user may write: %w", o.Folder, folder, err)
-		}
-	}
-	return &Consumer{Options: o, due: map[string]time.Time{}}, nil
+// New makes a consumer.
+func New(o Options) *Consumer {
+	o.Workers = max(o.Workers, 1)
+	c := &Consumer{Options: o, order: newOrder(), troubles: map[string]string{}, hooks: make(chan struct{}, maxHooks)}
+	c.health = newHealth(&c.Options)
+	c.changed = sync.NewCond(&c.mu)
+	c.timer = time.AfterFunc(time.Hour, c.changed.Broadcast)
+	return c
 }
 
-// renames tries what settling a job does.
-func renames(from, to string) error {
-	probe, err := os.CreateTemp(from, ".probe-")
-	if err != nil {
-		return err
-	}
-	if err := probe.Close(); err != nil {
-		return err
-	}
-	moved := filepath.Join(to, filepath.Base(probe.Name()))
-	if err := os.Rename(probe.Name(), moved); err != nil {
-		return errors.Join(err, os.Remove(probe.Name()))
-	}
-	return os.Remove(moved)
-}
-
-// Run hands jobs on until ctx is done; the one it is at it finishes.
+// Run hands jobs on until ctx is done; those that are at it finish. Folders that
+// cannot be used are waited for.
 func (c *Consumer) Run(ctx context.Context) error {
-	w := watch(c.Folder, c.Log)
-	defer w.close()
-	trouble := ""
-	for ctx.Err() == nil {
-		// One message for trouble that lasts.
-		if _, err := c.pass(ctx); err == nil {
-			trouble = ""
-		} else if err.Error() != trouble {
-			trouble = err.Error()
-			c.Log.Error("handing jobs on", "consumer", c.Name, "app", c.App, "error", oneLine(err))
+	for {
+		err := c.open()
+		if err == nil {
+			break
 		}
+		c.trouble("", err)
 		select {
 		case <-ctx.Done():
-		case <-w.changed:
-		case <-time.After(c.pause()):
+			return nil
+		case <-time.After(min(openEvery, c.PollInterval)):
 		}
 	}
+	c.noTrouble("")
+	defer c.close()
+	w := watch(c.Folder, c.Log)
+	defer w.close()
+	finding, stop := context.WithCancel(ctx)
+	var found sync.WaitGroup
+	found.Go(func() { c.find(finding, w) })
+	c.work(ctx)
+	stop()
+	found.Wait()
 	return nil
-}
-
-// pause is the time until something is to be done even if nothing changes.
-func (c *Consumer) pause() time.Duration {
-	pause := c.PollInterval
-	for _, due := range c.due {
-		pause = min(pause, time.Until(due))
-	}
-	return max(pause, time.Millisecond)
 }
 
 // Drain hands on what is there and returns how many jobs could not be: those that
 // failed and those to be tried again later.
 func (c *Consumer) Drain(ctx context.Context) (left int, err error) {
-	left, err = c.pass(ctx)
-	return left, errors.Join(err, ctx.Err())
-}
-
-// pass works on every job that is due, in the order of their names.
-func (c *Consumer) pass(ctx context.Context) (left int, err error) {
-	now := time.Now()
-	if c.KeepDoneDays > 0 && now.Sub(c.cleaned) > cleanEvery {
-		c.cleaned = now
-		if err := clean(c.Done, c.KeepDoneDays, now); err != nil {
-			c.Log.Warn("old jobs not removed", "consumer", c.Name, "folder", c.Done, "error", err.Error())
-		}
-	}
-	stems, err := c.stems()
-	if err != nil {
+	if err := c.open(); err != nil {
 		return 0, err
 	}
-	maps.DeleteFunc(c.due, func(stem string, _ time.Time) bool { _, found := slices.BinarySearch(stems, stem); return !found })
-	var errs []error
-	for _, stem := range stems {
-		if ctx.Err() != nil {
+	defer c.close()
+	c.once = true
+	scanned := make(chan error, 1)
+	go func() { scanned <- c.scan(ctx) }()
+	c.work(ctx)
+	err = <-scanned
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for stem, why := range c.troubles {
+		err = errors.Join(err, fmt.Errorf("job %s: %s", stem, why))
+	}
+	return c.failures + len(c.order.stems), errors.Join(err, ctx.Err())
+}
+
+func (c *Consumer) open() (err error) {
+	if c.folder, err = folder.Open(c.Folder, c.Done, c.Failed); err != nil {
+		return err
+	}
+	if err := removeOldScratch(time.Now()); err != nil {
+		c.Log.Warn("old temporary files not removed", "consumer", c.Name, "error", err.Error())
+	}
+	c.clean()
+	c.startSettler()
+	c.filling = true
+	return nil
+}
+
+func (c *Consumer) close() {
+	if err := c.scratch.remove(); err != nil {
+		c.Log.Warn("temporary files not removed", "consumer", c.Name, "error", err.Error())
+	}
+	c.folder.Close()
+}
+
+func (c *Consumer) clean() {
+	if err := c.folder.Clean(c.KeepDoneDays, c.KeepFailedDays, time.Now()); err != nil {
+		c.Log.Warn("old jobs not removed", "consumer", c.Name, "app", c.App, "error", oneLine(err))
+	}
+}
+
+// work runs the workers until ctx is done or, once, until nothing is ready. All
+// is settled then.
+func (c *Consumer) work(ctx context.Context) {
+	stop := context.AfterFunc(ctx, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.stopping = true
+		c.changed.Broadcast()
+	})
+	defer stop()
+	var workers sync.WaitGroup
+	for range c.Workers {
+		workers.Go(func() {
+			for e := c.take(); e != nil; e = c.take() {
+				c.finish(e, c.one(ctx, e))
+			}
+		})
+	}
+	workers.Wait()
+	c.settler.stop()
+}
+
+// take waits for the next job; nil: there will be none.
+func (c *Consumer) take() *entry {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for !c.stopping {
+		now := time.Now()
+		if !c.once { // once is one try each
+			c.order.wake(now)
+		}
+		if e := c.pick(now); e != nil {
+			c.running++
+			return e
+		}
+		if c.once && c.running == 0 && !c.filling && len(c.order.ready.list) == 0 {
+			c.stopping = true
 			break
 		}
-		if c.due[stem].After(time.Now()) {
-			continue
-		}
-		out, err := c.process(ctx, stem)
-		switch {
-		case err != nil:
-			errs = append(errs, fmt.Errorf("job %s: %w", stem, err))
-			c.due[stem] = time.Now().Add(c.RetryDelay)
-		case out.state == waiting:
-			c.due[stem] = out.next
-		default:
-			delete(c.due, stem)
-		}
-		if err != nil || out.state == waiting || out.state == failed {
-			left++
-		}
+		c.wait(now)
 	}
-	return left, errors.Join(errs...)
+	c.changed.Broadcast()
+	return nil
 }
 
-// stemSyntax is what names of jobs look like; nothing in it means anything to a
-// shell or to the targets.
-var stemSyntax = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{0,63}$`)
-
-// stems are the names of the jobs in the output folder, and of whatever lies in the
-// working folder: what a killed consumer left of a settled job goes when it is taken.
-func (c *Consumer) stems() ([]string, error) {
-	entries, err := os.ReadDir(c.Folder)
-	if err != nil {
-		return nil, err
+// pick takes the job that comes next. While the target is down it is one at a
+// time, with pauses; --once makes none.
+func (c *Consumer) pick(now time.Time) *entry {
+	h := c.health
+	switch {
+	case c.filling && len(c.order.stems) < primed:
+		return nil
+	case !h.down:
+		return c.order.next()
+	case len(c.overdue) > 0:
+		e := c.overdue[0]
+		c.overdue = c.overdue[1:]
+		return e
+	case h.prober != nil || !c.once && now.Before(h.probeAt):
+		return nil
 	}
-	entries = slices.DeleteFunc(entries, func(e os.DirEntry) bool { return !strings.HasSuffix(e.Name(), controlExt) })
-	work, err := os.ReadDir(filepath.Join(c.Folder, workName))
-	if err != nil {
-		return nil, err
+	if c.overdue = c.order.overdue(now.Add(-c.GiveUpAfter), h.since); len(c.overdue) > 0 {
+		return c.pick(now)
 	}
-	var stems []string
-	for _, e := range append(entries, work...) {
-		if stem, _, _ := strings.Cut(e.Name(), "."); stemSyntax.MatchString(stem) {
-			stems = append(stems, stem)
-		}
-	}
-	slices.Sort(stems)
-	return slices.Compact(stems), nil
+	h.prober = c.order.another()
+	return h.prober
 }
 
-// doneToday is where jobs go that are done on that day.
-func (c *Consumer) doneToday(now time.Time) string {
-	return filepath.Join(c.Done, now.Format(time.DateOnly))
+// wait waits until something changes or the next job is due.
+func (c *Consumer) wait(now time.Time) {
+	due := c.order.soonest()
+	if at := c.health.probeAt; c.health.down && c.health.prober == nil && len(c.order.ready.list) > 0 && (due.IsZero() || at.Before(due)) {
+		due = at
+	}
+	if !due.IsZero() {
+		c.timer.Reset(max(due.Sub(now), time.Millisecond))
+	}
+	c.changed.Wait()
+}
+
+// result is how a turn of a job ended.
+type result struct {
+	outcome
+	err error // of this machine
+}
+
+// one works on a job. A fault of ours that only this job shows is not the end of
+// the others.
+func (c *Consumer) one(ctx context.Context, e *entry) (r result) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			c.Log.Error("fault in this program", "consumer", c.Name, "app", c.App, "job", e.stem, "panic", fmt.Sprint(fault), "stack", string(debug.Stack()))
+			r = result{err: fmt.Errorf("fault in this program: %v", fault)}
+		}
+	}()
+	r.outcome, r.err = c.process(ctx, e.stem, c.clock(e))
+	return r
+}
+
+// clock is since when the target should have had a job: its first try, or, of one
+// that a down target keeps waiting, the first moment a worker would have taken it.
+func (c *Consumer) clock(e *entry) time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e.first == 0 {
+		first := time.Now()
+		if c.health.down {
+			first = c.health.since
+		}
+		e.first = first.UnixNano()
+	}
+	return time.Unix(0, e.first)
+}
+
+func (c *Consumer) targetIsDown() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.health.down
+}
+
+func levelOfTry(down bool) slog.Level {
+	if down {
+		return slog.LevelDebug
+	}
+	return slog.LevelWarn
+}
+
+// finish notes what became of a job, for the others too.
+func (c *Consumer) finish(e *entry, r result) {
+	now := time.Now()
+	if r.err != nil {
+		c.trouble(e.stem, r.err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	defer c.changed.Broadcast()
+	c.running--
+	switch {
+	case r.target && r.err == nil && r.state == folder.Waiting:
+		c.health.failed(e, r.reason, now)
+	case r.target && r.err == nil:
+		if c.health.answered(now) && !c.once {
+			c.order.hurryAll()
+		}
+	case c.health.prober == e: // another took it, or it has nothing to do with the target
+		c.health.prober = nil
+	}
+	switch {
+	case r.err != nil:
+		c.order.again(e, now.Add(c.RetryDelay))
+	case r.busy && !c.once:
+		c.order.again(e, now.Add(c.PollInterval))
+	case r.state == folder.Waiting:
+		delete(c.troubles, e.stem)
+		c.order.again(e, r.next)
+	default:
+		if r.state == folder.Failed {
+			c.failures++
+		}
+		if r.state == "" {
+			delete(c.troubles, e.stem)
+		}
+		c.order.remove(e)
+	}
+}
+
+// trouble logs what keeps a job from being dealt with, once.
+func (c *Consumer) trouble(stem string, err error) {
+	why := oneLine(err)
+	c.mu.Lock()
+	said := c.troubles[stem] == why
+	c.troubles[stem] = why
+	c.mu.Unlock()
+	if !said {
+		c.Log.Error("handing jobs on", "consumer", c.Name, "app", c.App, "job", stem, "error", why)
+	}
+}
+
+func (c *Consumer) noTrouble(stem string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.troubles, stem)
+}
+
+// Ready says why jobs are not handed on now.
+func (c *Consumer) Ready(context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var err error
+	if why := c.troubles[""]; why != "" {
+		err = fmt.Errorf("consume.%s: %s", c.Name, why)
+	}
+	if c.health.down {
+		err = errors.Join(err, fmt.Errorf("consume.%s: the target is down since %s: %s", c.Name, c.health.since.Format(time.DateTime), c.health.why))
+	}
+	return err
 }

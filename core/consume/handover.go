@@ -1,14 +1,14 @@
 package consume
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 	"time"
 
+	"smtpreceiver/core/consume/folder"
 	"smtpreceiver/core/ctl"
 )
 
@@ -17,159 +17,206 @@ const maxReason = 2000
 
 // outcome is how the work on a job ended.
 type outcome struct {
-	state state     // "": another consumer has it, or it is gone
-	next  time.Time // of a job that waits
+	state  folder.State // "": it is gone
+	next   time.Time    // of a job that waits
+	target bool         // the target was asked and answered, or (waiting) did not
+	reason string
+	busy   bool // another has it
 }
 
-// process works on one job as far as it goes now. An error is one of this
-// machine, not of the job or its target; the job stays as it is.
-func (c *Consumer) process(ctx context.Context, stem string) (out outcome, err error) {
-	cl, err := take(c.Folder, stem)
-	if cl == nil || err != nil {
+// process works on one job as far as it goes now; since is when the target should
+// have had it. An error is one of this machine, not of the job or its target; the
+// job stays as it is. A job with a verdict is left to the settler.
+func (c *Consumer) process(ctx context.Context, stem string, since time.Time) (out outcome, err error) {
+	held, err := c.folder.Take(stem)
+	if errors.Is(err, folder.ErrBusy) {
+		return outcome{busy: true}, nil
+	}
+	if held == nil || err != nil {
 		return outcome{}, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(cl.work(scratchExt)), cl.release()) }()
-	record, err := readJournal(cl.work(journalExt))
-	if err != nil {
-		return outcome{}, err
-	}
-	now := time.Now()
+	judged := false
+	defer func() {
+		if !judged {
+			err = errors.Join(err, held.Release())
+		}
+	}()
+	record := held.Journal
 	j := &Job{
 		Stem: stem, Key: "smtpreceiver-" + stem + "-" + record.Key, Begun: record.Begun,
-		claim: cl, journal: record, decode: c.Decode, done: c.doneToday(now),
+		held: held, decode: c.Decode, scratch: &c.scratch,
 	}
-	var unreadable error
-	if j.Job, unreadable = c.readControl(j.Control()); unreadable != nil && !is[permanentError](unreadable) {
-		return outcome{}, unreadable
+	defer func() { err = errors.Join(err, j.close()) }()
+	began := time.Now()
+	var broken error
+	if j.Job, broken = c.readControl(held); broken != nil && !is[permanentError](broken) {
+		return outcome{}, broken
 	}
 	switch {
-	case record.State == done || record.State == failed: // and then we died
-	case unreadable != nil:
-		err = c.fail(j, unreadable)
-	case record.Next.After(now):
-		return outcome{waiting, record.Next}, nil
+	case record.State.Over(): // and then we died
+	case broken != nil:
+		err = c.fail(j, unreadable, broken)
+	case c.expired(j, since, began):
+		err = c.fail(j, givenUp, fmt.Errorf("given up after %d tries in %v: the target is down", record.Attempts, began.Sub(since).Round(time.Second)))
 	default:
-		err = c.attempt(ctx, j)
+		if record.First.IsZero() {
+			record.First = earlier(since, began)
+		}
+		out.target, err = c.attempt(ctx, j)
 	}
-	if err != nil || record.State != done && record.State != failed {
-		return outcome{waiting, record.Next}, err
+	out.state, out.next, out.reason = record.State, record.Next, record.Reason
+	if err != nil || !record.State.Over() {
+		if out.state == folder.Begun {
+			out.state = folder.Waiting
+		}
+		return out, err
 	}
-	if err := j.settle(); err != nil {
-		return outcome{}, fmt.Errorf("job %s is %s but cannot be moved to %s: %w", stem, record.State, record.Folder, err)
+	judged = true
+	c.settler.add(&settling{
+		Verdict: folder.Verdict{Held: held, Files: j.dataFiles(), Explanation: c.explain(j)}, job: j.Job, failure: cmp.Or(j.failure, refused), took: time.Since(began),
+	})
+	return out, nil
+}
+
+// expired tells a job that has waited too long for a target that is down, and
+// would only be in the way of the others' tries.
+func (c *Consumer) expired(j *Job, since, now time.Time) bool {
+	return !since.IsZero() && now.Sub(since) >= c.GiveUpAfter && j.held.Journal.State == folder.Waiting && c.GiveUpAfter > 0 && c.targetIsDown()
+}
+
+// earlier is since, if that is known.
+func earlier(since, now time.Time) time.Time {
+	if since.IsZero() || since.After(now) {
+		return now
 	}
-	c.report(j, time.Since(now))
-	return outcome{state: record.State}, nil
+	return since
+}
+
+// dataFiles are those that the CTL names; nil if nobody can read that.
+func (j *Job) dataFiles() []string {
+	if j.Job == nil {
+		return nil
+	}
+	return j.Files()
 }
 
 // readControl reads the CTL; the error is permanent if it is the file's fault.
-func (c *Consumer) readControl(path string) (*ctl.Job, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|openFlags, 0)
+func (c *Consumer) readControl(held *folder.Held) (*ctl.Job, error) {
+	data, err := held.Control()
 	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxControl+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(data) > maxControl {
-		return nil, Permanent(errors.New("the control file is larger than 1 MiB"))
+		return nil, hopeless(err)
 	}
 	job, err := ctl.ReadJob(c.Decode(data), c.Layout)
 	return job, Permanent(err)
 }
 
 // attempt hands the job over, unless the target has it already. It leaves the
-// verdict in the journal.
-func (c *Consumer) attempt(ctx context.Context, j *Job) error {
+// verdict in the journal. answered says that the target took the job or refused
+// it, or that it could not for now.
+func (c *Consumer) attempt(ctx context.Context, j *Job) (asked bool, err error) {
+	record := j.held.Journal
+	if record.State == folder.Begun {
+		if over, err := c.doubt(ctx, j, nil); over || err != nil {
+			return true, err
+		}
+	}
 	// A job is not given up half way because the service is stopped.
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), c.Timeout, fmt.Errorf("not done within timeout %v", c.Timeout))
 	defer cancel()
-	if j.journal.State == begun {
-		answer, err := c.Target.Has(ctx, j)
-		switch {
-		case err != nil:
-			return c.later(j, begun, fmt.Errorf("the target cannot be asked whether it has the job: %w", err))
-		case answer == Yes:
-			return c.succeed(j)
-		case answer == Unknown && !c.Resend:
-			return c.fail(j, fmt.Errorf("it was being handed over when that was interrupted (%s); the target cannot tell whether it has the job, and in_doubt is fail: look there first", j.interruption()))
-		}
-	}
-	record := j.journal
-	record.State, record.Begun, record.Reason = begun, time.Now(), ""
+	began := time.Now()
+	record.State = folder.Waiting
 	record.Attempts++
-	if record.First.IsZero() {
-		record.First = record.Begun
+	// The key must outlive a crash from here on: targets name things by it.
+	if err := j.held.Save(false); err != nil {
+		return false, err
 	}
-	if err := j.save(); err != nil {
-		return err
+	note, err := c.Target.Prepare(ctx, j)
+	if err == nil {
+		record.Note = note
+		if err := j.held.Begin(began); err != nil {
+			return false, err
+		}
+		err = c.Target.Submit(ctx, j)
 	}
-	err := c.Target.Submit(ctx, j)
+	c.metrics.try(err, time.Since(began))
 	switch {
 	case err == nil:
-		return c.succeed(j)
+		return true, c.succeed(j)
 	case is[permanentError](err):
-		return c.fail(j, err)
-	case is[uncertainError](err):
-		return c.later(j, begun, err)
+		return true, c.fail(j, refused, err)
+	case is[uncertainError](err) && record.State == folder.Begun:
+		_, err := c.doubt(context.WithoutCancel(ctx), j, err)
+		return true, err
 	}
-	return c.later(j, waiting, err)
+	return true, c.later(j, folder.Waiting, err)
 }
 
-func (j *Job) interruption() string {
-	if j.journal.Reason != "" {
-		return j.journal.Reason
+// doubt asks the target whether it has a job whose handing over was interrupted:
+// by a crash, or (why) just now. over: it was dealt with; otherwise the target does
+// not have it, or in_doubt says that it is sent again.
+func (c *Consumer) doubt(ctx context.Context, j *Job, why error) (over bool, err error) {
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), c.Timeout, fmt.Errorf("no answer within timeout %v", c.Timeout))
+	defer cancel()
+	answer, err := c.Target.Has(ctx, j)
+	switch {
+	case err != nil:
+		if why == nil {
+			j.held.Journal.Attempts++ // asked in vain: the next time later
+		}
+		return true, c.later(j, folder.Begun, errors.Join(why, fmt.Errorf("the target cannot be asked whether it has the job: %w", err)))
+	case answer == Yes:
+		return true, c.succeed(j)
+	case answer == Unknown && !c.Resend:
+		return true, c.fail(j, inDoubt, fmt.Errorf("it was being handed over when that was interrupted (%s); the target cannot tell whether it has the job, and in_doubt is fail: look there first", j.interruption(why)))
+	case why != nil: // what was interrupted may still be on its way: ask again first
+		return true, c.later(j, folder.Begun, why)
+	}
+	return false, nil
+}
+
+func (j *Job) interruption(why error) string {
+	switch {
+	case why != nil:
+		return oneLine(why)
+	case j.held.Journal.Reason != "":
+		return j.held.Journal.Reason
 	}
 	return "at " + j.Begun.Format(time.RFC3339)
 }
 
-func (c *Consumer) succeed(j *Job) (err error) {
-	folder := j.journal.Kept
-	if folder == "" {
-		if folder, err = j.claim.room(j.done, j.journal.Key); err != nil {
-			return err
-		}
-	}
-	j.journal.State, j.journal.Folder, j.journal.Reason = done, folder, ""
-	return j.save()
-}
+func (c *Consumer) succeed(j *Job) error { return j.held.Judge(folder.Done, "", time.Now()) }
 
-func (c *Consumer) fail(j *Job, why error) error {
-	folder, err := j.claim.room(c.Failed, j.journal.Key)
-	if err != nil {
-		return err
-	}
-	j.journal.State, j.journal.Folder, j.journal.Reason = failed, folder, oneLine(why)
-	return j.save()
+func (c *Consumer) fail(j *Job, kind failure, why error) error {
+	j.failure = kind
+	return j.held.Judge(folder.Failed, oneLine(why), time.Now())
 }
 
 // later sets the time of the next try, or fails the job if there were enough.
-func (c *Consumer) later(j *Job, s state, why error) error {
-	now := time.Now()
-	if !j.journal.First.IsZero() && now.Sub(j.journal.First) >= c.GiveUpAfter {
-		return c.fail(j, fmt.Errorf("given up after %d tries in %v; the last: %w", j.journal.Attempts, now.Sub(j.journal.First).Round(time.Second), why))
+func (c *Consumer) later(j *Job, s folder.State, why error) error {
+	now, record := time.Now(), j.held.Journal
+	if !record.First.IsZero() && now.Sub(record.First) >= c.GiveUpAfter {
+		return c.fail(j, givenUp, fmt.Errorf("given up after %d tries in %v; the last: %w", record.Attempts, now.Sub(record.First).Round(time.Second), why))
 	}
 	delay := c.RetryDelayMax
-	if doublings := max(j.journal.Attempts-1, 0); doublings < 32 {
+	if doublings := max(record.Attempts-1, 0); doublings < 32 {
 		delay = min(delay, c.RetryDelay<<doublings)
 	}
-	j.journal.State, j.journal.Next, j.journal.Reason = s, now.Add(delay), oneLine(why)
-	c.Log.Warn("job not handed on yet", "consumer", c.Name, "app", c.App, "rcpt", j.Address, "job", j.Stem, "try", j.journal.Attempts, "again", delay, "error", j.journal.Reason)
-	return j.save()
+	record.State, record.Next, record.Reason = s, now.Add(delay), oneLine(why)
+	level := levelOfTry(c.targetIsDown())
+	c.Log.Log(context.Background(), level, "job not handed on yet", "consumer", c.Name, "app", c.App, "rcpt", j.Address, "job", j.Stem, "try", record.Attempts, "again", delay, "error", record.Reason)
+	return j.held.Save(true)
 }
 
-func (c *Consumer) report(j *Job, took time.Duration) {
-	rcpt := ""
+func (c *Consumer) explain(j *Job) string {
+	record := j.held.Journal
+	if record.State != folder.Failed {
+		return ""
+	}
+	about := ""
 	if j.Job != nil {
-		rcpt = j.Address
+		about = fmt.Sprintf("To: %s\nFrom: %s\n", oneLine(errors.New(j.Address)), oneLine(errors.New(j.FromSMTP)))
 	}
-	log := c.Log.With("consumer", c.Name, "app", c.App, "rcpt", rcpt, "job", j.Stem, "status", string(j.journal.State), "try", j.journal.Attempts, "took", took.Round(time.Microsecond))
-	if j.journal.State == failed {
-		log.Error("job not handed on", "error", j.journal.Reason, "folder", j.journal.Folder)
-		return
-	}
-	log.Info("job handed on")
+	return folder.Explain(j.Stem, about, record.Reason, c.Folder, record.Attempts, time.Now())
 }
 
 // oneLine bounds an error and keeps what a stranger may have written into it on

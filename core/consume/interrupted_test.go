@@ -44,7 +44,7 @@ func TestInterrupted(t *testing.T) {
 			ended, _ := filepath.Glob(filepath.Join(o.Folder, ".*", "*", "1.ctl"))
 			again, _ := filepath.Glob(filepath.Join(o.Folder, ".*", "1.ctl"))
 			at := strings.Join(append(ended, again...), " ")
-			if tt.want != "" && !strings.Contains(at, "."+tt.want) || tt.want == "" && !strings.Contains(at, workName) {
+			if tt.want != "" && !strings.Contains(at, "."+tt.want) || tt.want == "" && !strings.Contains(at, ".consume") {
 				t.Errorf("it is at %s, want %s", at, tt.want)
 			}
 		})
@@ -55,7 +55,7 @@ func TestInterrupted(t *testing.T) {
 func interrupt(t *testing.T, o Options, stem, journal string) {
 	t.Helper()
 	addJob(t, o, stem)
-	work := filepath.Join(o.Folder, workName)
+	work := filepath.Join(o.Folder, ".consume")
 	if err := os.MkdirAll(work, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +99,7 @@ func TestStaleJournal(t *testing.T) {
 	o := options(t, target)
 	addJob(t, o, "1")
 	drain(t, o)
-	write(t, filepath.Join(o.Folder, workName, "1.json"), `{"state":"done","key":"K","folder":"/nowhere"}`)
+	write(t, filepath.Join(o.Folder, ".consume", "1.json"), `{"state":"done","key":"K","folder":"/nowhere"}`)
 	addJob(t, o, "1")
 	drain(t, o)
 	if len(target.got) != 2 {
@@ -117,11 +117,7 @@ func TestDamagedJournal(t *testing.T) {
 	target := new(fake)
 	o := options(t, target)
 	interrupt(t, o, "1", "{")
-	c, err := Open(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if left, err := c.Drain(t.Context()); err == nil || left != 1 || !strings.Contains(err.Error(), "1.json") || len(target.got) > 0 {
+	if left, err := New(o).Drain(t.Context()); err == nil || left != 1 || !strings.Contains(err.Error(), "1.json") || len(target.got) > 0 {
 		t.Errorf("%d left, %v, got %q", left, err, target.got)
 	}
 }

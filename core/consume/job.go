@@ -10,13 +10,12 @@ import (
 	"syscall"
 	"time"
 
+	"smtpreceiver/core/consume/folder"
 	"smtpreceiver/core/ctl"
 )
 
-const (
-	maxControl = 1 << 20  // bytes; what ctl.Parse takes
-	maxText    = 16 << 20 // bytes; no fax and no SMS is longer
-)
+// maxText bounds what is read of a text, in bytes; no fax and no SMS is longer.
+const maxText = 16 << 20
 
 // Job is a job as its target sees it.
 type Job struct {
@@ -25,49 +24,22 @@ type Job struct {
 	Key   string    // unique and the same at each try: letters, digits, '_', '-' and '.'
 	Begun time.Time // when the last try before this one began, of which Target.Has is asked
 
-	claim   *claim
-	journal *journal
+	held    *folder.Held
 	decode  func([]byte) string
-	done    string // folder for done jobs of today
-}
-
-// Control is the full path of the CTL while the job is worked on.
-func (j *Job) Control() string { return j.claim.work(controlExt) }
-
-// Path is the full path of one of the job's data files.
-func (j *Job) Path(file string) string {
-	if j.journal.Kept != "" { // Keep has moved it, or was about to
-		kept := filepath.Join(j.journal.Kept, file)
-		if there, err := exists(kept); err == nil && there {
-			return kept
-		}
-	}
-	return filepath.Join(j.claim.folder, file)
+	scratch *scratch
+	folder  string  // its scratch; "": none yet
+	failure failure // of a failed one
 }
 
 // Open opens a data file, which must be a regular one.
 func (j *Job) Open(file string) (*os.File, error) {
-	path := j.Path(file)
-	info, err := os.Lstat(path)
-	if err != nil {
-		return nil, missing(err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, Permanent(fmt.Errorf("%s is not a regular file", path))
-	}
-	f, err := os.OpenFile(path, os.O_RDONLY|openFlags, 0)
-	if err != nil {
-		return nil, missing(err)
-	}
-	if opened, err := f.Stat(); err != nil || !os.SameFile(info, opened) {
-		return nil, errors.Join(Permanent(fmt.Errorf("%s was exchanged while it was opened (%v)", path, err)), f.Close())
-	}
-	return f, nil
+	f, err := j.held.Open(file)
+	return f, hopeless(err)
 }
 
-// missing makes an error permanent if trying again cannot help.
-func missing(err error) error {
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENAMETOOLONG) {
+// hopeless makes an error permanent if trying again cannot help.
+func hopeless(err error) error {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENAMETOOLONG) || errors.Is(err, folder.ErrNotRegular) || errors.Is(err, folder.ErrTooLarge) {
 		return Permanent(err)
 	}
 	return err
@@ -90,40 +62,62 @@ func (j *Job) ReadFile(file string) (string, error) {
 	return j.decode(data), nil
 }
 
-// Note keeps a word for the target beyond a crash; it is on disk when Note
-// returns. Noted is the word last kept for this job.
-func (j *Job) Note(word string) error {
-	j.journal.Note = word
-	return j.save()
-}
-
-// Noted returns what Note has kept, "" if nothing.
-func (j *Job) Noted() string { return j.journal.Note }
+// Noted is what Target.Prepare returned in the try of which Target.Has is asked.
+func (j *Job) Noted() string { return j.held.Journal.Note }
 
 // Keep moves the data files to the folder for done jobs before the job is done,
-// for a target that reads them later. Path knows where they are.
-func (j *Job) Keep() error {
-	if j.journal.Kept == "" {
-		folder, err := j.claim.room(j.done, j.journal.Key)
-		if err != nil {
-			return err
-		}
-		j.journal.Kept = folder
-		if err := j.save(); err != nil {
-			return err
-		}
+// for a target that reads them later, and returns the folder where they are.
+func (j *Job) Keep() (string, error) { return j.held.Keep(j.Files(), time.Now()) }
+
+// Alias gives a kept data file a second name.
+func (j *Job) Alias(file, as string) error { return j.held.Alias(file, as) }
+
+// Scratch is a private folder for this try. Only what is in there may be named to
+// a program: others may exchange files under their names in the output folder.
+func (j *Job) Scratch() (path string, err error) {
+	if j.folder == "" {
+		j.folder, err = j.scratch.make(j.Key)
 	}
-	return moveAll(j.claim.folder, j.journal.Kept, j.Files())
+	return j.folder, err
 }
 
-// Scratch makes an empty private folder for this try.
-func (j *Job) Scratch() (string, error) {
-	path := j.claim.work(scratchExt)
-	return path, errors.Join(os.RemoveAll(path), os.Mkdir(path, 0o700))
+// CopyFile puts a copy of a data file into the scratch folder and returns its
+// path.
+func (j *Job) CopyFile(file string) (string, error) {
+	scratch, err := j.Scratch()
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(scratch, file)
+	if _, err := os.Lstat(path); err == nil { // copied already
+		return path, nil
+	}
+	return path, hopeless(j.held.CopyTo(file, path))
+}
+
+// CopyControl does the same with the CTL.
+func (j *Job) CopyControl() (string, error) {
+	scratch, err := j.Scratch()
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(scratch, j.Stem+".ctl")
+	if _, err := os.Lstat(path); err == nil {
+		return path, nil
+	}
+	return path, hopeless(j.held.CopyControlTo(path))
 }
 
 // Inherit are the files that a program which works for the job must be started
 // with (exec.Cmd.ExtraFiles): while it runs nobody else takes the job.
-func (j *Job) Inherit() []*os.File { return inherited(j.claim.lock) }
+func (j *Job) Inherit() []*os.File { return j.held.Inherit() }
 
-func (j *Job) save() error { return j.journal.write(j.claim.work(journalExt)) }
+// close removes the scratch folder.
+func (j *Job) close() error {
+	if j.folder == "" {
+		return nil
+	}
+	path := j.folder
+	j.folder = ""
+	return os.RemoveAll(path)
+}

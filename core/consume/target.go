@@ -5,8 +5,13 @@ import (
 	"errors"
 )
 
-// Target takes jobs over. Its methods are called for one job at a time.
+// Target takes jobs over. Its methods are called for several jobs at the same
+// time, but for one job by one caller.
 type Target interface {
+	// Prepare does what can be done before the target could have the job: reading,
+	// converting, copying. What it returns is on disk, as Job.Noted, before Submit
+	// is called. Its error is one of Submit.
+	Prepare(ctx context.Context, j *Job) (note string, err error)
 	// Submit hands the job over and returns nil when the target has it for good.
 	// An error that is neither Permanent nor Uncertain says that the target does
 	// not have it, and may take it later.

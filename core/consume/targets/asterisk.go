@@ -3,7 +3,6 @@ package targets
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -36,31 +35,35 @@ var (
 	safePath  = regexp.MustCompile(`^[A-Za-z0-9/._-]+$`)
 )
 
-// Submit implements consume.Target.
-func (a Asterisk) Submit(_ context.Context, j *consume.Job) error {
+// Prepare implements consume.Target. The call reads the files when it is
+// answered, so they are moved to where they stay, and looked at there.
+func (a Asterisk) Prepare(_ context.Context, j *consume.Job) (note string, err error) {
 	number, err := faxNumber(j.Number)
 	if err != nil {
-		return err
+		return "", err
+	}
+	folder, err := j.Keep()
+	if err != nil {
+		return "", err
 	}
 	for _, name := range j.Files() {
 		f, err := j.Open(name)
 		if err != nil {
-			return err
+			return "", err
 		}
 		if err := f.Close(); err != nil {
-			return err
+			return "", err
 		}
 	}
-	// The call reads the files when it is answered.
-	if err := j.Keep(); err != nil {
-		return err
-	}
-	content, err := a.callFile(j, number)
+	content, err := a.callFile(j, folder, number)
 	if err != nil {
-		return err
+		return "", err
 	}
-	return drop{a.Folder}.submit(j, j.Key+".call", content)
+	return drop{a.Folder}.prepare(j, j.Key+".call", content)
 }
+
+// Submit implements consume.Target.
+func (a Asterisk) Submit(_ context.Context, j *consume.Job) error { return drop{a.Folder}.submit(j) }
 
 // Has implements consume.Target.
 func (a Asterisk) Has(_ context.Context, j *consume.Job) (consume.Answer, error) {
@@ -69,14 +72,14 @@ func (a Asterisk) Has(_ context.Context, j *consume.Job) (consume.Answer, error)
 
 // callFile holds a call that is tried once and then moved to outgoing_done.
 // Whoever dials again is the dialplan.
-func (a Asterisk) callFile(j *consume.Job, number string) ([]byte, error) {
-	text, err := safely(j, j.Text, 0)
+func (a Asterisk) callFile(j *consume.Job, folder, number string) ([]byte, error) {
+	text, err := safely(j, folder, j.Text, 0)
 	if err != nil {
 		return nil, err
 	}
 	var files []string
 	for i, attached := range j.Attachments {
-		path, err := safely(j, attached.File, i+1)
+		path, err := safely(j, folder, attached.File, i+1)
 		if err != nil {
 			return nil, err
 		}
@@ -110,14 +113,10 @@ func harmless(value string) string {
 
 // safely is the path of a data file, under another name if its own could mean
 // something to a dialplan.
-func safely(j *consume.Job, file string, n int) (string, error) {
-	path := j.Path(file)
+func safely(j *consume.Job, folder, file string, n int) (string, error) {
 	if safePath.MatchString(file) {
-		return path, nil
+		return filepath.Join(folder, file), nil
 	}
-	alias := filepath.Join(filepath.Dir(path), fmt.Sprintf("%s_%d%s", j.Stem, n, harmless(filepath.Ext(file))))
-	if err := os.Link(path, alias); err != nil && !os.IsExist(err) {
-		return "", err
-	}
-	return alias, nil
+	alias := fmt.Sprintf("%s_%d%s", j.Stem, n, harmless(filepath.Ext(file)))
+	return filepath.Join(folder, alias), j.Alias(file, alias)
 }

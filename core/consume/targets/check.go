@@ -54,6 +54,11 @@ func (k *kind) check(name string, c *config.Consumer) (problems config.Problems)
 			problems.Add(path(name), "missing, target "+k.name+" needs it", "set it, for example to "+of.example)
 		}
 	}
+	if len(c.OnFailed) > 0 {
+		if err := checkCommand(c.OnFailed, reason); err != nil {
+			problems.Merge(config.Problems{{Key: path("on_failed"), What: err.Error()}})
+		}
+	}
 	if _, err := k.make(c); err != nil {
 		problems.Merge(config.Problems{{Key: path(k.refused), What: err.Error()}})
 	}

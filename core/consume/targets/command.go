@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"smtpreceiver/core/consume"
@@ -19,24 +20,29 @@ var placeholder = regexp.MustCompile(`\{[a-z]+\}`)
 // attachments is an argument by itself and becomes one for each attachment.
 const attachments = "{attachments}"
 
-// values of the other placeholders.
-var values = map[string]func(*consume.Job) string{
-	"{number}":  func(j *consume.Job) string { return j.Number },
-	"{name}":    func(j *consume.Job) string { return j.Name },
-	"{subject}": func(j *consume.Job) string { return j.Subject },
-	"{from}":    func(j *consume.Job) string { return j.FromSMTP },
-	"{id}":      func(j *consume.Job) string { return j.ID },
-	"{app}":     func(j *consume.Job) string { return j.App },
-	"{txt}":     func(j *consume.Job) string { return j.Path(j.Text) },
-	"{ctl}":     func(j *consume.Job) string { return j.Control() },
+// values of the other placeholders. A file is a copy that nobody can exchange.
+var values = map[string]func(*consume.Job) (string, error){
+	"{number}":  func(j *consume.Job) (string, error) { return j.Number, nil },
+	"{name}":    func(j *consume.Job) (string, error) { return j.Name, nil },
+	"{subject}": func(j *consume.Job) (string, error) { return j.Subject, nil },
+	"{from}":    func(j *consume.Job) (string, error) { return j.FromSMTP, nil },
+	"{id}":      func(j *consume.Job) (string, error) { return j.ID, nil },
+	"{app}":     func(j *consume.Job) (string, error) { return j.App, nil },
+	"{txt}":     func(j *consume.Job) (string, error) { return j.CopyFile(j.Text) },
+	"{ctl}":     func(j *consume.Job) (string, error) { return j.CopyControl() },
 }
+
+// reason is a placeholder of on_failed.
+const reason = "{reason}"
 
 // Command runs a program for each job. Nobody can say what it had done when it was
 // interrupted.
 type Command struct{ argv []string }
 
 // NewCommand checks a command; the error lists everything that is wrong with it.
-func NewCommand(argv []string) (*Command, error) {
+func NewCommand(argv []string) (*Command, error) { return &Command{argv}, checkCommand(argv) }
+
+func checkCommand(argv []string, more ...string) error {
 	var errs []error
 	if len(argv) == 0 || !filepath.IsAbs(argv[0]) {
 		errs = append(errs, errors.New("the program needs its full path"))
@@ -46,19 +52,46 @@ func NewCommand(argv []string) (*Command, error) {
 			switch {
 			case name == attachments && arg != attachments:
 				errs = append(errs, fmt.Errorf("%s in %q: it stands for any number of arguments, so it must be one by itself", name, arg))
-			case name != attachments && values[name] == nil:
+			case name != attachments && values[name] == nil && !slices.Contains(more, name):
 				errs = append(errs, fmt.Errorf("there is no %s", name))
 			case i == 0:
 				errs = append(errs, errors.New("the program must not come out of the mail"))
 			}
 		}
 	}
-	return &Command{argv}, errors.Join(errs...)
+	if script := scriptOf(argv); placeholder.MatchString(script) {
+		errs = append(errs, fmt.Errorf("%q is a script, in which what the mail says would be run: let the script have it as an argument, as in [/bin/sh, -c, 'send \"$1\"', sh, '{number}']", script))
+	}
+	return errors.Join(errs...)
+}
+
+// hook is the command of on_failed.
+func hook(argv []string) func(context.Context, *consume.Job, string) error {
+	if len(argv) == 0 {
+		return nil
+	}
+	return func(ctx context.Context, j *consume.Job, why string) error {
+		full, err := arguments(argv, j, map[string]string{reason: why})
+		if err == nil {
+			_, err = run(ctx, j, nil, full...)
+		}
+		return err
+	}
+}
+
+// Prepare implements consume.Target: it copies the files that the program gets.
+func (c *Command) Prepare(_ context.Context, j *consume.Job) (note string, err error) {
+	_, err = arguments(c.argv, j, nil)
+	return "", err
 }
 
 // Submit implements consume.Target.
 func (c *Command) Submit(ctx context.Context, j *consume.Job) error {
-	_, err := run(ctx, j, nil, c.arguments(j)...)
+	argv, err := arguments(c.argv, j, nil)
+	if err != nil {
+		return err
+	}
+	_, err = run(ctx, j, nil, argv...)
 	var ended *exitError
 	if errors.As(err, &ended) && ended.code != exitTemporary {
 		return consume.Permanent(err)
@@ -71,27 +104,44 @@ func (c *Command) Has(context.Context, *consume.Job) (consume.Answer, error) {
 	return consume.Unknown, nil
 }
 
-// arguments puts the job's values in. A value at the beginning of an argument
-// could be an option: there it loses its leading '-', unless "--" came before.
-func (c *Command) arguments(j *consume.Job) []string {
-	var argv []string
+// arguments puts the job's values, and others by their placeholders, into a
+// command. A value at the beginning of an argument could be an option: there it
+// loses its leading '-', unless "--" came before. With others, which a job that has
+// failed has, a file that cannot be read is left out.
+func arguments(command []string, j *consume.Job, others map[string]string) (argv []string, err error) {
 	literal := false
-	for _, arg := range c.argv {
+	for _, arg := range command {
 		if arg == attachments {
 			for _, a := range j.Attachments {
-				argv = append(argv, j.Path(a.File))
+				path, err := j.CopyFile(a.File)
+				if err != nil && others == nil {
+					return nil, err
+				}
+				if err == nil {
+					argv = append(argv, path)
+				}
 			}
 			continue
 		}
 		at := placeholder.FindStringIndex(arg)
 		full := placeholder.ReplaceAllStringFunc(arg, func(name string) string {
-			return strings.ReplaceAll(values[name](j), "\x00", "")
+			value, known := others[name]
+			if !known {
+				var failed error
+				if value, failed = values[name](j); failed != nil && others == nil {
+					err = errors.Join(err, failed)
+				}
+			}
+			return strings.ReplaceAll(value, "\x00", "")
 		})
+		if err != nil {
+			return nil, err
+		}
 		if at != nil && at[0] == 0 && !literal {
 			full = strings.TrimLeft(full, "- ")
 		}
 		argv = append(argv, full)
 		literal = literal || arg == "--"
 	}
-	return argv
+	return argv, nil
 }

@@ -43,11 +43,10 @@ func documentType(head []byte) string {
 	return ""
 }
 
-// documents are the pages of a fax in order, under names in folder that mean
-// nothing to anybody: the text, unless it is blank beside attachments, then the
-// attachments.
-func documents(j *consume.Job, folder string, skipUnknown bool) ([]string, error) {
-	var files []string
+// documents makes the pages of a fax in folder and returns their names in order,
+// which mean nothing to anybody: the text, unless it is blank beside attachments,
+// then the attachments.
+func documents(j *consume.Job, folder string, skipUnknown bool) (names []string, err error) {
 	for i, a := range j.Attachments {
 		path := filepath.Join(folder, fmt.Sprint(i+1))
 		kind, err := attachment(j, a, path)
@@ -58,7 +57,7 @@ func documents(j *consume.Job, folder string, skipUnknown bool) ([]string, error
 			return nil, consume.Permanent(fmt.Errorf("attachment %q (%s) cannot be faxed: PDF, PostScript, TIFF and plain text can; skip_unknown leaves the others out", a.Name, a.File))
 		}
 		if kind != "" {
-			files = append(files, path+kind)
+			names = append(names, filepath.Base(path)+kind)
 		}
 	}
 	if j.Format != "txt" {
@@ -68,11 +67,11 @@ func documents(j *consume.Job, folder string, skipUnknown bool) ([]string, error
 	if err != nil {
 		return nil, err
 	}
-	if strings.TrimSpace(text) == "" && len(files) > 0 {
-		return files, nil
+	if strings.TrimSpace(text) == "" && len(names) > 0 {
+		return names, nil
 	}
-	path := filepath.Join(folder, "0.pdf")
-	return slices.Insert(files, 0, path), writePDF(path, text)
+	const first = "0.pdf"
+	return slices.Insert(names, 0, first), writePDF(filepath.Join(folder, first), text)
 }
 
 // attachment puts an attachment at path and its extension, which it returns.
@@ -88,7 +87,11 @@ func attachment(j *consume.Job, a ctl.Attachment, path string) (kind string, err
 		return "", err
 	}
 	if kind = documentType(head[:n]); kind != "" {
-		return kind, os.Symlink(j.Path(a.File), path+kind)
+		copied, err := j.CopyFile(a.File)
+		if err != nil {
+			return "", err
+		}
+		return kind, os.Rename(copied, path+kind)
 	}
 	if !strings.EqualFold(filepath.Ext(a.File), ".txt") {
 		return "", nil

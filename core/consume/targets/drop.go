@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"smtpreceiver/core/consume"
 )
@@ -14,7 +15,7 @@ import (
 const stagingName = ".smtpreceiver"
 
 // staged is noted when the file is complete: if it is no longer in staging then,
-// the target has got it.
+// the target has got it. Behind it stands the name that it gets.
 const staged = "staged"
 
 // drop hands a job over as one file in a folder. A rename decides, so whether the
@@ -23,13 +24,14 @@ type drop struct{ folder string }
 
 func (d drop) staging(j *consume.Job) string { return filepath.Join(d.folder, stagingName, j.Key) }
 
-func (d drop) submit(j *consume.Job, name string, content []byte) error {
-	if err := d.stage(d.staging(j), content); err != nil {
-		return err
-	}
-	if err := j.Note(staged); err != nil {
-		return err
-	}
+// prepare makes the file; what it returns is to be noted.
+func (d drop) prepare(j *consume.Job, name string, content []byte) (note string, err error) {
+	return staged + " " + name, d.stage(d.staging(j), content)
+}
+
+// submit lets the target have what prepare has made.
+func (d drop) submit(j *consume.Job) error {
+	_, name, _ := strings.Cut(j.Noted(), " ")
 	if err := os.Rename(d.staging(j), filepath.Join(d.folder, name)); err != nil {
 		return consume.Uncertain(err)
 	}
@@ -53,7 +55,7 @@ func (d drop) stage(path string, content []byte) error {
 }
 
 func (d drop) has(j *consume.Job) (consume.Answer, error) {
-	if j.Noted() != staged {
+	if !strings.HasPrefix(j.Noted(), staged) {
 		return consume.No, nil
 	}
 	switch _, err := os.Lstat(d.staging(j)); {

@@ -18,12 +18,28 @@ import (
 // leaves it in doneq for that time.
 const doneKept = 15 * time.Minute
 
+// unreachable is what sendfax says if it never had a connection.
+const unreachable = "Can not reach serv" // er, or ice
+
 // HylaFAX hands jobs to HylaFAX by sendfax. The job's key is the tag of the job
 // there, by which faxstat finds it again.
 type HylaFAX struct {
 	Server      string   // host or host:port; empty: what sendfax knows
 	Arguments   []string // more for sendfax
 	SkipUnknown bool     // attachments that cannot be faxed
+}
+
+// Prepare implements consume.Target: it makes the documents, and notes their names.
+func (h HylaFAX) Prepare(_ context.Context, j *consume.Job) (note string, err error) {
+	if _, err := faxNumber(j.Number); err != nil {
+		return "", err
+	}
+	scratch, err := j.Scratch()
+	if err != nil {
+		return "", err
+	}
+	names, err := documents(j, scratch, h.SkipUnknown)
+	return strings.Join(names, " "), err
 }
 
 // Submit implements consume.Target.
@@ -36,18 +52,20 @@ func (h HylaFAX) Submit(ctx context.Context, j *consume.Job) error {
 	if err != nil {
 		return err
 	}
-	pages, err := documents(j, scratch, h.SkipUnknown)
-	if err != nil {
-		return err
+	argv := h.sendfax(j, number)
+	for _, name := range strings.Fields(j.Noted()) {
+		argv = append(argv, filepath.Join(scratch, name))
 	}
-	argv := append(h.sendfax(j, number), pages...)
-	_, err = run(ctx, j, nil, argv...)
+	_, err = run(ctx, j, []string{"LC_MESSAGES=C"}, argv...)
 	var ended *exitError
 	if !errors.As(err, &ended) {
 		return err
 	}
 	// sendfax may have failed after the server took the job.
-	if answer, asked := h.Has(ctx, j); asked == nil && answer == consume.Yes {
+	switch answer, asked := h.Has(ctx, j); {
+	case asked != nil && !strings.Contains(ended.said, unreachable):
+		return consume.Uncertain(errors.Join(err, asked))
+	case answer == consume.Yes:
 		return nil
 	}
 	return err

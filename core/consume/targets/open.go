@@ -1,7 +1,7 @@
 package targets
 
 import (
-	"fmt"
+	"cmp"
 	"log/slog"
 
 	"smtpreceiver/core/codepage"
@@ -10,7 +10,7 @@ import (
 	"smtpreceiver/core/ctl"
 )
 
-// Open readies the consumer of the section consume.<name>, which exists and has
+// Open makes the consumer of the section consume.<name>, which exists and has
 // passed Check.
 func Open(s *config.Settings, name string, log *slog.Logger) (*consume.Consumer, error) {
 	c := s.Consume[name]
@@ -28,17 +28,17 @@ func Open(s *config.Settings, name string, log *slog.Logger) (*consume.Consumer,
 		return nil, err
 	}
 	done, failed := c.Folders(app.OutputFolder)
-	consumer, err := consume.Open(consume.Options{
+	return consume.New(consume.Options{
 		Name: name, App: c.ApplicationOf(name), Folder: app.OutputFolder, Done: done, Failed: failed,
 		Layout: layout, Decode: page.Decode, Target: target, Resend: c.InDoubt == "resend",
 		KeepDoneDays: c.KeepDoneDays, PollInterval: c.PollInterval, RetryDelay: c.RetryDelay,
 		RetryDelayMax: c.RetryDelayMax, GiveUpAfter: c.GiveUpAfter, Timeout: c.Timeout, Log: log,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("consume.%s: %w", name, err)
-	}
-	return consumer, nil
+		Workers: workersOf(c), KeepFailedDays: c.KeepFailedDays, OnFailed: hook(c.OnFailed),
+	}), nil
 }
+
+// workersOf is how many jobs a consumer hands on at once.
+func workersOf(c *config.Consumer) int { return cmp.Or(c.Workers, kindOf(c.Target).workers) }
 
 func layoutOf(s *config.Settings, app *config.Application) (ctl.Layout, error) {
 	top, err := ctl.ParseLayout(s.CTLLayout)

@@ -41,14 +41,17 @@ func readMessage(j *consume.Job) (*shortMessage, error) {
 // files in its folder outgoing.
 type Smstools struct{ Folder string }
 
-// Submit implements consume.Target.
-func (s Smstools) Submit(_ context.Context, j *consume.Job) error {
+// Prepare implements consume.Target.
+func (s Smstools) Prepare(_ context.Context, j *consume.Job) (note string, err error) {
 	m, err := readMessage(j)
 	if err != nil {
-		return err
+		return "", err
 	}
-	return drop{s.Folder}.submit(j, j.Key, m.smstools(j.FromSMTP))
+	return drop{s.Folder}.prepare(j, j.Key, m.smstools(j.FromSMTP))
 }
+
+// Submit implements consume.Target.
+func (s Smstools) Submit(_ context.Context, j *consume.Job) error { return drop{s.Folder}.submit(j) }
 
 // Has implements consume.Target.
 func (s Smstools) Has(_ context.Context, j *consume.Job) (consume.Answer, error) {
@@ -97,14 +100,17 @@ func oneLine(value string) string {
 // Its own gammu-smsd-inject makes another message each time it is run.
 type Gammu struct{ Folder string }
 
-// Submit implements consume.Target.
-func (g Gammu) Submit(_ context.Context, j *consume.Job) error {
+// Prepare implements consume.Target.
+func (g Gammu) Prepare(_ context.Context, j *consume.Job) (note string, err error) {
 	m, err := readMessage(j)
 	if err != nil {
-		return err
+		return "", err
 	}
-	return drop{g.Folder}.submit(j, m.gammuName(j.Key, time.Now()), m.gammu())
+	return drop{g.Folder}.prepare(j, m.gammuName(j.Key, time.Now()), m.gammu())
 }
+
+// Submit implements consume.Target.
+func (g Gammu) Submit(_ context.Context, j *consume.Job) error { return drop{g.Folder}.submit(j) }
 
 // Has implements consume.Target.
 func (g Gammu) Has(_ context.Context, j *consume.Job) (consume.Answer, error) {

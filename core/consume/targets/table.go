@@ -15,6 +15,7 @@ type kind struct {
 	keys []key  // that have a meaning for this target and not for each
 	// formats of the text that it can hand on; nil: all.
 	formats []string
+	workers int // jobs at once, where the configuration does not say
 	make    func(*config.Consumer) (consume.Target, error)
 	refused string // the key of the value that make may refuse
 }
@@ -26,21 +27,22 @@ var text = []string{"txt"}
 
 var kinds = []kind{
 	{
-		name: "hylafax", keys: []key{{name: "server"}, {name: "arguments"}, {name: "skip_unknown"}}, formats: text,
+		name: "hylafax", keys: []key{{name: "server"}, {name: "arguments"}, {name: "skip_unknown"}}, formats: text, workers: 1,
 		make: func(c *config.Consumer) (consume.Target, error) {
 			return HylaFAX{Server: c.Server, Arguments: c.Arguments, SkipUnknown: c.SkipUnknown}, nil
 		},
 	},
 	{
-		name: "smstools", keys: []key{{"target_folder", "/var/spool/sms/outgoing"}}, formats: text,
+		name: "smstools", keys: []key{{"target_folder", "/var/spool/sms/outgoing"}}, formats: text, workers: 4,
 		make: func(c *config.Consumer) (consume.Target, error) { return Smstools{Folder: c.TargetFolder}, nil },
 	},
 	{
-		name: "gammu", keys: []key{{"target_folder", "/var/spool/gammu/outbox"}}, formats: text,
+		name: "gammu", keys: []key{{"target_folder", "/var/spool/gammu/outbox"}}, formats: text, workers: 4,
 		make: func(c *config.Consumer) (consume.Target, error) { return Gammu{Folder: c.TargetFolder}, nil },
 	},
 	{
 		name: "asterisk", keys: []key{{"target_folder", "/var/spool/asterisk/outgoing"}, {"channel", "PJSIP/{number}@trunk"}, {name: "context"}},
+		workers: 1,
 		make: func(c *config.Consumer) (consume.Target, error) {
 			return NewAsterisk(Asterisk{Folder: c.TargetFolder, Channel: c.Channel, Context: c.Context})
 		},
@@ -48,6 +50,7 @@ var kinds = []kind{
 	},
 	{
 		name: "command", keys: []key{{"command", "[/usr/local/bin/send, '{number}', '{txt}']"}},
+		workers: 4,
 		make:    func(c *config.Consumer) (consume.Target, error) { return NewCommand(c.Command) },
 		refused: "command",
 	},

@@ -1,0 +1,277 @@
+package consume
+
+import (
+	"container/heap"
+	"hash/maphash"
+	"math"
+	"time"
+)
+
+// entry is a job that waits or is worked on. There may be a hundred thousand.
+type entry struct {
+	stem     string
+	number   uint64 // which number it goes to, as a hash
+	since    int64  // Unix time in ns
+	due      int64  // likewise; 0: now
+	first    int64  // likewise, since when the target should have it; 0: not yet
+	tried    uint32 // in which turn it was last tried
+	priority int8
+	running  bool
+	at       int32 // index in its heap
+	in       *entries
+}
+
+// before is the order in which jobs are taken: high priority first, then age.
+func (e *entry) before(other *entry) bool {
+	switch {
+	case e.priority != other.priority:
+		return e.priority > other.priority
+	case e.since != other.since:
+		return e.since < other.since
+	}
+	return e.stem < other.stem
+}
+
+// order knows which job comes next. Jobs to one number go one at a time: of them
+// only one is ready, waits for its time, or runs; the others stand behind it.
+type order struct {
+	stems map[string]*entry
+	lines map[uint64]line
+	ready entries // by before
+	later entries // by due
+	turn  uint32
+	seed  maphash.Seed
+}
+
+// line is the jobs to one number.
+type line struct {
+	first  *entry
+	behind *entries // nil: none
+}
+
+func newOrder() *order {
+	return &order{
+		stems: map[string]*entry{}, lines: map[uint64]line{}, seed: maphash.MakeSeed(),
+		ready: entries{less: (*entry).before}, later: entries{less: sooner},
+	}
+}
+
+// nanoseconds is a Unix time; what is too far for one is never.
+func nanoseconds(at time.Time) int64 {
+	if at.Year() > 2200 {
+		return math.MaxInt64
+	}
+	return at.UnixNano()
+}
+
+func sooner(a, b *entry) bool { return a.due < b.due || a.due == b.due && a.before(b) }
+
+// hash identifies a number, or whatever else jobs must not go side by side to.
+func (o *order) hash(text string) uint64 { return maphash.String(o.seed, text) }
+
+// add puts a job in its place; a known one is not added again.
+func (o *order) add(e *entry) {
+	if o.stems[e.stem] != nil {
+		return
+	}
+	o.stems[e.stem] = e
+	l := o.lines[e.number]
+	switch {
+	case l.first == nil:
+		l.first = e
+		o.place(e)
+	case !l.first.running && e.before(l.first):
+		heap.Remove(l.first.in, int(l.first.at))
+		l.stand(l.first)
+		l.first = e
+		o.place(e)
+	default:
+		l.stand(e)
+	}
+	o.lines[e.number] = l
+}
+
+func (l *line) stand(e *entry) {
+	if l.behind == nil {
+		l.behind = &entries{less: (*entry).before}
+	}
+	heap.Push(l.behind, e)
+}
+
+func (o *order) place(e *entry) {
+	if e.due > 0 {
+		heap.Push(&o.later, e)
+	} else {
+		heap.Push(&o.ready, e)
+	}
+}
+
+// wake makes ready what is due.
+func (o *order) wake(now time.Time) {
+	for len(o.later.list) > 0 && o.later.list[0].due <= now.UnixNano() {
+		e := heap.Pop(&o.later).(*entry)
+		e.due = 0
+		heap.Push(&o.ready, e)
+	}
+}
+
+// next takes the first that is ready, nil if none is.
+func (o *order) next() *entry {
+	if len(o.ready.list) == 0 {
+		return nil
+	}
+	return o.run(0)
+}
+
+// another takes the one whose last try is longest ago.
+func (o *order) another() *entry {
+	if len(o.ready.list) == 0 {
+		return nil
+	}
+	best := 0
+	for i, e := range o.ready.list {
+		if b := o.ready.list[best]; e.tried < b.tried || e.tried == b.tried && e.before(b) {
+			best = i
+		}
+	}
+	return o.run(best)
+}
+
+func (o *order) run(at int) *entry {
+	e := heap.Remove(&o.ready, at).(*entry)
+	o.turn++
+	e.running, e.tried = true, o.turn
+	return e
+}
+
+// overdue takes those whose time ran out at a moment; those that were never tried
+// count from since.
+func (o *order) overdue(at, since time.Time) []*entry {
+	var found []*entry
+	for _, e := range o.ready.list {
+		first := e.first
+		if first == 0 {
+			first = since.UnixNano()
+		}
+		if first <= at.UnixNano() {
+			found = append(found, e)
+		}
+	}
+	for _, e := range found {
+		o.run(int(e.at))
+	}
+	return found
+}
+
+// remove forgets a job that ran.
+func (o *order) remove(e *entry) {
+	delete(o.stems, e.stem)
+	l := o.lines[e.number]
+	if l.behind == nil || len(l.behind.list) == 0 {
+		delete(o.lines, e.number)
+		return
+	}
+	l.first = heap.Pop(l.behind).(*entry)
+	o.lines[e.number] = l
+	o.place(l.first)
+}
+
+// again gives back a job that ran, to be tried at a time.
+func (o *order) again(e *entry, at time.Time) {
+	e.running, e.due = false, nanoseconds(at)
+	l := o.lines[e.number]
+	if l.behind != nil && len(l.behind.list) > 0 && l.behind.list[0].before(e) {
+		l.first = heap.Pop(l.behind).(*entry)
+		heap.Push(l.behind, e)
+		o.lines[e.number] = l
+	}
+	o.place(l.first)
+}
+
+// hurry makes a job due that waits for its time.
+func (o *order) hurry(stem string) {
+	e := o.stems[stem]
+	if e == nil {
+		return
+	}
+	if e.in == &o.later {
+		heap.Remove(&o.later, int(e.at))
+		e.due = 0
+		heap.Push(&o.ready, e)
+		return
+	}
+	e.due = 0
+}
+
+// hurryAll makes every job due.
+func (o *order) hurryAll() {
+	for len(o.later.list) > 0 {
+		e := heap.Pop(&o.later).(*entry)
+		e.due = 0
+		heap.Push(&o.ready, e)
+	}
+	for _, l := range o.lines {
+		if l.behind != nil {
+			for _, e := range l.behind.list {
+				e.due = 0
+			}
+		}
+	}
+}
+
+// soonest is when the next job is due; zero: never.
+func (o *order) soonest() time.Time {
+	if len(o.later.list) == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, o.later.list[0].due)
+}
+
+// oldest is since when the oldest job waits; zero: none does.
+func (o *order) oldest() time.Time {
+	oldest := int64(0)
+	for _, e := range o.stems {
+		if e.since != 0 && (oldest == 0 || e.since < oldest) {
+			oldest = e.since
+		}
+	}
+	if oldest == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, oldest)
+}
+
+// entries is a heap whose members know where they are.
+type entries struct {
+	list []*entry
+	less func(a, b *entry) bool
+}
+
+// Len implements heap.Interface.
+func (h *entries) Len() int { return len(h.list) }
+
+// Less implements heap.Interface.
+func (h *entries) Less(i, j int) bool { return h.less(h.list[i], h.list[j]) }
+
+// Swap implements heap.Interface.
+func (h *entries) Swap(i, j int) {
+	h.list[i], h.list[j] = h.list[j], h.list[i]
+	h.list[i].at, h.list[j].at = int32(i), int32(j)
+}
+
+// Push implements heap.Interface.
+func (h *entries) Push(x any) {
+	e := x.(*entry)
+	e.at, e.in = int32(len(h.list)), h
+	h.list = append(h.list, e)
+}
+
+// Pop implements heap.Interface.
+func (h *entries) Pop() any {
+	last := len(h.list) - 1
+	e := h.list[last]
+	h.list[last] = nil
+	h.list = h.list[:last]
+	e.in = nil
+	return e
+}

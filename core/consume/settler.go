@@ -1,0 +1,129 @@
+package consume
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"smtpreceiver/core/consume/folder"
+	"smtpreceiver/core/ctl"
+)
+
+const (
+	maxSettled  = 64 // jobs at a time
+	hookTimeout = time.Minute
+)
+
+// settling is a job whose verdict is carried out. The sole right to it is the
+// settler's.
+type settling struct {
+	folder.Verdict
+	job     *ctl.Job // nil: its CTL cannot be read
+	failure failure
+	took    time.Duration
+}
+
+// settler moves jobs with a verdict while the workers go on, those together that
+// are there at the same time.
+type settler struct {
+	consumer *Consumer
+	jobs     chan *settling
+	ended    sync.WaitGroup
+}
+
+func (c *Consumer) startSettler() {
+	c.settler = &settler{consumer: c, jobs: make(chan *settling, maxSettled)}
+	c.settler.ended.Go(c.settler.run)
+}
+
+func (s *settler) add(j *settling) { s.jobs <- j }
+
+// stop returns when everything is settled.
+func (s *settler) stop() {
+	close(s.jobs)
+	s.ended.Wait()
+}
+
+func (s *settler) run() {
+	var hooks sync.WaitGroup
+	defer hooks.Wait()
+	for first := range s.jobs {
+		batch := []*settling{first}
+		for more := true; more && len(batch) < maxSettled; {
+			select {
+			case j, ok := <-s.jobs:
+				if more = ok; ok {
+					batch = append(batch, j)
+				}
+			default:
+				more = false
+			}
+		}
+		s.settle(batch, &hooks)
+	}
+}
+
+func (s *settler) settle(batch []*settling, hooks *sync.WaitGroup) {
+	c := s.consumer
+	verdicts := make([]*folder.Verdict, len(batch))
+	for i, j := range batch {
+		verdicts[i] = &j.Verdict
+	}
+	c.folder.Settle(verdicts)
+	for _, j := range batch {
+		if j.Err != nil {
+			c.trouble(j.Stem, errors.Join(j.Err, j.Release()))
+			c.addAgain(j.Stem, time.Now().Add(c.RetryDelay))
+			continue
+		}
+		c.report(j)
+		if j.Journal.State == folder.Failed && c.OnFailed != nil {
+			hooks.Go(func() { s.hook(j) })
+			continue
+		}
+		s.forget(j)
+	}
+}
+
+func (s *settler) forget(j *settling) {
+	if err := j.Forget(); err != nil {
+		s.consumer.trouble(j.Stem, err)
+		return
+	}
+	s.consumer.noTrouble(j.Stem)
+}
+
+// hook runs on_failed. The job's journal goes after it, so that a crash before
+// has it run again.
+func (s *settler) hook(j *settling) {
+	c := s.consumer
+	defer s.forget(j)
+	c.hooks <- struct{}{}
+	defer func() { <-c.hooks }()
+	job := &Job{Job: j.job, Stem: j.Stem, Key: "smtpreceiver-" + j.Stem + "-" + j.Journal.Key, held: j.Held, decode: c.Decode, scratch: &c.scratch}
+	if job.Job == nil {
+		job.Job = &ctl.Job{App: c.App, ID: j.Stem}
+	}
+	ctx, cancel := context.WithTimeoutCause(context.Background(), hookTimeout, errors.New("on_failed: not done within a minute"))
+	defer cancel()
+	if err := errors.Join(c.OnFailed(ctx, job, j.Journal.Reason), job.close()); err != nil {
+		c.Log.Warn("on_failed", "consumer", c.Name, "app", c.App, "job", j.Stem, "error", oneLine(err))
+	}
+}
+
+// report logs the end of a job.
+func (c *Consumer) report(j *settling) {
+	rcpt := ""
+	if j.job != nil {
+		rcpt = j.job.Address
+	}
+	state := j.Journal.State
+	c.metrics.settled(state, j.failure)
+	log := c.Log.With("consumer", c.Name, "app", c.App, "rcpt", rcpt, "job", j.Stem, "status", string(state), "try", j.Journal.Attempts, "took", j.took.Round(time.Microsecond))
+	if state == folder.Failed {
+		log.Error("job not handed on", "error", j.Journal.Reason, "folder", c.Failed)
+		return
+	}
+	log.Info("job handed on")
+}
