@@ -18,6 +18,8 @@ import (
 	"smtpreceiver/core/consume"
 	"smtpreceiver/core/consume/targets"
 	"smtpreceiver/core/logging"
+	"smtpreceiver/core/monitor"
+	"smtpreceiver/core/socket"
 )
 
 func (a *app) consume() *cobra.Command {
@@ -77,6 +79,11 @@ func (a *app) runConsumers(c *cobra.Command, names []string, once bool) error {
 	if once {
 		return drain(c.Context(), consumers)
 	}
+	served, err := serveConsumers(settings, consumers, log)
+	if err != nil {
+		return err
+	}
+	defer served()
 	return managed(c.Context(), func(ctx context.Context, m manager) error {
 		log.Info("started", "service", "consume", "consumers", names, "version", release)
 		m.ready("consume " + strings.Join(names, " "))
@@ -88,6 +95,32 @@ func (a *app) runConsumers(c *cobra.Command, names []string, once bool) error {
 		log.Info("stopped", "service", "consume")
 		return err
 	})
+}
+
+// serveConsumers serves metrics at the address that this process's own environment
+// names: metrics.listen of the file is the frontends'.
+func serveConsumers(s *config.Settings, consumers []*consume.Consumer, log *logging.Log) (closeIt func(), err error) {
+	if os.Getenv("SMTPRECEIVER_METRICS_LISTEN") == "" {
+		return func() {}, nil
+	}
+	l, err := socket.Listen(metricsSocket(s))
+	if err != nil {
+		return nil, fmt.Errorf("SMTPRECEIVER_METRICS_LISTEN: %w", err)
+	}
+	server := monitor.Serve(l, monitor.Source{
+		Metrics: consume.NewRegistry(release, log.Count, consumers...),
+		Alive:   func(context.Context) error { return nil },
+		Ready: func(ctx context.Context) error {
+			var err error
+			for _, c := range consumers {
+				err = errors.Join(err, c.Ready(ctx))
+			}
+			return err
+		},
+		Errors: log.Recent,
+	}, log.Logger)
+	log.Info("serving metrics", "service", "consume", "listen", l.Addr().String())
+	return func() { server.Close() }, nil
 }
 
 // gcPercent keeps what a hundred thousand waiting jobs take under 64 MiB.

@@ -71,7 +71,7 @@ mail stream and leaves one job for each in a folder. All other mail goes on.`,
 	}
 	cmd.CompletionOptions.HiddenDefaultCmd = true
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	cmd.AddCommand(a.standalone(), a.milter(), a.demo(), a.consume(), a.check(), a.explain(), a.status(), importRegistry(), hashPassword(), version())
+	cmd.AddCommand(a.standalone(), a.milter(), a.demo(), a.consume(), a.check(), a.explain(), a.status(), a.jobs(), importRegistry(), hashPassword(), version())
 	cmd.AddCommand(a.systemCommands()...)
 	return cmd
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"smtpreceiver/core/config"
+	"smtpreceiver/core/consume/joblist"
 	"smtpreceiver/core/logging"
 	"smtpreceiver/core/monitor"
 	"smtpreceiver/core/spool"
@@ -21,13 +22,15 @@ func (a *app) status() *cobra.Command {
 	var asJSON bool
 	cmd := a.withConfig(&cobra.Command{
 		Use:   "status",
-		Short: "Show how the service and its spool are doing",
-		Long: `status shows the jobs that wait in each output folder and, from metrics.listen,
-how the service is doing. It changes nothing and works while the service is
+		Short: "Show how the service, its spool and its consumers are doing",
+		Long: `status shows the jobs that wait in each output folder, between two tries too,
+those that are held or have failed, and, from metrics.listen, how the service is
+doing. It changes nothing and works while the service is
 down. Exit status 0: all is well. 1: something needs a look, and stands at the
 end of what is printed:
 
-  a job waits longer than --warn, so that its reader seems stuck
+  a job waits longer than --warn, so that its reader or target seems stuck
+  a job has failed, or is held: its consumer cannot deal with it
   staged files older than --warn, which no message takes
   less than min_free_space, or an output folder that cannot be read
   the service does not answer, is not alive or is not ready (as /readyz)
@@ -85,7 +88,10 @@ type serviceStatus struct {
 type spoolStatus struct {
 	App        string    `json:"app"`
 	Folder     string    `json:"folder"`
-	Waiting    int       `json:"waiting"`
+	Consumer   string    `json:"consumer,omitempty"` // section of consume; "": another program reads the folder
+	Waiting    int       `json:"waiting"`            // those between two tries too
+	Held       int       `json:"held"`
+	Failed     int       `json:"failed"`
 	Oldest     string    `json:"oldest,omitempty"`
 	Since      time.Time `json:"since,omitzero"` // Oldest waits
 	AgeSeconds int64     `json:"age_seconds,omitempty"`
@@ -110,6 +116,7 @@ func gather(ctx context.Context, s *config.Settings, warn time.Duration) *status
 		err   error
 	}
 	folders := map[string]seen{}
+	counts := joblist.CountFolders(s)
 	for _, name := range slices.Sorted(maps.Keys(s.Applications)) {
 		conf := s.Applications[name]
 		if !conf.Enabled {
@@ -120,7 +127,7 @@ func gather(ctx context.Context, s *config.Settings, warn time.Duration) *status
 			f.state, f.err = spool.Inspect(conf.OutputFolder, warn)
 			folders[conf.OutputFolder] = f
 		}
-		r.addSpool(name, conf.OutputFolder, f.state, f.err, s.MinFreeSpace)
+		r.addSpool(name, conf.OutputFolder, f.state, f.err, s.MinFreeSpace, counts[conf.OutputFolder])
 	}
 	return r
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"smtpreceiver/core/consume/joblist"
 	"smtpreceiver/core/monitor"
 	"smtpreceiver/core/spool"
 )
@@ -45,7 +46,7 @@ func (r *statusReport) judgeService(v *monitor.View) {
 }
 
 // addSpool adds the state of an application's folder, and what is wrong there.
-func (r *statusReport) addSpool(app, folder string, s spool.State, err error, minFree uint64) {
+func (r *statusReport) addSpool(app, folder string, s spool.State, err error, minFree uint64, c *joblist.Count) {
 	line := spoolStatus{
 		App: app, Folder: folder, Waiting: s.Waiting, Oldest: s.Oldest, Since: s.Since,
 		FreeBytes: s.Free, Staged: s.Staged, Leftovers: s.Leftovers, Bounded: s.Bounded,
@@ -53,11 +54,23 @@ func (r *statusReport) addSpool(app, folder string, s spool.State, err error, mi
 	if err != nil {
 		r.problem("%s: %s", app, strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
-	if s.Oldest != "" {
-		age := r.now.Sub(s.Since)
+	stuck := "is the reader of " + folder + " running?"
+	if c != nil {
+		line.Consumer, line.Waiting, line.Held, line.Failed = c.Consumer, c.Waiting, c.Held, c.Failed
+		line.Oldest, line.Since = "", c.Since
+		if c.Oldest != "" {
+			line.Oldest = c.Oldest + ".ctl"
+		}
+		if stuck = "is smtpreceiver consume " + c.Consumer + " running?"; c.LastTry != "" {
+			stuck = "the last try: " + c.LastTry
+		}
+		r.judgeConsumer(app, c)
+	}
+	if line.Oldest != "" {
+		age := r.now.Sub(line.Since)
 		line.AgeSeconds = int64(age.Seconds())
 		if age > r.warn {
-			r.problem("%s: %s has waited for %s, is the reader of %s running?", app, s.Oldest, short(age), folder)
+			r.problem("%s: %s has waited for %s, %s", app, line.Oldest, short(age), stuck)
 		}
 	}
 	if s.Leftovers > 0 {
@@ -70,6 +83,22 @@ func (r *statusReport) addSpool(app, folder string, s spool.State, err error, mi
 		r.problem("%s: %s free, min_free_space asks for %s: make room in %s", app, humanize.IBytes(s.Free), humanize.IBytes(minFree), folder)
 	}
 	r.Applications = append(r.Applications, line)
+}
+
+// judgeConsumer says which jobs need somebody.
+func (r *statusReport) judgeConsumer(app string, c *joblist.Count) {
+	if c.Untrusted != "" {
+		r.problem("%s: consume.%s cannot work: %s", app, c.Consumer, strings.ReplaceAll(c.Untrusted, "\n", "; "))
+	}
+	for _, of := range []struct {
+		n    int
+		what string
+	}{{c.Failed, "failed"}, {c.Held, "held"}} {
+		if last := c.Last[of.what]; last != nil {
+			r.problem("%s: jobs %s: %d, the last of them %s: %s (smtpreceiver jobs list --app %s --state %s; then retry or drop)",
+				app, of.what, of.n, last.ID, last.Reason, app, of.what)
+		}
+	}
 }
 
 func (r *statusReport) print(to io.Writer) error {
@@ -86,13 +115,13 @@ func (r *statusReport) print(to io.Writer) error {
 	default:
 		fmt.Fprintln(w, "the service cannot be asked without metrics.listen; this is the spool")
 	}
-	fmt.Fprintln(w, "\napplication\twaiting\toldest\tage\tfree\tstaged")
+	fmt.Fprintln(w, "\napplication\twaiting\theld\tfailed\toldest\tage\tfree\tstaged")
 	for _, a := range r.Applications {
 		age := ""
 		if a.Oldest != "" {
 			age = short(r.now.Sub(a.Since))
 		}
-		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%d%s\n", a.App, a.Waiting, cmp.Or(a.Oldest, "-"), cmp.Or(age, "-"), humanize.IBytes(a.FreeBytes), a.Staged, either(a.Bounded, "+", ""))
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%s\t%s\t%s\t%d%s\n", a.App, a.Waiting, a.Held, a.Failed, cmp.Or(a.Oldest, "-"), cmp.Or(age, "-"), humanize.IBytes(a.FreeBytes), a.Staged, either(a.Bounded, "+", ""))
 	}
 	if t := r.Totals; t != nil {
 		hours := max(r.now.Sub(s.Started).Hours(), 1.0/60)

@@ -1,10 +1,13 @@
 package consume
 
 import (
+	"runtime"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"smtpreceiver/core/consume/folder"
 )
@@ -35,8 +38,26 @@ const (
 	unreadable failure = "unreadable"
 )
 
-// Register makes the metrics of consumers.
-func Register(registry prometheus.Registerer, consumers ...*Consumer) {
+// NewRegistry makes the metrics of consumers and of the program around them.
+// count is the number of log lines of a level, E or W.
+func NewRegistry(version string, count func(letter string) uint64, consumers ...*Consumer) *prometheus.Registry {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	promauto.With(registry).NewGauge(prometheus.GaugeOpts{
+		Name: "smtpreceiver_build_info", Help: "The program, always 1.",
+		ConstLabels: prometheus.Labels{"version": version, "go_version": runtime.Version(), "frontend": "consume"},
+	}).Set(1)
+	for letter, level := range map[string]string{"E": "error", "W": "warning"} {
+		promauto.With(registry).NewCounterFunc(prometheus.CounterOpts{
+			Name: "smtpreceiver_log_messages_total", Help: "Log lines of the levels E and W, whether they are written anywhere or not.",
+			ConstLabels: prometheus.Labels{"level": level},
+		}, func() float64 { return float64(count(letter)) })
+	}
+	register(registry, consumers)
+	return registry
+}
+
+func register(registry prometheus.Registerer, consumers []*Consumer) {
 	tries := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "smtpreceiver_consume_tries_total", Help: "Tries to hand a job on, by what came of them."}, []string{"app", "outcome"})
 	jobs := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "smtpreceiver_consume_settled_total", Help: "Jobs that came to an end, done or failed."}, []string{"app", "status"})
 	failures := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "smtpreceiver_consume_failures_total", Help: "Jobs that failed for good: refused, given_up after give_up_after, in_doubt, or unreadable."}, []string{"app", "reason"})

@@ -3,9 +3,11 @@ package folder
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -21,6 +23,7 @@ type Entry struct {
 	Journal *Journal // of a job that is on its way; nil: none
 	Reason  string   // why it is held or has failed, or why the last try was in vain
 	Control []byte   // nil: it cannot be read
+	Tries   int
 }
 
 // The states of entries. A held job is one that a consumer cannot deal with
@@ -111,6 +114,31 @@ func (v *View) Count() (c Counts, err error) {
 	return c, h.jobs(func(*dir, string) error { c.Failed++; return nil })
 }
 
+// Reason is why the last try of a waiting job was in vain; "": it was not tried.
+func (v *View) Reason(stem string) (why string) {
+	_ = v.onTheirWay(func(e *Entry) error {
+		if e.Stem == stem && e.Journal != nil {
+			why = e.Reason
+		}
+		return nil
+	})
+	return why
+}
+
+// Trusted says which folder is not its consumer's. Who that is, is not known here:
+// the folders must have one owner, or be root's.
+func (v *View) Trusted() error {
+	if v.work == nil {
+		return nil
+	}
+	for _, d := range []*dir{v.done, v.failed} {
+		if d != nil && filepath.Dir(d.path) == v.output.path && d.owner.String() != v.work.owner.String() && !rootOwned(d.owner) && !rootOwned(v.work.owner) {
+			return &OwnerError{d.path, d.owner.String(), v.work.owner.String()}
+		}
+	}
+	return nil
+}
+
 func (c *Counts) older(d *dir, stem string) {
 	info, err := d.root.Lstat(stem + controlExt)
 	if err == nil && (c.Oldest == "" || info.ModTime().Before(c.Since)) {
@@ -192,7 +220,7 @@ func (v *View) entry(d *dir, stem, state string, see func(*Entry) error) error {
 	e := &Entry{Stem: stem, State: state, Since: info.ModTime(), Path: filepath.Join(d.path, stem+controlExt)}
 	if said, err := d.root.Lstat(stem + errorExt); err == nil && state == StateFailed {
 		e.Since = said.ModTime()
-		e.Reason = readReason(d, stem)
+		e.Reason, e.Tries = readReason(d, stem)
 	}
 	var unreadable error
 	if e.Control, unreadable = readControl(d, stem); unreadable != nil && state == StateWaiting {
@@ -201,31 +229,37 @@ func (v *View) entry(d *dir, stem, state string, see func(*Entry) error) error {
 	return see(e)
 }
 
-// readReason finds why a job failed in what Explain wrote.
-func readReason(d *dir, stem string) string {
+// readReason finds why a job failed, and after how many tries, in what Explain
+// wrote.
+func readReason(d *dir, stem string) (reason string, tries int) {
 	f, err := d.open(stem + errorExt)
 	if err != nil {
-		return ""
+		return "", 0
 	}
 	defer f.Close()
-	text := make([]byte, maxJournal)
-	n, _ := f.Read(text)
-	for line := range strings.Lines(string(text[:n])) {
-		if why, ok := strings.CutPrefix(line, reasonMark); ok {
-			return strings.TrimSpace(why)
+	text, _ := io.ReadAll(io.LimitReader(f, maxJournal))
+	for line := range strings.Lines(string(text)) {
+		if why, ok := strings.CutPrefix(line, reasonMark); ok && reason == "" {
+			reason = strings.TrimSpace(why)
+		}
+		if n, ok := strings.CutPrefix(line, triesMark); ok && tries == 0 {
+			tries, _ = strconv.Atoi(strings.TrimSpace(n))
 		}
 	}
-	return ""
+	return reason, tries
 }
 
-const reasonMark = "Why: "
+const (
+	reasonMark = "Why: "
+	triesMark  = "Tries: "
+)
 
 // Explain is the text of an .err file.
 func Explain(stem, about, reason, output string, attempts int, now time.Time) string {
-	return fmt.Sprintf("Job %s was not handed on.\n%sWhen: %s\nTries: %d\n%s%s\n\n"+
+	return fmt.Sprintf("Job %s was not handed on.\n%sWhen: %s\n%s%d\n%s%s\n\n"+
 		"To have it tried again, put right what is wrong, then: smtpreceiver jobs retry %s\n"+
 		"or move its files back into\n%s:\nthe data files first, %s last. Remove this file. Or: smtpreceiver jobs drop %s\n",
-		stem, about, now.Format(time.RFC3339), attempts, reasonMark, reason, stem, output, stem+controlExt, stem)
+		stem, about, now.Format(time.RFC3339), triesMark, attempts, reasonMark, reason, stem, output, stem+controlExt, stem)
 }
 
 // onTheirWay calls see for each job in the working folder.
@@ -275,7 +309,7 @@ func (v *View) onTheirWay(see func(*Entry) error) error {
 		case journal.State.Over() && !e.Busy:
 			e.State, e.Journal, e.Reason = StateHeld, journal, fmt.Sprintf("it is %s but was not moved to its folder", journal.State)
 		default:
-			e.Journal, e.Reason = journal, journal.Reason
+			e.Journal, e.Reason, e.Tries = journal, journal.Reason, journal.Attempts
 			if unreadable != nil && !e.Busy {
 				e.State, e.Reason = StateHeld, unreadable.Error()
 			}

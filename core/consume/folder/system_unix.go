@@ -42,6 +42,8 @@ func believed(of, folder owner) bool {
 	return of.user == me || of.user == 0 || me == 0 && of.user == folder.user
 }
 
+func rootOwned(o owner) bool { return o.user == 0 }
+
 // me is the user that entries of an output folder should belong to.
 func me(folder owner) string {
 	if os.Geteuid() == 0 {

@@ -1,0 +1,242 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"smtpreceiver/core/consume/joblist"
+)
+
+func (a *app) jobs() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "jobs",
+		Short: "Show jobs, have them tried again, remove them",
+		Long: `jobs looks after the jobs of all applications: those that wait or are on their
+way (waiting), that a consumer cannot deal with before somebody has had a look
+(held), that have failed, or are done.`,
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	c.AddCommand(a.jobsList(), a.jobsShow(), a.jobsChange("retry", "Have jobs tried again",
+		`retry puts failed jobs back into the output folder, whose consumer tries them
+again as if they were new, and has a waiting one tried at once.`, (*joblist.Job).Retry),
+		a.jobsChange("drop", "Remove jobs for good",
+			"drop removes jobs that wait or have failed, with all their files.", (*joblist.Job).Drop))
+	return c
+}
+
+// filterFlags adds the flags that say which jobs are meant.
+func filterFlags(c *cobra.Command, f *joblist.Filter) {
+	c.Flags().StringVar(&f.App, "app", "", "jobs of one `application`")
+	c.Flags().StringSliceVar(&f.States, "state", nil, "jobs in a `state`: "+strings.Join(joblist.States, ", ")+"; several with commas")
+	c.Flags().DurationVar(&f.Older, "older", 0, "jobs that are so for longer, such as 1h")
+}
+
+func checkStates(states []string) error {
+	for _, state := range states {
+		if !slices.Contains(joblist.States, state) {
+			return usageError{fmt.Errorf("there is no state %q: write %s", state, strings.Join(joblist.States, ", "))}
+		}
+	}
+	return nil
+}
+
+func (a *app) jobsList() *cobra.Command {
+	var f joblist.Filter
+	asJSON := false
+	c := a.withConfig(&cobra.Command{
+		Use:   "list",
+		Short: "List jobs",
+		Long:  "list shows jobs that wait, are held or have failed; --state done those that are done.",
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := checkStates(f.States); err != nil {
+				return err
+			}
+			if len(f.States) == 0 {
+				f.States = []string{"waiting", "held", "failed"}
+			}
+			settings, _, err := a.load()
+			if err != nil {
+				return err
+			}
+			found := []*joblist.Job{}
+			failed := joblist.Each(settings, f, func(j *joblist.Job) error { found = append(found, j); return nil })
+			slices.SortStableFunc(found, func(a, b *joblist.Job) int { return a.Since.Compare(b.Since) })
+			if asJSON {
+				err = printJSON(c.OutOrStdout(), found)
+			} else {
+				err = printJobs(c.OutOrStdout(), found, f)
+			}
+			return errors.Join(failed, err)
+		},
+	})
+	filterFlags(c, &f)
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+func printJSON(to io.Writer, v any) error {
+	out := json.NewEncoder(to)
+	out.SetIndent("", "  ")
+	return out.Encode(v)
+}
+
+func printJobs(to io.Writer, found []*joblist.Job, f joblist.Filter) error {
+	if len(found) == 0 {
+		fmt.Fprintf(to, "no jobs are %s\n", strings.Join(f.States, " or "))
+		return nil
+	}
+	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "id\tapplication\tstate\tage\ttries\trecipient\twhy")
+	for _, j := range found {
+		state := j.State
+		switch {
+		case j.OnItsWay:
+			state = "on its way"
+		case j.InDoubt:
+			state += ", in doubt"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", j.ID, j.App, state, short(time.Since(j.Since)), j.Tries, printable(j.Recipient), printable(j.Reason))
+	}
+	return w.Flush()
+}
+
+func (a *app) jobsShow() *cobra.Command {
+	asJSON := false
+	c := a.withConfig(&cobra.Command{
+		Use:   "show ID...",
+		Short: "Show all that is known of a job",
+		RunE: func(c *cobra.Command, ids []string) error {
+			found, err := a.named(ids, joblist.Filter{})
+			if err != nil {
+				return err
+			}
+			for _, j := range found {
+				j.Control = j.Text()
+			}
+			if asJSON {
+				return printJSON(c.OutOrStdout(), found)
+			}
+			for _, j := range found {
+				printJob(c.OutOrStdout(), j)
+			}
+			return nil
+		},
+	})
+	c.Args = someJobs
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+func someJobs(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return usageError{fmt.Errorf("%s needs the ID of a job; smtpreceiver jobs list shows them", c.CommandPath())}
+	}
+	return nil
+}
+
+func printJob(to io.Writer, j *joblist.Job) {
+	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
+	line := func(name, value string) {
+		if value != "" {
+			fmt.Fprintf(w, "%s\t%s\n", name, printable(value))
+		}
+	}
+	line("job", j.ID)
+	line("application", j.App)
+	line("consumer", j.Consumer)
+	line("state", j.State)
+	if j.OnItsWay {
+		line("", "on its way: a consumer is at it, or died over it")
+	}
+	if j.InDoubt {
+		line("", "in doubt: the target is asked whether it has it")
+	}
+	line("since", j.Since.Format(time.DateTime))
+	line("tries", fmt.Sprint(j.Tries))
+	if !j.Next.IsZero() {
+		line("next try", j.Next.Format(time.DateTime))
+	}
+	line("why", j.Reason)
+	line("recipient", j.Recipient)
+	line("sender", j.Sender)
+	line("at", j.Path)
+	line("files", strings.Join(j.Files, ", "))
+	w.Flush()
+	fmt.Fprintln(to)
+	for text := range strings.Lines(j.Control) {
+		fmt.Fprintf(to, "  %s\n", printable(strings.TrimRight(text, "\r\n")))
+	}
+	fmt.Fprintln(to)
+}
+
+// named finds the jobs of some IDs; an ID that nobody has is an error.
+func (a *app) named(ids []string, f joblist.Filter) ([]*joblist.Job, error) {
+	settings, _, err := a.load()
+	if err != nil {
+		return nil, err
+	}
+	f.IDs = ids
+	var found []*joblist.Job
+	err = joblist.Each(settings, f, func(j *joblist.Job) error { found = append(found, j); return nil })
+	if err == nil && len(found) == 0 && len(ids) > 0 {
+		err = fmt.Errorf("there is no job %s", strings.Join(ids, ", "))
+	}
+	return found, err
+}
+
+func (a *app) jobsChange(name, summary, long string, change func(*joblist.Job) error) *cobra.Command {
+	var f joblist.Filter
+	c := a.withConfig(&cobra.Command{
+		Use:   name + " [ID...]",
+		Short: summary,
+		Long:  long + "\nThey are named by ID, or by --app, --state and --older.",
+		RunE: func(c *cobra.Command, ids []string) error {
+			if err := checkStates(f.States); err != nil {
+				return err
+			}
+			if len(ids) == 0 && f.App == "" && len(f.States) == 0 && f.Older == 0 {
+				return usageError{fmt.Errorf("%s: which jobs? Name IDs, or --app, --state or --older", c.CommandPath())}
+			}
+			if len(f.States) == 0 {
+				f.States = []string{"waiting", "held", "failed"}
+			}
+			found, err := a.named(ids, f)
+			if err != nil {
+				return err
+			}
+			return changeJobs(c, name, found, change)
+		},
+	})
+	c.Args = cobra.ArbitraryArgs
+	filterFlags(c, &f)
+	return c
+}
+
+func changeJobs(c *cobra.Command, name string, found []*joblist.Job, change func(*joblist.Job) error) error {
+	done, failed := 0, 0
+	for _, j := range found {
+		if c.Context().Err() != nil {
+			break
+		}
+		if err := change(j); err != nil {
+			failed++
+			fmt.Fprintln(c.ErrOrStderr(), printable(err.Error()))
+			continue
+		}
+		done++
+	}
+	fmt.Fprintf(c.OutOrStdout(), "%s: %d of %d jobs\n", name, done, len(found))
+	if failed > 0 {
+		return errSaid
+	}
+	return c.Context().Err()
+}

@@ -1,0 +1,259 @@
+// Package joblist finds the jobs of all applications by application, state and age,
+// has them tried again, and removes them.
+package joblist
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"smtpreceiver/core/config"
+	"smtpreceiver/core/consume/folder"
+	"smtpreceiver/core/consume/targets"
+	"smtpreceiver/core/ctl"
+)
+
+// Job is what is known of one job.
+type Job struct {
+	ID        string    `json:"id"`
+	App       string    `json:"app"`
+	Consumer  string    `json:"consumer,omitempty"` // section of consume; "": another program reads the folder
+	State     string    `json:"state"`              // waiting, held, failed, done
+	OnItsWay  bool      `json:"on_its_way"`         // a consumer is at it now, or died over it
+	Reason    string    `json:"reason,omitempty"`
+	Recipient string    `json:"recipient,omitempty"`
+	Sender    string    `json:"sender,omitempty"`
+	Number    string    `json:"number,omitempty"`
+	Subject   string    `json:"subject,omitempty"`
+	Since     time.Time `json:"since"` // it is in this state, or, waiting, there
+	Tries     int       `json:"tries"`
+	Next      time.Time `json:"next,omitzero"` // of a job between tries
+	InDoubt   bool      `json:"in_doubt,omitempty"`
+	Path      string    `json:"path"`
+	Control   string    `json:"ctl,omitempty"` // the CTL in UTF-8; only where asked for
+	Files     []string  `json:"files,omitempty"`
+
+	entry *folder.Entry
+	place *place
+}
+
+// States are those that a filter may name.
+var States = []string{folder.StateWaiting, folder.StateHeld, folder.StateFailed, folder.StateDone}
+
+// Filter says which jobs are meant. Zero values mean all.
+type Filter struct {
+	App    string
+	States []string
+	IDs    []string
+	Older  time.Duration // in their state for longer
+}
+
+// place is an application's folders.
+type place struct {
+	app, consumer        string
+	output, done, failed string
+	read                 func([]byte) (*ctl.Job, error)
+	text                 func([]byte) string
+}
+
+func places(s *config.Settings) ([]*place, error) {
+	var found []*place
+	for _, app := range slices.Sorted(maps.Keys(s.Applications)) {
+		conf := s.Applications[app]
+		read, text, err := targets.Reader(s, conf)
+		if err != nil {
+			return nil, fmt.Errorf("applications.%s: %w", app, err)
+		}
+		p := &place{app: app, output: conf.OutputFolder, read: read, text: text}
+		p.done, p.failed = new(config.Consumer).Folders(conf.OutputFolder)
+		for _, name := range slices.Sorted(maps.Keys(s.Consume)) {
+			if c := s.Consume[name]; c.ApplicationOf(name) == app {
+				p.consumer = name
+				p.done, p.failed = c.Folders(conf.OutputFolder)
+				break
+			}
+		}
+		found = append(found, p)
+	}
+	return found, nil
+}
+
+// Each calls see for every job that is meant, application by application. A
+// folder that cannot be read is in the error; the others are looked at all the
+// same. Applications may share a folder; a job is that of the application that its
+// CTL names.
+func Each(s *config.Settings, f Filter, see func(*Job) error) error {
+	all, err := places(s)
+	if err != nil {
+		return err
+	}
+	if f.App != "" && s.Applications[f.App] == nil {
+		return fmt.Errorf("there is no application %q", f.App)
+	}
+	states := f.States
+	if len(states) == 0 {
+		states = States
+	}
+	var errs []error
+	seen := map[string]bool{}
+	for _, p := range all {
+		if shared := p.output + "\x00" + p.failed; seen[shared] {
+			continue
+		} else {
+			seen[shared] = true
+		}
+		v, err := folder.OpenView(p.output, p.done, p.failed)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("application %s: %w", p.app, err))
+			continue
+		}
+		err = v.Each(states, func(e *folder.Entry) error {
+			if !f.means(e) {
+				return nil
+			}
+			j := p.job(e)
+			if f.App != "" && j.App != f.App {
+				return nil
+			}
+			return see(j)
+		})
+		v.Close()
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, fmt.Errorf("application %s: %w", p.app, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Count is an application's jobs in figures.
+type Count struct {
+	folder.Counts
+	Consumer  string          // "": another program reads the folder
+	Last      map[string]*Job // the one that failed, or is held, for the shortest time
+	LastTry   string          // why the oldest waiting one is not handed on yet; "": it was not tried
+	Untrusted string          // what keeps the consumer from working at all
+}
+
+// CountFolders counts the jobs of the applications that are handed on, by their
+// output folder. Errors are in Untrusted.
+func CountFolders(s *config.Settings) map[string]*Count {
+	counts := map[string]*Count{}
+	all, err := places(s)
+	if err != nil {
+		return counts
+	}
+	for _, p := range all {
+		if p.consumer == "" || counts[p.output] != nil {
+			continue
+		}
+		c := &Count{Consumer: p.consumer}
+		counts[p.output] = c
+		if err := p.count(c); err != nil {
+			c.Untrusted = err.Error()
+		}
+	}
+	return counts
+}
+
+func (p *place) count(c *Count) error {
+	v, err := folder.OpenView(p.output, p.done, p.failed)
+	if err != nil {
+		return err
+	}
+	defer v.Close()
+	if c.Counts, err = v.Count(); err != nil {
+		return err
+	}
+	if err := v.Trusted(); err != nil {
+		return err
+	}
+	c.Last = map[string]*Job{}
+	if c.Failed+c.Held > 0 {
+		err = v.Each([]string{folder.StateFailed, folder.StateHeld}, func(e *folder.Entry) error {
+			if last := c.Last[e.State]; last == nil || e.Since.After(last.Since) {
+				c.Last[e.State] = p.job(e)
+			}
+			return nil
+		})
+	}
+	if c.Oldest != "" {
+		c.LastTry = v.Reason(c.Oldest)
+	}
+	return err
+}
+
+func (f *Filter) means(e *folder.Entry) bool {
+	if f.Older > 0 && time.Since(e.Since) < f.Older {
+		return false
+	}
+	return len(f.IDs) == 0 || slices.ContainsFunc(f.IDs, func(id string) bool { return same(id, e.Stem) })
+}
+
+// same takes an ID with or without its zeros.
+func same(id, stem string) bool {
+	if id == stem {
+		return true
+	}
+	a, notNumber := strconv.ParseUint(id, 10, 64)
+	b, notNumberEither := strconv.ParseUint(stem, 10, 64)
+	return notNumber == nil && notNumberEither == nil && a == b
+}
+
+func (p *place) job(e *folder.Entry) *Job {
+	j := &Job{
+		ID: e.Stem, App: p.app, Consumer: p.consumer, State: e.State, OnItsWay: e.Busy, Reason: e.Reason,
+		Since: e.Since, Tries: e.Tries, Path: e.Path, entry: e, place: p,
+	}
+	if r := e.Journal; r != nil {
+		j.Next, j.InDoubt = r.Next, r.State == folder.Begun && !e.Busy
+	}
+	read, err := p.read(e.Control)
+	if err != nil {
+		if j.Reason == "" && e.State == folder.StateWaiting {
+			j.Reason = err.Error()
+		}
+		return j
+	}
+	j.Recipient, j.Sender, j.Number, j.Subject, j.Files = read.Address, read.FromSMTP, read.Number, read.Subject, read.Files()
+	if read.App != "" {
+		j.App = read.App
+	}
+	return j
+}
+
+// Text is the CTL in UTF-8.
+func (j *Job) Text() string { return j.place.text(j.entry.Control) }
+
+// Retry has a failed job tried again, or a waiting one at once.
+func (j *Job) Retry() error {
+	switch {
+	case j.State == folder.StateDone:
+		return fmt.Errorf("job %s is done", j.ID)
+	case j.place.consumer == "":
+		return fmt.Errorf("job %s: no section of consume hands on the jobs of application %s", j.ID, j.App)
+	case j.State == folder.StateWaiting && j.entry.Journal == nil:
+		return fmt.Errorf("job %s waits for its first try already", j.ID)
+	}
+	return j.change((*folder.Folder).Again)
+}
+
+// Drop removes a job for good.
+func (j *Job) Drop() error {
+	if j.State == folder.StateDone {
+		return fmt.Errorf("job %s is done, keep_done_days removes it", j.ID)
+	}
+	return j.change((*folder.Folder).Drop)
+}
+
+func (j *Job) change(how func(*folder.Folder, *folder.Entry, []string) error) error {
+	f, err := folder.Open(j.place.output, j.place.done, j.place.failed)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return how(f, j.entry, j.Files)
+}
