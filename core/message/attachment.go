@@ -26,9 +26,10 @@ func (a Attachment) Open() (io.ReadCloser, error) {
 
 // Attachments lists, in the message's order, every part that is neither shown
 // in the body b nor another form of it. A forwarded message is one attachment.
+// Pictures that only the HTML shows are left out if b says so.
 func (m *Message) Attachments(b *Body) []Attachment {
 	l := make([]Attachment, 0, len(b.attached))
-	for _, p := range b.attached {
+	for _, p := range b.withoutDecoration() {
 		a := Attachment{Name: m.fileName(p), ContentType: p.mediaType, m: m, p: p}
 		if p.opaque {
 			a.ContentType = "message/rfc822"
@@ -70,6 +71,9 @@ func (m *Message) fileName(p *part) string {
 		return name
 	case p.name != "":
 		return p.name
+	}
+	if p.mediaType == "text/calendar" && p.inside("multipart/alternative") {
+		return "invite.ics"
 	}
 	return "attachment" + extensions[p.mediaType]
 }
@@ -127,7 +131,7 @@ func firstEmbedded(p *part) *part {
 
 // randomAccess gives the decoded body of a part and its size.
 func (m *Message) randomAccess(p *part) (io.ReaderAt, int64, error) {
-	raw := io.NewSectionReader(m.src, p.body, p.end-p.body)
+	raw := io.NewSectionReader(m.source(p), p.body, p.end-p.body)
 	if p.encoding == transfer.Identity {
 		return raw, raw.Size(), nil
 	}

@@ -20,10 +20,15 @@ const (
 // Body is what goes into the message file.
 type Body struct {
 	Format Format
+	// InlinePictures makes attachments of all pictures that only the HTML shows,
+	// not of photographs alone (application key inline_pictures).
+	InlinePictures bool
 
 	m        *Message
 	shown    []*part // the text parts of the file, in order
 	attached []*part // the parts that are attachments then
+	texts    []*part // what any form of the file shows
+	html     []*part // the HTML of the message, shown or not
 	inline   []*part // mht: the pictures in it
 	refs     map[string]string
 }
@@ -55,6 +60,7 @@ func (m *Message) Body(pref []Format) *Body {
 	if format == HTM || format == MHT {
 		b.shown, b.attached = rich.shown, rich.attached
 	}
+	b.html, b.texts = rich.htmlParts(), append(plain.shown[:len(plain.shown):len(plain.shown)], rich.shown...)
 	if format == MHT {
 		b.takePictures()
 	}
@@ -64,7 +70,7 @@ func (m *Message) Body(pref []Format) *Body {
 // Text is the message's plain text: UTF-8, lines ended by LF. It is made from
 // HTML where the message has no other.
 func (m *Message) Text() (io.ReadCloser, error) {
-	return io.NopCloser(&joined{m: m, parts: m.choose(false).shown}), nil
+	return io.NopCloser(m.joined(m.choose(false).shown)), nil
 }
 
 // WriteTo writes the message file. A txt file is written in UTF-8 with LF.
@@ -82,7 +88,7 @@ func (b *Body) WriteTo(w io.Writer) (int64, error) {
 	case MHT:
 		err = b.writeMHT(bw)
 	default:
-		_, err = io.Copy(bw, &joined{m: b.m, parts: b.shown})
+		_, err = io.Copy(bw, b.m.joined(b.shown))
 	}
 	if e := bw.Flush(); err == nil {
 		err = e
@@ -101,38 +107,67 @@ func (c *counter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// joined reads text parts one after the other, each from the start of a line.
-type joined struct {
-	m     *Message
-	parts []*part
-	cur   io.Reader
-	mid   bool // the last byte read ended no line
+// lined reads readers one after the other, each from the start of a line.
+type lined struct {
+	open []func() (io.Reader, error)
+	cur  io.Reader
+	mid  bool // the last byte read ended no line
 }
 
-func (j *joined) Read(p []byte) (int, error) {
+// joined reads text parts one after the other.
+func (m *Message) joined(parts []*part) io.Reader {
+	l := &lined{}
+	for _, p := range parts {
+		l.open = append(l.open, func() (io.Reader, error) { return m.text(p) })
+	}
+	return l
+}
+
+func (l *lined) Read(p []byte) (int, error) {
 	for {
-		if j.cur == nil {
-			if len(j.parts) == 0 {
+		if l.cur == nil {
+			if len(l.open) == 0 {
 				return 0, io.EOF
 			}
-			r, err := j.m.text(j.parts[0])
+			r, err := l.open[0]()
 			if err != nil {
 				return 0, err
 			}
-			if j.mid {
-				r = io.MultiReader(strings.NewReader("\n"), r)
+			if l.mid {
+				r = &onNewLine{r: r}
 			}
-			j.cur, j.parts = r, j.parts[1:]
+			l.cur, l.open = r, l.open[1:]
 		}
-		n, err := j.cur.Read(p)
+		n, err := l.cur.Read(p)
 		if n > 0 {
-			j.mid = p[n-1] != '\n'
+			l.mid = p[n-1] != '\n'
 		}
 		if err == io.EOF {
-			j.cur, err = nil, nil
+			l.cur, err = nil, nil
 		}
 		if n > 0 || err != nil {
 			return n, err
 		}
 	}
+}
+
+// onNewLine puts a line end in front of a reader that is not empty.
+type onNewLine struct {
+	r     io.Reader
+	begun bool
+}
+
+func (o *onNewLine) Read(p []byte) (int, error) {
+	if o.begun || len(p) == 0 {
+		return o.r.Read(p)
+	}
+	var first [1]byte
+	n, err := o.r.Read(first[:])
+	if n == 0 {
+		return 0, err
+	}
+	o.begun = true
+	o.r = io.MultiReader(strings.NewReader(string(first[:])), o.r)
+	p[0] = '\n'
+	return 1, nil
 }

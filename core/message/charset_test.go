@@ -81,7 +81,17 @@ func TestCharsetChoice(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct{ name, ctype, body, fallback, want string }{
 		{"declared", "text/plain; charset=iso-8859-2", "\xbe", "", "ž"},
-		{"declared wins over valid UTF-8", "text/plain; charset=iso-8859-1", "ž", "", "Å¾"},
+		{"declared, but valid UTF-8", "text/plain; charset=iso-8859-1", "ž", "", "ž"},
+		{"declared double-byte, but valid UTF-8", "text/plain; charset=gb2312", "Příliš žluťoučký", "", "Příliš žluťoučký"},
+		{"double-byte that is UTF-8 by chance", "text/plain; charset=euc-kr", "\xc7\xa1", "", "퐈"},
+		{"iso-8859-2 with the bytes of windows-1250", "text/plain; charset=iso-8859-2", "\x9a\x9elu\xbb", "", "šžlu»"},
+		{"UTF-16 label, ASCII bytes", "text/plain; charset=utf-16", "Pump 3 is down", "", "Pump 3 is down"},
+		{"UTF-16LE that is BE", "text/plain; charset=utf-16le", "\x00a\x00b", "", "ab"},
+		{"iso-2022-kr", "text/plain; charset=iso-2022-kr", "\x1b$)C\x0e\x3d\x45\x0f a\r\n\x0e\x3d\x45\x0f", "", "신 a\n신"},
+		{"iso-2022-kr without a label", "text/plain", "\x1b$)C\r\n\x0e\x3d\x45\x0f a", "", "\n신 a"},
+		{"iso-2022-jp label, Shift_JIS", "text/plain; charset=iso-2022-jp", "\x83|\x83\x93\x83v", "", "ポンプ"},
+		{"iso-2022-jp label, EUC-JP", "text/plain; charset=iso-2022-jp", "\xa5\xdd\xa5\xf3\xa5\xd7", "", "ポンプ"},
+		{"euc-jp label, ISO-2022-JP", "text/plain; charset=euc-jp", "\x1b$BF|\x1b(B", "", "日"},
 		{"missing, UTF-8", "text/plain", "ž", "", "ž"},
 		{"missing, not UTF-8", "text/plain", "\xe9", "", "é"},
 		{"missing, default charset", "text/plain", "\x9e", "cp1250", "ž"},
@@ -90,10 +100,10 @@ func TestCharsetChoice(t *testing.T) {
 		{"default charset unknown", "text/plain", "\xe9", "nonsense", "é"},
 		{"ASCII with 8 bits", "text/plain; charset=us-ascii", "ž", "", "ž"},
 		{"labelled UTF-8", "text/plain; charset=utf-8", "\x9elu\x9d", "cp1250", "žluť"},
-		{"damaged UTF-8", "text/plain; charset=utf-8", "ž\xff ž", "", "ž\uFFFD ž"},
+		{"damaged UTF-8", "text/plain; charset=utf-8", "ž\xff ž", "", "žÿ ž"},
 		{"cut UTF-8", "text/plain; charset=utf-8", "ž\xc5", "", "ž\uFFFD"},
 		{"byte order mark", "text/plain", "\xef\xbb\xbfa", "", "a"},
-		{"byte order mark, then no UTF-8", "text/plain", "\xef\xbb\xbfa\xffb\xdf", "", "a\uFFFDb\uFFFD"},
+		{"byte order mark, then no UTF-8", "text/plain", "\xef\xbb\xbfa\xffb\xdf", "", "aÿbß"},
 		{"byte order mark alone", "text/plain", "\xef\xbb\xbf", "", ""},
 		{"one byte", "text/plain", "a", "", "a"},
 		{"UTF-16 by its mark", "text/plain; charset=utf-8", "\xff\xfea\x00", "", "a"},
@@ -117,12 +127,12 @@ func TestSurveyWindows(t *testing.T) {
 		pad := bytes.Repeat([]byte{' '}, at)
 		raw := slices.Concat([]byte("Content-Type: text/html\r\n\r\n"), pad, []byte("ž<img src='cid:a@b'>ž"))
 		m := parse(t, raw, Limits{})
-		if v, err := m.look(m.root); err != nil || !v.utf8 || v.rtf || v.refs["a@b"] == "" {
+		if v, err := m.look(m.root); err != nil || v.verdict.Charset != "utf-8" || v.rtf || v.refs["a@b"] == "" {
 			t.Errorf("%d: %+v, %v", at, v, err)
 		}
 		raw = slices.Concat([]byte("Content-Type: text/html\r\n\r\n"), pad, []byte("\xc5<{\\rtf1"))
 		m = parse(t, raw, Limits{})
-		if v, err := m.look(m.root); err != nil || v.utf8 || !v.rtf {
+		if v, err := m.look(m.root); err != nil || v.verdict.Charset != "windows-1252" || !v.rtf {
 			t.Errorf("%d: %+v, %v", at, v, err)
 		}
 	}

@@ -1,5 +1,7 @@
 package message
 
+import "strings"
+
 // choice is what a person sees of a message in one way of showing it, and
 // what is left as attachments, both in the order of the message.
 type choice struct {
@@ -7,6 +9,8 @@ type choice struct {
 	html     bool // HTML is preferred to plain text
 	shown    []*part
 	attached []*part
+	hidden   []*part // text of alternatives that was not chosen
+	other    []*part // alternatives of a type that nobody shows
 	unpacked []*part // text from a TNEF stream, in case there is no other
 	silent   []*part // TNEF streams whose text, RTF for one, we cannot read
 }
@@ -16,10 +20,13 @@ func (m *Message) choose(html bool) *choice {
 	c := &choice{m: m, html: html}
 	c.walk(m.root, false)
 	if len(c.shown) == 0 {
-		c.promote()
+		c.promote((*part).isNamedText)
 	}
 	if len(c.shown) > 1 || len(c.unpacked) > 0 {
 		c.dropBlank()
+	}
+	if !c.tells() && len(c.unpacked) == 0 {
+		c.lastResort()
 	}
 	if len(c.silent) > 0 && !c.tells() {
 		c.attached = append(c.attached, c.silent...)
@@ -35,6 +42,37 @@ func (c *choice) tells() bool {
 		}
 	}
 	return false
+}
+
+// lastResort shows what else can be read of a message without text, the first
+// of these: a text of an unknown type (RFC 2046 §4.1.4), the words of a report
+// that came as an attachment, the preamble, the status of a report (RFC 3464).
+func (c *choice) lastResort() {
+	for _, p := range c.other {
+		c.shown = []*part{p}
+		return
+	}
+	if c.promote((*part).isUnknownText) || c.promote((*part).isReportWords) {
+		return
+	}
+	if p := c.preamble(c.m.root); p != nil {
+		c.shown = []*part{p}
+		return
+	}
+	c.promote((*part).isStatus)
+}
+
+// preamble finds words in front of the first part of a multipart.
+func (c *choice) preamble(p *part) *part {
+	if q := p.preamble; q != nil && !p.leaf() && !c.m.blankText(q) && !c.m.stockText(q) {
+		return q
+	}
+	for _, k := range p.kids {
+		if q := c.preamble(k); q != nil {
+			return q
+		}
+	}
+	return nil
 }
 
 // dropBlank leaves out text that shows nothing; if that is all of it, the text
@@ -91,8 +129,13 @@ func (c *choice) walk(p *part, hidden bool) {
 func (c *choice) leaf(p *part, hidden bool) {
 	switch {
 	case p.inlineText() && hidden:
+		c.hidden = append(c.hidden, p)
+	case p.childless && c.m.stockText(p):
 	case p.inlineText():
 		c.shown = append(c.shown, p)
+		c.attached = append(c.attached, c.m.uuFiles(p)...)
+	case p.isRendition():
+		c.other = append(c.other, p)
 	case p.isTNEF():
 		t := c.m.unpack(p)
 		c.unpacked = append(c.unpacked, t.texts...)
@@ -114,7 +157,7 @@ func (c *choice) alternative(p *part) int {
 	for i, k := range p.kids {
 		if c.holds(k, func(l *part) bool { return isHTMLType(l.mediaType) }) {
 			html = i
-		} else if plain < 0 && c.holds(k, func(l *part) bool { return !c.m.blankText(l) }) {
+		} else if plain < 0 && c.holds(k, func(l *part) bool { return !l.childless && !c.m.blankText(l) }) {
 			plain = i
 		} else if blank < 0 && c.holds(k, func(*part) bool { return true }) {
 			blank = i
@@ -142,16 +185,67 @@ func (c *choice) holds(p *part, ask func(*part) bool) bool {
 	return false
 }
 
-// promote shows the first text that has a file name where there is no other
-// text: phones and scanners name even the body.
-func (c *choice) promote() {
+// promote shows the first attachment that is as asked.
+func (c *choice) promote(ask func(*part) bool) bool {
 	for i, p := range c.attached {
-		if p.isText() && p.disposition != "attachment" && !p.opaque && p.unpacked == nil {
+		if !p.opaque && !p.tnefPart && ask(p) {
 			c.shown = []*part{p}
 			c.attached = append(c.attached[:i:i], c.attached[i+1:]...)
-			return
+			return true
 		}
 	}
+	return false
+}
+
+// isNamedText: phones and scanners give even the body a file name.
+func (p *part) isNamedText() bool { return p.isText() && p.disposition != "attachment" }
+
+// isUnknownText: a text without a file name is for reading, whatever it is.
+func (p *part) isUnknownText() bool {
+	switch p.mediaType {
+	case "text/rtf", "text/css", "text/javascript", "text/rfc822-headers":
+		return false
+	}
+	return strings.HasPrefix(p.mediaType, "text/") && p.name == "" && (p.disposition != "attachment" || p.parent == nil)
+}
+
+func (p *part) isReportWords() bool { return p.isText() && p.inside("multipart/report") }
+
+// isStatus: what a report says to programs (RFC 3464, 8098, 5965).
+func (p *part) isStatus() bool {
+	switch p.mediaType {
+	case "message/delivery-status", "message/global-delivery-status", "message/disposition-notification",
+		"message/global-disposition-notification", "message/feedback-report", "message/tracking-status":
+		return true
+	}
+	return false
+}
+
+// isRendition: a text that nobody knows is in an alternative another form of
+// the others (RFC 2046 §5.1.4); a calendar is a file of its own.
+func (p *part) isRendition() bool {
+	return strings.HasPrefix(p.mediaType, "text/") && p.mediaType != "text/calendar" && !p.isText() && !p.opaque && !p.tnefPart &&
+		p.name == "" && p.disposition != "attachment" && p.parent != nil && p.parent.mediaType == "multipart/alternative"
+}
+
+// inside says whether the part is in a multipart of that type.
+func (p *part) inside(mediaType string) bool {
+	for q := p.parent; q != nil; q = q.parent {
+		if q.mediaType == mediaType {
+			return true
+		}
+	}
+	return false
+}
+
+// htmlParts are the HTML of the message.
+func (c *choice) htmlParts() (l []*part) {
+	for _, p := range append(c.shown[:len(c.shown):len(c.shown)], c.hidden...) {
+		if isHTMLType(p.mediaType) {
+			l = append(l, p)
+		}
+	}
+	return l
 }
 
 func (c *choice) hasHTML() bool {

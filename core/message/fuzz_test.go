@@ -9,6 +9,8 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"smtpreceiver/core/message/charset"
+
 	"smtpreceiver/core/message/header"
 )
 
@@ -118,7 +120,7 @@ func FuzzTNEF(f *testing.F) {
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		out := readTNEF(bytes.NewReader(b), int64(len(b)), "windows-1250")
+		out := readTNEF(bytes.NewReader(b), int64(len(b)), charset.Context{Default: "windows-1250"})
 		if len(out.files) > maxTNEFFiles || len(out.texts) > maxTNEFTexts {
 			t.Errorf("%d files, %d texts", len(out.files), len(out.texts))
 		}

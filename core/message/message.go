@@ -34,7 +34,7 @@ func (l Limits) withDefaults() Limits {
 	if l.MaxHeaderSize <= 0 {
 		l.MaxHeaderSize = 1 << 20
 	}
-	if _, ok := charset.Decoder(l.DefaultCharset); !ok {
+	if !charset.Known(l.DefaultCharset) {
 		l.DefaultCharset = "windows-1252"
 	}
 	return l
@@ -52,9 +52,11 @@ type Message struct {
 	fields []header.Field
 	root   *part
 	notes  []string
-	// charset is that of raw 8-bit header fields: the one of the text, if it
-	// is labelled, else Limits.DefaultCharset.
-	charset string
+	// context is what text without a charset of its own borrows: first that of
+	// the text, then that of Subject.
+	context  charset.Context
+	borrowed int // charsets of texts in context
+	encoded  int // multiparts that were decoded as a whole
 }
 
 // Parse indexes the size bytes of src, a message as received, in one pass. It
@@ -62,6 +64,7 @@ type Message struct {
 // stay readable as long as the Message and what it hands out are used.
 func Parse(src io.ReaderAt, size int64, lim Limits) (*Message, error) {
 	m := &Message{src: src, size: max(size, 0), lim: lim.withDefaults()}
+	m.context.Default = m.lim.DefaultCharset
 	if err := m.index(); err != nil {
 		return nil, err
 	}
@@ -84,7 +87,7 @@ func (m *Message) rawHeader(name string) string {
 }
 
 func (m *Message) words(s string) string {
-	return strings.TrimSpace(header.SpaceControls(header.DecodeWords(s, m.charset)))
+	return strings.TrimSpace(header.SpaceControls(header.DecodeWords(s, m.context)))
 }
 
 // Subject is the decoded subject.
@@ -119,9 +122,52 @@ func (m *Message) addresses(name string) []Address {
 	var l []Address
 	for _, f := range m.fields {
 		if strings.EqualFold(f.Name, name) && len(l) < header.MaxAddresses {
-			l = header.AppendAddresses(l, f.Value, m.charset)
+			l = header.AppendAddresses(l, f.Value, m.context)
 		}
 	}
+	return l
+}
+
+// borrowSubject notes the charset that the encoded words of the header are in:
+// a text that declares none may be in it.
+func (m *Message) borrowSubject() {
+	for _, name := range []string{"Subject", "From"} {
+		if c := header.WordCharset(m.rawHeader(name)); c != "" {
+			m.context.Neighbours = []string{c}
+			return
+		}
+	}
+}
+
+// borrowText notes the charset of the first text that declares one of 8 bits, for header
+// fields and names in 8 bits and for the texts that declare none.
+func (m *Message) borrowText(p *part) {
+	const most = 3
+	if m.borrowed < most && p.isText() && charset.Lends(p.charset) {
+		m.context.Neighbours = slices.Insert(slices.Clone(m.context.Neighbours), m.borrowed, p.charset)
+		m.borrowed++
+	}
+}
+
+// Charsets says of the subject, the sender and the texts that have been read
+// in which charset they were, and why, where it was not simply the declared one.
+func (m *Message) Charsets() []string {
+	var l []string
+	note := func(what string, v charset.Verdict) {
+		if v.Guessed() && len(l) < 2*maxNotes {
+			l = append(l, what+": "+v.String())
+		}
+	}
+	for _, name := range []string{"Subject", "From"} {
+		c := m.context
+		c.Decided = func(v charset.Verdict) { note(name, v) }
+		header.DecodeWords(m.rawHeader(name), c)
+	}
+	m.root.each(func(p *part) {
+		if v, ok := p.verdict(); ok {
+			note(p.mediaType, v)
+		}
+	})
 	return l
 }
 
@@ -150,7 +196,7 @@ func (m *Message) Priority() string {
 func (m *Message) Problems() []string {
 	notes := slices.Clone(m.notes)
 	m.root.each(func(p *part) {
-		if p.mislabeled.Load() && len(notes) < 2*maxNotes {
+		if v, ok := p.verdict(); ok && p.charset != "" && v.Guessed() && len(notes) < 2*maxNotes {
 			notes = append(notes, fmt.Sprintf("text is not in the charset %.40q that it declares", p.charset))
 		}
 	})

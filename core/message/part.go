@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"smtpreceiver/core/message/charset"
 	"smtpreceiver/core/message/header"
 	"smtpreceiver/core/message/transfer"
 
@@ -25,6 +26,7 @@ type part struct {
 	closed    bool // its last delimiter was seen
 	opaque    bool // beyond a limit: handed on whole, with its header
 
+	typed       bool // its header names a type that is one
 	charset     string
 	name        string // file name as sent, decoded
 	disposition string
@@ -35,12 +37,22 @@ type part struct {
 	location    string
 	rootID      string // of a multipart/related: which part is the root
 
-	unpacked io.ReaderAt // source of a part found inside a TNEF stream; offsets are its own
+	// src is the source that the offsets are of, if it is not the message: a
+	// TNEF stream, or a multipart that was encoded as a whole.
+	src       io.ReaderAt
+	tnefPart  bool  // found inside a TNEF stream
+	tnefMail  bool  // and is a message there
+	preamble  *part // of a multipart: what stands in front of its first part
+	childless bool  // a multipart in which no part was found
+	dashes    bool  // of a message without parts: its text begins like a delimiter
+	onlyWords bool  // its header holds no field that a mail has
 
-	mislabeled atomic.Bool // read in another charset than it declares
 	surveyOnce sync.Once
 	survey     survey
 	surveyErr  error
+	surveyed   atomic.Bool
+	filesOnce  sync.Once
+	files      []*part // uuencoded, in its text
 	blankOnce  sync.Once
 	blank      bool
 	tnefOnce   sync.Once
@@ -48,7 +60,7 @@ type part struct {
 }
 
 // describe sets what the header fields say about the part.
-func (p *part) describe(fields []header.Field, defaultCharset string) {
+func (p *part) describe(fields []header.Field, c charset.Context) {
 	p.mediaType = "text/plain"
 	if p.parent != nil && p.parent.mediaType == "multipart/digest" {
 		p.mediaType = "message/rfc822"
@@ -75,18 +87,18 @@ func (p *part) describe(fields []header.Field, defaultCharset string) {
 			p.location = header.Cut(strings.Join(strings.Fields(f.Value), ""), header.MaxValue)
 		}
 	}
-	p.charset = header.Cut(ctype.Value("charset", ""), header.MaxValue)
-	p.rootID = strings.Trim(ctype.Value("start", ""), "<>")
-	p.flowed = strings.EqualFold(ctype.Value("format", ""), "flowed")
-	p.delsp = strings.EqualFold(ctype.Value("delsp", ""), "yes")
+	p.charset = ctype.Token("charset")
+	p.rootID = strings.Trim(ctype.Token("start"), "<>")
+	p.flowed = strings.EqualFold(ctype.Token("format"), "flowed")
+	p.delsp = strings.EqualFold(ctype.Token("delsp"), "yes")
 	if p.multipart() {
-		p.boundary = strings.TrimRight(ctype.Value("boundary", ""), " \t")
+		p.boundary = strings.TrimRight(ctype.Token("boundary"), " \t")
 		if len(p.boundary) > maxBoundary {
 			p.boundary = ""
 		}
 	}
-	if p.name = disp.Value("filename", defaultCharset); p.name == "" {
-		p.name = ctype.Value("name", defaultCharset)
+	if p.name = disp.Value("filename", c); p.name == "" {
+		p.name = ctype.Value("name", c)
 	}
 }
 
@@ -94,7 +106,7 @@ func (p *part) describe(fields []header.Field, defaultCharset string) {
 func (p *part) setType(head string) {
 	major, minor, ok := strings.Cut(head, "/")
 	if ok && header.IsToken(major) && header.IsToken(minor) && len(head) <= 255 {
-		p.mediaType = head
+		p.mediaType, p.typed = head, true
 	} else {
 		p.mediaType = "text/plain"
 	}
@@ -110,39 +122,23 @@ func (p *part) embedded() bool {
 	return p.mediaType == "message/rfc822" || p.mediaType == "message/global"
 }
 
-// heal turns multiparts in which no part was found into text, so that their
-// bytes are not lost.
-func (p *part) heal() {
-	if !p.leaf() && len(p.kids) == 0 {
-		p.mediaType = "text/plain"
+// source is what the part's offsets are of.
+func (m *Message) source(p *part) io.ReaderAt {
+	if p.src != nil {
+		return p.src
 	}
-	for _, k := range p.kids {
-		k.heal()
-	}
-}
-
-// firstCharset is the label of the first text under p.
-func (p *part) firstCharset() string {
-	if p.leaf() {
-		if p.isText() {
-			return p.charset
-		}
-		return ""
-	}
-	for _, k := range p.kids {
-		if c := k.firstCharset(); c != "" {
-			return c
-		}
-	}
-	return ""
+	return m.src
 }
 
 // open reads the part's body with its transfer encoding undone; of an opaque
 // part everything, header included, as it came.
 func (m *Message) open(p *part) io.Reader {
 	raw := m.raw(p)
-	if p.opaque {
+	switch {
+	case p.opaque:
 		return raw
+	case p.tnefMail:
+		return m.tnefMessage(p)
 	}
 	if dec := p.encoding.NewDecoder(); dec != nil {
 		return transform.NewReader(raw, dec)
@@ -152,12 +148,9 @@ func (m *Message) open(p *part) io.Reader {
 
 // raw reads the bytes of a part as they stand in the source.
 func (m *Message) raw(p *part) io.Reader {
-	src, from := m.src, p.body
-	if p.unpacked != nil {
-		src = p.unpacked
-	}
+	src := m.source(p)
 	if !p.opaque {
-		return io.NewSectionReader(src, from, p.end-from)
+		return io.NewSectionReader(src, p.body, p.end-p.body)
 	}
 	body := io.NewSectionReader(src, p.start, p.end-p.start)
 	if p.start < p.body || p.parent == nil {

@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
-	"smtpreceiver/core/message/charset"
 	"smtpreceiver/core/message/header"
 )
 
@@ -21,36 +21,59 @@ const (
 // heals; a delimiter must fill its line, so one boundary may begin another.
 type scanner struct {
 	m      *Message
+	src    io.ReaderAt // nil: that of the message
 	r      *bufio.Reader
 	open   []*part // the multiparts around the current line, outermost first
+	outer  int     // how many are around the first of them
 	cur    *part   // the part whose header or body the current line is in; nil between parts
 	header bool    // in the header of cur
 	block  header.Block
+	tried  int   // lines in this header that may be its first delimiter
 	off    int64 // of the current line
+	end    int64 // of what is indexed
 	eol    int64 // length of the end of the line before
 	parts  int
+	begun  bool // the words of a message without parts have begun
 }
 
 // index builds the tree of parts under m.root.
 func (m *Message) index() error {
 	m.root = &part{}
-	s := &scanner{m: m, r: bufio.NewReaderSize(io.NewSectionReader(m.src, 0, m.size), int(min(m.size+16, scanBuffer)))}
+	s := &scanner{m: m}
 	s.begin(m.root, m.lim.MaxHeaderSize)
+	if err := s.run(0, m.size); err != nil {
+		return err
+	}
+	if root := m.root; !root.leaf() && !root.closed && !(s.cur != nil && s.cur.opaque) {
+		s.note("%s without its end", root.mediaType)
+	}
+	return s.heal(m.root)
+}
+
+// run indexes the bytes of the source between two offsets.
+func (s *scanner) run(from, to int64) error {
+	src := s.src
+	if src == nil {
+		src = s.m.src
+	}
+	s.r = bufio.NewReaderSize(io.NewSectionReader(src, from, to-from), int(min(to-from+16, scanBuffer)))
+	s.off, s.end = from, to
 	starts := true
 	for {
 		line, err := s.r.ReadSlice('\n')
-		if len(line) > 0 && s.line(line, starts, err == nil || err == io.EOF) {
+		n := int64(len(line))
+		if n > 0 && s.line(line, starts, err == nil || err == io.EOF) {
 			return nil
 		}
 		starts = err == nil
-		s.off += int64(len(line))
+		s.off += n
 		switch {
 		case err == nil || errors.Is(err, bufio.ErrBufferFull):
-		case err == io.EOF && s.off == m.size:
+		case err == io.EOF && s.off == to:
 			s.finish()
 			return nil
 		case err == io.EOF:
-			return fmt.Errorf("message ends after %d of %d bytes: %w", s.off, m.size, io.ErrUnexpectedEOF)
+			return fmt.Errorf("message ends after %d of %d bytes: %w", s.off, to, io.ErrUnexpectedEOF)
 		default:
 			return fmt.Errorf("message cannot be read at byte %d: %w", s.off, err)
 		}
@@ -61,19 +84,47 @@ func (m *Message) index() error {
 // the message need not be read.
 func (s *scanner) line(line []byte, starts, ends bool) (done bool) {
 	if starts && ends && bytes.HasPrefix(line, []byte("--")) {
-		if i, last := s.delimiter(bytes.TrimRight(line[2:], " \t\r\n")); i >= 0 {
+		text := bytes.TrimRight(line[2:], " \t\r\n")
+		if s.header && s.declares(text) {
+			s.endHeader(s.off)
+		}
+		if i, last := s.delimiter(text); i >= 0 {
 			done = s.delimit(i, last, int64(len(line)))
 			s.eol = 0
 			return done
 		}
 	}
+	eol := int64(len(line) - len(bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))))
 	switch {
 	case s.header && starts && header.IsBlank(line):
 		s.endHeader(s.off + int64(len(line)))
 	case s.header:
 		s.block.Add(line, s.off, starts)
+	case starts && s.cur == s.m.root && !s.begun:
+		text := bytes.TrimSpace(line)
+		s.begun = len(text) > 0 && !isStock(string(text[:min(len(text), maxBoundary)]))
+		s.m.root.dashes = s.begun && bytes.HasPrefix(text, []byte("--"))
 	}
-	s.eol = int64(len(line) - len(bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))))
+	s.eol = eol
+	return false
+}
+
+// declares says that the header which is being read has declared this text as
+// its boundary: the empty line is missing, and the delimiter ends the header
+// (RFC 2046 §5.1.1).
+func (s *scanner) declares(text []byte) bool {
+	const maxTries = 10 // each reads the header so far
+	if len(text) == 0 || s.tried >= maxTries {
+		return false
+	}
+	s.tried++
+	for _, f := range s.block.Fields() {
+		if f.Name == "Content-Type" {
+			p := header.ParseParams(f.Value)
+			boundary := strings.TrimRight(p.Token("boundary"), " \t")
+			return strings.HasPrefix(p.Head, "multipart/") && string(text) == boundary
+		}
+	}
 	return false
 }
 
@@ -121,7 +172,10 @@ func (s *scanner) delimit(i int, last bool, length int64) (done bool) {
 	if last {
 		return false
 	}
-	kid := &part{parent: p, start: s.off + length}
+	if len(p.kids) == 0 && end > p.body {
+		p.preamble = &part{mediaType: "text/plain", parent: p, src: s.src, start: p.body, body: p.body, end: end}
+	}
+	kid := &part{parent: p, src: s.src, start: s.off + length}
 	p.kids = append(p.kids, kid)
 	if s.parts >= s.m.lim.MaxParts {
 		kid.opaque, kid.start, kid.body = true, s.off, s.off
@@ -137,7 +191,7 @@ func (s *scanner) delimit(i int, last bool, length int64) (done bool) {
 
 func (s *scanner) begin(p *part, headerLimit int64) {
 	s.parts++
-	s.cur, s.header = p, true
+	s.cur, s.header, s.tried = p, true, 0
 	s.block.Reset(headerLimit)
 }
 
@@ -155,12 +209,15 @@ func (s *scanner) endHeader(body int64) {
 	fields := s.block.Fields()
 	if p == s.m.root {
 		s.m.fields = fields
+		s.m.borrowSubject()
 	}
-	p.describe(fields, s.m.lim.DefaultCharset)
+	p.describe(fields, s.m.context)
+	p.onlyWords = len(fields) > 0 && !header.IsMail(fields)
 	if !p.multipart() {
+		s.m.borrowText(p)
 		return
 	}
-	if len(s.open) >= s.m.lim.MaxDepth {
+	if s.outer+len(s.open) >= s.m.lim.MaxDepth {
 		p.opaque = true
 		s.note("multiparts more than %d deep: part %d is one attachment", s.m.lim.MaxDepth, s.parts)
 		return
@@ -169,24 +226,16 @@ func (s *scanner) endHeader(body int64) {
 	s.cur = nil
 }
 
-// finish ends what is open at the end of the message.
+// finish ends what is open at the end of what is indexed.
 func (s *scanner) finish() {
 	if s.header {
-		s.endHeader(s.m.size)
+		s.endHeader(s.end)
 	}
 	if s.cur != nil {
-		s.cur.end = s.m.size
+		s.cur.end = s.end
 	}
 	for _, p := range s.open {
-		p.end = s.m.size
-	}
-	if root := s.m.root; !root.leaf() && !root.closed && !(s.cur != nil && s.cur.opaque) {
-		s.note("%s without its end", root.mediaType)
-	}
-	s.m.root.heal()
-	s.m.charset = s.m.lim.DefaultCharset
-	if c := s.m.root.firstCharset(); !charset.ClaimsUTF8(c) && known(c) {
-		s.m.charset = c
+		p.end = s.end
 	}
 }
 

@@ -1,6 +1,7 @@
 package message
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"io"
@@ -13,40 +14,90 @@ import (
 	"smtpreceiver/core/message/charset"
 	"smtpreceiver/core/message/transfer"
 
-	xunicode "golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/transform"
 )
 
 // survey is what one look at a text part's decoded bytes tells.
 type survey struct {
-	utf8  bool
-	ascii bool
-	rtf   bool              // text/html: it holds RTF
-	meta  string            // text/html: the charset its head names
-	refs  map[string]string // text/html: the Content-IDs it refers to, and how it writes them
+	verdict charset.Verdict
+	from    int64             // the stretch of the body that is encoded, and
+	to      int64             // where it ends: plain text stands in front and behind
+	claims  bool              // the body only claims to be encoded
+	rtf     bool              // text/html: it holds RTF
+	refs    map[string]string // text/html: the Content-IDs it refers to, and how it writes them
+	files   []uuFile          // text/plain: the uuencoded files in it
 }
 
 const (
 	surveyWindow = 32 << 10
 	surveyAhead  = 1024 // a match that begins in the window may need this much more
 	maxRefs      = 1000
+	maxWord      = 24 // letters of a word that can be taken for base64
 )
 
-var metaCharset = regexp.MustCompile(`(?i)<meta[^>]{0,300}charset\s*=\s*["']?\s*([A-Za-z0-9._:-]{1,40})`)
+var metaCharset = regexp.MustCompile(`(?i)<(?:meta[^>]{0,300}charset|\?xml[^>]{0,100}encoding)\s*=\s*["']?\s*([A-Za-z0-9._:-]{1,40})`)
 
 // look surveys a text part, once.
 func (m *Message) look(p *part) (*survey, error) {
-	p.surveyOnce.Do(func() { p.surveyErr = m.surveyPart(p) })
+	p.surveyOnce.Do(func() {
+		p.surveyErr = m.surveyPart(p)
+		p.surveyed.Store(p.surveyErr == nil)
+	})
 	return &p.survey, p.surveyErr
+}
+
+// verdict is in which charset the part has been read, if it has been.
+func (p *part) verdict() (charset.Verdict, bool) {
+	if !p.surveyed.Load() {
+		return charset.Verdict{}, false
+	}
+	return p.survey.verdict, true
 }
 
 func (m *Message) surveyPart(p *part) error {
 	v := &p.survey
+	dec := p.encoding.NewDecoder()
+	r := m.raw(p)
+	if dec != nil {
+		r = transform.NewReader(r, dec)
+	}
+	e := charset.Evidence{Context: m.context, Declared: p.charset}
+	if err := m.surveyText(p, r, &e); err != nil {
+		return err
+	}
+	if v.from, v.to = 0, p.end-p.body; dec != nil {
+		v.from, v.to = dec.Stretch()
+		if v.claims = v.from == v.to || e.Bytes.Binary(p.charset) && m.isWord(p); v.claims {
+			e.Bytes = charset.Bytes{}
+			if err := m.surveyText(p, m.raw(p), &e); err != nil {
+				return err
+			}
+		}
+	}
+	v.verdict = e.Decide()
+	return nil
+}
+
+// isWord says that a body in base64 is one word, such as "stop".
+func (m *Message) isWord(p *part) bool {
+	if p.encoding != transfer.Base64 || p.end-p.body > maxWord+4 {
+		return false
+	}
+	b, err := io.ReadAll(m.raw(p))
+	return err == nil && transfer.IsWord(bytes.TrimSpace(b))
+}
+
+// surveyText reads the decoded bytes of a part.
+func (m *Message) surveyText(p *part, r io.Reader, e *charset.Evidence) error {
+	v := &p.survey
 	isHTML := isHTMLType(p.mediaType)
-	var count charset.UTF8Count
-	r, buf, taken := m.open(p), make([]byte, 0, int(min(p.end-p.body+16, surveyWindow))+surveyAhead), 0
+	uu := uuFinder{part: p}
+	buf, taken := make([]byte, 0, int(min(p.end-p.body+16, surveyWindow))+surveyAhead), 0
 	for first := true; ; first = false {
 		n, err := io.ReadFull(r, buf[len(buf):cap(buf)])
+		if p.mediaType == "text/plain" {
+			uu.write(buf[len(buf) : len(buf)+n])
+		}
 		buf = buf[:len(buf)+n]
 		last := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 		if err != nil && !last {
@@ -56,16 +107,17 @@ func (m *Message) surveyPart(p *part) error {
 		if !last {
 			limit -= surveyAhead
 		}
-		taken += count.Add(buf[taken:], last)
+		taken += e.Bytes.Add(buf[taken:], last)
 		if isHTML {
 			if s := metaCharset.FindSubmatch(buf[:min(len(buf), 4096)]); first && s != nil {
-				v.meta = string(s[1])
+				e.Meta = string(s[1])
 			}
 			v.rtf = v.rtf || bytes.Contains(buf, []byte(`{\rtf1`)) || bytes.Contains(buf, []byte(`{\rtf2`))
 			v.addRefs(buf, limit)
 		}
 		if last {
-			v.utf8, v.ascii = count.IsUTF8(), count == charset.UTF8Count{}
+			uu.end()
+			v.files = uu.files
 			return nil
 		}
 		taken -= limit
@@ -100,55 +152,60 @@ func isHTMLType(mediaType string) bool {
 	return mediaType == "text/html" || mediaType == "application/xhtml+xml"
 }
 
-// decoded reads a text part as UTF-8, line ends as they are: in the charset it
-// declares, else as UTF-8 if it is that, else in the default charset.
+// decoded reads a text part as UTF-8, line ends as they are and without
+// control characters: in the charset that its survey decided on. What a list
+// or gateway wrote in front of an encoded text and behind it is text as well,
+// in a charset of its own.
 func (m *Message) decoded(p *part) (io.Reader, error) {
-	label := p.charset
-	v := &survey{}
-	if charset.ClaimsUTF8(label) || !known(label) {
-		var err error
-		if v, err = m.look(p); err != nil {
+	v, err := m.look(p)
+	if err != nil {
+		return nil, err
+	}
+	body := m.raw(p)
+	dec := p.encoding.NewDecoder()
+	if dec == nil || v.claims {
+		return m.readable(v, without(body, v.files)), nil
+	}
+	if v.from == 0 && v.to == p.end-p.body {
+		return m.readable(v, without(transform.NewReader(body, dec), v.files)), nil
+	}
+	src := m.source(p)
+	stretch := io.NewSectionReader(src, p.body+v.from, v.to-v.from)
+	front, err := m.around(p, p.body, p.body+v.from)
+	if err != nil {
+		return nil, err
+	}
+	behind, err := m.around(p, p.body+v.to, p.end)
+	if err != nil {
+		return nil, err
+	}
+	encoded := m.readable(v, without(transform.NewReader(stretch, dec), v.files))
+	l := &lined{}
+	for _, r := range []io.Reader{front, encoded, behind} {
+		l.open = append(l.open, func() (io.Reader, error) { return r, nil })
+	}
+	return l, nil
+}
+
+func (m *Message) readable(v *survey, r io.Reader) io.Reader {
+	return plain.Printable(transform.NewReader(r, charset.Marked(v.verdict.NewDecoder())))
+}
+
+// around reads plain text beside an encoded one.
+func (m *Message) around(p *part, from, to int64) (io.Reader, error) {
+	e := charset.Evidence{Context: m.context, Declared: p.charset}
+	r := io.NewSectionReader(m.source(p), from, to-from)
+	buf, n := make([]byte, min(to-from, surveyWindow)+16), 0
+	for taken, last := 0, false; !last; n = copy(buf, buf[taken:n]) {
+		k, err := io.ReadFull(r, buf[n:])
+		if n += k; err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 			return nil, err
 		}
-		if p.charset != "" && (!known(p.charset) || !v.utf8) {
-			p.mislabeled.Store(true)
-		}
-		if v.meta != "" && (v.ascii || !v.utf8) && !wide(v.meta) {
-			label = v.meta
-		}
+		last = err != nil
+		taken = e.Bytes.Add(buf[:n], last)
 	}
-	dec := charset.For(label, m.lim.DefaultCharset, v.utf8)
-	return transform.NewReader(m.open(p), &marked{fallback: dec}), nil
-}
-
-// marked decodes as a byte order mark says, or as fallback does. It differs
-// from BOMOverride in that text marked as UTF-8 need not be that.
-type marked struct{ fallback, chosen transform.Transformer }
-
-func (d *marked) Reset() { d.chosen = nil }
-
-func (d *marked) Transform(dst, src []byte, atEOF bool) (nDst, nSrc int, err error) {
-	if d.chosen == nil {
-		if len(src) < 3 && !atEOF {
-			return 0, 0, transform.ErrShortSrc
-		}
-		d.chosen = xunicode.BOMOverride(d.fallback)
-		if bytes.HasPrefix(src, []byte("\ufeff")) {
-			d.chosen = xunicode.UTF8BOM.NewDecoder()
-		}
-	}
-	return d.chosen.Transform(dst, src, atEOF)
-}
-
-// wide says that a label means UTF-16: a head in which it can be read is not.
-func wide(label string) bool {
-	label = strings.ToLower(label)
-	return strings.HasPrefix(label, "utf-16") || strings.HasPrefix(label, "u") && !strings.HasPrefix(label, "utf")
-}
-
-func known(label string) bool {
-	_, ok := charset.Decoder(label)
-	return ok
+	text := io.NewSectionReader(m.source(p), from, to-from)
+	return plain.Printable(transform.NewReader(text, charset.Marked(e.Decide().NewDecoder()))), nil
 }
 
 // text reads a part as plain text: UTF-8, lines ended by LF.
@@ -178,20 +235,25 @@ func (m *Message) text(p *part) (io.Reader, error) {
 	return r, nil
 }
 
-// blankText says that a part shows nothing. It looks at no more than the first
-// 4 KiB: what is longer shows something.
+// blankText says that a part shows nothing.
 func (m *Message) blankText(p *part) bool {
-	p.blankOnce.Do(func() { p.blank = p.end-p.body <= enough && m.readsBlank(p) })
+	p.blankOnce.Do(func() { p.blank = m.readsBlank(p) })
 	return p.blank
 }
-
-const enough = 4 << 10
 
 func (m *Message) readsBlank(p *part) bool {
 	r, err := m.text(p)
 	if err != nil {
 		return false
 	}
-	b, err := io.ReadAll(io.LimitReader(r, enough))
-	return err == nil && strings.IndexFunc(string(b), func(r rune) bool { return !unicode.IsSpace(r) && r != '\u200b' && r != '\ufeff' }) < 0
+	br := bufio.NewReaderSize(r, 512)
+	for {
+		c, _, err := br.ReadRune()
+		if err != nil {
+			return errors.Is(err, io.EOF)
+		}
+		if !unicode.IsSpace(c) && c != '\u200b' && c != '\ufeff' {
+			return false
+		}
+	}
 }

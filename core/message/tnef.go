@@ -2,6 +2,7 @@ package message
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -18,12 +19,15 @@ type tnef struct {
 	texts []*part // of the message, HTML or plain
 	files []*part
 	keep  bool // the stream itself must stay an attachment
+
+	subject, from, address string // of a message
 }
 
 // Bounds of what is taken out of one TNEF stream.
 const (
 	maxTNEFFiles = 200
 	maxTNEFTexts = 8
+	maxTNEFDepth = 5 // messages forwarded inside each other
 )
 
 // Attribute IDs and MAPI properties that are read.
@@ -31,6 +35,7 @@ const (
 	tnefSignature = 0x223e9f78
 
 	attBody        = 0x0002800c
+	attSubject     = 0x00018004
 	attAttachTitle = 0x00018010
 	attAttachData  = 0x0006800f
 	attRendData    = 0x00069002 // begins an attachment
@@ -38,6 +43,12 @@ const (
 	attAttachProps = 0x00069005
 	attOemCodepage = 0x00069007
 
+	propSubject        = 0x0037
+	propSentByName     = 0x0042 // PidTagSentRepresentingName
+	propSentByAddress  = 0x0065
+	propSenderName     = 0x0c1a
+	propSenderAddress  = 0x0c1f
+	propSenderSMTP     = 0x5d01
 	propBody           = 0x1000
 	propHTML           = 0x1013
 	propDisplayName    = 0x3001
@@ -61,7 +72,7 @@ func (m *Message) unpack(p *part) *tnef {
 			p.tnef = &tnef{keep: true}
 			return
 		}
-		p.tnef = readTNEF(src, size, m.lim.DefaultCharset)
+		p.tnef = readTNEF(src, size, m.context)
 	})
 	return p.tnef
 }
@@ -76,7 +87,7 @@ type tnefReader struct {
 	err     error
 	charset string // of 8-bit strings
 	html    string // of the HTML text
-	names   string // where names have no charset at all
+	context charset.Context
 	out     *tnef
 	file    *part // the attachment that is being read
 	long    bool  // its name is the long one
@@ -84,9 +95,9 @@ type tnefReader struct {
 
 var errTNEF = errors.New("message: TNEF stream is damaged")
 
-func readTNEF(src io.ReaderAt, size int64, defaultCharset string) *tnef {
+func readTNEF(src io.ReaderAt, size int64, c charset.Context) *tnef {
 	t := &tnefReader{src: src, r: bufio.NewReader(io.NewSectionReader(src, 0, size)), end: size,
-		charset: defaultCharset, names: defaultCharset, out: &tnef{}}
+		context: c, out: &tnef{}}
 	if t.u32() != tnefSignature {
 		return &tnef{keep: true}
 	}
@@ -135,6 +146,8 @@ func (t *tnefReader) attribute(id uint32) {
 		if cp := t.u32(); t.err == nil {
 			t.charset = "cp" + strconv.Itoa(int(cp))
 		}
+	case attSubject:
+		t.setString(&t.out.subject, false)
 	case attBody:
 		t.addText("text/plain", t.charset, 1)
 	case attMsgProps:
@@ -144,12 +157,12 @@ func (t *tnefReader) attribute(id uint32) {
 			t.out.keep = true
 			return
 		}
-		t.file = &part{mediaType: "application/octet-stream", unpacked: t.src}
+		t.file = &part{mediaType: "application/octet-stream", src: t.src, tnefPart: true}
 		t.long = false
 		t.out.files = append(t.out.files, t.file)
 	case attAttachTitle:
 		if t.file != nil && !t.long {
-			t.file.name = t.str(int(min(t.end-t.pos, header.MaxValue)), false)
+			t.file.name = t.str(false)
 		}
 	case attAttachData:
 		if t.file != nil {
@@ -165,7 +178,7 @@ func (t *tnefReader) attribute(id uint32) {
 // addText notes the rest of the attribute or property as text; unit is the
 // length of its terminating zero.
 func (t *tnefReader) addText(mediaType, charset string, unit int64) {
-	p := &part{mediaType: mediaType, charset: charset, unpacked: t.src, body: t.pos, end: t.end}
+	p := &part{mediaType: mediaType, charset: charset, src: t.src, tnefPart: true, body: t.pos, end: t.end}
 	var zero [2]byte
 	if n := p.end - p.body; n >= unit && unit > 0 {
 		if _, err := t.src.ReadAt(zero[:unit], p.end-unit); err == nil && zero == [2]byte{} {
@@ -178,7 +191,18 @@ func (t *tnefReader) addText(mediaType, charset string, unit int64) {
 }
 
 func (t *tnefReader) messageProperty(id, kind uint16) {
+	isUnicode := kind == ptUnicode
 	switch {
+	case kind != ptString8 && !isUnicode && id < propBody:
+	case id == propSubject:
+		t.setString(&t.out.subject, isUnicode)
+	case id == propSenderName || id == propSentByName:
+		t.setString(&t.out.from, isUnicode)
+	case id == propSenderSMTP || id == propSenderAddress || id == propSentByAddress:
+		var s string
+		if t.setString(&s, isUnicode); strings.Contains(s, "@") { // else an address of Exchange
+			t.out.address = s
+		}
 	case id == propBody && kind == ptUnicode:
 		t.addText("text/plain", "utf-16le", 2)
 	case id == propBody:
@@ -193,29 +217,56 @@ func (t *tnefReader) messageProperty(id, kind uint16) {
 }
 
 func (t *tnefReader) fileProperty(id, kind uint16) {
-	n := int(min(t.end-t.pos, header.MaxValue))
 	switch id {
 	case propAttachLongName, propAttachFilename, propDisplayName:
 		if id == propAttachLongName || !t.long && t.file.name == "" {
-			t.file.name = t.str(n, kind == ptUnicode)
+			t.file.name = t.str(kind == ptUnicode)
 			t.long = id == propAttachLongName
 		}
 	case propAttachMimeTag:
-		t.file.setType(strings.ToLower(t.str(n, kind == ptUnicode)))
-	case propAttachData:
-		if t.file.end > t.file.body {
-			return
+		if mediaType := strings.ToLower(t.str(kind == ptUnicode)); !t.file.tnefMail {
+			t.file.setType(mediaType)
 		}
-		t.file.body, t.file.end = t.pos, t.end
-		if kind == ptObject { // an embedded message or OLE object after its class ID
-			t.file.body = min(t.pos+16, t.end)
+	case propAttachData:
+		if kind == ptObject { // after its class ID; it replaces what stands for it in attAttachData
+			t.object()
+		} else if t.file.end <= t.file.body {
+			t.file.body, t.file.end = t.pos, t.end
 		}
 	}
 }
 
-// str reads n bytes as a string up to its zero.
-func (t *tnefReader) str(n int, unicode bool) string {
-	b := make([]byte, n)
+// messageClass is the class ID of a message (IID_IMessage).
+var messageClass = []byte("\x07\x03\x02\x00\x00\x00\x00\x00\xc0\x00\x00\x00\x00\x00\x00\x46")
+
+// object takes an attached object: a message, which is a TNEF stream of its
+// own (MS-OXTNEF §2.1.3.4), or an OLE object.
+func (t *tnefReader) object() {
+	var class [16]byte
+	if !t.read(class[:]) || t.pos >= t.end {
+		return
+	}
+	t.file.body, t.file.end = t.pos, t.end
+	var signature [4]byte
+	if _, err := t.src.ReadAt(signature[:], t.pos); err != nil {
+		return
+	}
+	if bytes.Equal(class[:], messageClass) && binary.LittleEndian.Uint32(signature[:]) == tnefSignature {
+		t.file.mediaType, t.file.tnefMail = "message/rfc822", true
+	}
+}
+
+// setString reads the rest of the attribute or property as a line, if none has
+// been read.
+func (t *tnefReader) setString(s *string, unicode bool) {
+	if *s == "" {
+		*s = strings.TrimSpace(header.SpaceControls(t.str(unicode)))
+	}
+}
+
+// str reads the rest of the attribute or property as a string up to its zero.
+func (t *tnefReader) str(unicode bool) string {
+	b := make([]byte, int(min(t.end-t.pos, header.MaxValue)))
 	if t.err != nil || !t.read(b) {
 		return ""
 	}
@@ -223,8 +274,17 @@ func (t *tnefReader) str(n int, unicode bool) string {
 	if unicode {
 		label = "utf-16le"
 	}
-	s, _, _ := strings.Cut(charset.Decode(b, label, t.names), "\x00")
-	return header.Cut(s, header.MaxValue)
+	zero := make([]byte, 1)
+	if unicode {
+		zero = make([]byte, 2)
+	}
+	for i := 0; i+len(zero) <= len(b); i += len(zero) {
+		if bytes.Equal(b[i:i+len(zero)], zero) {
+			b = b[:i]
+			break
+		}
+	}
+	return header.Cut(charset.Decode(b, label, t.context), header.MaxValue)
 }
 
 func (t *tnefReader) read(b []byte) bool {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf16"
+
+	"smtpreceiver/core/message/charset"
 )
 
 // tnefStream builds TNEF streams for the tests.
@@ -70,12 +72,12 @@ func (s *tnefStream) file(data string, l ...prop) *tnefStream {
 
 func (s *tnefStream) read(t *testing.T) *tnef {
 	t.Helper()
-	return readTNEF(bytes.NewReader(s.Bytes()), int64(s.Len()), "windows-1252")
+	return readTNEF(bytes.NewReader(s.Bytes()), int64(s.Len()), charset.Context{Default: "windows-1252"})
 }
 
 func (p *part) bytes(t *testing.T) string {
 	t.Helper()
-	b, err := io.ReadAll(io.NewSectionReader(p.unpacked, p.body, p.end-p.body))
+	b, err := io.ReadAll(io.NewSectionReader(p.src, p.body, p.end-p.body))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ func TestNames(t *testing.T) {
 		"utf-16le": "\x7e\x01", "utf-16be": "\x01\x7e", "UTF-16": "\x01\x7e", "\"utf-8\"": "ž", "utf-8-sig": "ž", "iso-8859-4": "\xbe",
 		"windows-1257": "\xfe", "cp775": "", "gb18030": "\x81\x30\x91\x38",
 	} {
-		d, ok := Decoder(label)
+		_, ok := Lookup(label)
 		if label == "cp775" {
 			if ok {
 				t.Errorf("%s is known", label)
@@ -25,13 +25,12 @@ func TestNames(t *testing.T) {
 			t.Errorf("%s is unknown", label)
 			continue
 		}
-		if got := Decode([]byte(in), label, "windows-1252"); got != "ž" && label != "gb18030" {
+		if got := Decode([]byte(in), label, Context{Default: "windows-1252"}); got != "ž" && label != "gb18030" {
 			t.Errorf("%s: %q is %q", label, in, got)
 		}
-		d.Reset()
 	}
-	for _, label := range []string{"", "unknown-8bit", "8bit", "default", "binary", "x-user-undefined", "iso-2022-kr", strings.Repeat("x", 1000)} {
-		if _, ok := Decoder(label); ok {
+	for _, label := range []string{"", "unknown-8bit", "8bit", "default", "binary", "x-user-undefined", strings.Repeat("x", 1000)} {
+		if Known(label) {
 			t.Errorf("%.20q is known", label)
 		}
 	}

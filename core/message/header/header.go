@@ -24,6 +24,8 @@ type Field struct{ Name, Value string }
 type Block struct {
 	Limit   int64
 	kept    []byte
+	begun   bool  // a line has been added
+	indent  bool  // blanks stood in front of the first field
 	last    bool  // the line before was part of a field
 	StrayAt int64 // where the lines since the last field begin, -1 if there are none
 	Cut     bool
@@ -37,9 +39,15 @@ func (h *Block) Reset(limit int64) {
 // Add takes a line, or a piece of one that is longer than the read buffer.
 func (h *Block) Add(line []byte, at int64, starts bool) {
 	if starts {
-		if line[0] != ' ' && line[0] != '\t' {
-			_, h.last = fieldName(line)
+		if !h.begun {
+			line = bytes.TrimPrefix(line, []byte("\ufeff"))
 		}
+		if inner := bytes.TrimLeft(line, " \t"); len(inner) == len(line) {
+			_, h.last = fieldName(line)
+		} else if name, ok := fieldName(inner); ok && (!h.begun || h.indent && isMailField(name)) {
+			line, h.last, h.indent = inner, true, true
+		}
+		h.begun = true
 		switch {
 		case h.last:
 			h.StrayAt = -1
@@ -85,6 +93,38 @@ func fieldName(line []byte) ([]byte, bool) {
 		}
 	}
 	return name, true
+}
+
+// IsMail says whether a header is that of a mail: some field is one that RFC
+// 5322, MIME or long use gives to mail.
+func IsMail(l []Field) bool {
+	for _, f := range l {
+		if isMailField([]byte(f.Name)) {
+			return true
+		}
+	}
+	return false
+}
+
+var mailFields = map[string]bool{
+	"from": true, "to": true, "cc": true, "bcc": true, "subject": true, "date": true, "sender": true, "reply-to": true,
+	"message-id": true, "in-reply-to": true, "references": true, "comments": true, "keywords": true, "received": true,
+	"return-path": true, "mime-version": true, "delivered-to": true, "envelope-to": true, "dkim-signature": true,
+	"domainkey-signature": true, "authentication-results": true, "received-spf": true, "auto-submitted": true, "precedence": true,
+	"errors-to": true, "user-agent": true, "return-receipt-to": true, "disposition-notification-to": true, "apparently-to": true,
+}
+
+func isMailField(name []byte) bool {
+	s := strings.ToLower(string(name[:min(len(name), 64)]))
+	if mailFields[s] {
+		return true
+	}
+	for _, prefix := range []string{"content-", "x-", "list-", "resent-", "arc-"} {
+		if strings.HasPrefix(s, prefix) {
+			return true
+		}
+	}
+	return false
 }
 
 // IsBlank says that a line holds nothing but its end.

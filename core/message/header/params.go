@@ -1,6 +1,7 @@
 package header
 
 import (
+	"regexp"
 	"sort"
 	"strconv"
 	"strings"
@@ -26,12 +27,12 @@ type Params struct {
 func ParseParams(s string) Params {
 	head, rest, _ := strings.Cut(s, ";")
 	head = strings.ToLower(strings.TrimSpace(head))
-	if i := strings.IndexAny(head, " \t("); i >= 0 {
+	if i := strings.IndexAny(head, " \t(,:"); i >= 0 {
 		rest, head = head[i:]+";"+rest, head[:i] // a comment, or the semicolon is missing
 	}
-	p := Params{Head: strings.Trim(head, `"`)}
+	p := Params{Head: strings.Trim(head, `"'`)}
 	for len(p.list) < maxParameters {
-		rest = strings.TrimLeft(rest, "; \t\r\n")
+		rest = strings.TrimLeft(rest, ";, \t\r\n")
 		if strings.HasPrefix(rest, "(") {
 			_, after, ok := strings.Cut(rest, ")")
 			if !ok {
@@ -56,10 +57,27 @@ func ParseParams(s string) Params {
 	return p
 }
 
+// parameterName begins a parameter where the semicolon before it is missing.
+var parameterName = regexp.MustCompile(`(?i)[ \t\r\n,]+(?:charset|name|filename|boundary|format|delsp|type|start|size|method|report-type)\*?(?:[0-9]+\*?)?[ \t]*=`)
+
+// nextParameter is where in a value the next parameter begins, -1 if it does not.
+func nextParameter(s string) int {
+	if !strings.Contains(s, "=") {
+		return -1
+	}
+	if loc := parameterName.FindStringIndex(s); loc != nil {
+		return loc[0]
+	}
+	return -1
+}
+
 // parameterValue cuts the value off the front of s.
 func parameterValue(s string) (value, rest string) {
 	if !strings.HasPrefix(s, `"`) {
 		value, rest, _ = strings.Cut(s, ";")
+		if i := nextParameter(value); i >= 0 {
+			value, rest = s[:i], s[i:]
+		}
 		return strings.TrimSpace(value), rest
 	}
 	var b strings.Builder
@@ -69,7 +87,7 @@ func parameterValue(s string) (value, rest string) {
 			i++
 		case s[i] == '"':
 			after := strings.TrimLeft(s[i+1:], " \t\r\n")
-			if after == "" || after[0] == ';' || after[0] == '(' {
+			if after == "" || after[0] == ';' || after[0] == '(' || nextParameter(s[i+1:]) == 0 {
 				return b.String(), after
 			}
 		}
@@ -80,17 +98,34 @@ func parameterValue(s string) (value, rest string) {
 
 // Value is a parameter with its continuations, charset and encoded words
 // undone (RFC 2231, RFC 2047), at most MaxValue bytes.
-func (p Params) Value(name, defaultCharset string) string {
-	if defaultCharset == "" { // a technical one
-		return Cut(p.get(name), MaxValue)
+func (p Params) Value(name string, c charset.Context) string {
+	b, label := p.bytes(name)
+	if set, rest, ok := strings.Cut(string(b), "''"); ok && label == "" && strings.Contains(rest, "%") && charset.Known(set) {
+		b, label = transfer.AppendPercent(nil, rest), set // the * of its name was left out
 	}
+	if label == "" {
+		return Cut(strings.TrimSpace(DecodeWords(string(b), c)), MaxValue)
+	}
+	return Cut(strings.TrimSpace(charset.Decode(b, label, c)), MaxValue)
+}
+
+// Token is a parameter that is no text for people, such as a boundary. RFC 2231
+// holds for it too.
+func (p Params) Token(name string) string {
+	b, _ := p.bytes(name)
+	return Cut(string(b), MaxValue)
+}
+
+// bytes is a parameter, of which no more than its form is undone, and the
+// charset that it names itself.
+func (p Params) bytes(name string) (b []byte, label string) {
 	if v := p.get(name + "*"); v != "" {
-		return extended([]segment{{text: v, percent: true}}, defaultCharset)
+		return extended([]segment{{text: v, percent: true}})
 	}
 	if l := p.segments(name); len(l) > 0 {
-		return extended(l, defaultCharset)
+		return extended(l)
 	}
-	return Cut(strings.TrimSpace(DecodeWords(p.get(name), defaultCharset)), MaxValue)
+	return []byte(p.get(name)), ""
 }
 
 func (p Params) get(name string) string {
@@ -98,13 +133,6 @@ func (p Params) get(name string) string {
 		if f.Name == name {
 			return f.Value
 		}
-	}
-	if l := p.segments(name); len(l) > 0 { // a long boundary in pieces
-		var b strings.Builder
-		for _, s := range l {
-			b.WriteString(s.text)
-		}
-		return b.String()
 	}
 	return ""
 }
@@ -132,16 +160,14 @@ func (p Params) segments(name string) []segment {
 	return l
 }
 
-// extended joins the pieces and decodes them as one, because a character may
+// extended joins the pieces, which are decoded as one, because a character may
 // be cut between two pieces.
-func extended(l []segment, defaultCharset string) string {
-	set := ""
-	var b []byte
+func extended(l []segment) (b []byte, label string) {
 	for i, s := range l {
 		if i == 0 && s.percent {
-			if label, rest, ok := strings.Cut(s.text, "'"); ok {
+			if set, rest, ok := strings.Cut(s.text, "'"); ok {
 				if _, text, ok := strings.Cut(rest, "'"); ok {
-					set, s.text = label, text
+					label, s.text = set, text
 				}
 			}
 		}
@@ -151,10 +177,7 @@ func extended(l []segment, defaultCharset string) string {
 			b = append(b, s.text...)
 		}
 	}
-	if set == "" {
-		return Cut(strings.TrimSpace(DecodeWords(string(b), defaultCharset)), MaxValue)
-	}
-	return Cut(strings.TrimSpace(charset.Decode(b, set, defaultCharset)), MaxValue)
+	return b, label
 }
 
 // IsToken says whether s is a token of RFC 2045 §5.1.

@@ -42,7 +42,7 @@ func TestParams(t *testing.T) {
 		{"", "", "filename", ""},
 	} {
 		p := ParseParams(tc.in)
-		if got := p.Value(tc.name, "windows-1250"); p.Head != tc.head || got != tc.want {
+		if got := p.Value(tc.name, cp1250); p.Head != tc.head || got != tc.want {
 			t.Errorf("%q: %q, %q; want %q, %q", tc.in, p.Head, got, tc.head, tc.want)
 		}
 	}
@@ -60,7 +60,7 @@ func TestParamsBounds(t *testing.T) {
 		if len(p.list) > maxParameters {
 			t.Errorf("%.20q: %d parameters", in, len(p.list))
 		}
-		if v := p.Value("filename", "windows-1250"); len(v) > MaxValue {
+		if v := p.Value("filename", cp1250); len(v) > MaxValue {
 			t.Errorf("%.20q: a value of %d bytes", in, len(v))
 		}
 	}
@@ -72,7 +72,7 @@ func FuzzParams(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		p := ParseParams(s)
-		if len(p.list) > maxParameters || len(p.Value("filename", "windows-1250")) > MaxValue || len(p.Value("boundary", "")) > MaxValue {
+		if len(p.list) > maxParameters || len(p.Value("filename", cp1250)) > MaxValue || len(p.Token("boundary")) > MaxValue {
 			t.Errorf("%q exceeds the bounds", s)
 		}
 	})

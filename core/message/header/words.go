@@ -19,18 +19,16 @@ type encodedWord struct {
 // 8-bit text. Words that follow each other in one charset are decoded as one,
 // because mailers cut them inside a character and inside a base64 quantum. It
 // is linear in the length of s.
-func DecodeWords(s, defaultCharset string) string {
-	// No word ends beyond the last "?=", so no search needs to go there.
-	limit := strings.LastIndex(s, "?=")
-	if limit < 0 {
-		return decodeRaw(s, defaultCharset)
+func DecodeWords(s string, c charset.Context) string {
+	limit := wordsEnd(s)
+	if limit == 0 {
+		return decodeRaw(s, c)
 	}
-	limit += len("?=")
 	var out strings.Builder
 	var run []encodedWord
 	flush := func() {
 		if len(run) > 0 {
-			out.WriteString(charset.Decode(wordBytes(run), run[0].charset, defaultCharset))
+			out.WriteString(charset.Decode(wordBytes(run), run[0].charset, c))
 			run = run[:0]
 		}
 	}
@@ -52,29 +50,60 @@ func DecodeWords(s, defaultCharset string) string {
 			flush()
 		}
 		if !between { // white space between words is not part of the text
-			out.WriteString(decodeRaw(plain, defaultCharset))
+			out.WriteString(decodeRaw(plain, c))
 		}
 		run = append(run, w)
 		i += n
 		done = i
 	}
 	flush()
-	out.WriteString(decodeRaw(s[done:], defaultCharset))
+	out.WriteString(decodeRaw(s[done:], c))
 	return out.String()
 }
 
+// WordCharset is the charset of the first encoded word in s; "" if there is none.
+func WordCharset(s string) string {
+	limit := wordsEnd(s)
+	for i := 0; i < limit; i += 2 {
+		k := strings.Index(s[i:limit], "=?")
+		if k < 0 {
+			break
+		}
+		i += k
+		if w, n := cutWord(s[i:limit]); n > 0 {
+			return w.charset
+		}
+	}
+	return ""
+}
+
+// wordsEnd is where the last encoded word of s can end: no search needs to go
+// beyond the last "?=".
+func wordsEnd(s string) int {
+	if i := strings.LastIndex(s, "?="); i >= 0 {
+		return i + len("?=")
+	}
+	return 0
+}
+
 // decodeRaw makes valid UTF-8 of text that should have been encoded.
-func decodeRaw(s, defaultCharset string) string {
+func decodeRaw(s string, c charset.Context) string {
 	for i := range len(s) {
-		if s[i] >= utf8.RuneSelf {
-			return charset.Decode([]byte(s), "", defaultCharset)
+		if s[i] >= utf8.RuneSelf || s[i] == 0x1b || s[i] == 0 {
+			return charset.Decode([]byte(s), "", c)
 		}
 	}
 	return s
 }
 
+// joins says whether two words are in one charset: their encodings may differ.
 func joins(a, b encodedWord) bool {
-	return a.base64 == b.base64 && strings.EqualFold(a.charset, b.charset)
+	if strings.EqualFold(a.charset, b.charset) {
+		return true
+	}
+	x, ok := charset.Lookup(a.charset)
+	y, also := charset.Lookup(b.charset)
+	return ok && also && x.Name == y.Name
 }
 
 // maxCharsetName bounds the charset of an encoded word, its language included.
@@ -84,51 +113,77 @@ const maxCharsetName = 80
 // there is none.
 func cutWord(s string) (w encodedWord, n int) {
 	i := strings.IndexByte(s[2:min(len(s), maxCharsetName)], '?') + 2
-	if i < 3 || i+3 > len(s) || s[i+2] != '?' {
+	if i < 3 || i+3 > len(s) {
 		return w, 0
 	}
 	w.charset, _, _ = strings.Cut(s[2:i], "*") // RFC 2231 §5: *language
-	if strings.ContainsAny(w.charset, " \t=") {
+	if strings.ContainsAny(w.charset, " \t=") && !charset.Known(w.charset) {
 		return w, 0
 	}
-	switch s[i+1] {
+	rest := strings.TrimLeft(s[i+1:], " \t") // blanks where a mailer has folded the word
+	if rest == "" {
+		return w, 0
+	}
+	switch rest[0] {
 	case 'B', 'b':
 		w.base64 = true
 	case 'Q', 'q':
 	default:
 		return w, 0
 	}
-	start := i + 3
-	k := strings.Index(s[start:], "?=")
+	rest = strings.TrimLeft(rest[1:], " \t")
+	if !strings.HasPrefix(rest, "?") {
+		return w, 0
+	}
+	k := strings.Index(rest[1:], "?=")
 	if k < 0 {
 		return w, 0
 	}
-	w.text = s[start : start+k]
-	return w, start + k + 2
+	w.text = rest[1 : 1+k]
+	return w, len(s) - len(rest) + 1 + k + 2
 }
 
-// wordBytes decodes a run of words of one charset and encoding.
+// wordBytes decodes a run of words of one charset.
 func wordBytes(run []encodedWord) []byte {
+	size := 0
+	for _, w := range run {
+		size += len(w.text)
+	}
+	b := make([]byte, 0, size)
+	for len(run) > 0 {
+		n := 1
+		for n < len(run) && run[n].base64 == run[0].base64 {
+			n++
+		}
+		if run[0].base64 {
+			b = appendBase64(b, run[:n])
+		} else {
+			for _, w := range run[:n] {
+				b = transfer.AppendQ(b, w.text)
+			}
+		}
+		run = run[n:]
+	}
+	return b
+}
+
+// appendBase64 decodes base64 words. A quantum goes on in the next word only if
+// all of them end evenly; otherwise a mailer has left out the padding.
+func appendBase64(b []byte, run []encodedWord) []byte {
 	size, quanta := 0, true
 	for _, w := range run {
 		size += len(w.text)
 		quanta = quanta && len(w.text)%4 == 0
 	}
-	b := make([]byte, 0, size)
-	if !run[0].base64 {
+	if quanta || size%4 != 0 {
 		for _, w := range run {
-			b = transfer.AppendQ(b, w.text)
+			b = transfer.AppendBase64(b, w.text)
 		}
 		return b
 	}
-	// A quantum goes on in the next word only if all of them end evenly;
-	// otherwise a mailer has left out the padding.
-	carry := !quanta && size%4 == 0
-	d := transfer.Decoder{Encoding: transfer.Base64}
-	buf := make([]byte, size+8)
-	for i, w := range run {
-		n, _, _ := d.Transform(buf, []byte(w.text), !carry || i == len(run)-1)
-		b = append(b, buf[:n]...)
+	var all strings.Builder
+	for _, w := range run {
+		all.WriteString(w.text)
 	}
-	return b
+	return transfer.AppendBase64(b, all.String())
 }

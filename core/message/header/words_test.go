@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"smtpreceiver/core/message/charset"
 )
 
 func TestDecodeWords(t *testing.T) {
@@ -40,7 +42,7 @@ func TestDecodeWords(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			if got := DecodeWords(tc.in, "windows-1252"); got != tc.want {
+			if got := DecodeWords(tc.in, cp1252); got != tc.want {
 				t.Errorf("%q, want %q", got, tc.want)
 			}
 		})
@@ -54,7 +56,7 @@ func TestDecodeWordsLinear(t *testing.T) {
 	const n = 1 << 18
 	for _, unit := range []string{"=?", "=?utf-8?Q?", "=?utf-8?Q?a?=", "=?a?Q?=?b?Q?", "?=", "=?utf-8?B?YQ", "=?x?=", "=?utf-8?Q?a?= "} {
 		for _, end := range []string{"", "?="} {
-			got := DecodeWords(strings.Repeat(unit, n/len(unit))+end, "windows-1252")
+			got := DecodeWords(strings.Repeat(unit, n/len(unit))+end, cp1252)
 			if !utf8.ValidString(got) || len(got) > n+2 {
 				t.Errorf("%q: %d bytes, valid %v", unit, len(got), utf8.ValidString(got))
 			}
@@ -67,7 +69,7 @@ func FuzzDecodeWords(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		got := DecodeWords(s, "windows-1250")
+		got := DecodeWords(s, cp1250)
 		if !utf8.ValidString(got) || len(got) > 4*len(s)+16 {
 			t.Errorf("%q gives %q", s, got)
 		}
@@ -76,3 +78,8 @@ func FuzzDecodeWords(f *testing.F) {
 		}
 	})
 }
+
+var (
+	cp1250 = charset.Context{Default: "windows-1250"}
+	cp1252 = charset.Context{Default: "windows-1252"}
+)

@@ -5,18 +5,20 @@ import (
 	"io"
 	"sort"
 	"sync"
+
+	"golang.org/x/text/transform"
 )
 
-// markEvery is the distance in encoded bytes of the places from which a
-// At can start, and the size of its buffers.
+// markEvery is the distance in encoded bytes of the places from which an At
+// can start, about, and the size of its buffers.
 const markEvery = 64 << 10
 
 // At gives random access to a transfer-encoded part: one pass notes the
 // decoder's state at regular places, a read starts at the nearest before it.
 type At struct {
+	Size  int64 // decoded
 	src   *io.SectionReader
 	marks []mark
-	Size  int64 // decoded
 
 	mu      sync.Mutex
 	in, out []byte
@@ -25,36 +27,43 @@ type At struct {
 }
 
 type mark struct {
-	dst   int64 // decoded bytes before this mark
-	state Decoder
+	src, dst int64 // bytes before this mark, encoded and decoded
+	state    Decoder
 }
 
+// NewAt reads src once to note where what is decoded from.
 func NewAt(src *io.SectionReader, e Encoding) (*At, error) {
 	d := &At{src: src, in: make([]byte, markEvery), out: make([]byte, markEvery+8)}
-	state := *e.NewDecoder()
+	m := mark{state: *e.NewDecoder()}
 	for last := false; !last; {
-		d.marks = append(d.marks, mark{d.Size, state})
-		var err error
-		if last, err = d.decode(&state, len(d.marks)-1); err != nil {
+		d.marks = append(d.marks, m)
+		taken, err := d.decode(&m.state, len(d.marks)-1)
+		if err != nil {
 			return nil, err
 		}
 		d.Size += int64(d.n)
+		m.src, m.dst = m.src+int64(taken), d.Size
+		last = m.src >= src.Size()
 	}
 	return d, nil
 }
 
-// decode decodes the stretch after a mark into out.
-func (d *At) decode(state *Decoder, at int) (last bool, err error) {
-	off := int64(at) * markEvery
+// decode decodes the stretch after a mark into out and returns how many bytes
+// of the source it has taken.
+func (d *At) decode(state *Decoder, at int) (taken int, err error) {
+	off := d.marks[at].src
 	k, err := d.src.ReadAt(d.in, off)
 	if err != nil && !errors.Is(err, io.EOF) {
 		d.at, d.n = -1, 0
-		return false, err
+		return 0, err
 	}
-	last = off+int64(k) >= d.src.Size()
 	d.at = at
-	d.n, _, err = state.Transform(d.out, d.in[:k], last) // out is long enough: nothing decodes to more than it was and what is held
-	return last, err
+	// out is long enough: nothing decodes to more than it was and what is held.
+	d.n, taken, err = state.Transform(d.out, d.in[:k], off+int64(k) >= d.src.Size())
+	if errors.Is(err, transform.ErrShortSrc) && taken > 0 {
+		err = nil // a line goes on after the buffer
+	}
+	return taken, err
 }
 
 // ReadAt implements io.ReaderAt.

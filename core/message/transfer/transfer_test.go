@@ -15,7 +15,9 @@ import (
 func TestTransferEncoding(t *testing.T) {
 	t.Parallel()
 	for v, want := range map[string]Encoding{
-		"": Identity, "7bit": Identity, "8BIT": Identity, "binary": Identity, "x-uuencode": Identity,
+		"7bit": Identity, "8BIT": Identity, "binary": Identity, "x-unknown": Identity, "": Identity,
+		"x-uuencode": UUEncode, "X-UUE": UUEncode, "uuencode": UUEncode, "base-64": Base64, "Base 64": Base64, "x-base64": Base64, "base64 ": Base64,
+		"quoted_printable": QuotedPrintable, "quoted-printable;": QuotedPrintable,
 		"base64": Base64, " BASE64 ": Base64, "base64 (comment)": Base64, "\"base64\"": Base64, "base64;": Base64,
 		"quoted-printable": QuotedPrintable, "Quoted-Printable\t": QuotedPrintable,
 	} {
@@ -25,6 +27,11 @@ func TestTransferEncoding(t *testing.T) {
 	}
 }
 
+// full is a line of base64 as mailers write it, fullText what it says.
+const fullText = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234"
+
+var full = base64.StdEncoding.EncodeToString([]byte(fullText))
+
 func TestTransferDecoder(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
@@ -32,15 +39,34 @@ func TestTransferDecoder(t *testing.T) {
 		encoding Encoding
 		in, want string
 	}{
-		{"base64", Base64, "QUJD\r\nREVG\r\n", "ABCDEF"},
+		{"base64", Base64, "cGF0\r\ncm8u\r\n", "patro."},
 		{"padding", Base64, "QQ==", "A"},
 		{"no padding", Base64, "QUI", "AB"},
 		{"one digit too many", Base64, "QUJDR", "ABC"},
 		{"padding in the middle", Base64, "QQ==QkM=", "ABC"},
-		{"garbage", Base64, "QU*J\x00 D\t", "ABC"},
-		{"indent", Base64, "\tQUJD\r\n\tREVG", "ABCDEF"},
-		{"URL alphabet", Base64, "-_-_", "\xfb\xff\xbf"},
+		{"indent", Base64, "\tcGF0\r\n\tcm8u", "patro."},
+		{"blanks at the ends", Base64, "cGF0 \r\n cm8u\t\r\n", "patro."},
 		{"nothing", Base64, "====", ""},
+		{"empty lines between", Base64, "cGF0\r\n\r\ncm8uLi4h\r\n\r\nSg==\r\n", "patro...!J"},
+		{"a further padded block", Base64, "QQ==\r\nQkM=\r\n", "ABC"},
+		{"one line", Base64, strings.Repeat("QUJD", 5000) + "QQ==", strings.Repeat("ABC", 5000) + "A"},
+		{"text behind", Base64, "QUJDRA==\r\n_____\r\nlist\r\n", "ABCD"},
+		{"text behind without padding", Base64, "cGF0\r\n(sent from the hall)\r\n", "pat"},
+		{"a word behind an empty line", Base64, full + "\r\ncGF0cm8u\r\n\r\nPlant\r\nHall3\r\n", fullText + "patro."},
+		{"a word behind", Base64, full + "\r\ncGF0cm8u\r\nRegards\r\nPlant Control\r\n", fullText + "patro."},
+		{"a number behind", Base64, full + "\r\nQUI=\r\n420603111222\r\n", fullText + "AB"},
+		{"lines in front", Base64, "CAUTION: from outside\r\n\r\n" + full + "\r\nQUJD\r\n", fullText + "ABC"},
+		{"only claims", Base64, "Server room: 31 degrees.\r\nRack 4\r\n", "Server room: 31 degrees.\r\nRack 4\r\n"},
+		{"only claims, words", Base64, "Rack 4 is hot\r\n", "Rack 4 is hot\r\n"},
+		{"URL alphabet", Base64, "-_-_", "-_-_"},
+		{"a damaged digit", Base64, full + "\r\n" + full[:20] + "*" + full[21:] + "\r\n" + full + "\r\n", fullText + strings.Replace(fullText, "P", "\x00", 1) + fullText},
+		{"an added character", Base64, full + "\r\n" + full[:20] + "\xa0" + full[20:] + "\r\n" + full + "\r\n", fullText + fullText + fullText},
+		{"a line put in", Base64, full + "\r\n-- page 2 --\r\n" + full + "\r\n", fullText + fullText},
+		{"uu", UUEncode, "begin 644 a.txt\r\n#0V%T\r\n`\r\nend\r\n", "Cat"},
+		{"uu without begin", UUEncode, "#0V%T\r\n`\r\nend\r\n", "Cat"},
+		{"uu with spaces", UUEncode, "begin 644 a\r\n#     \r\n \r\nend\r\nfooter\r\n", "\x00\x00\x00"},
+		{"uu, text in front", UUEncode, "See:\r\nbegin 644 a.txt\r\n#0V%T\r\nend", "Cat"},
+		{"uu only claimed", UUEncode, "no file here\r\n", "no file here\r\n"},
 		{"qp", QuotedPrintable, "a=3Db=C3=a9", "a=bé"},
 		{"soft break", QuotedPrintable, "a=\r\nb=\nc", "abc"},
 		{"soft break with spaces", QuotedPrintable, "a= \t\r\nb", "ab"},

@@ -1,0 +1,96 @@
+package message
+
+import (
+	"encoding/base64"
+	"fmt"
+	"io"
+	"mime"
+	"net/mail"
+	"strings"
+
+	"smtpreceiver/core/message/charset"
+)
+
+// tnefMessage writes a message that was forwarded inside a TNEF stream as a
+// mail: its subject, sender, texts and files (RFC 5322, RFC 2045).
+func (m *Message) tnefMessage(p *part) io.Reader { return tnefMail(m, p, m.context, 1) }
+
+func tnefMail(m *Message, p *part, c charset.Context, depth int) io.Reader {
+	src := io.NewSectionReader(p.src, p.body, p.end-p.body)
+	t := readTNEF(src, src.Size(), c)
+	var head strings.Builder
+	if t.from != "" || t.address != "" {
+		fmt.Fprintf(&head, "From: %s\r\n", (&mail.Address{Name: t.from, Address: t.address}).String())
+	}
+	if t.subject != "" {
+		fmt.Fprintf(&head, "Subject: %s\r\n", mime.BEncoding.Encode("utf-8", t.subject))
+	}
+	mixed, alternative := fmt.Sprintf("=_files_%d", depth), fmt.Sprintf("=_texts_%d", depth)
+	fmt.Fprintf(&head, "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=%q\r\n\r\n", mixed)
+	w := &pieces{}
+	w.text(head.String())
+	if len(t.texts) > 0 {
+		w.text("--" + mixed + "\r\nContent-Type: multipart/alternative; boundary=\"" + alternative + "\"\r\n\r\n")
+		for _, text := range t.texts {
+			w.text("--" + alternative + "\r\nContent-Type: " + text.mediaType + "; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n")
+			w.open = append(w.open, func() (io.Reader, error) {
+				r, err := m.decoded(text)
+				return newBase64Lines(r), err
+			})
+		}
+		w.text("--" + alternative + "--\r\n")
+	}
+	for _, f := range t.files {
+		w.text("--" + mixed + "\r\n" + fileHead(m.fileName(f), f.mediaType))
+		switch {
+		case f.tnefMail && depth < maxTNEFDepth:
+			w.text("\r\n")
+			w.open = append(w.open, func() (io.Reader, error) { return tnefMail(m, f, c, depth+1), nil })
+		default:
+			w.text("Content-Transfer-Encoding: base64\r\n\r\n")
+			w.open = append(w.open, func() (io.Reader, error) { return newBase64Lines(m.raw(f)), nil })
+		}
+	}
+	w.text("--" + mixed + "--\r\n")
+	return &w.lined
+}
+
+// fileHead is the header of a file, but for its transfer encoding.
+func fileHead(name, mediaType string) string {
+	disposition := mime.FormatMediaType("attachment", map[string]string{"filename": name})
+	if disposition == "" {
+		disposition = "attachment"
+	}
+	return "Content-Type: " + mediaType + "\r\nContent-Disposition: " + disposition + "\r\n"
+}
+
+// pieces is a mail in pieces, each of which is read when it is its turn.
+type pieces struct{ lined }
+
+func (w *pieces) text(s string) {
+	w.open = append(w.open, func() (io.Reader, error) { return strings.NewReader(s), nil })
+}
+
+// base64Lines reads r in base64, in lines (RFC 2045 §6.8).
+type base64Lines struct {
+	r   io.Reader
+	out []byte
+	buf [80]byte
+	in  [57]byte
+}
+
+func newBase64Lines(r io.Reader) *base64Lines { return &base64Lines{r: r} }
+
+func (b *base64Lines) Read(p []byte) (int, error) {
+	if len(b.out) == 0 {
+		n, err := io.ReadFull(b.r, b.in[:])
+		if n == 0 {
+			return 0, err
+		}
+		base64.StdEncoding.Encode(b.buf[:], b.in[:n])
+		b.out = append(b.buf[:base64.StdEncoding.EncodedLen(n)], "\r\n"...)
+	}
+	n := copy(p, b.out)
+	b.out = b.out[n:]
+	return n, nil
+}
