@@ -57,7 +57,7 @@ func TestHostileMailIsAJob(t *testing.T) {
 			"--ab\n\none\n--ab\nContent-Type: application/pdf\n\ntwo\n--ab--\n--abc\nContent-Type: application/pdf\n\nthree\n--abc--\n", "one", 2, "three", ""},
 		{"multipart without parts", "Content-Type: multipart/mixed; boundary=b\n\nonly a preamble\n", "only a preamble\r\n", 0, "", "without its end"},
 		{"header only", "Subject: x", "", 0, "", ""},
-		{"nothing but NUL", strings.Repeat("\x00", 1000), strings.Repeat("\x00", 1000), 0, "", ""},
+		{"nothing but NUL", strings.Repeat("\x00", 1000), "", 0, "", ""},
 		{"line of 1 MB", "\n" + strings.Repeat("x", 1<<20), strings.Repeat("x", 1<<20), 0, "", ""},
 		{"message in message, 1,000 times", strings.Repeat("Content-Type: message/rfc822\n\n", 1000) + "\nend", "", 1, "end", ""},
 	} {

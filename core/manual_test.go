@@ -122,6 +122,7 @@ thread_num: 5
 thread_priority: -15
 min_free_space: 0
 clients: [localhost, 'cxhlpsrv,syscae.syscae.cz', 192.168.1.0-192.168.1.31]
+default_charset: windows-1252
 applications:
   fax:
     output_folder: '{dir}/fax'

@@ -14,6 +14,7 @@ import (
 	"smtpreceiver/core/dearchive"
 	"smtpreceiver/core/match"
 	"smtpreceiver/core/message"
+	"smtpreceiver/core/message/charset"
 	"smtpreceiver/core/metrics"
 	"smtpreceiver/core/transform"
 )
@@ -66,7 +67,7 @@ func compile(s *config.Settings, resolver *access.Resolver) (*rules, config.Prob
 	c.codePage("default_charset", s.DefaultCharset)
 	c.r.limits = message.Limits{
 		MaxDepth: s.MaxMIMEDepth, MaxParts: s.MaxMIMEParts,
-		MaxHeaderSize: s.MaxHeaderSize, DefaultCharset: s.DefaultCharset,
+		MaxHeaderSize: s.MaxHeaderSize, DefaultCharset: charset.Default(s.DefaultCharset, s.OutputCodePage),
 	}
 	c.r.clients = c.list("clients", s.Clients)
 	c.r.proxies = c.list("proxy_protocol_from", s.ProxyProtocolFrom)

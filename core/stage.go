@@ -126,6 +126,7 @@ func (t *Transaction) content(ctx context.Context, root *message.Message, app *a
 		}
 	}
 	c.body = c.message.Body(app.formats)
+	c.body.InlinePictures = app.conf.InlinePictures
 	if app.conf.ProcessAttachments {
 		if err := t.attachments(ctx, c); err != nil {
 			return nil, err

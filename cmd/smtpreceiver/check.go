@@ -28,7 +28,7 @@ right. Exit status 0: nothing is wrong.`,
 			}
 			var warnings []string
 			if settings != nil {
-				warnings = validate(settings, &problems)
+				warnings = append(validate(settings, &problems), settings.ChangedDefaults()...)
 			}
 			out := c.OutOrStdout()
 			for _, w := range warnings {

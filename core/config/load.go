@@ -119,6 +119,7 @@ type loader struct {
 	groups    []*group
 	problems  Problems
 	bad       map[string]bool   // keys that have a problem already
+	given     map[string]bool   // keys that the file or the environment sets
 	variables map[string]string // key to the environment variable that set it; "applications.fax." to the one that made it
 	places    map[string]place  // of the keys in files of conf.d
 }
@@ -165,14 +166,14 @@ func parse(texts []text, environ []string) (*Settings, error) {
 		return nil, err
 	}
 	l := &loader{
-		top: schemaOf[Settings](), groups: groups(), bad: map[string]bool{}, variables: map[string]string{}, places: map[string]place{},
+		top: schemaOf[Settings](), groups: groups(), bad: map[string]bool{}, given: map[string]bool{}, variables: map[string]string{}, places: map[string]place{},
 	}
 	if err := l.file(root); err != nil {
 		return nil, fmt.Errorf("config: %s: %w", texts[0].file, err)
 	}
 	l.environment(environ)
 
-	s := &Settings{places: l.places}
+	s := &Settings{places: l.places, given: l.given}
 	for _, t := range texts {
 		s.Files = append(s.Files, t.file)
 	}
@@ -207,6 +208,9 @@ func (l *loader) fill(to any, s schema, path, shown string) {
 		key, at := shown+f.name, path+strings.ReplaceAll(f.name, ".", delimiter)
 		if l.bad[key] {
 			continue
+		}
+		if l.v.IsSet(at) {
+			l.given[key] = true
 		}
 		l.v.SetDefault(at, f.initial())
 		v := f.in(to)

@@ -48,7 +48,7 @@ func TestDefaults(t *testing.T) {
 	want := &Settings{
 		SMTPPort: 25, ThreadNum: 5, SocketTimeout: time.Minute, Clients: []string{}, ProxyProtocolFrom: []string{},
 		ForwardSMTPServerPort: 25, ForwardTLS: "none",
-		OutputCodePage: "cp1250", DefaultCharset: "windows-1252", StateDirectory: "/var/lib/smtpreceiver",
+		OutputCodePage: "cp1250", StateDirectory: "/var/lib/smtpreceiver",
 		CTLLayout: map[string]string{}, Tags: map[string]map[string]string{},
 		LogConsole: "EWI", LogEventLog: "EW", LogFile: "EWI",
 		MaxMessageSize: 50 << 20, MaxRecipients: 1000, MaxMIMEDepth: 50, MaxMIMEParts: 1000, MaxHeaderSize: 1 << 20, MaxHops: 50, MaxFilesPerMessage: 10000,

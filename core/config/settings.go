@@ -23,7 +23,7 @@ type Settings struct {
 	ForwardPassword       string `key:"forward_password" doc:"Password for the forward server. Better given by environment than in a file others can read."`
 
 	OutputCodePage string                       `key:"output_code_page" section:"Output" default:"cp1250" required:"true" doc:"Code page of the CTL and text files: an IANA name, cpNNNN or utf-8."`
-	DefaultCharset string                       `key:"default_charset" default:"windows-1252" required:"true" doc:"How mail is read that declares no character set and is not UTF-8."`
+	DefaultCharset string                       `key:"default_charset" doc:"How text is read that declares no character set, is not UTF-8, and stands in a mail that declares none elsewhere. Empty: as output_code_page if that has one byte a character, else windows-1252."`
 	CTLLayout      map[string]string            `key:"ctl_layout" doc:"Renames CTL keys: section/key to another section/key, or to an empty string to leave the key out."`
 	Tags           map[string]map[string]string `key:"tags" doc:"Sets of @commands: set, then command, then section|key (the user's value) or section|key|value (a fixed one). The sets mobilchange and faxchange are built in."`
 	StateDirectory string                       `key:"state_directory" default:"/var/lib/smtpreceiver" required:"true" doc:"Folder of the message number counter."`
@@ -56,6 +56,8 @@ type Settings struct {
 	LMTP    LMTP    `key:"lmtp" section:"LMTP"`
 	Milter  Milter  `key:"milter" section:"Milter"`
 	Metrics Metrics `key:"metrics" section:"Metrics"`
+
+	given map[string]bool // keys that the file or the environment sets
 
 	Applications map[string]*Application `key:"applications"`
 	Consume      map[string]*Consumer    `key:"consume"`
@@ -133,6 +135,7 @@ type Application struct {
 	MaxJobsPerClient                 int                 `key:"max_jobs_per_client" default:"0" min:"0" max:"1000000" doc:"Jobs of one client address within an hour; past it 450 4.7.1. 0: no limit."`
 	Clients                          []string            `key:"clients" doc:"Clients allowed to use this application, as in the global list. Empty: the global list applies."`
 	ProcessAttachments               bool                `key:"process_attachments" default:"0" doc:"Write attachments as files of the job."`
+	InlinePictures                   bool                `key:"inline_pictures" default:"0" doc:"Attachments are also the small pictures that only the HTML of a mail shows, such as the logo of a signature. 0: only those larger than 400 x 400 pixels, and all of a mail that has no words."`
 	ProcessAnonymous                 bool                `key:"process_anonymous" default:"0" doc:"Take mail with the null sender <>, typically delivery reports."`
 	ProcessAttMsg                    bool                `key:"process_att_msg" default:"0" doc:"Process the first attached message instead of the message around it."`
 	FormatPreference                 []string            `key:"format_preference" default:"txt" split:";" required:"true" oneof:"txt|eml|mht|htm" doc:"Formats in order of preference, separated by ';': txt, eml, mht, htm."`

@@ -1,0 +1,45 @@
+package config
+
+import (
+	"maps"
+	"slices"
+)
+
+// changedDefaults are the keys whose default is another one than in earlier
+// versions. Where that makes a difference and the key is not set, check says so.
+var changedDefaults = []struct {
+	key         string
+	application func(*Application) bool // the key is one of an application; whether it matters
+	top         func(*Settings) bool
+	says        string
+}{
+	{
+		key: "default_charset",
+		top: func(s *Settings) bool { return true },
+		says: "mail without a character set is read as output_code_page; earlier versions read it as windows-1252. " +
+			"Set the key to windows-1252 to keep that, or to the character set you want",
+	},
+	{
+		key:         "inline_pictures",
+		application: func(a *Application) bool { return a.Enabled && a.ProcessAttachments },
+		says: "small pictures that only the HTML of a mail shows are no attachments any more. " +
+			"Set the key to 1 to have them, or to 0 to leave them out",
+	},
+}
+
+// ChangedDefaults warns of defaults that are not what they were.
+func (s *Settings) ChangedDefaults() []string {
+	var l []string
+	for _, c := range changedDefaults {
+		if c.top != nil && !s.given[c.key] && c.top(s) {
+			l = append(l, c.key+": not set: "+c.says)
+		}
+		for _, name := range slices.Sorted(maps.Keys(s.Applications)) {
+			key := KeyPath("applications", name, c.key)
+			if c.application != nil && !s.given[key] && c.application(s.Applications[name]) {
+				l = append(l, key+": not set: "+c.says)
+			}
+		}
+	}
+	return l
+}
