@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/match"
@@ -165,8 +166,15 @@ func (e *explaining) message(ctx context.Context, q Question) error {
 	if q.Message == nil || e.Refused != nil || !e.read(q.Milter) {
 		return nil
 	}
-	message := &ExplainedMessage{Jobs: []ExplainedJob{}}
+	message := &ExplainedMessage{Charsets: []string{}, Jobs: []ExplainedJob{}}
 	e.Message = message
+	e.trx.charsets = func(l []string) {
+		for _, s := range l {
+			if !slices.Contains(message.Charsets, s) {
+				message.Charsets = append(message.Charsets, s)
+			}
+		}
+	}
 	_, err := io.Copy(e.trx, q.Message)
 	message.Size = e.trx.message.size
 	if err == nil {

@@ -104,8 +104,9 @@ type ExplainedLimit struct {
 
 // ExplainedMessage is the message and what would be written of it.
 type ExplainedMessage struct {
-	Size int64          `json:"size"` // bytes
-	Jobs []ExplainedJob `json:"jobs"` // numbers in them are placeholders that start with 1
+	Size     int64          `json:"size"`     // bytes
+	Charsets []string       `json:"charsets"` // of what is not simply in the character set it declares: how it was read, and why
+	Jobs     []ExplainedJob `json:"jobs"`     // numbers in them are placeholders that start with 1
 }
 
 // ExplainedJob is a job as it would be written.

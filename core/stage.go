@@ -115,6 +115,9 @@ func (t *Transaction) logProblems(ctx context.Context, m *message.Message) {
 	for _, what := range m.Problems() {
 		t.log(ctx, slog.LevelWarn, "message", "problem", what)
 	}
+	if t.charsets != nil {
+		t.charsets(m.Charsets())
+	}
 }
 
 // content reads the message as app wants it.

@@ -60,6 +60,7 @@ type Transaction struct {
 	plans     []plan
 	seen      map[string]int  // jobs planned: application and recipient, to the index in plans
 	tickets   []*quota.Ticket // what they count for
+	charsets  func([]string)  // explain: told in which character sets the message was read
 	relay     *relayRight
 	steps     *steps // nil but for Explain
 

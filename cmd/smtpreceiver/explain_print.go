@@ -133,6 +133,9 @@ func (p explanationPrinter) message(m *core.ExplainedMessage) {
 		p.printf("; the numbers of its jobs are placeholders")
 	}
 	p.printf("\n")
+	for _, s := range m.Charsets {
+		p.printf("charset of %s\n", s)
+	}
 	for i, j := range m.Jobs {
 		p.printf("\njob %d: %s of %s for %s, in %s\n", i+1, j.Name, j.Application, j.Recipient, cmp.Or(j.Folder, "."))
 		for _, f := range j.Files {
