@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"regexp"
 	"strings"
 
 	"smtpreceiver/core/message/header"
@@ -194,14 +195,16 @@ func (m *Message) stockText(p *part) bool {
 	return err == nil && isStock(string(b))
 }
 
+var mimeWord = regexp.MustCompile(`\bmime\b`)
+
 // isStock says whether the words in front of the first part are those of a
 // mail program about MIME, which are for no reader.
 func isStock(text string) bool {
 	text = strings.ToLower(text)
-	for _, word := range []string{"mime", "multi-part message", "multipart message", "mehrteilige nachricht", "message en plusieurs parties"} {
-		if strings.Contains(text, word) {
+	for _, word := range []string{"this is a multi-part message", "this is a multipart message", "mehrteilige nachricht", "message en plusieurs parties"} {
+		if strings.HasPrefix(strings.TrimSpace(text), word) {
 			return true
 		}
 	}
-	return false
+	return mimeWord.MatchString(text)
 }

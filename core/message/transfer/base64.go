@@ -52,6 +52,12 @@ func (d *Decoder) base64Line(dst, line, next []byte, atEOF bool) (n int, ends, m
 		}
 		s.loose = text[len(text)-1] == '=' || len(text) < s.width && s.count == 0 && len(text)%4 == 0
 		return d.digits(dst, text, 0), false, false
+	case isDamaged(text):
+		if s.width == 0 {
+			s.width = len(text)
+		}
+		s.loose = text[len(text)-1] == '='
+		return d.digits(dst, text, 0), false, false
 	case s.loose || s.width < 32:
 		return 0, true, false
 	}
@@ -158,11 +164,19 @@ func isBase64(text []byte, held int) bool {
 	return true
 }
 
+// isDamaged says whether a line is base64 with a few wrong characters in it, up
+// to its padding: what was added on the way, not words.
+func isDamaged(text []byte) bool {
+	digits := count(text)
+	wrong := len(text) - digits - bytes.Count(text, []byte("="))
+	return digits >= 8 && wrong*8 <= digits && text[len(text)-1] == '=' && bytes.IndexByte(text, ' ') < 0
+}
+
 // beginsBase64 says whether a body begins with this line of base64, which the
 // next follows; one that is not the first must look more like it than a word.
 func beginsBase64(text, next []byte, first bool) bool {
 	if first {
-		return isBase64(text, 0) && !(isWord(text) && len(trimLine(next)) > 0)
+		return isBase64(text, 0) && !(isWord(text) && len(trimLine(next)) > 0) || isDamaged(text)
 	}
 	return isBase64(text, 0) && len(text) >= 24 && goesOn(text, 0)
 }

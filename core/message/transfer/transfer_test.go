@@ -59,6 +59,7 @@ func TestTransferDecoder(t *testing.T) {
 		{"only claims", Base64, "Server room: 31 degrees.\r\nRack 4\r\n", "Server room: 31 degrees.\r\nRack 4\r\n"},
 		{"only claims, words", Base64, "Rack 4 is hot\r\n", "Rack 4 is hot\r\n"},
 		{"URL alphabet", Base64, "-_-_", "-_-_"},
+		{"a damaged line alone", Base64, "cGF0*cm8uLi4hIQ==", "patro...!!"},
 		{"a damaged digit", Base64, full + "\r\n" + full[:20] + "*" + full[21:] + "\r\n" + full + "\r\n", fullText + strings.Replace(fullText, "P", "\x00", 1) + fullText},
 		{"an added character", Base64, full + "\r\n" + full[:20] + "\xa0" + full[20:] + "\r\n" + full + "\r\n", fullText + fullText + fullText},
 		{"a line put in", Base64, full + "\r\n-- page 2 --\r\n" + full + "\r\n", fullText + fullText},
