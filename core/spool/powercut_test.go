@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"hash/maphash"
 	"math/rand/v2"
@@ -28,7 +29,7 @@ import (
 
 // manyStates bounds the disks that are built for one moment; where there could
 // be more, so many are drawn by lot.
-const manyStates = 200
+var manyStates = flag.Int("powercuts", 24, "disks that are built for one moment of a power cut")
 
 // node is a file on the model's disk.
 type node struct {
@@ -436,7 +437,7 @@ func runPowerCuts(t *testing.T, of scenario) int {
 	t.Helper()
 	root, folders := modelRoot(t)
 	events, messages := tracedDelivery(t, of, root, folders)
-	return powerCuts(t, root, folders, events, messages, cmp.Or(of.limit, manyStates))
+	return powerCuts(t, root, folders, events, messages, cmp.Or(of.limit, *manyStates))
 }
 
 // modelRoot makes the place of the disks, and the output folders on it.
@@ -477,7 +478,7 @@ func TestPowerCutAroundFailedSync(t *testing.T) {
 			t.Parallel()
 			for k := 1; ; k++ {
 				syncs, failed := 0, false
-				n := runPowerCuts(t, scenario{shape: shape, mails: 1, limit: 20, fail: func(_ int, c call) error {
+				n := runPowerCuts(t, scenario{shape: shape, mails: 1, limit: *manyStates / 6, fail: func(_ int, c call) error {
 					if strings.HasPrefix(c.op, "sync") && !strings.Contains(c.path, "state") {
 						if syncs++; syncs == k {
 							failed = true
@@ -533,7 +534,7 @@ func TestPowerCutOfRecovery(t *testing.T) {
 					}
 				})
 			}
-			if t.Logf("%d disks", len(seen)); len(seen) < 100 {
+			if t.Logf("%d disks", len(seen)); len(seen) < 50 {
 				t.Errorf("only %d disks were built", len(seen))
 			}
 		})
@@ -579,7 +580,7 @@ func TestPowerCutModelFindsFaults(t *testing.T) {
 			events, messages := tracedDelivery(t, scenario{shape: shapeOf([]int{0, 1}), mails: 1}, root, folders)
 			events = slices.DeleteFunc(events, lost)
 			v := &verdict{TB: t}
-			if powerCuts(v, root, folders, events, messages, manyStates); !v.failed {
+			if powerCuts(v, root, folders, events, messages, *manyStates); !v.failed {
 				t.Error("the model did not notice")
 			}
 		})
