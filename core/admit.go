@@ -118,31 +118,12 @@ func (t *Transaction) maySendAs(sender string) *reply.Reply {
 		return nil
 	}
 	own, err := match.ParseSender(user)
-	if err == nil && own != "" && equalFoldASCII(own, sender) {
+	if err == nil && own != "" && match.SameMailbox(own, sender) {
 		return nil
 	}
 	// RFC 6409 section 6.1
 	return &reply.Reply{Code: 550, Enhanced: [3]int{5, 7, 1}, Text: "Sender address is not that of the authenticated user",
 		Cause: fmt.Errorf("user %q, authentication.sender_must_match", user), Reason: reply.ReasonSender}
-}
-
-func equalFoldASCII(a, b string) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range len(a) {
-		if lowerASCII(a[i]) != lowerASCII(b[i]) {
-			return false
-		}
-	}
-	return true
-}
-
-func lowerASCII(c byte) byte {
-	if c >= 'A' && c <= 'Z' {
-		c += 'a' - 'A'
-	}
-	return c
 }
 
 // Proxy says whether addr speaks the PROXY protocol in front of us

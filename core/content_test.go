@@ -19,7 +19,7 @@ func sample(t testing.TB, name string) []byte {
 }
 
 // values checks CTL values by section/key.
-func (j job) values(t testing.TB, want map[string]string) {
+func (j written) values(t testing.TB, want map[string]string) {
 	t.Helper()
 	for target, want := range want {
 		section, key, _ := strings.Cut(target, "/")

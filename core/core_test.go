@@ -71,12 +71,12 @@ func open(t testing.TB, yaml string) *bench {
 
 // send runs a whole transaction, line ends made CRLF, and returns the jobs it
 // made.
-func (b *bench) send(t testing.TB, c Client, from string, rcpts []string, message string) []job {
+func (b *bench) send(t testing.TB, c Client, from string, rcpts []string, message string) []written {
 	t.Helper()
 	return b.sendRaw(t, c, from, rcpts, withCRLF(message))
 }
 
-func (b *bench) sendRaw(t testing.TB, c Client, from string, rcpts []string, message []byte) []job {
+func (b *bench) sendRaw(t testing.TB, c Client, from string, rcpts []string, message []byte) []written {
 	t.Helper()
 	ctx := context.Background()
 	trx := b.Begin(c)
@@ -116,8 +116,8 @@ func withCRLF(s string) []byte {
 	return []byte(strings.ReplaceAll(strings.ReplaceAll(s, "\r\n", "\n"), "\n", "\r\n"))
 }
 
-// job is one visible job, read back.
-type job struct {
+// written is one visible job, read back.
+type written struct {
 	folder, name string
 	ctl          *ctl.Document
 	text         string // of the message file
@@ -126,10 +126,10 @@ type job struct {
 
 // jobs reads the visible jobs in the order of their names, and fails the test
 // if one names a file that is not there.
-func (b *bench) jobs(t testing.TB) []job {
+func (b *bench) jobs(t testing.TB) []written {
 	t.Helper()
 	page := b.rules.Load().page
-	var out []job
+	var out []written
 	for _, folder := range []string{"fax", "sms"} {
 		names, err := filepath.Glob(filepath.Join(b.dir, folder, "*.ctl"))
 		if err != nil {
@@ -144,18 +144,18 @@ func (b *bench) jobs(t testing.TB) []job {
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
-			j := job{folder: filepath.Join(b.dir, folder), name: filepath.Base(name), ctl: doc, raw: string(raw)}
+			j := written{folder: filepath.Join(b.dir, folder), name: filepath.Base(name), ctl: doc, raw: string(raw)}
 			if file := doc.Get("system", "txt"); file != "" {
 				j.text = j.file(t, file)
 			}
 			out = append(out, j)
 		}
 	}
-	slices.SortFunc(out, func(a, b job) int { return strings.Compare(a.name, b.name) })
+	slices.SortFunc(out, func(a, b written) int { return strings.Compare(a.name, b.name) })
 	return out
 }
 
-func (j job) file(t testing.TB, name string) string {
+func (j written) file(t testing.TB, name string) string {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join(j.folder, name))
 	if err != nil {

@@ -67,7 +67,7 @@ func mailWith(files ...string) string {
 }
 
 // attached lists the attachments of a job as name=content.
-func attached(t *testing.T, j job) string {
+func attached(t *testing.T, j written) string {
 	t.Helper()
 	var list []string
 	for _, k := range []string{"1", "2", "3", "4", "5", "6", "7"} {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"slices"
 
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/match"
@@ -105,7 +104,7 @@ func (e *explaining) open(ctx context.Context, q Question) {
 		err = e.trx.Admit(ctx)
 	}
 	if err == nil {
-		err = e.r.Space()
+		err = e.r.Space(ctx)
 	}
 	if err != nil {
 		e.refuse("mail", err)
@@ -168,13 +167,6 @@ func (e *explaining) message(ctx context.Context, q Question) error {
 	}
 	message := &ExplainedMessage{Charsets: []string{}, Jobs: []ExplainedJob{}}
 	e.Message = message
-	e.trx.charsets = func(l []string) {
-		for _, s := range l {
-			if !slices.Contains(message.Charsets, s) {
-				message.Charsets = append(message.Charsets, s)
-			}
-		}
-	}
 	_, err := io.Copy(e.trx, q.Message)
 	message.Size = e.trx.message.size
 	if err == nil {
@@ -188,6 +180,7 @@ func (e *explaining) message(ctx context.Context, q Question) error {
 		return nil
 	}
 	if err == nil {
+		message.Charsets = append(message.Charsets, e.trx.charsets...)
 		message.Jobs, err = e.r.jobs(e.trx)
 	}
 	return err // a temporary one: this machine's, not the mail's

@@ -55,11 +55,12 @@ func openRehearsal(ctx context.Context, s *config.Settings) (_ *rehearsal, err e
 		return nil, problems
 	}
 	log := slog.New(r.log)
-	r.Receiver = &Receiver{resolver: resolver, quotas: quota.NewBook(nil), log: log, free: r.freeSpace}
-	r.spool, err = spool.Open(ctx, spool.Config{StateDirectory: filepath.Join(r.dir, "state"), Instance: s.Instance, Log: log})
+	r.Receiver = &Receiver{resolver: resolver, quotas: quota.NewBook(nil), log: log}
+	jobs, err := spool.Open(ctx, spool.Config{StateDirectory: filepath.Join(r.dir, "state"), Instance: s.Instance, Log: log})
 	if err != nil {
 		return nil, err
 	}
+	r.output = rehearsedOutput{newFolders(jobs), r.folder}
 	r.rules.Store(rules)
 	return r, nil
 }
@@ -89,10 +90,17 @@ func (r *rehearsal) move(s *config.Settings) (*config.Settings, error) {
 	return &moved, nil
 }
 
-// freeSpace asks the real folder; one that cannot be asked is warned of
+// rehearsedOutput writes into the temporary folders and asks the real ones for
+// their room.
+type rehearsedOutput struct {
+	Output
+	folder map[string]string // the real one, by the one in its place
+}
+
+// Room is unlimited for a folder that cannot be asked, which is warned of
 // elsewhere.
-func (r *rehearsal) freeSpace(folder string) (uint64, error) {
-	free, err := r.spool.FreeSpace(r.folder[folder])
+func (o rehearsedOutput) Room(ctx context.Context, folder string) (uint64, error) {
+	free, err := o.Output.Room(ctx, o.folder[folder])
 	if err != nil {
 		return math.MaxUint64, nil
 	}
@@ -100,7 +108,7 @@ func (r *rehearsal) freeSpace(folder string) (uint64, error) {
 }
 
 func (r *rehearsal) close() error {
-	return errors.Join(r.spool.Close(), os.RemoveAll(r.dir))
+	return errors.Join(r.output.Close(), os.RemoveAll(r.dir))
 }
 
 // jobs reads what the transaction has written.

@@ -64,12 +64,12 @@ func TestSpaceIsAskedForEachJob(t *testing.T) {
 	b := open(t, spooling)
 	var asked atomic.Int64
 	b.rules.Load().settings.MinFreeSpace = 1
-	b.free = func(string) (uint64, error) {
+	b.output = withRoom{b.output, func() uint64 {
 		if asked.Add(1) > 10+5 { // 10 at RCPT
-			return 0, nil
+			return 0
 		}
-		return 1 << 40, nil
-	}
+		return 1 << 40
+	}}
 	err := b.stageFor(t, 10, "Subject: x\n\ntext\n")
 	var refusal *reply.Reply
 	if !errors.As(err, &refusal) || refusal.Code != 452 || refusal.Reason != reply.ReasonSpace {
@@ -79,3 +79,11 @@ func TestSpaceIsAskedForEachJob(t *testing.T) {
 		t.Errorf("left over: %q", files)
 	}
 }
+
+// withRoom is an output whose room is made up.
+type withRoom struct {
+	Output
+	room func() uint64
+}
+
+func (w withRoom) Room(context.Context, string) (uint64, error) { return w.room(), nil }

@@ -91,7 +91,7 @@ func FuzzJob(f *testing.F) {
 }
 
 // checkJob returns how many files the job has.
-func checkJob(t *testing.T, j job, app string) (files int) {
+func checkJob(t *testing.T, j written, app string) (files int) {
 	t.Helper()
 	sections, attached := []string{"system", "from", "to"}, j.ctl.Keys("attachments")
 	if len(attached) > 0 && app != "sms" {
@@ -131,7 +131,7 @@ func checkJob(t *testing.T, j job, app string) (files int) {
 	return 2 + count
 }
 
-func keys(j job, sections []string) (n int) {
+func keys(j written, sections []string) (n int) {
 	for _, s := range sections {
 		n += len(j.ctl.Keys(s))
 	}

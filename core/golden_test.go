@@ -83,7 +83,7 @@ func TestGoldenJobs(t *testing.T) {
 
 // describe writes down a job: the CTL in full, the text, and of other files
 // size and digest.
-func (b *bench) describe(t testing.TB, w *strings.Builder, j job) {
+func (b *bench) describe(t testing.TB, w *strings.Builder, j written) {
 	t.Helper()
 	page := b.rules.Load().page
 	fmt.Fprintf(w, "======== %s\n%s", j.name, lines(t, j.name, page.Decode([]byte(j.raw))))

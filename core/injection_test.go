@@ -73,7 +73,7 @@ applications:
 	}
 }
 
-func checkInjected(t *testing.T, what string, j job, number string) {
+func checkInjected(t *testing.T, what string, j written, number string) {
 	t.Helper()
 	if got := j.ctl.Sections(); !slices.Equal(got, []string{"system", "from", "to", "attachments", "items"}) {
 		t.Errorf("%s: sections %q", what, got)

@@ -3,6 +3,7 @@ package core
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"smtpreceiver/core/config"
+	"smtpreceiver/core/job"
 	"smtpreceiver/core/logging"
 	"smtpreceiver/core/metrics"
 	"smtpreceiver/core/reply"
@@ -35,7 +37,7 @@ func (t *Transaction) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	if t.buffer == nil {
-		t.buffer = t.recv.spool.NewBuffer(t.plans[0].app.conf.OutputFolder, t.rules.settings.MemoryPerMessage)
+		t.buffer = job.NewBuffer(t.recv.output, t.plans[0].app.recipe.Destination, t.rules.settings.MemoryPerMessage)
 	}
 	n, err := t.buffer.Write(p)
 	if err != nil {
@@ -50,6 +52,82 @@ func (t *Transaction) Message() io.Reader {
 	return io.NewSectionReader(t.buffer, 0, t.buffer.Size())
 }
 
+// Stage makes the jobs of the message and brings them to disk, not yet
+// visible. Nothing more of the mail is taken after it. The error is a *reply.Reply.
+func (t *Transaction) Stage(ctx context.Context) error {
+	if !t.Diverting() {
+		return nil
+	}
+	begun := time.Now()
+	t.batch = t.recv.output.NewBatch()
+	if err := t.stage(ctx); err != nil {
+		t.Abort()
+		return reply.Of(err)
+	}
+	t.staging = time.Since(begun)
+	return nil
+}
+
+func (t *Transaction) stage(ctx context.Context) error {
+	if _, err := t.Write(nil); err != nil { // an empty message has no buffer yet
+		return err
+	}
+	mail := job.Mail{
+		Sender: t.sender, EnvID: t.envelope.EnvID, Recipients: t.rcpts,
+		Client: t.client.Addr.String(), User: t.client.User,
+	}
+	maker, err := job.NewMaker(t.buffer, t.rules.limits, mail, t.recv.output, t.log)
+	if err != nil {
+		return err
+	}
+	defer maker.Close(ctx)
+	files := 0
+	for _, p := range t.plans {
+		n, err := maker.Read(ctx, p.app.recipe)
+		if err != nil {
+			return fmt.Errorf("application %s: %w", p.app.name, err)
+		}
+		files += n
+	}
+	if limit := t.rules.settings.MaxFilesPerMessage; files > limit {
+		return tooManyFiles(fmt.Errorf("%d recipients and their attachments make %d files, max_files_per_message is %d", len(t.plans), files, limit))
+	}
+	for _, p := range t.plans {
+		if err := t.make(ctx, maker, p); err != nil {
+			return fmt.Errorf("application %s, recipient %s: %w", p.app.name, p.rcpt.Mailbox, err)
+		}
+	}
+	maker.LogProblems(ctx)
+	if t.steps != nil {
+		t.charsets = maker.Charsets()
+	}
+	err = t.batch.Stage(ctx)
+	if errors.Is(err, ErrTooLarge) {
+		return tooManyFiles(err)
+	}
+	return err
+}
+
+func (t *Transaction) make(ctx context.Context, maker *job.Maker, p plan) error {
+	// The texts of many recipients are a multiple of what the message was.
+	if err := t.recv.space(ctx, t.rules, p.app.recipe.Destination); err != nil {
+		return err
+	}
+	j, err := t.batch.NewJob(p.app.recipe.Destination)
+	if err != nil {
+		return err
+	}
+	if err := maker.Fill(ctx, j, p.app.recipe, p.rcpt); err != nil {
+		return err
+	}
+	t.staged = append(t.staged, stagedJob{p.app, p.rcpt.Mailbox, j.Stem()})
+	return nil
+}
+
+func tooManyFiles(cause error) *reply.Reply {
+	return &reply.Reply{Code: 552, Enhanced: [3]int{5, 3, 4}, Text: "Too many attachments for so many recipients", Cause: cause, Reason: reply.ReasonSize}
+}
+
 // Commit makes the staged jobs visible, all or none; when it returns nil they
 // are on disk and the frontend may answer 250. The error is a *reply.Reply.
 func (t *Transaction) Commit(ctx context.Context) error {
@@ -59,6 +137,10 @@ func (t *Transaction) Commit(ctx context.Context) error {
 	}
 	begun := time.Now()
 	if err := t.batch.Commit(ctx); err != nil {
+		if errors.Is(err, ErrUnknown) {
+			t.log(ctx, slog.LevelError, "it is not known whether the jobs were made; if they were, the sender's next try makes them again",
+				"jobs", t.Jobs(), "error", err.Error())
+		}
 		return reply.Of(err)
 	}
 	t.recv.metrics.Committed(t.staging + time.Since(begun))
@@ -69,7 +151,7 @@ func (t *Transaction) Commit(ctx context.Context) error {
 		t.ended(metrics.Spooled)
 	}
 	for _, job := range t.staged {
-		job.app.counters.Job(t.message.size)
+		job.app.recipe.Counters.Job(t.message.size)
 		t.log(ctx, slog.LevelInfo, "job", "app", job.app.name, "rcpt", job.rcpt, "job", job.name, "size", t.message.size, "status", "250", "took", t.took())
 	}
 	return nil

@@ -77,7 +77,7 @@ func counters(t *testing.T, m *metrics.Metrics, name string) map[string]float64 
 	}
 	values := map[string]float64{}
 	for _, family := range families {
-		if family.GetName() != metrics.Namespace+"_"+name {
+		if family.GetName() != "smtpreceiver_"+name {
 			continue
 		}
 		for _, metric := range family.GetMetric() {

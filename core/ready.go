@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/singleflight"
 
 	"smtpreceiver/core/metrics"
@@ -56,7 +54,9 @@ func (r *Receiver) folderStates(ctx context.Context) ([]folderState, error) {
 	done := r.probes.one.DoChan("", func() (any, error) {
 		p := &r.probes // only touched here
 		if time.Since(p.at) > probeEvery {
-			p.states = r.probe()
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), probeLimit) // others wait for it too
+			defer cancel()
+			p.states = r.probe(ctx)
 			p.at = time.Now()
 		}
 		return p.states, nil
@@ -69,51 +69,36 @@ func (r *Receiver) folderStates(ctx context.Context) ([]folderState, error) {
 	}
 }
 
-func (r *Receiver) probe() []folderState {
+func (r *Receiver) probe(ctx context.Context) []folderState {
 	rules := r.rules.Load()
 	states := make([]folderState, len(rules.apps))
 	for i, app := range rules.apps {
-		folder := app.conf.OutputFolder
+		folder := app.recipe.Destination
 		s := &states[i]
 		s.app = app.name
-		s.free, _ = r.spool.FreeSpace(folder) // space says what is wrong
+		s.free, _ = r.output.Room(ctx, folder) // space says what is wrong
 		var full *reply.Reply
-		if err := spool.Usable(folder); err != nil {
+		var bad *spool.FolderError
+		if err := r.output.Probe(ctx, folder); errors.As(err, &bad) {
 			s.err = reply.Advised(fmt.Errorf("output folder %w", err))
-		} else if err := r.spool.Probe(folder); err != nil {
+		} else if err != nil {
 			s.err = reply.Advised(fmt.Errorf("output folder %s: %w", folder, err))
-		} else if errors.As(r.space(rules, folder), &full) {
+		} else if errors.As(r.space(ctx, rules, folder), &full) {
 			s.err = full.Cause
 		}
 	}
 	return states
 }
 
-var (
-	freeBytes = prometheus.NewDesc(metrics.Namespace+"_spool_free_bytes", "Free space in the file system of the output folder.", []string{"app"}, nil)
-	canWrite  = prometheus.NewDesc(metrics.Namespace+"_spool_writable", "1 if jobs can be brought into the output folder: it is writable and has min_free_space.", []string{"app"}, nil)
-)
-
-// spoolCollector shows the folder states.
-type spoolCollector struct{ r *Receiver }
-
-func (c spoolCollector) Describe(to chan<- *prometheus.Desc) {
-	to <- freeBytes
-	to <- canWrite
-}
-
-func (c spoolCollector) Collect(to chan<- prometheus.Metric) {
-	states, err := c.r.folderStates(context.Background())
+// outputStates are the folder states as the metrics have them.
+func (r *Receiver) outputStates() []metrics.Output {
+	states, err := r.folderStates(context.Background())
 	if err != nil {
-		c.r.log.LogAttrs(context.Background(), slog.LevelError, "metrics of the spool are missing", slog.String("error", err.Error()))
-		return
+		r.log.Error("metrics of the spool are missing", "error", err.Error())
 	}
-	for _, s := range states {
-		ok := 1.0
-		if s.err != nil {
-			ok = 0
-		}
-		to <- prometheus.MustNewConstMetric(freeBytes, prometheus.GaugeValue, float64(s.free), s.app)
-		to <- prometheus.MustNewConstMetric(canWrite, prometheus.GaugeValue, ok, s.app)
+	out := make([]metrics.Output, len(states))
+	for i, s := range states {
+		out[i] = metrics.Output{App: s.app, Free: s.free, Writable: s.err == nil}
 	}
+	return out
 }

@@ -19,37 +19,36 @@ import (
 // Receiver takes mail transactions. It is made once per process; its rules
 // can be exchanged while it works.
 type Receiver struct {
-	spool    *spool.Spool
+	output   Output
 	resolver *access.Resolver
 	rules    atomic.Pointer[rules]
 	quotas   *quota.Book
 	metrics  *metrics.Metrics
 	probes   probes
 	log      *slog.Logger
-	free     func(folder string) (uint64, error) // bytes left in its file system
 }
 
 // Open readies the rules and the spool of s, and undoes in its output folders
 // what a crash left half done. The error is config.Problems if s cannot work.
 func Open(ctx context.Context, s *config.Settings, log *slog.Logger) (*Receiver, error) {
 	r := &Receiver{resolver: access.NewResolver(nil, nil), quotas: quota.NewBook(nil), metrics: metrics.New(), log: log}
-	r.metrics.Registry().MustRegister(spoolCollector{r})
+	r.metrics.Outputs(r.outputStates)
 	rules, err := r.ready(s)
 	if err != nil {
 		return nil, err
 	}
-	r.spool, err = spool.Open(ctx, spool.Config{
+	jobs, err := spool.Open(ctx, spool.Config{
 		StateDirectory: s.StateDirectory, Instance: s.Instance, FirstID: s.IDAllocated, Log: log,
 	})
 	if err != nil {
 		return nil, err
 	}
-	r.free = r.spool.FreeSpace
-	if err = r.spool.Use(rules.folders()); err == nil {
+	r.output = newFolders(jobs)
+	if err = r.output.Use(rules.destinations()); err == nil {
 		rules.auth, err = newAuthenticator(s, log)
 	}
 	if err != nil {
-		r.spool.Close()
+		r.output.Close()
 		return nil, err
 	}
 	r.rules.Store(rules)
@@ -73,7 +72,7 @@ func (r *Receiver) Reload(s *config.Settings) error {
 			return err
 		}
 	}
-	err = r.spool.Use(rules.folders())
+	err = r.output.Use(rules.destinations())
 	unused := old.auth
 	if err == nil {
 		r.rules.Store(rules)
@@ -99,7 +98,7 @@ func (r *Receiver) ready(s *config.Settings) (*rules, error) {
 		r.log.Warn(w)
 	}
 	for _, app := range rules.apps {
-		app.counters = r.metrics.App(app.name)
+		app.recipe.Counters = r.metrics.App(app.name)
 	}
 	return rules, nil
 }
@@ -109,13 +108,13 @@ func (r *Receiver) Metrics() *metrics.Metrics { return r.metrics }
 
 // Close ends the spool and the authentication backend. No transaction may be
 // open.
-func (r *Receiver) Close() error { return errors.Join(r.spool.Close(), r.rules.Load().auth.Close()) }
+func (r *Receiver) Close() error { return errors.Join(r.output.Close(), r.rules.Load().auth.Close()) }
 
-func (r *rules) folders() []string {
+func (r *rules) destinations() []string {
 	var out []string
 	for _, app := range r.apps {
-		if !slices.Contains(out, app.conf.OutputFolder) {
-			out = append(out, app.conf.OutputFolder)
+		if !slices.Contains(out, app.recipe.Destination) {
+			out = append(out, app.recipe.Destination)
 		}
 	}
 	return out
@@ -123,18 +122,18 @@ func (r *rules) folders() []string {
 
 // Space says whether the output folders have the room that min_free_space
 // asks for. The error is a *reply.Reply.
-func (r *Receiver) Space() error {
+func (r *Receiver) Space(ctx context.Context) error {
 	rules := r.rules.Load()
-	for _, folder := range rules.folders() {
-		if err := r.space(rules, folder); err != nil {
+	for _, destination := range rules.destinations() {
+		if err := r.space(ctx, rules, destination); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (r *Receiver) space(rules *rules, folder string) error {
-	free, err := r.free(folder)
+func (r *Receiver) space(ctx context.Context, rules *rules, folder string) error {
+	free, err := r.output.Room(ctx, folder)
 	if err != nil {
 		return reply.Of(fmt.Errorf("output folder %s: %w", folder, err))
 	}

@@ -12,10 +12,10 @@ import (
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/ctl"
 	"smtpreceiver/core/dearchive"
+	"smtpreceiver/core/job"
 	"smtpreceiver/core/match"
 	"smtpreceiver/core/message"
 	"smtpreceiver/core/message/charset"
-	"smtpreceiver/core/metrics"
 	"smtpreceiver/core/transform"
 )
 
@@ -32,6 +32,8 @@ type rules struct {
 	warnings []string
 }
 
+// application is one that is ready to be asked: who may use it, and what it
+// writes.
 type application struct {
 	name        string
 	conf        *config.Application
@@ -43,21 +45,7 @@ type application struct {
 	clients     *access.List // the list that applies: own, or the global one
 	own         bool         // clients is the application's own list
 	terminator  *terminator  // nil: the standard one only
-	formats     []message.Format
-	settings    []*transform.Setting
-	tags        *transform.TagSet // nil: no @commands
-	text        *transform.Template
-	targets     []target
-	layout      ctl.Layout
-	dearchive   *dearchive.Rules
-	wantsText   bool // some rule reads the item msg
-	counters    *metrics.App
-}
-
-// target is one entry of transform other than txt.
-type target struct {
-	section, key string
-	template     *transform.Template
+	recipe      *job.Recipe  // what is written
 }
 
 // compile readies settings and lists everything in them that cannot work.
@@ -77,7 +65,7 @@ func compile(s *config.Settings, resolver *access.Resolver) (*rules, config.Prob
 	// the recipient, so the order is part of the contract.
 	for _, name := range slices.Sorted(maps.Keys(s.Applications)) {
 		app := c.application(name, s.Applications[name], sets)
-		app.layout = layout.Over(app.layout)
+		app.recipe.Layout = layout.Over(app.recipe.Layout)
 		if app.conf.Enabled {
 			c.r.apps = append(c.r.apps, app)
 		}
@@ -120,7 +108,11 @@ func (c *compiler) application(name string, conf *config.Application, sets map[s
 	key := func(k ...string) string {
 		return config.KeyPath(append([]string{"applications", name}, k...)...)
 	}
-	app := &application{name: name, conf: conf, clients: c.r.clients}
+	recipe := &job.Recipe{
+		App: name, Destination: conf.OutputFolder, CTLType: conf.CTLType, Page: c.r.page,
+		AttachedMessage: conf.ProcessAttMsg, Attachments: conf.ProcessAttachments, InlinePictures: conf.InlinePictures,
+	}
+	app := &application{name: name, conf: conf, clients: c.r.clients, recipe: recipe}
 	app.addresses = c.expressions(key("addresses"), conf.Addresses)
 	app.fromEnabled = c.expressions(key("from_enabled"), conf.FromEnabled)
 	app.fromDenied = c.expressions(key("from_disabled"), conf.FromDisabled)
@@ -131,7 +123,7 @@ func (c *compiler) application(name string, conf *config.Application, sets map[s
 	}
 	app.terminator = c.terminator(app, key)
 	for _, f := range conf.FormatPreference {
-		app.formats = append(app.formats, message.Format(f))
+		recipe.Formats = append(recipe.Formats, message.Format(f))
 	}
 	for i, s := range conf.CTLSettings {
 		setting, err := transform.ParseSetting(s)
@@ -140,20 +132,19 @@ func (c *compiler) application(name string, conf *config.Application, sets map[s
 			continue
 		}
 		c.warn(config.KeyIndex(key("ctl_settings"), i), setting.Warnings())
-		app.settings = append(app.settings, setting)
-		app.wantsText = app.wantsText || setting.Item() == "msg"
+		recipe.Settings = append(recipe.Settings, setting)
 	}
 	if conf.CmdTags != "" {
-		app.tags = sets[conf.CmdTags]
-		if app.tags == nil {
-			app.tags, _ = transform.Builtin(conf.CmdTags)
+		recipe.Tags = sets[conf.CmdTags]
+		if recipe.Tags == nil {
+			recipe.Tags, _ = transform.Builtin(conf.CmdTags)
 		}
 	}
 	for _, to := range slices.Sorted(maps.Keys(conf.Transform)) {
-		c.transform(app, key("transform", to), to, conf.Transform[to])
+		c.transform(recipe, key("transform", to), to, conf.Transform[to])
 	}
-	app.layout = c.layout(key("ctl_layout"), conf.CTLLayout)
-	app.dearchive = &dearchive.Rules{Limits: dearchive.Limits{
+	recipe.Layout = c.layout(key("ctl_layout"), conf.CTLLayout)
+	recipe.Dearchive = &dearchive.Rules{Limits: dearchive.Limits{
 		Timeout: conf.DearchiveTimeout, MaxSize: conf.DearchiveMaxSize, MaxFiles: c.r.settings.MaxMIMEParts,
 	}}
 	for _, extension := range slices.Sorted(maps.Keys(conf.Dearchive)) {
@@ -161,7 +152,7 @@ func (c *compiler) application(name string, conf *config.Application, sets map[s
 		if len(command) == 0 || command[0] == "" {
 			continue // whoever read the file has said so
 		}
-		if err := app.dearchive.Add(extension, command); err != nil {
+		if err := recipe.Dearchive.Add(extension, command); err != nil {
 			c.problem(key("dearchive", extension), err)
 		}
 	}
@@ -171,7 +162,7 @@ func (c *compiler) application(name string, conf *config.Application, sets map[s
 	return app
 }
 
-func (c *compiler) transform(app *application, key, to, text string) {
+func (c *compiler) transform(recipe *job.Recipe, key, to, text string) {
 	t, err := transform.ParseTemplate(text)
 	if err != nil {
 		c.problem(key, err)
@@ -180,18 +171,16 @@ func (c *compiler) transform(app *application, key, to, text string) {
 	c.warn(key, t.Warnings())
 	switch to {
 	case "txt":
-		app.text = t
+		recipe.Text = t
 	case "subject":
-		app.targets = append(app.targets, target{"system", "subject", t})
-		app.wantsText = app.wantsText || t.Uses("msg")
+		recipe.Targets = append(recipe.Targets, job.Target{Section: "system", Key: "subject", Template: t})
 	default:
 		section, name, err := ctl.ParseTarget(to)
 		if err != nil {
 			c.problem(key, err)
 			return
 		}
-		app.targets = append(app.targets, target{section, name, t})
-		app.wantsText = app.wantsText || t.Uses("msg")
+		recipe.Targets = append(recipe.Targets, job.Target{Section: section, Key: name, Template: t})
 	}
 }
 

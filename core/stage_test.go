@@ -192,7 +192,7 @@ applications:
     transform: {txt: 'head <%msg%>'}
 `)
 	line := strings.Repeat("x", 99) + "\n"
-	text := strings.Repeat(line, maxTemplateText/len(line)+1)
+	text := strings.Repeat(line, (1<<20)/len(line)+1)
 	jobs := b.send(t, localhost, "a@b.example", []string{"1@sms"}, "Subject: x\n\n"+text)
 	if jobs[0].text != strings.ReplaceAll(text, "\n", "\r\n") {
 		t.Errorf("%d bytes of text, want %d", len(jobs[0].text), len(text))
@@ -329,7 +329,7 @@ func TestNoSpaceNoDiversion(t *testing.T) {
 	t.Parallel()
 	b := open(t, spooling)
 	b.rules.Load().settings.MinFreeSpace = 1 << 62
-	if got := verdict(Recipient{}, b.Space()); got != "452 4.3.1" {
+	if got := verdict(Recipient{}, b.Space(t.Context())); got != "452 4.3.1" {
 		t.Errorf("at MAIL: %s", got)
 	}
 	trx := b.Begin(localhost)

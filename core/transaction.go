@@ -11,12 +11,11 @@ import (
 	"strings"
 	"time"
 
-	"smtpreceiver/core/dearchive"
+	"smtpreceiver/core/job"
 	"smtpreceiver/core/match"
 	"smtpreceiver/core/metrics"
 	"smtpreceiver/core/quota"
 	"smtpreceiver/core/reply"
-	"smtpreceiver/core/spool"
 )
 
 // Client is the peer that hands in the mail.
@@ -60,16 +59,15 @@ type Transaction struct {
 	plans     []plan
 	seen      map[string]int  // jobs planned: application and recipient, to the index in plans
 	tickets   []*quota.Ticket // what they count for
-	charsets  func([]string)  // explain: told in which character sets the message was read
 	relay     *relayRight
-	steps     *steps // nil but for Explain
+	steps     *steps   // nil but for Explain
+	charsets  []string // for Explain: how the message was read
 
-	message  messageScan
-	buffer   *spool.Buffer
-	batch    *spool.Batch
-	unpacked []*dearchive.Files
-	staged   []stagedJob
-	queueID  string
+	message messageScan
+	buffer  *job.Buffer
+	batch   Batch
+	staged  []stagedJob
+	queueID string
 
 	outcome outcomes
 	staging time.Duration // what Stage took
@@ -77,10 +75,14 @@ type Transaction struct {
 
 // plan is a job to be made of the message.
 type plan struct {
-	app     *application
-	rcpt    match.Recipient
-	groups  []match.Group
-	options RecipientOptions
+	app  *application
+	rcpt job.Recipient
+}
+
+// stagedJob is a job that was made.
+type stagedJob struct {
+	app        *application
+	rcpt, name string
 }
 
 type relayRight struct{ refusal *reply.Reply }
@@ -140,7 +142,7 @@ func (t *Transaction) Recipient(ctx context.Context, address string, o Recipient
 		return Recipient{}, &reply.Reply{Code: 452, Enhanced: [3]int{4, 5, 3}, Text: "Too many recipients",
 			Cause: fmt.Errorf("max_recipients is %d", t.rules.settings.MaxRecipients), Reason: reply.ReasonRecipients}
 	}
-	if err := t.recv.space(t.rules, d.app.conf.OutputFolder); err != nil {
+	if err := t.recv.space(ctx, t.rules, d.app.recipe.Destination); err != nil {
 		return Recipient{}, err
 	}
 	if err := t.count(d.app); err != nil {
@@ -152,7 +154,7 @@ func (t *Transaction) Recipient(ctx context.Context, address string, o Recipient
 	out.Job = len(t.plans)
 	t.seen[key] = out.Job
 	t.rcpts = append(t.rcpts, rcpt.Mailbox)
-	t.plans = append(t.plans, plan{d.app, rcpt, d.groups, o})
+	t.plans = append(t.plans, plan{d.app, job.Recipient{Recipient: rcpt, Groups: d.groups, Notify: o.Notify}})
 	return out, nil
 }
 

@@ -151,7 +151,7 @@ func (s *session) begin(trx *core.Transaction, from string, o *smtp.MailOptions)
 	if s.lmtp {
 		return sender, nil // RCPT says it of one application
 	}
-	return sender, s.server.receiver.Space()
+	return sender, s.server.receiver.Space(context.Background())
 }
 
 // Rcpt decides one recipient; one that no application takes gets the forward

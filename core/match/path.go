@@ -67,11 +67,18 @@ func ParseSender(arg string) (string, error) {
 // it is, the domain without regard to ASCII case.
 func (r Recipient) Key() string {
 	at, _ := cut(r.Mailbox)
-	domain := []byte(r.Mailbox[at:])
-	for i, c := range domain {
-		domain[i] = lower(c)
+	return r.Mailbox[:at] + lowered(r.Mailbox[at:])
+}
+
+// SameMailbox says whether two mailboxes differ in ASCII case at most.
+func SameMailbox(a, b string) bool { return lowered(a) == lowered(b) }
+
+func lowered(s string) string {
+	out := []byte(s)
+	for i, c := range out {
+		out[i] = lower(c)
 	}
-	return r.Mailbox[:at] + string(domain)
+	return string(out)
 }
 
 // path removes surrounding space, brackets and source route.

@@ -75,8 +75,8 @@ const (
 	AwayProxy     SentAway = "proxy"
 )
 
-// Namespace is what the names of all metrics begin with.
-const Namespace = "smtpreceiver"
+// namespace is what the names of all metrics begin with.
+const namespace = "smtpreceiver"
 
 // New makes all metrics, at zero, in a registry of their own.
 func New() *Metrics {
@@ -84,13 +84,13 @@ func New() *Metrics {
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	factory := promauto.With(m.registry)
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
-		return factory.NewCounterVec(prometheus.CounterOpts{Namespace: Namespace, Name: name, Help: help}, labels)
+		return factory.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
 	}
 	gauge := func(name, help string) prometheus.GaugeOpts {
-		return prometheus.GaugeOpts{Namespace: Namespace, Name: name, Help: help}
+		return prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help}
 	}
 	seconds := func(name, help string, buckets ...float64) prometheus.Histogram {
-		return factory.NewHistogram(prometheus.HistogramOpts{Namespace: Namespace, Name: name, Help: help, Buckets: buckets})
+		return factory.NewHistogram(prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help, Buckets: buckets})
 	}
 
 	messages := counter("messages_total", "Messages by what became of them: refused is for good (5xx), failed for now (4xx), passed is left to the mail server by the milter.", "frontend", "outcome")
@@ -139,7 +139,7 @@ func (m *Metrics) Registry() *prometheus.Registry { return m.registry }
 // Build says which program it is; service is standalone or milter.
 func (m *Metrics) Build(version, service string) {
 	promauto.With(m.registry).NewGauge(prometheus.GaugeOpts{
-		Namespace: Namespace, Name: "build_info", Help: "The program, always 1.",
+		Namespace: namespace, Name: "build_info", Help: "The program, always 1.",
 		ConstLabels: prometheus.Labels{"version": version, "go_version": runtime.Version(), "frontend": service},
 	}).Set(1)
 }
@@ -148,7 +148,7 @@ func (m *Metrics) Build(version, service string) {
 func (m *Metrics) LogMessages(count func(letter string) uint64) {
 	for letter, level := range map[string]string{"E": "error", "W": "warning"} {
 		promauto.With(m.registry).NewCounterFunc(prometheus.CounterOpts{
-			Namespace: Namespace, Name: "log_messages_total", Help: "Log lines of the levels E and W, whether they are written anywhere or not.",
+			Namespace: namespace, Name: "log_messages_total", Help: "Log lines of the levels E and W, whether they are written anywhere or not.",
 			ConstLabels: prometheus.Labels{"level": level},
 		}, func() float64 { return float64(count(letter)) })
 	}

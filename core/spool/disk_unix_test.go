@@ -50,18 +50,3 @@ func TestOwnershipAndModes(t *testing.T) {
 		t.Errorf("staging: %v, %v", st.Mode(), err)
 	}
 }
-
-// No crash leaves a buffer's file behind.
-func TestSpilledBufferHasNoName(t *testing.T) {
-	t.Parallel()
-	folder := tempFolders(t, 1)[0]
-	s := openSpool(t, Config{}, disk{noSyncForTesting: true})
-	b := s.NewBuffer(folder, 0)
-	if _, err := b.Write([]byte("x")); err != nil {
-		t.Fatal(err)
-	}
-	wantOnlyOurs(t, s, []string{folder})
-	if err := b.Close(); err != nil {
-		t.Error(err)
-	}
-}

@@ -37,7 +37,7 @@ func freeSpace(path string) (uint64, error) {
 	return free, windows.GetDiskFreeSpaceEx(dir, &free, nil, nil)
 }
 
-// unlinkOpen does nothing: an open file keeps its name here; Buffer.Close
+// unlinkOpen does nothing: an open file keeps its name here; TempFile.Close
 // removes it.
 func unlinkOpen(entry) error { return nil }
 

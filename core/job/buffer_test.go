@@ -1,23 +1,24 @@
-package spool
+package job
 
 import (
 	"bytes"
 	"errors"
 	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"testing/iotest"
 )
 
 func TestBuffer(t *testing.T) {
 	t.Parallel()
-	folder := tempFolders(t, 1)[0]
-	s := openSpool(t, Config{}, disk{noSyncForTesting: true})
+	dir := scratch(t.TempDir())
 	text := []byte(strings.Repeat("0123456789abcdef", 64))
 	for _, mem := range []int64{-1, 0, 1, 15, 1023, 1024, 1025, 1 << 20} {
 		for _, step := range []int{1, 7, 1024} {
-			b := s.NewBuffer(folder, mem)
+			b := NewBuffer(dir, "fax", mem)
 			for rest := text; len(rest) > 0; {
 				n, err := b.Write(rest[:min(step, len(rest))])
 				if err != nil {
@@ -36,13 +37,12 @@ func TestBuffer(t *testing.T) {
 			}
 		}
 	}
-	wantOnlyOurs(t, s, []string{folder})
+	dir.wantEmpty(t)
 }
 
 func TestBufferReadAtEdges(t *testing.T) {
 	t.Parallel()
-	s := openSpool(t, Config{}, disk{noSyncForTesting: true})
-	b := s.NewBuffer(tempFolders(t, 1)[0], 4)
+	b := NewBuffer(scratch(t.TempDir()), "fax", 4)
 	if _, err := b.Write([]byte("01234567")); err != nil {
 		t.Fatal(err)
 	}
@@ -70,37 +70,53 @@ func TestBufferReadAtEdges(t *testing.T) {
 
 func TestBufferFails(t *testing.T) {
 	t.Parallel()
-	folder := tempFolders(t, 1)[0]
-	w := &watcher{}
-	s := openSpool(t, Config{}, w.disk())
-	if err := s.Use([]string{folder}); err != nil {
+	b := NewBuffer(scratch(filepath.Join(t.TempDir(), "gone")), "fax", 4)
+	if n, err := b.Write([]byte("01234567")); n != 0 || b.Size() != 0 || !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no folder: %d, %v", n, err)
+	}
+	if err := b.Close(); err != nil {
+		t.Error(err)
+	}
+	b = NewBuffer(scratch(t.TempDir()), "fax", 4)
+	if _, err := b.Write([]byte("01234567")); err != nil {
 		t.Fatal(err)
 	}
-	for _, op := range []string{"create", "write"} {
-		w.reset(func(_ int, c call) error {
-			if c.op == op {
-				return syscall.ENOSPC
-			}
-			return nil
-		})
-		b := s.NewBuffer(folder, 4)
-		if n, err := b.Write([]byte("01234567")); n != 0 || b.Size() != 0 || !errors.Is(err, syscall.ENOSPC) {
-			t.Errorf("%s fails: %d, %v", op, n, err)
-		}
-		if err := b.Close(); err != nil {
-			t.Error(err)
-		}
+	b.long.Close()
+	if n, err := b.Write([]byte("89")); n != 0 || b.Size() != 8 || err == nil {
+		t.Errorf("a write that fails: %d, %v, size %d", n, err, b.Size())
 	}
-	wantOnlyOurs(t, s, []string{folder})
+}
+
+// scratch is a folder.
+type scratch string
+
+func (s scratch) TempDir(string) (string, error) { return string(s), nil }
+
+func (s scratch) TempFile(string) (TempFile, error) {
+	f, err := os.CreateTemp(string(s), "buffer-*")
+	if err != nil {
+		return nil, err
+	}
+	return scratchFile{f}, nil
+}
+
+type scratchFile struct{ *os.File }
+
+func (f scratchFile) Close() error { return errors.Join(f.File.Close(), os.Remove(f.Name())) }
+
+func (s scratch) wantEmpty(t *testing.T) {
+	t.Helper()
+	if left, err := os.ReadDir(string(s)); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
 }
 
 func FuzzBuffer(f *testing.F) {
 	f.Add([]byte("0123456789"), int64(4), int64(3), 5, 3)
 	f.Add([]byte{}, int64(0), int64(0), 1, 1)
-	s := openSpool(f, Config{}, disk{noSyncForTesting: true})
-	folder := tempFolders(f, 1)[0]
+	dir := scratch(f.TempDir())
 	f.Fuzz(func(t *testing.T, data []byte, mem, off int64, size, step int) {
-		b := s.NewBuffer(folder, mem)
+		b := NewBuffer(dir, "fax", mem)
 		defer b.Close()
 		step = max(step%1000, 1)
 		for rest := data; len(rest) > 0; rest = rest[min(step, len(rest)):] {

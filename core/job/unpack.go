@@ -1,4 +1,4 @@
-package core
+package job
 
 import (
 	"context"
@@ -19,26 +19,26 @@ type attachment struct {
 // attachments lists the attachments of the message, archives replaced by what
 // is in them. An archive that cannot be unpacked stays. All archives of a
 // message share the limits of one, or a mail of many could hold us for hours.
-func (t *Transaction) attachments(ctx context.Context, c *content) error {
-	left := *c.app.dearchive
+func (m *Maker) attachments(ctx context.Context, c *content) error {
+	left := *c.recipe.Dearchive
 	for _, a := range c.message.Attachments(c.body) {
 		if !left.Match(a.Name) {
 			c.attachments = append(c.attachments, attachment{a.Name, a.Open})
 			continue
 		}
 		begun := time.Now()
-		files, err := t.unpack(ctx, c.app, &left, a)
+		files, err := m.unpack(ctx, c.recipe, &left, a)
 		left.Timeout -= time.Since(begun)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		if err != nil {
-			t.log(ctx, slog.LevelWarn, "dearchive", "app", c.app.name, "attachment", a.Name, "error", err.Error())
+			m.log(ctx, slog.LevelWarn, "dearchive", "app", c.recipe.App, "attachment", a.Name, "error", err.Error())
 			c.attachments = append(c.attachments, attachment{a.Name, a.Open})
 			continue
 		}
 		if files.Ignored > 0 {
-			t.log(ctx, slog.LevelWarn, "dearchive", "app", c.app.name, "attachment", a.Name, "ignored", files.Ignored)
+			m.log(ctx, slog.LevelWarn, "dearchive", "app", c.recipe.App, "attachment", a.Name, "ignored", files.Ignored)
 		}
 		left.MaxSize -= files.Size
 		left.MaxFiles -= len(files.List)
@@ -49,10 +49,10 @@ func (t *Transaction) attachments(ctx context.Context, c *content) error {
 	return nil
 }
 
-// unpack unpacks one archive beside the staged jobs; removeUnpacked removes
-// what came out.
-func (t *Transaction) unpack(ctx context.Context, app *application, rules *dearchive.Rules, a message.Attachment) (*dearchive.Files, error) {
-	parent, err := t.recv.spool.TempDir(app.conf.OutputFolder)
+// unpack unpacks one archive into the scratch folder; Close removes what came
+// out.
+func (m *Maker) unpack(ctx context.Context, recipe *Recipe, rules *dearchive.Rules, a message.Attachment) (*dearchive.Files, error) {
+	parent, err := m.scratch.TempDir(recipe.Destination)
 	if err != nil {
 		return nil, err
 	}
@@ -63,16 +63,17 @@ func (t *Transaction) unpack(ctx context.Context, app *application, rules *dearc
 	defer content.Close()
 	files, err := rules.Extract(ctx, parent, a.Name, content)
 	if err == nil {
-		t.unpacked = append(t.unpacked, files)
+		m.unpacked = append(m.unpacked, files)
 	}
 	return files, err
 }
 
-func (t *Transaction) removeUnpacked(ctx context.Context) {
-	for _, files := range t.unpacked {
+// Close removes what came out of archives. No job may be filled after it.
+func (m *Maker) Close(ctx context.Context) {
+	for _, files := range m.unpacked {
 		if err := files.Close(); err != nil {
-			t.log(ctx, slog.LevelWarn, "dearchive", "error", err.Error())
+			m.log(ctx, slog.LevelWarn, "dearchive", "error", err.Error())
 		}
 	}
-	t.unpacked = nil
+	m.unpacked = nil
 }

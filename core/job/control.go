@@ -1,4 +1,4 @@
-package core
+package job
 
 import (
 	"cmp"
@@ -16,30 +16,30 @@ import (
 
 // document makes the CTL of a job. Who wins, weakest first: what is built in,
 // ctl_settings, @commands, transform.
-func (t *Transaction) document(ctx context.Context, c *content, p plan, id, file string, attached []attachedFile, items *transform.Items) *ctl.Document {
+func (m *Maker) document(ctx context.Context, c *content, rcpt Recipient, id, file string, attached []attachedFile, items *transform.Items) *ctl.Document {
 	d := ctl.New()
-	m := c.message
-	d.Set("system", "type", p.app.conf.CTLType)
-	d.Set("system", "app", p.app.name)
+	msg := c.message
+	d.Set("system", "type", c.recipe.CTLType)
+	d.Set("system", "app", c.recipe.App)
 	d.Set("system", "id", id)
-	d.Set("system", "subject", m.Subject())
-	d.Set("system", "priority", m.Priority())
+	d.Set("system", "subject", msg.Subject())
+	d.Set("system", "priority", msg.Priority())
 	d.Set("system", "txt", file)
 	d.Set("system", "format", string(c.body.Format))
 
-	d.Set("from", "name", m.From().Name)
-	d.Set("from", "username", localPart(t.sender))
-	d.Set("from", "email", cmp.Or(m.ReplyTo().Email, m.From().Email, t.sender))
+	d.Set("from", "name", msg.From().Name)
+	d.Set("from", "username", localPart(m.mail.Sender))
+	d.Set("from", "email", cmp.Or(msg.ReplyTo().Email, msg.From().Email, m.mail.Sender))
 	d.Set("from", "gateway", "s") // SMTP, in the original's letters
-	d.Set("from", "smtp", t.sender)
+	d.Set("from", "smtp", m.mail.Sender)
 
-	for _, g := range p.groups {
+	for _, g := range rcpt.Groups {
 		d.Set("to", g.Name, g.Value)
 	}
 	d.Set("to", "name", items.Name)
-	d.Set("to", "address", p.rcpt.Mailbox)
-	d.Set("to", "notify", p.options.Notify)
-	d.Set("to", "envid", t.envelope.EnvID)
+	d.Set("to", "address", rcpt.Mailbox)
+	d.Set("to", "notify", rcpt.Notify)
+	d.Set("to", "envid", m.mail.EnvID)
 
 	if len(attached) > 0 {
 		d.Set("attachments", "count", strconv.Itoa(len(attached)))
@@ -53,7 +53,7 @@ func (t *Transaction) document(ctx context.Context, c *content, p plan, id, file
 		}
 	}
 
-	for _, s := range c.app.settings {
+	for _, s := range c.recipe.Settings {
 		if v, ok := s.Value(items); ok {
 			d.Set(s.Section(), s.Key(), v)
 		}
@@ -61,42 +61,42 @@ func (t *Transaction) document(ctx context.Context, c *content, p plan, id, file
 	for _, tag := range c.tags {
 		d.Set(tag.Section, tag.Key, tag.Value)
 	}
-	for _, to := range c.app.targets {
-		v, errs := to.template.Execute(ctx, items)
-		t.templateErrors(ctx, c.app, to.section+"/"+to.key, errs)
-		d.Set(to.section, to.key, v)
+	for _, to := range c.recipe.Targets {
+		v, errs := to.Template.Execute(ctx, items)
+		m.templateErrors(ctx, c.recipe, to.Section+"/"+to.Key, errs)
+		d.Set(to.Section, to.Key, v)
 	}
 	return d
 }
 
 // items are the values that templates and ctl_settings read.
-func (t *Transaction) items(c *content, p plan, file string) *transform.Items {
-	m := c.message
+func (m *Maker) items(c *content, rcpt Recipient, file string) *transform.Items {
+	msg := c.message
 	it := &transform.Items{
-		Address:               t.sender,
-		App:                   p.app.name,
+		Address:               m.mail.Sender,
+		App:                   c.recipe.App,
 		Format:                string(c.body.Format),
-		MessageFromAddress:    m.From().Email,
-		MessageFromName:       m.From().Name,
-		MessageReplyToAddress: m.ReplyTo().Email,
-		MessageReplyToName:    m.ReplyTo().Name,
+		MessageFromAddress:    msg.From().Email,
+		MessageFromName:       msg.From().Name,
+		MessageReplyToAddress: msg.ReplyTo().Email,
+		MessageReplyToName:    msg.ReplyTo().Name,
 		MsgFileName:           file,
-		Pri:                   m.Priority(),
-		Subject:               m.Subject(),
+		Pri:                   msg.Priority(),
+		Subject:               msg.Subject(),
 		Msg:                   c.text,
-		To:                    p.rcpt.Mailbox,
-		Client:                t.client.Addr.String(),
-		User:                  t.client.User,
-		Date:                  m.Date(),
-		MessageID:             m.MessageID(),
-		Recipients:            t.rcpts,
+		To:                    rcpt.Mailbox,
+		Client:                m.mail.Client,
+		User:                  m.mail.User,
+		Date:                  msg.Date(),
+		MessageID:             msg.MessageID(),
+		Recipients:            m.mail.Recipients,
 		Groups:                make(map[string]string),
-		Header:                m.Header,
+		Header:                msg.Header,
 	}
 	for _, a := range c.attachments {
 		it.Attachments = append(it.Attachments, a.name)
 	}
-	for _, g := range p.groups {
+	for _, g := range rcpt.Groups {
 		switch g.Name {
 		case "number":
 			it.Number = g.Value
@@ -111,7 +111,7 @@ func (t *Transaction) items(c *content, p plan, file string) *transform.Items {
 		}
 	}
 	if it.Name == "" {
-		it.Name = displayName(m, p.rcpt)
+		it.Name = displayName(msg, rcpt.Recipient)
 	}
 	return it
 }
@@ -132,10 +132,10 @@ func displayName(m *message.Message, rcpt match.Recipient) string {
 	return ""
 }
 
-func (t *Transaction) templateErrors(ctx context.Context, app *application, target string, errs []error) {
+func (m *Maker) templateErrors(ctx context.Context, recipe *Recipe, target string, errs []error) {
 	for _, err := range errs {
-		app.counters.TemplateError()
-		t.log(ctx, slog.LevelWarn, "template", "app", app.name, "target", target, "error", err.Error())
+		recipe.Counters.TemplateError()
+		m.log(ctx, slog.LevelWarn, "template", "app", recipe.App, "target", target, "error", err.Error())
 	}
 }
 

@@ -1,31 +1,26 @@
-package spool
+package job
 
 import (
-	"crypto/rand"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 )
 
 // Buffer keeps a message of any size: a short one in memory, a longer one in a
-// temporary file beside the staged jobs. It is written first and read
-// afterwards; reads may be concurrent, writes may not.
+// temporary file. It is written first and read afterwards; reads may be
+// concurrent, writes may not.
 type Buffer struct {
-	spool  *Spool
-	folder string
-	limit  int64 // bytes in memory
-	short  []byte
-	long   *file // holds all once there is one
-	entry  entry // of long
-	size   int64
+	scratch     Scratch
+	destination string
+	limit       int64 // bytes in memory
+	short       []byte
+	long        TempFile // holds all once there is one
+	size        int64
 }
 
 // NewBuffer makes an empty buffer that holds up to mem bytes in memory. The
-// temporary file, if one is needed, is made in the staging directory of the
-// output folder.
-func (s *Spool) NewBuffer(folder string, mem int64) *Buffer {
-	return &Buffer{spool: s, folder: folder, limit: max(mem, 0)}
+// temporary file, if one is needed, is that of the destination.
+func NewBuffer(scratch Scratch, destination string, mem int64) *Buffer {
+	return &Buffer{scratch: scratch, destination: destination, limit: max(mem, 0)}
 }
 
 // Size is the number of bytes written.
@@ -51,24 +46,13 @@ func (b *Buffer) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// spill moves what is in memory to the temporary file. Where the system allows
-// it has no name from here on, so that no crash leaves it behind.
+// spill moves what is in memory to the temporary file.
 func (b *Buffer) spill() error {
-	f, err := b.spool.folder(b.folder)
+	file, err := b.scratch.TempFile(b.destination)
 	if err != nil {
 		return err
 	}
-	b.entry = f.in.at(bufferPrefix + rand.Text())
-	b.long, err = f.disk.create(b.entry)
-	if errors.Is(err, fs.ErrNotExist) {
-		b.spool.forgetVanished(f)
-	}
-	if err != nil {
-		return err
-	}
-	if err := unlinkOpen(b.entry); err != nil {
-		return err
-	}
+	b.long = file
 	_, err = b.long.Write(b.short)
 	b.short = nil
 	return err
@@ -80,7 +64,7 @@ func (b *Buffer) ReadAt(p []byte, off int64) (int, error) {
 		return 0, fmt.Errorf("buffer: negative offset %d", off)
 	}
 	if b.long != nil {
-		return b.long.os.ReadAt(p, off)
+		return b.long.ReadAt(p, off)
 	}
 	n := copy(p, b.short[min(off, b.size):])
 	if n < len(p) {
@@ -95,9 +79,7 @@ func (b *Buffer) Close() error {
 	if b.long == nil {
 		return nil
 	}
-	err := b.long.close()
-	// Still there where an open file keeps its name.
-	err = errors.Join(err, b.long.disk.removeIfThere(b.entry))
+	err := b.long.Close()
 	b.long = nil
 	return err
 }

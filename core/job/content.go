@@ -1,0 +1,161 @@
+package job
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+
+	"smtpreceiver/core/dearchive"
+	"smtpreceiver/core/message"
+	"smtpreceiver/core/transform"
+)
+
+// Maker makes the jobs of one message. It is used by one goroutine at a time.
+type Maker struct {
+	root     *message.Message
+	size     int64
+	mail     Mail
+	scratch  Scratch
+	log      Log
+	contents map[*Recipe]*content
+	unpacked []*dearchive.Files
+}
+
+// NewMaker reads the structure of a message. The buffer stays the caller's.
+func NewMaker(b *Buffer, limits message.Limits, mail Mail, scratch Scratch, log Log) (*Maker, error) {
+	root, err := message.Parse(b, b.Size(), limits)
+	if err != nil {
+		return nil, err
+	}
+	return &Maker{root: root, size: b.Size(), mail: mail, scratch: scratch, log: log, contents: map[*Recipe]*content{}}, nil
+}
+
+// filesBesideAttachments is the CTL and the message file of a job.
+const filesBesideAttachments = 2
+
+// Read readies the message for jobs of that recipe, before the first Fill with
+// it: it reads the text and unpacks archives. files is how many each of the jobs
+// will have.
+func (m *Maker) Read(ctx context.Context, recipe *Recipe) (files int, err error) {
+	c := m.contents[recipe]
+	if c == nil {
+		if c, err = m.content(ctx, recipe); err != nil {
+			return 0, err
+		}
+		m.contents[recipe] = c
+	}
+	return filesBesideAttachments + len(c.attachments), nil
+}
+
+// LogProblems says what could not be read of the message as it claims to be.
+func (m *Maker) LogProblems(ctx context.Context) {
+	m.logProblems(ctx, m.root)
+	for _, c := range m.contents {
+		if c.message != m.root {
+			m.logProblems(ctx, c.message)
+		}
+	}
+}
+
+func (m *Maker) logProblems(ctx context.Context, read *message.Message) {
+	for _, what := range read.Problems() {
+		m.log(ctx, slog.LevelWarn, "message", "problem", what)
+	}
+}
+
+// Charsets says of what is not simply in the character set that it declares how
+// it was read, and why.
+func (m *Maker) Charsets() []string {
+	var all []string
+	note := func(read *message.Message) {
+		for _, s := range read.Charsets() {
+			if !slices.Contains(all, s) {
+				all = append(all, s)
+			}
+		}
+	}
+	note(m.root)
+	for _, c := range m.contents {
+		note(c.message)
+	}
+	return all
+}
+
+// maxTemplateText is the longest message text, in bytes, that is loaded for
+// templates and ctl_settings. A longer one is streamed to its file as it is
+// and is empty to them.
+const maxTemplateText = 1 << 20
+
+// content is what one recipe makes of the message: shared by its jobs.
+type content struct {
+	recipe      *Recipe
+	message     *message.Message
+	body        *message.Body
+	tags        []transform.Tag
+	text        string // only if the recipe wants it
+	long        bool   // text was too long to load
+	attachments []attachment
+	owner       Job      // the job that holds the attachments, once written
+	names       []string // their file names in owner
+}
+
+// content reads the message as recipe wants it.
+func (m *Maker) content(ctx context.Context, recipe *Recipe) (*content, error) {
+	c := &content{recipe: recipe, message: m.root}
+	if recipe.AttachedMessage {
+		if inner, ok := m.root.Attached(); ok {
+			c.message = inner
+		}
+	}
+	c.body = c.message.Body(recipe.Formats)
+	c.body.InlinePictures = recipe.InlinePictures
+	if recipe.Attachments {
+		if err := m.attachments(ctx, c); err != nil {
+			return nil, err
+		}
+	}
+	wanted := recipe.wantsText()
+	if recipe.Tags == nil && !wanted {
+		return c, nil
+	}
+	r, err := c.openText()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	if !wanted { // only the @commands in front
+		return c, nil
+	}
+	text, err := io.ReadAll(io.LimitReader(r, maxTemplateText+1))
+	if err != nil {
+		return nil, err
+	}
+	if c.long = len(text) > maxTemplateText; c.long {
+		m.log(ctx, slog.LevelWarn, "message", "app", recipe.App, "problem",
+			fmt.Sprintf("text is longer than %d bytes: templates and ctl_settings see it as empty, the text file has it whole", maxTemplateText))
+	} else {
+		c.text = string(text)
+	}
+	return c, nil
+}
+
+// openText reads the plain text without the @commands in front, and notes
+// these.
+func (c *content) openText() (io.ReadCloser, error) {
+	r, err := c.message.Text()
+	if err != nil || c.recipe.Tags == nil {
+		return r, err
+	}
+	tags, rest, err := c.recipe.Tags.Cut(r)
+	if err != nil {
+		r.Close()
+		return nil, err
+	}
+	c.tags = tags
+	return struct {
+		io.Reader
+		io.Closer
+	}{rest, r}, nil
+}

@@ -1,0 +1,102 @@
+package job
+
+import (
+	"context"
+	"io"
+	"slices"
+	"strings"
+
+	"smtpreceiver/core/codepage"
+	"smtpreceiver/core/message"
+	"smtpreceiver/core/transform"
+)
+
+// Fill writes the files of one job; the CTL last.
+func (m *Maker) Fill(ctx context.Context, job Job, recipe *Recipe, rcpt Recipient) error {
+	c := m.contents[recipe]
+	file := job.Stem() + "." + string(c.body.Format)
+	items := m.items(c, rcpt, file)
+	if err := m.writeBody(ctx, c, job, file, items); err != nil {
+		return err
+	}
+	attached, err := writeAttachments(c, job)
+	if err != nil {
+		return err
+	}
+	doc := m.document(ctx, c, rcpt, job.ID(), file, attached, items)
+	return job.Control(recipe.Page.Encode(recipe.Layout.Apply(doc).String()))
+}
+
+// writeBody writes the message file of a job.
+func (m *Maker) writeBody(ctx context.Context, c *content, job Job, file string, items *transform.Items) (err error) {
+	f, err := job.Create(file)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if cerr := f.Close(); err == nil {
+			err = cerr
+		}
+	}()
+	if c.body.Format != message.TXT {
+		_, err := c.body.WriteTo(f)
+		return err
+	}
+	buf := make([]byte, min(m.size+1, maxTextPiece))
+	if text, ok := m.templateText(ctx, c, items); ok {
+		return writeText(f, c.recipe.Page, strings.NewReader(text), buf)
+	}
+	text, err := c.openText()
+	if err != nil {
+		return err
+	}
+	defer text.Close()
+	return writeText(f, c.recipe.Page, text, buf)
+}
+
+// templateText is what the template txt makes of the text. ok is false where
+// there is none, and where it went wrong and left nothing: the message's own
+// text is better than an empty file.
+func (m *Maker) templateText(ctx context.Context, c *content, items *transform.Items) (text string, ok bool) {
+	if c.recipe.Text == nil || c.long {
+		return "", false
+	}
+	text, errs := c.recipe.Text.Execute(ctx, items)
+	m.templateErrors(ctx, c.recipe, "txt", errs)
+	return text, len(errs) == 0 || strings.TrimSpace(text) != ""
+}
+
+// maxTextPiece is how much of a text goes to the encoder at once, in bytes: it
+// writes pieces of about this size whatever it gets.
+const maxTextPiece = 4 << 10
+
+// writeText writes text in the code page with CRLF line ends.
+func writeText(w io.Writer, page *codepage.Page, text io.Reader, buf []byte) error {
+	encoder := page.Writer(w)
+	if _, err := io.CopyBuffer(&crlfWriter{w: encoder}, text, buf); err != nil {
+		return err
+	}
+	return encoder.Close()
+}
+
+// crlfWriter makes an LF alone CRLF.
+type crlfWriter struct {
+	w    io.Writer
+	last byte
+	out  []byte
+}
+
+func (c *crlfWriter) Write(p []byte) (int, error) {
+	c.out = slices.Grow(c.out[:0], len(p))
+	for _, b := range p {
+		if b == '\n' && c.last != '\r' {
+			c.out = append(c.out, '\r')
+		}
+		c.out = append(c.out, b)
+		c.last = b
+	}
+	if _, err := c.w.Write(c.out); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}

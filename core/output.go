@@ -1,0 +1,100 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"smtpreceiver/core/job"
+	"smtpreceiver/core/spool"
+)
+
+// Output is where jobs go. A destination is an output folder, or what else the
+// output calls the place of an application's jobs. One configuration has one
+// output: jobs of one message cannot become visible together in two. It is safe
+// for concurrent use.
+type Output interface {
+	job.Scratch
+	// NewBatch begins the jobs of one message.
+	NewBatch() Batch
+	// Room is the number of bytes that a destination can still take. An error
+	// means that it takes none now.
+	Room(ctx context.Context, destination string) (uint64, error)
+	// Probe says why no job could be brought to a destination now.
+	Probe(ctx context.Context, destination string) error
+	// Use names the destinations in use from here on, in place of those of an
+	// earlier call.
+	Use(destinations []string) error
+	// Close ends the output. No batch may be in use.
+	Close() error
+}
+
+// Batch is the jobs of one message: all become visible, or none. It is used by
+// one goroutine at a time and ends with Commit or Abort.
+type Batch interface {
+	NewJob(destination string) (job.Job, error)
+	// Stage does everything that takes time or space: after it the jobs are
+	// durable, and not visible. On an error the batch is aborted. ErrTooLarge
+	// says that the batch has more files than the output takes at once.
+	Stage(ctx context.Context) error
+	// Commit is the decision. When it returns nil the jobs are visible and
+	// durable; on an error none is, but where the error is ErrUnknown.
+	Commit(ctx context.Context) error
+	// Abort throws the jobs away. After Commit it does nothing.
+	Abort()
+}
+
+// ErrTooLarge is Stage's error for a batch of too many files.
+var ErrTooLarge = errors.New("too many files in one message")
+
+// ErrUnknown is Commit's error where no answer came to the decision: the jobs
+// are visible, or none of them is. A folder never says so.
+var ErrUnknown = errors.New("no answer to the commit")
+
+// folders is the Output of output folders, which are its destinations.
+type folders struct{ *spool.Spool }
+
+func newFolders(s *spool.Spool) Output { return folders{s} }
+
+func (f folders) NewBatch() Batch { return folderBatch{f.Spool.NewBatch()} }
+
+func (f folders) TempFile(folder string) (job.TempFile, error) {
+	file, err := f.Spool.TempFile(folder)
+	if err != nil {
+		return nil, err // and no TempFile around a nil one
+	}
+	return file, nil
+}
+
+func (f folders) Room(_ context.Context, folder string) (uint64, error) { return f.FreeSpace(folder) }
+
+func (f folders) Probe(_ context.Context, folder string) error {
+	if err := spool.Usable(folder); err != nil {
+		return err
+	}
+	return f.Spool.Probe(folder)
+}
+
+type folderBatch struct{ *spool.Batch }
+
+func (b folderBatch) NewJob(folder string) (job.Job, error) {
+	j, err := b.Batch.NewJob(folder)
+	if err != nil {
+		return nil, err
+	}
+	return folderJob{j}, nil
+}
+
+func (b folderBatch) Stage(ctx context.Context) error {
+	err := b.Batch.Stage(ctx)
+	if errors.Is(err, spool.ErrTooLarge) {
+		return fmt.Errorf("%w: %w", ErrTooLarge, err)
+	}
+	return err
+}
+
+type folderJob struct{ *spool.Job }
+
+func (j folderJob) Link(name string, from job.Job, fromName string) error {
+	return j.Job.Link(name, from.(folderJob).Job, fromName)
+}

@@ -1,0 +1,70 @@
+package core_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"smtpreceiver/core"
+	"smtpreceiver/core/outputtest"
+	"smtpreceiver/core/spool"
+)
+
+func TestFolders(t *testing.T) {
+	t.Parallel()
+	outputtest.Run(t, func(t *testing.T) outputtest.Subject {
+		dir := t.TempDir()
+		first, second := filepath.Join(dir, "fax"), filepath.Join(dir, "sms")
+		for _, folder := range []string{first, second} {
+			if err := os.Mkdir(folder, 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s, err := spool.Open(t.Context(), spool.Config{StateDirectory: filepath.Join(dir, "state"), Instance: "gw1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		output := core.NewFolders(s)
+		if err := output.Use([]string{first, second}); err != nil {
+			t.Fatal(err)
+		}
+		broken := false
+		t.Cleanup(func() {
+			if err := output.Close(); err != nil && !broken {
+				t.Error(err)
+			}
+		})
+		return outputtest.Subject{
+			Output: output, First: first, Second: second, Visible: visible,
+			Break: func(t *testing.T, folder string) {
+				broken = true
+				if err := os.RemoveAll(folder); err != nil {
+					t.Fatal(err)
+				}
+			},
+		}
+	})
+}
+
+// visible reads what is not in the staging directory.
+func visible(t *testing.T, folder string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	entries, err := os.ReadDir(folder)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if e.IsDir() {
+			continue
+		}
+		content, err := os.ReadFile(filepath.Join(folder, e.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[e.Name()] = string(content)
+	}
+	return files
+}

@@ -1,0 +1,61 @@
+package core
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"smtpreceiver/core/reply"
+)
+
+// unsure is an output whose commits nobody answers.
+type unsure struct{ Output }
+
+type unsureBatch struct{ Batch }
+
+func (u unsure) NewBatch() Batch { return unsureBatch{u.Output.NewBatch()} }
+
+func (b unsureBatch) Commit(ctx context.Context) error {
+	b.Batch.Abort()
+	return ErrUnknown
+}
+
+// TestUnknownCommit: a commit without an answer is no 250, and the log names
+// the jobs that there may be.
+func TestUnknownCommit(t *testing.T) {
+	t.Parallel()
+	b := open(t, spooling)
+	b.output = unsure{b.output}
+	x := b.Begin(localhost)
+	defer x.Abort()
+	if _, err := x.Sender("a@b.example", Envelope{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, rcpt := range []string{"1@sms", "2@fax"} {
+		if _, err := x.Recipient(t.Context(), rcpt, RecipientOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(t, x, mail)
+	if err := x.Stage(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	jobs := x.Jobs()
+	err := x.Commit(t.Context())
+	if err == nil {
+		t.Fatal("committed")
+	}
+	if r := reply.Of(err); r.Code != 451 || r.Enhanced != [3]int{4, 3, 0} {
+		t.Errorf("answered %v, want 451 4.3.0", r)
+	}
+	x.Abort()
+	log := b.log.String()
+	if !strings.Contains(log, "level=ERROR") || strings.Contains(log, "msg=job") {
+		t.Errorf("no error in the log, or a job that is none:\n%s", log)
+	}
+	for _, stem := range jobs {
+		if !strings.Contains(log, stem) {
+			t.Errorf("log does not name %s:\n%s", stem, log)
+		}
+	}
+}
