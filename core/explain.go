@@ -168,7 +168,7 @@ func (e *explaining) message(ctx context.Context, q Question) error {
 	message := &ExplainedMessage{Charsets: []string{}, Jobs: []ExplainedJob{}}
 	e.Message = message
 	_, err := io.Copy(e.trx, q.Message)
-	message.Size = e.trx.message.size
+	message.Size = e.trx.message.Size()
 	if err == nil {
 		if err = e.trx.Stage(ctx); err == nil {
 			err = e.trx.Commit(ctx)

@@ -1,7 +1,6 @@
 package core
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"smtpreceiver/core/config"
 	"smtpreceiver/core/job"
 	"smtpreceiver/core/logging"
 	"smtpreceiver/core/metrics"
@@ -25,10 +23,11 @@ const maxLoggedData = 1024
 // stuffing. It holds the limits on header, size and hops; the error is a
 // *reply.Reply. Where nothing is diverted the message is only measured, not kept.
 func (t *Transaction) Write(p []byte) (int, error) {
-	if err := t.message.scan(p, t.rules.settings); err != nil {
+	s := t.rules.settings
+	if err := t.message.Take(p, job.Limits{Size: s.MaxMessageSize, HeaderSize: s.MaxHeaderSize, Hops: s.MaxHops}); err != nil {
 		return 0, err
 	}
-	if ctx := context.Background(); t.rules.settings.LogRcvData && t.recv.log.Enabled(ctx, logging.LevelTrace) {
+	if ctx := context.Background(); s.LogRcvData && t.recv.log.Enabled(ctx, logging.LevelTrace) {
 		for piece := range slices.Chunk(p, maxLoggedData) {
 			t.log(ctx, logging.LevelTrace, "data", "data", string(piece))
 		}
@@ -37,7 +36,7 @@ func (t *Transaction) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	if t.buffer == nil {
-		t.buffer = job.NewBuffer(t.recv.output, t.plans[0].app.recipe.Destination, t.rules.settings.MemoryPerMessage)
+		t.buffer = job.NewBuffer(t.recv.output, t.plans[0].app.recipe.Destination, s.MemoryPerMessage)
 	}
 	n, err := t.buffer.Write(p)
 	if err != nil {
@@ -151,8 +150,8 @@ func (t *Transaction) Commit(ctx context.Context) error {
 		t.ended(metrics.Spooled)
 	}
 	for _, job := range t.staged {
-		job.app.recipe.Counters.Job(t.message.size)
-		t.log(ctx, slog.LevelInfo, "job", "app", job.app.name, "rcpt", job.rcpt, "job", job.name, "size", t.message.size, "status", "250", "took", t.took())
+		job.app.recipe.Counters.Job(t.message.Size())
+		t.log(ctx, slog.LevelInfo, "job", "app", job.app.name, "rcpt", job.rcpt, "job", job.name, "size", t.message.Size(), "status", "250", "took", t.took())
 	}
 	return nil
 }
@@ -186,56 +185,4 @@ func (t *Transaction) release() {
 		ticket.Return()
 	}
 	t.tickets = nil
-}
-
-// messageScan measures a raw message as it streams by: its size, its header,
-// and how many mail servers it has passed.
-type messageScan struct {
-	size   int64
-	header int64 // bytes of header so far
-	hops   int
-	body   bool // the empty line has been seen
-	line   []byte
-}
-
-var received = []byte("received:")
-
-// scan takes the next piece. The error is a *reply.Reply when a limit is passed.
-func (m *messageScan) scan(p []byte, s *config.Settings) error {
-	m.size += int64(len(p))
-	if m.size > s.MaxMessageSize {
-		return &reply.Reply{Code: 552, Enhanced: [3]int{5, 3, 4}, Text: "Message size exceeds the limit",
-			Cause: fmt.Errorf("max_message_size is %d", s.MaxMessageSize), Reason: reply.ReasonSize}
-	}
-	for !m.body && len(p) > 0 {
-		piece := p
-		end := bytes.IndexByte(p, '\n')
-		if end >= 0 {
-			piece = p[:end+1]
-		}
-		p = p[len(piece):]
-		m.header += int64(len(piece))
-		if m.header > s.MaxHeaderSize {
-			return &reply.Reply{Code: 552, Enhanced: [3]int{5, 3, 4}, Text: "Message header size exceeds the limit",
-				Cause: fmt.Errorf("max_header_size is %d", s.MaxHeaderSize), Reason: reply.ReasonHeader}
-		}
-		// Only as much of the line is kept as tells a Received field.
-		if room := len(received) - len(m.line); room > 0 {
-			m.line = append(m.line, piece[:min(room, len(piece))]...)
-		}
-		if end < 0 {
-			break
-		}
-		switch line := bytes.TrimRight(m.line, "\r\n"); {
-		case len(line) == 0:
-			m.body = true
-		case bytes.EqualFold(m.line, received):
-			if m.hops++; m.hops > s.MaxHops {
-				return &reply.Reply{Code: 554, Enhanced: [3]int{5, 4, 6}, Text: "Too many hops, this mail may be looping",
-					Cause: fmt.Errorf("max_hops is %d", s.MaxHops), Reason: reply.ReasonHops}
-			}
-		}
-		m.line = m.line[:0]
-	}
-	return nil
 }

@@ -63,7 +63,7 @@ type Transaction struct {
 	steps     *steps   // nil but for Explain
 	charsets  []string // for Explain: how the message was read
 
-	message messageScan
+	message job.Meter
 	buffer  *job.Buffer
 	batch   Batch
 	staged  []stagedJob
@@ -292,7 +292,7 @@ func (t *Transaction) Forwarded(ctx context.Context, server, reply string, rcpts
 	if t.outcome.forwarded = true; !t.Diverting() {
 		t.ended(metrics.Forwarded)
 	}
-	t.log(ctx, slog.LevelInfo, "forwarded", "rcpt", rcpts, "server", server, "size", t.message.size, "status", "250", "reply", reply, "took", t.took())
+	t.log(ctx, slog.LevelInfo, "forwarded", "rcpt", rcpts, "server", server, "size", t.message.Size(), "status", "250", "reply", reply, "took", t.took())
 }
 
 func (t *Transaction) took() time.Duration { return time.Since(t.begun).Round(time.Microsecond) }

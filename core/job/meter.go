@@ -1,0 +1,70 @@
+package job
+
+import (
+	"bytes"
+	"fmt"
+
+	"smtpreceiver/core/reply"
+)
+
+// Limits are those of a message that are held while it comes.
+type Limits struct {
+	Size, HeaderSize int64 // bytes
+	Hops             int   // Received fields
+}
+
+// Meter measures a raw message as it streams by: its size, its header, and how
+// many mail servers it has passed.
+type Meter struct {
+	size   int64
+	header int64 // bytes of header so far
+	hops   int
+	body   bool // the empty line has been seen
+	line   []byte
+}
+
+var received = []byte("received:")
+
+// Size is the number of bytes so far.
+func (m *Meter) Size() int64 { return m.size }
+
+// Take measures the next piece. The error, a *reply.Reply, says that a limit is
+// passed.
+func (m *Meter) Take(p []byte, limits Limits) error {
+	m.size += int64(len(p))
+	if m.size > limits.Size {
+		return &reply.Reply{Code: 552, Enhanced: [3]int{5, 3, 4}, Text: "Message size exceeds the limit",
+			Cause: fmt.Errorf("max_message_size is %d", limits.Size), Reason: reply.ReasonSize}
+	}
+	for !m.body && len(p) > 0 {
+		piece := p
+		end := bytes.IndexByte(p, '\n')
+		if end >= 0 {
+			piece = p[:end+1]
+		}
+		p = p[len(piece):]
+		m.header += int64(len(piece))
+		if m.header > limits.HeaderSize {
+			return &reply.Reply{Code: 552, Enhanced: [3]int{5, 3, 4}, Text: "Message header size exceeds the limit",
+				Cause: fmt.Errorf("max_header_size is %d", limits.HeaderSize), Reason: reply.ReasonHeader}
+		}
+		// Only as much of the line is kept as tells a Received field.
+		if room := len(received) - len(m.line); room > 0 {
+			m.line = append(m.line, piece[:min(room, len(piece))]...)
+		}
+		if end < 0 {
+			break
+		}
+		switch line := bytes.TrimRight(m.line, "\r\n"); {
+		case len(line) == 0:
+			m.body = true
+		case bytes.EqualFold(m.line, received):
+			if m.hops++; m.hops > limits.Hops {
+				return &reply.Reply{Code: 554, Enhanced: [3]int{5, 4, 6}, Text: "Too many hops, this mail may be looping",
+					Cause: fmt.Errorf("max_hops is %d", limits.Hops), Reason: reply.ReasonHops}
+			}
+		}
+		m.line = m.line[:0]
+	}
+	return nil
+}
