@@ -138,8 +138,8 @@ type terminator struct {
 	clients *access.List
 }
 
-// terminator readies that of one application; key names its keys. It is nil
-// where there is none.
+// terminator readies the nonstandard end of one application, nil if it has none;
+// key names its keys.
 func (c *compiler) terminator(app *application, key func(...string) string) *terminator {
 	clients := c.list(key("nonstandard_data_terminator_clients"), app.conf.NonstandardDataTerminatorClients)
 	if app.conf.NonstandardDataTerminator == "" {

@@ -35,8 +35,8 @@ const (
 	Pass
 )
 
-// decision is what the rules say of one recipient: app takes it, or nobody
-// does (app nil), or refusal.
+// decision is what the rules say of one recipient: app takes it, no application
+// does (app nil), or it is refused.
 type decision struct {
 	app     *application
 	groups  []match.Group

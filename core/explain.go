@@ -111,8 +111,8 @@ func (e *explaining) open(ctx context.Context, q Question) {
 	}
 }
 
-// recipient decides one recipient. It does so behind a refusal of the whole
-// mail too: who mends that wants to know what comes next.
+// recipient decides one recipient, also behind a refusal of the whole mail: the
+// administrator who mends the refusal sees what comes next.
 func (e *explaining) recipient(ctx context.Context, address string, q Question) {
 	e.trx.steps = new(steps)
 	out := ExplainedRecipient{Given: address, Applications: []ExplainedApplication{}, ForwardServers: []string{}}

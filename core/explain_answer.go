@@ -12,7 +12,7 @@ type Explanation struct {
 	Warnings   []string             `json:"warnings"`
 }
 
-// ExplainedClient is who hands in the mail.
+// ExplainedClient is the client that hands in the mail.
 type ExplainedClient struct {
 	Address string `json:"address"`
 	User    string `json:"user"`  // it authenticated as; empty: it did not

@@ -33,8 +33,8 @@ type rehearsal struct {
 }
 
 // openRehearsal readies a rehearsal of s. The error is config.Problems if s
-// cannot work. Folders, certificates and users' files are not looked at: who
-// explains need not be who runs the service.
+// cannot work. Folders, certificates and users' files are not looked at: explain
+// may be run by another user than the service.
 func openRehearsal(ctx context.Context, s *config.Settings) (_ *rehearsal, err error) {
 	r := &rehearsal{folder: map[string]string{}, warned: map[string]bool{}, log: new(warningLog)}
 	if r.dir, err = os.MkdirTemp("", "smtpreceiver-explain-"); err != nil {

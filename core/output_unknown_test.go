@@ -8,7 +8,7 @@ import (
 	"smtpreceiver/core/reply"
 )
 
-// unsure is an output whose commits nobody answers.
+// unsure is an output whose commits get no answer.
 type unsure struct{ Output }
 
 type unsureBatch struct{ Batch }

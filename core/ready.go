@@ -16,7 +16,7 @@ import (
 const (
 	// probeEvery is how often folders are probed at most, however many ask.
 	probeEvery = 5 * time.Second
-	// probeLimit is how long who asks waits for a file system that hangs.
+	// probeLimit bounds the wait for a file system that hangs.
 	probeLimit = 5 * time.Second
 )
 
@@ -27,7 +27,7 @@ type folderState struct {
 	err  error
 }
 
-// probes remembers the last one.
+// probes remembers the last probe.
 type probes struct {
 	one    singleflight.Group
 	states []folderState

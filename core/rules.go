@@ -32,8 +32,8 @@ type rules struct {
 	warnings []string
 }
 
-// application is one that is ready to be asked: who may use it, and what it
-// writes.
+// application is one of the configuration made ready: the rules of who may use
+// it, and the recipe of what is written.
 type application struct {
 	name        string
 	conf        *config.Application
@@ -150,7 +150,7 @@ func (c *compiler) application(name string, conf *config.Application, sets map[s
 	for _, extension := range slices.Sorted(maps.Keys(conf.Dearchive)) {
 		command := conf.Dearchive[extension]
 		if len(command) == 0 || command[0] == "" {
-			continue // whoever read the file has said so
+			continue // reading the configuration has reported it
 		}
 		if err := recipe.Dearchive.Add(extension, command); err != nil {
 			c.problem(key("dearchive", extension), err)
@@ -246,7 +246,7 @@ func (c *compiler) tagSets() map[string]*transform.TagSet {
 	return sets
 }
 
-// refusesEveryone says why a rule set lets nobody in, for check's warnings.
+// refusesEveryone says why a rule set admits no client, for check's warnings.
 func (r *rules) refusesEveryone() string {
 	if !r.clients.Empty() || r.authenticating() {
 		return ""

@@ -244,7 +244,7 @@ func (t *Transaction) Answered(err error) {
 	t.ended(refusedAs(reply.Of(err).Temporary()))
 }
 
-// refusal counts that of a recipient, or of the message.
+// refusal counts the refusal of a recipient, or of the message.
 func (t *Transaction) refusal(rcpt string, r *reply.Reply) {
 	t.recv.metrics.Refusal(r.Reason)
 	if rcpt == "" {

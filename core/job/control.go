@@ -14,8 +14,8 @@ import (
 	"smtpreceiver/core/transform"
 )
 
-// document makes the CTL of a job. Who wins, weakest first: what is built in,
-// ctl_settings, @commands, transform.
+// document makes the CTL of a job. A later value replaces an earlier one, in this
+// order: built-in values, ctl_settings, @commands, transform.
 func (m *Maker) document(ctx context.Context, c *content, rcpt Recipient, id, file string, attached []attachedFile, items *transform.Items) *ctl.Document {
 	d := ctl.New()
 	msg := c.message

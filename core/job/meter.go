@@ -7,7 +7,7 @@ import (
 	"smtpreceiver/core/reply"
 )
 
-// Limits are those of a message that are held while it comes.
+// Limits bound a message while it comes.
 type Limits struct {
 	Size, HeaderSize int64 // bytes
 	Hops             int   // Received fields

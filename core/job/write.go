@@ -54,8 +54,8 @@ func (m *Maker) writeBody(ctx context.Context, c *content, job Job, file string,
 	return writeText(f, c.recipe.Page, text, buf)
 }
 
-// templateText is what the template txt makes of the text. ok is false where
-// there is none, and where it went wrong and left nothing: the message's own
+// templateText is what the template txt makes of the text. ok is false without a
+// template, and where the template failed and left nothing: the message's own
 // text is better than an empty file.
 func (m *Maker) templateText(ctx context.Context, c *content, items *transform.Items) (text string, ok bool) {
 	if c.recipe.Text == nil || c.long {
@@ -66,8 +66,8 @@ func (m *Maker) templateText(ctx context.Context, c *content, items *transform.I
 	return text, len(errs) == 0 || strings.TrimSpace(text) != ""
 }
 
-// maxTextPiece is how much of a text goes to the encoder at once, in bytes: it
-// writes pieces of about this size whatever it gets.
+// maxTextPiece is how much of a text goes to the encoder at once, in bytes. The
+// encoder writes pieces of about this size, so longer ones would gain nothing.
 const maxTextPiece = 4 << 10
 
 // writeText writes text in the code page with CRLF line ends.

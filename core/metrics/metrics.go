@@ -171,7 +171,7 @@ func (m *Metrics) Forward(took time.Duration) {
 	}
 }
 
-// Connections counts those of a frontend.
+// Connections are the counters for the connections of a frontend.
 func (m *Metrics) Connections(f Frontend) *Connections {
 	if m == nil {
 		return nil
@@ -189,7 +189,7 @@ func (m *Metrics) Message(f Frontend, o Outcome) {
 	}
 }
 
-// Refusal counts one that no Transaction logs.
+// Refusal counts a refusal that no Transaction logs.
 func (m *Metrics) Refusal(r reply.Reason) {
 	if m == nil {
 		return
@@ -232,14 +232,14 @@ func (c *Connections) Opened() {
 	}
 }
 
-// Closed counts the end of one that was Opened.
+// Closed counts the end of a connection that was Opened.
 func (c *Connections) Closed() {
 	if c != nil {
 		c.open.Dec()
 	}
 }
 
-// Refused counts one that is not served.
+// Refused counts a connection that is not served.
 func (c *Connections) Refused(why SentAway) {
 	if c != nil {
 		c.refused[why].Inc()

@@ -38,7 +38,7 @@ func TestReason(t *testing.T) {
 	}
 }
 
-// TestNoMetrics: a nil one counts nothing and hurts nobody.
+// TestNoMetrics: every method can be called on nil.
 func TestNoMetrics(t *testing.T) {
 	t.Parallel()
 	var m *Metrics

@@ -29,12 +29,11 @@ func NewAcceptor(l net.Listener, log *slog.Logger) *Acceptor {
 	return &Acceptor{Listener: l, pinger: newPinger(l), log: log, closed: make(chan struct{})}
 }
 
-// Accept waits for the next connection. Its error is net.ErrClosed. Every other
-// error is logged and tried again after a pause: accept(2) reports errors of the
-// network and of a connection that has gone already as its own, no list of them
-// is whole on every system, and a service that has stopped accepting looks alive
-// and serves nobody. An error that stays is in the log once a second, and Ping
-// fails.
+// Accept waits for the next connection. Its error is net.ErrClosed. After every
+// other error it waits and tries again: accept(2) also reports errors of the
+// network and of connections that are gone already, no list of them is complete
+// on every system, and a service that has stopped accepting looks alive and
+// serves no client. A lasting error is logged once a second, and Ping fails.
 func (a *Acceptor) Accept() (net.Conn, error) {
 	for pause := minAcceptPause; ; {
 		c, err := a.Listener.Accept()

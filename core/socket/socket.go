@@ -128,9 +128,8 @@ func inherited(name string) (net.Listener, error) {
 	return all[0], nil
 }
 
-// listenUnix makes the socket in a private folder and moves it into place
-// with its mode and group already right, so that nobody else can connect in
-// between, whatever the umask is.
+// listenUnix makes the socket in a private folder, gives it its mode and group,
+// and moves it into place: under no umask can another user connect before that.
 func (s Socket) listenUnix(path string) (net.Listener, error) {
 	if err := removeStale(path); err != nil {
 		return nil, err
@@ -176,7 +175,7 @@ func (s Socket) handOver(temporary, path string) error {
 	return os.Rename(temporary, path)
 }
 
-// removeStale removes a socket nobody listens on.
+// removeStale removes a socket that no process listens on.
 func removeStale(path string) error {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
