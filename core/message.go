@@ -11,7 +11,6 @@ import (
 
 	"smtpreceiver/core/job"
 	"smtpreceiver/core/logging"
-	"smtpreceiver/core/metrics"
 	"smtpreceiver/core/reply"
 )
 
@@ -144,11 +143,7 @@ func (t *Transaction) Commit(ctx context.Context) error {
 	}
 	t.recv.metrics.Committed(t.staging + time.Since(begun))
 	t.batch, t.tickets = nil, nil
-	if t.outcome.forwarded {
-		t.ended(metrics.SpooledAndForwarded)
-	} else {
-		t.ended(metrics.Spooled)
-	}
+	t.count.Spooled()
 	for _, job := range t.staged {
 		job.app.recipe.Counters.Job(t.message.Size())
 		t.log(ctx, slog.LevelInfo, "job", "app", job.app.name, "rcpt", job.rcpt, "job", job.name, "size", t.message.Size(), "status", "250", "took", t.took())
@@ -173,7 +168,7 @@ func (t *Transaction) Abort() {
 		t.batch = nil
 	}
 	t.release()
-	t.aborted()
+	t.count.Aborted()
 }
 
 func (t *Transaction) release() {

@@ -69,7 +69,7 @@ type Transaction struct {
 	staged  []stagedJob
 	queueID string
 
-	outcome outcomes
+	count   metrics.Message
 	staging time.Duration // what Stage took
 }
 
@@ -91,7 +91,7 @@ const relayDenied = "Relay access denied"
 
 // Begin starts a transaction under the rules now in force.
 func (r *Receiver) Begin(client Client) *Transaction {
-	return &Transaction{recv: r, rules: r.rules.Load(), client: client, begun: time.Now()}
+	return &Transaction{recv: r, rules: r.rules.Load(), client: client, begun: time.Now(), count: r.metrics.Follow(client.Frontend)}
 }
 
 // Sender takes the envelope sender, with or without brackets ("" or "<>" is the
@@ -115,7 +115,7 @@ func (t *Transaction) Sender(address string, e Envelope) (mailbox string, err er
 // Recipient decides one recipient. The error is a *reply.Reply. A recipient that
 // was given before gets the same verdict and no second job.
 func (t *Transaction) Recipient(ctx context.Context, address string, o RecipientOptions) (Recipient, error) {
-	t.outcome.rcpts++
+	t.count.Recipient()
 	rcpt, err := match.ParseRecipient(address)
 	if err != nil {
 		return Recipient{}, &reply.Reply{Code: 501, Enhanced: [3]int{5, 1, 3}, Text: "Bad recipient address syntax",
@@ -145,7 +145,7 @@ func (t *Transaction) Recipient(ctx context.Context, address string, o Recipient
 	if err := t.recv.space(ctx, t.rules, d.app.recipe.Destination); err != nil {
 		return Recipient{}, err
 	}
-	if err := t.count(d.app); err != nil {
+	if err := t.quota(d.app); err != nil {
 		return Recipient{}, err
 	}
 	if t.seen == nil {
@@ -158,8 +158,8 @@ func (t *Transaction) Recipient(ctx context.Context, address string, o Recipient
 	return out, nil
 }
 
-// count holds max_jobs_per_sender and max_jobs_per_client.
-func (t *Transaction) count(app *application) error {
+// quota holds max_jobs_per_sender and max_jobs_per_client.
+func (t *Transaction) quota(app *application) error {
 	before := len(t.tickets)
 	for _, q := range []struct {
 		key, who string
@@ -215,59 +215,15 @@ func (t *Transaction) Diverting() bool { return len(t.plans) > 0 }
 // SetQueueID names the message as the MTA does, for the log.
 func (t *Transaction) SetQueueID(id string) { t.queueID = id }
 
-// outcomes follows a transaction, so that its message is counted once, by what
-// became of it.
-type outcomes struct {
-	rcpts     int  // decided
-	refused   int  // of them
-	temporary bool // a refusal that may be none later
-	forwarded bool
-	counted   bool
-}
-
-// ended counts the message.
-func (t *Transaction) ended(o metrics.Outcome) {
-	if !t.outcome.counted {
-		t.outcome.counted = true
-		t.recv.metrics.Message(t.client.Frontend, o)
-	}
-}
-
 // Answered counts a message whose end is answered without Commit or Refused:
 // with an error that was logged before, or, where it is nil, with leaving the
 // whole message to the MTA.
 func (t *Transaction) Answered(err error) {
 	if err == nil {
-		t.ended(metrics.Passed)
+		t.count.Passed()
 		return
 	}
-	t.ended(refusedAs(reply.Of(err).Temporary()))
-}
-
-// refusal counts the refusal of a recipient, or of the message.
-func (t *Transaction) refusal(rcpt string, r *reply.Reply) {
-	t.recv.metrics.Refusal(r.Reason)
-	if rcpt == "" {
-		t.ended(refusedAs(r.Temporary()))
-		return
-	}
-	t.outcome.refused++
-	t.outcome.temporary = t.outcome.temporary || r.Temporary()
-}
-
-// aborted counts a message that did not get further than its recipients,
-// because all of them were refused.
-func (t *Transaction) aborted() {
-	if o := t.outcome; o.rcpts > 0 && o.refused >= o.rcpts {
-		t.ended(refusedAs(o.temporary))
-	}
-}
-
-func refusedAs(temporary bool) metrics.Outcome {
-	if temporary {
-		return metrics.Failed
-	}
-	return metrics.Refused
+	t.count.Answered(reply.Of(err))
 }
 
 // Refused logs and counts the refusal of a recipient (or of the message: rcpt
@@ -275,13 +231,15 @@ func refusedAs(temporary bool) metrics.Outcome {
 // line.
 func (t *Transaction) Refused(ctx context.Context, rcpt string, err error) {
 	refusal := reply.Of(err)
-	t.refusal(rcpt, refusal)
 	level := slog.LevelInfo // the client's doing
 	if refusal.Temporary() {
 		level = slog.LevelWarn // ours
 	}
 	args := refusal.Attrs()
-	if rcpt != "" {
+	if rcpt == "" {
+		t.count.Refused(refusal)
+	} else {
+		t.count.RecipientRefused(refusal)
 		args = append([]any{"rcpt", rcpt}, args...)
 	}
 	t.log(ctx, level, "refused", append(args, "took", t.took())...)
@@ -289,9 +247,7 @@ func (t *Transaction) Refused(ctx context.Context, rcpt string, err error) {
 
 // Forwarded logs and counts that the forward server took the message.
 func (t *Transaction) Forwarded(ctx context.Context, server, reply string, rcpts []string) {
-	if t.outcome.forwarded = true; !t.Diverting() {
-		t.ended(metrics.Forwarded)
-	}
+	t.count.Forwarded(!t.Diverting())
 	t.log(ctx, slog.LevelInfo, "forwarded", "rcpt", rcpts, "server", server, "size", t.message.Size(), "status", "250", "reply", reply, "took", t.took())
 }
 

@@ -108,12 +108,16 @@ func recipient(t *testing.T, address string, groups ...match.Group) Recipient {
 
 func (m *Maker) job(t *testing.T, id string, r *Recipe, rcpt Recipient) *memoryJob {
 	t.Helper()
-	if err := m.Read(t.Context(), r); err != nil {
+	files, err := m.Read(t.Context(), r)
+	if err != nil {
 		t.Fatal(err)
 	}
 	j := newMemoryJob(id)
 	if err := m.Fill(t.Context(), j, r, rcpt); err != nil {
 		t.Fatal(err)
+	}
+	if made := len(j.files) + 1; made != files { // and the CTL
+		t.Errorf("job %s: %d files, Read said %d", id, made, files)
 	}
 	return j
 }
@@ -372,7 +376,7 @@ func TestReadEndsWithItsContext(t *testing.T) {
 	m, _ := maker(t, Mail{}, withTwo)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := m.Read(ctx, r); err == nil {
+	if _, err := m.Read(ctx, r); err == nil {
 		t.Error("read")
 	}
 }

@@ -179,8 +179,7 @@ func (m *Metrics) Connections(f Frontend) *Connections {
 	return m.connections[f]
 }
 
-// Message counts a message that has ended.
-func (m *Metrics) Message(f Frontend, o Outcome) {
+func (m *Metrics) message(f Frontend, o Outcome) {
 	if m == nil {
 		return
 	}

@@ -44,7 +44,8 @@ func TestNoMetrics(t *testing.T) {
 	var m *Metrics
 	m.Forward(1)
 	m.Refusal(reply.ReasonOther)
-	m.Message(SMTP, Spooled)
+	message := m.Follow(SMTP)
+	message.Spooled()
 	m.LoggedIn(LoginOK)
 	m.Committed(1)
 	m.App("x").Job(1)
