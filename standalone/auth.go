@@ -1,7 +1,6 @@
 package standalone
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 
@@ -22,9 +21,9 @@ var _ smtp.AuthSession = (*session)(nil)
 var (
 	errNoAuth        = &reply.Reply{Code: 502, Enhanced: [3]int{5, 5, 1}, Text: "Authentication is not available", Reason: reply.ReasonAuth}
 	errAuthClear     = &reply.Reply{Code: 538, Enhanced: [3]int{5, 7, 11}, Text: "Encryption required for authentication", Reason: reply.ReasonAuth}
-	errAuthLate      = &reply.Reply{Code: 503, Enhanced: [3]int{5, 5, 1}, Text: "AUTH is not permitted in a mail transaction", Reason: reply.ReasonAuth}
 	errAuthMechanism = &reply.Reply{Code: 504, Enhanced: [3]int{5, 5, 4}, Text: "Authentication mechanism is not supported", Reason: reply.ReasonAuth}
 	errAuthIdentity  = &reply.Reply{Code: 535, Enhanced: [3]int{5, 7, 8}, Text: "Authorization identity is not the user name", Reason: reply.ReasonAuth}
+	errAuthNoPlace   = &reply.Reply{Code: 421, Enhanced: [3]int{4, 3, 2}, Text: "Too many connections, try again later", Reason: reply.ReasonAuth}
 	errAuthResponse  = &reply.Reply{Code: 501, Enhanced: [3]int{5, 5, 2}, Text: "Authentication response is malformed", Reason: reply.ReasonAuth}
 )
 
@@ -38,11 +37,10 @@ func (s *session) AuthMechanisms() []string {
 
 // authBarrier is why AUTH does not work at all in this session.
 func (s *session) authBarrier() error {
-	_, secure := s.smtp.TLSConnectionState()
 	switch {
-	case s.lmtp || !s.server.receiver.Authenticating():
+	case s.lmtp() || !s.server.receiver.Authenticating():
 		return errNoAuth
-	case !secure && !s.gen.options.Auth.AllowPlaintext:
+	case s.wire.TLS() == nil && !s.gen.options.Auth.AllowPlaintext:
 		return errAuthClear
 	}
 	return nil
@@ -51,9 +49,6 @@ func (s *session) authBarrier() error {
 // Auth begins an exchange.
 func (s *session) Auth(mechanism string) (sasl.Server, error) {
 	err := s.authBarrier()
-	if err == nil && s.wire.inTransaction() {
-		err = errAuthLate
-	}
 	if err == nil {
 		if x := newExchange(mechanism, s.authenticate, s.authRefused); x != nil {
 			return x, nil
@@ -64,11 +59,12 @@ func (s *session) Auth(mechanism string) (sasl.Server, error) {
 }
 
 func (s *session) authenticate(user, password string) error {
-	if err := s.server.receiver.Authenticate(context.Background(), s.client.Addr, user, password); err != nil {
+	if err := s.server.receiver.Authenticate(s.wire.Ctx, s.client.Addr, user, password); err != nil {
 		return err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	if !s.wire.Promote() {
+		return errAuthNoPlace
+	}
 	s.client.User = user
 	s.server.log.Info("authenticated", "session", s.client.Session, "client", s.client.Addr.String(), "user", user)
 	return nil
@@ -86,11 +82,8 @@ func (s *session) authRefused(user string, err error) error {
 	}
 	s.server.receiver.Metrics().Refusal(refusal.Reason)
 	who := []any{"session", s.client.Session, "client", s.client.Addr.String(), "user", user[:min(len(user), maxLoggedUser)]}
-	s.server.log.Log(context.Background(), level, "authentication refused", append(who, refusal.Attrs()...)...)
-	if refusal.Code == 421 {
-		s.wire.hangUp()
-	}
-	return smtpError(refusal)
+	s.server.log.Log(s.wire.Ctx, level, "authentication refused", append(who, refusal.Attrs()...)...)
+	return s.refuse(refusal)
 }
 
 // exchange is one AUTH command from its first response to the verdict.

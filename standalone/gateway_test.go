@@ -16,6 +16,7 @@ import (
 	"smtpreceiver/contrib/mtatest"
 	"smtpreceiver/core"
 	"smtpreceiver/core/config"
+	"smtpreceiver/standalone/forward"
 )
 
 // The clients of a gateway by the address they come from.
@@ -93,7 +94,6 @@ func newGateway(t testing.TB, yaml ...string) *gateway {
 		}
 	})
 	g.Server = NewServer(receiver, gatewayOptions(settings), log)
-	t.Cleanup(func() { g.current.smtp.Shutdown(context.Background()) }) // waits for go-smtp's goroutines
 	l, err := Listen("127.0.0.1", 0)
 	g.addr = g.serve(t, l, err)
 	if settings.TLS.CertFile != "" {
@@ -128,10 +128,10 @@ func (g *gateway) reconfigure(t testing.TB, yaml ...string) {
 // gatewayOptions are the options that the settings ask for.
 func gatewayOptions(s *config.Settings) Options {
 	return Options{
-		Hostname: s.Hostname, ThreadNum: s.ThreadNum, MaxConnectionsPerClient: s.MaxConnectionsPerClient,
+		Hostname: s.Hostname, ThreadNum: s.ThreadNum, MaxConnectionsPerClient: s.MaxConnectionsPerClient, MaxWaiting: s.MaxWaiting,
 		SocketTimeout: s.SocketTimeout, TransactionTimeout: s.TransactionTimeout,
 		MaxMessageSize: s.MaxMessageSize, MaxRecipients: s.MaxRecipients, BareNewlines: s.BareNewlines == "accept",
-		Forward: Forward{Servers: s.ForwardServers(), TLS: s.ForwardTLS},
+		Forward: forward.Options{Servers: s.ForwardServers(), TLS: s.ForwardTLS},
 		TLS:     TLS{CertFile: s.TLS.CertFile, KeyFile: s.TLS.KeyFile, MinVersion: s.TLS.MinVersion},
 		Auth:    Auth{AllowPlaintext: s.Authentication.AllowPlaintext},
 	}
@@ -145,59 +145,33 @@ func write(t testing.TB, file, content string) {
 }
 
 // dialFrom connects from a loopback address, before the greeting.
-func (g *gateway) dialFrom(t *testing.T, from, to string) *dialog {
+func (g *gateway) dialFrom(t *testing.T, from, to string) *mtatest.Dialog {
 	t.Helper()
 	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
 	c, err := dialer.Dial("tcp", to)
 	if err != nil {
 		t.Skipf("no client can come from %s here: %v", from, err)
 	}
-	return newDialog(t, c)
+	return mtatest.NewDialog(t, c)
 }
 
 // hello is dialFrom, greeted and past EHLO; with secure also past STARTTLS.
-func (g *gateway) hello(t *testing.T, from string, secure bool) *dialog {
+func (g *gateway) hello(t *testing.T, from string, secure bool) *mtatest.Dialog {
 	t.Helper()
 	d := g.dialFrom(t, from, g.addr)
 	if secure {
-		d = d.startTLS()
+		d = d.StartTLS()
 	} else {
-		d.want("220 ")
+		d.Want("220 ")
 	}
-	d.say("EHLO c.test", "250 ")
+	d.Say("EHLO c.test", "250 ")
 	return d
 }
 
-// say sends a line and wants its reply to begin with prefix.
-func (d *dialog) say(line, prefix string) {
-	d.t.Helper()
-	d.send(line + "\r\n")
-	if got := d.reply(); !strings.HasPrefix(got, prefix) || prefix == "" && got != "" {
-		d.t.Fatalf("%q: reply %q, want %q", line, got, prefix)
-	}
-}
-
-// capabilities says EHLO and returns the lines of the answer.
-func (d *dialog) capabilities() []string {
-	d.t.Helper()
-	d.send("EHLO c.test\r\n")
-	var lines []string
-	for {
-		line, err := d.r.ReadString('\n')
-		if err != nil {
-			d.t.Fatal(err)
-		}
-		lines = append(lines, strings.TrimRight(line[4:], "\r\n"))
-		if line[3] == ' ' {
-			return lines
-		}
-	}
-}
-
 // login authenticates as jana.
-func (d *dialog) login() {
-	d.t.Helper()
-	d.say("AUTH PLAIN "+plain("", "jana@example.com", "secret"), "235 ")
+func login(d *mtatest.Dialog) {
+	d.T.Helper()
+	d.Say("AUTH PLAIN "+plain("", "jana@example.com", "secret"), "235 ")
 }
 
 func plain(identity, user, password string) string {
@@ -207,12 +181,12 @@ func plain(identity, user, password string) string {
 func base64Of(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
 
 // deliver sends a message from jana; reply is what the message is to get.
-func (d *dialog) deliver(to, reply string) {
-	d.t.Helper()
-	d.say("MAIL FROM:<jana@example.com>", "250 ")
-	d.say("RCPT TO:<"+to+">", "250 ")
-	d.say("DATA", "354 ")
-	d.say("From: jana@example.com\r\nSubject: test\r\n\r\nbody\r\n.", reply)
+func deliver(d *mtatest.Dialog, to, reply string) {
+	d.T.Helper()
+	d.Say("MAIL FROM:<jana@example.com>", "250 ")
+	d.Say("RCPT TO:<"+to+">", "250 ")
+	d.Say("DATA", "354 ")
+	d.Say("From: jana@example.com\r\nSubject: test\r\n\r\nbody\r\n.", reply)
 }
 
 // jobs counts what lies in an output folder.

@@ -2,7 +2,7 @@ package standalone
 
 import (
 	"context"
-	"io"
+	"fmt"
 	"log/slog"
 	"net"
 	"os"
@@ -33,8 +33,19 @@ applications:
 )
 
 // forwardingTo is YAML for a gateway that forwards.
-func forwardingTo(hop *nextHop) string {
-	return "forward_smtp_server: '" + hop.addr + "'\n"
+func forwardingTo(hop *mtatest.NextHop) string {
+	return "forward_smtp_server: '" + hop.Addr + "'\n"
+}
+
+// newHop is a forward server that takes everything and remembers each byte.
+func newHop(t testing.TB) *mtatest.NextHop {
+	return (&mtatest.NextHop{Answers: mtatest.GoodHop}).Start(t)
+}
+
+// withCertificate is YAML for a gateway that offers STARTTLS.
+func withCertificate(t testing.TB) string {
+	_, _, cert, key := mtatest.Certificate(t, "gw.test", "127.0.0.1")
+	return fmt.Sprintf("tls: {cert_file: '%s', key_file: '%s'}\n", cert, key)
 }
 
 // rawGateway listens nowhere yet.
@@ -61,8 +72,6 @@ func rawGateway(t testing.TB, yaml string) *gateway {
 	}
 	g.Server = NewServer(receiver, gatewayOptions(settings), log)
 	t.Cleanup(func() {
-		g.current.smtp.Shutdown(context.Background()) // waits for go-smtp's goroutines
-		g.current.lmtp.Shutdown(context.Background())
 		if err := receiver.Close(); err != nil {
 			t.Error(err)
 		}
@@ -102,10 +111,10 @@ func startRaw(t testing.TB, yaml string) *gateway {
 }
 
 // dial connects from the address that is on the list of localClients.
-func (g *gateway) dial(t *testing.T) *dialog { return g.dialFrom(t, "127.0.0.1", g.addr) }
+func (g *gateway) dial(t *testing.T) *mtatest.Dialog { return g.dialFrom(t, "127.0.0.1", g.addr) }
 
 // greeted is dial after the greeting and EHLO.
-func (g *gateway) greeted(t *testing.T) *dialog { return g.hello(t, "127.0.0.1", false) }
+func (g *gateway) greeted(t *testing.T) *mtatest.Dialog { return g.hello(t, "127.0.0.1", false) }
 
 // messages are the messages of all jobs in a folder, fax or sms, in the order
 // of their numbers.
@@ -124,13 +133,6 @@ func (g *gateway) messages(t testing.TB, folder string) []string {
 		list = append(list, string(b))
 	}
 	return list
-}
-
-// gone waits until the server has ended the connection, and returns what it
-// said before.
-func (d *dialog) gone() string {
-	rest, _ := io.ReadAll(d.r) // a reset is an end too
-	return string(rest)
 }
 
 // control is a job's CTL.

@@ -1,9 +1,7 @@
 package standalone
 
 import (
-	"cmp"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log"
@@ -19,9 +17,11 @@ import (
 	"smtpreceiver/core"
 	"smtpreceiver/core/metrics"
 	"smtpreceiver/core/reply"
+	"smtpreceiver/standalone/forward"
+	"smtpreceiver/standalone/wire"
 )
 
-// Server serves SMTP connections until Shutdown.
+// Server serves SMTP and LMTP connections until Shutdown.
 type Server struct {
 	receiver *core.Receiver
 	log      *slog.Logger
@@ -34,18 +34,19 @@ type Server struct {
 	ended     bool
 }
 
-// generation is a go-smtp server and what it serves with. go-smtp's settings
-// must not change while it runs, so a reload makes a new one that takes over
-// the listener; connections end under the one they began with.
+// listener is one of ours and what its clients speak.
+type listener struct {
+	*wire.Listener
+	kind net.Listener
+}
+
+// generation is what connections are served with. A reload makes a new one;
+// connections end under the one they began with.
 type generation struct {
 	options   Options
-	forwarder *forwarder
-	smtp      *smtp.Server
-	lmtp      *smtp.Server
-	tls       *tls.Config   // nil: no certificate
-	slots     chan struct{} // thread_num places, for all listeners together
-	clients   *clientPlaces // max_connections_per_client of them
-	over      chan struct{} // closed when the next generation takes over
+	forwarder *forward.Forwarder
+	smtp      wire.Options // for each connection, but for what the listener says
+	lmtp      *wire.Places
 }
 
 // NewServer makes a server that hands its mail to r.
@@ -56,98 +57,81 @@ func NewServer(r *core.Receiver, o Options, log *slog.Logger) *Server {
 }
 
 func (s *Server) generation(o Options) *generation {
-	g := &generation{
-		options: o,
-		tls:     s.serverTLS(o.TLS),
-		slots:   make(chan struct{}, o.ThreadNum),
-		clients: newClientPlaces(cmp.Or(o.MaxConnectionsPerClient, o.ThreadNum)),
-		over:    make(chan struct{}),
+	return &generation{
+		options:   o,
+		forwarder: forward.New(o.Forward, o.Hostname, o.SocketTimeout),
+		smtp: wire.Options{
+			Host: o.Hostname, Idle: o.SocketTimeout, Transaction: o.TransactionTimeout, MaxSize: o.MaxMessageSize, MaxRecipients: o.MaxRecipients,
+			TLS: s.serverTLS(o.TLS), Places: wire.NewPlaces(o.ThreadNum, o.MaxWaiting), Strangers: wire.NewStrangers(o.ThreadNum),
+			Clients: wire.NewClients(o.MaxConnectionsPerClient),
+			Admit:   s.admit(false), Proxy: s.receiver.Proxy, NewID: core.NewSessionID, Log: s.log, Metrics: s.receiver.Metrics(),
+		},
+		lmtp: wire.NewPlaces(o.ThreadNum, o.MaxWaiting),
 	}
-	if len(o.Forward.Servers) > 0 {
-		g.forwarder = newForwarder(o.Forward, o.Hostname, o.SocketTimeout)
-	}
-	g.smtp, g.lmtp = s.engine(g), s.engine(g)
-	g.smtp.TLSConfig = g.tls
-	g.lmtp.LMTP = true
-	return g
-}
-
-// engine sets go-smtp up for a generation.
-func (s *Server) engine(g *generation) *smtp.Server {
-	o := g.options
-	l := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
-		return s.session(g, c)
-	}))
-	prepareServer(l)
-	l.Domain = o.Hostname
-	// The library admits one byte less than it announces.
-	l.MaxMessageBytes = o.MaxMessageSize + 1
-	l.MaxRecipients = o.MaxRecipients
-	l.AllowInsecureAuth = true // the session itself says what is offered, and when
-	l.EnableSMTPUTF8 = true
-	l.EnableDSN = true
-	l.ErrorLog = log.New(logLines{s.log}, "", 0)
-	return l
 }
 
 // wireOptions are for the connections of l, as Listen, ListenTLS and LMTP made
 // it.
-func (s *Server) wireOptions(g *generation, l net.Listener) wireOptions {
-	o := wireOptions{
-		host: g.options.Hostname, idle: g.options.SocketTimeout, transaction: g.options.TransactionTimeout,
-		slots: g.slots, clients: g.clients, admit: s.admit, log: s.log, count: s.receiver.Metrics().Connections(metrics.SMTP),
-	}
+func (s *Server) wireOptions(g *generation, l net.Listener) wire.Options {
+	o := g.smtp
+	o.Hasty = g.forwarder.Is
+	frontend := metrics.SMTP
 	switch l.(type) {
 	case tlsListener:
-		o.implicitTLS, o.proxy = true, s.receiver.Proxy
+		o.Implicit = true
 	case lmtpListener:
-		o.count = s.receiver.Metrics().Connections(metrics.LMTP)
-		if isLocal(l) {
-			o.local, o.admit = true, nil
+		frontend, o.LMTP, o.Places, o.TLS, o.Proxy, o.Admit = metrics.LMTP, true, g.lmtp, nil, nil, s.admit(true)
+		if l.Addr().Network() == "unix" {
+			o.Local, o.Admit = true, nil
 		}
-	default:
-		o.proxy = s.receiver.Proxy
+	}
+	o.Count = s.receiver.Metrics().Connections(frontend)
+	o.Serve = func(c *wire.Conn, one net.Listener) {
+		engine := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) {
+			return s.session(g, c, o.LMTP), nil
+		}))
+		// The wire keeps times, lines and sizes, and a session that has an answer
+		// for each recipient needs no LMTP of the library.
+		engine.LMTP, engine.MaxLineLength = o.LMTP, 0
+		engine.AllowInsecureAuth = true // the session says what is offered, and when
+		engine.EnableSMTPUTF8, engine.EnableDSN = true, true
+		engine.ErrorLog = log.New(logLines{s.log}, "", 0)
+		engine.Serve(one)
 	}
 	return o
 }
 
-// admit is the greeting of a client that is on no list.
-func (s *Server) admit(ctx context.Context, client netip.Addr) (refusal string) {
-	err := s.receiver.Admit(ctx, client)
-	if err == nil {
-		return ""
+// admit says whether a client may come in. One on no list may where clients can
+// authenticate: by SMTP.
+func (s *Server) admit(lmtp bool) func(context.Context, netip.Addr) (bool, *reply.Reply) {
+	return func(ctx context.Context, client netip.Addr) (stranger bool, refusal *reply.Reply) {
+		if s.receiver.Authenticating() {
+			err := s.receiver.Begin(core.Client{Addr: client}).Admit(ctx)
+			if err == nil || !lmtp {
+				return err != nil, nil
+			}
+			return false, reply.Of(err)
+		}
+		if err := s.receiver.Admit(ctx, client); err != nil {
+			return false, reply.Of(err)
+		}
+		return false, nil
 	}
-	r := reply.Of(err)
-	s.receiver.Metrics().Refusal(r.Reason)
-	s.log.Info("refused", append([]any{"client", client.String()}, r.Attrs()...)...)
-	return fmt.Sprintf("%d %s %s", r.Code, r.Status(), r.Text)
 }
 
 // Serve accepts connections on l until Shutdown, which makes it return nil. It
 // may be called for several listeners at once.
-func (s *Server) Serve(inner net.Listener) error {
+func (s *Server) Serve(l net.Listener) error {
 	s.mu.Lock()
 	if s.ended {
 		s.mu.Unlock()
 		return nil
 	}
-	g := s.current
-	l := newListener(inner, s.wireOptions(g, inner))
-	s.listeners = append(s.listeners, l)
+	w := wire.Listen(unwrapped(l), s.wireOptions(s.current, l))
+	s.listeners = append(s.listeners, &listener{w, l})
 	s.mu.Unlock()
-	for {
-		err := g.serve(l)
-		s.mu.Lock()
-		ended, replaced := s.ended, s.current != g
-		g = s.current
-		s.mu.Unlock()
-		switch {
-		case ended:
-			return nil
-		case !replaced:
-			return err
-		}
-	}
+	w.Run()
+	return nil
 }
 
 // Reload serves connections that are opened from now on with o.
@@ -155,12 +139,10 @@ func (s *Server) Reload(o Options) {
 	g := s.generation(o)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	old := s.current
 	s.current = g
 	for _, l := range s.listeners {
-		l.configure(s.wireOptions(g, l.Listener))
+		l.Configure(s.wireOptions(g, l.kind))
 	}
-	close(old.over)
 }
 
 // Ping asks each accept loop whether it still goes round. It fails at the end
@@ -170,11 +152,19 @@ func (s *Server) Ping(ctx context.Context) error {
 	listeners := s.listeners
 	s.mu.Unlock()
 	for _, l := range listeners {
-		if err := l.acceptor.Ping(ctx); err != nil {
+		if err := l.Ping(ctx); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// Ready says why mail could not be forwarded now.
+func (s *Server) Ready(ctx context.Context) error {
+	s.mu.Lock()
+	f := s.current.forwarder
+	s.mu.Unlock()
+	return f.Ready(ctx)
 }
 
 // Shutdown accepts no more connections, lets running transactions finish until
@@ -186,7 +176,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Unlock()
 	drained := make(chan error)
 	for _, l := range listeners {
-		go func() { drained <- l.drain(ctx) }()
+		go func() { drained <- l.Drain(ctx) }()
 	}
 	var err error
 	for range listeners {
@@ -195,43 +185,11 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// serve accepts connections on l for as long as g is the current generation.
-func (g *generation) serve(l *listener) error {
-	t := turn{l, g.over}
-	switch l.Listener.(type) {
-	case tlsListener:
-		return g.smtp.Serve(tls.NewListener(t, cmp.Or(g.tls, noCertificate)))
-	case lmtpListener:
-		return g.lmtp.Serve(t)
-	}
-	return g.smtp.Serve(t)
-}
-
-// turn is the listener for as long as one generation serves it.
-type turn struct {
-	*listener
-	over <-chan struct{}
-}
-
-func (t turn) Accept() (net.Conn, error) {
-	select {
-	case <-t.over:
-		return nil, net.ErrClosed
-	case c := <-t.ready:
-		return c, nil
-	case <-t.ctx.Done():
-		return nil, net.ErrClosed
-	}
-}
-
-// Close leaves the listener to the next generation.
-func (t turn) Close() error { return nil }
-
 // logLines sends what the library logs to slog.
 type logLines struct{ log *slog.Logger }
 
 func (l logLines) Write(p []byte) (int, error) {
-	l.log.Warn("smtp: " + strings.TrimSpace(string(p)))
+	l.log.Error("smtp: " + strings.TrimSpace(string(p)))
 	return len(p), nil
 }
 
@@ -251,4 +209,24 @@ func listenTCP(key, address string, port int) (net.Listener, error) {
 		return nil, err
 	}
 	return l, nil
+}
+
+// lmtpListener is one whose clients speak LMTP.
+type lmtpListener struct{ net.Listener }
+
+// LMTP makes l a listener for LMTP (RFC 2033), by which a mail server hands in
+// the fax and SMS of its users and gets a reply for each recipient. Nothing is
+// forwarded there. A client at a Unix socket counts as localhost: who may open
+// it, its mode and group say.
+func LMTP(l net.Listener) net.Listener { return lmtpListener{l} }
+
+// unwrapped is the listener that the system knows.
+func unwrapped(l net.Listener) net.Listener {
+	switch w := l.(type) {
+	case tlsListener:
+		return w.Listener
+	case lmtpListener:
+		return w.Listener
+	}
+	return l
 }

@@ -1,12 +1,8 @@
 package standalone
 
 import (
-	"context"
-	"errors"
 	"io"
 	"time"
-
-	"github.com/emersion/go-smtp"
 
 	"smtpreceiver/core/reply"
 )
@@ -15,34 +11,35 @@ import (
 
 // envelope is the part of a transaction that the forward server has taken.
 type envelope struct {
-	begun bool  // MAIL was sent
-	err   error // why the forward server cannot take this transaction at all
-	rcpts []string
+	sender string // as a mailbox, "" for the null sender
+	begun  bool   // MAIL was sent
+	err    error  // why the forward server cannot take this transaction at all
+	rcpts  []string
 }
 
 // openRelay begins the transaction at the forward server, once. What it says
 // to MAIL is the answer to each recipient that would go there.
-func (s *session) openRelay(ctx context.Context) error {
+func (s *session) openRelay() error {
 	if s.fwd.begun || s.fwd.err != nil {
 		return s.fwd.err
 	}
 	kept := s.relay != nil
-	s.fwd.err = s.mailRelay(ctx)
+	s.fwd.err = s.mailRelay()
 	if s.fwd.err != nil && kept && s.relay == nil {
 		// The connection of an earlier transaction had been closed meanwhile.
-		s.fwd.err = s.mailRelay(ctx)
+		s.fwd.err = s.mailRelay()
 	}
 	s.fwd.begun = s.fwd.err == nil
 	return s.fwd.err
 }
 
-func (s *session) mailRelay(ctx context.Context) (err error) {
+func (s *session) mailRelay() (err error) {
 	if s.relay == nil {
-		if s.relay, err = s.gen.forwarder.open(ctx); err != nil {
+		if s.relay, err = s.gen.forwarder.Open(s.wire.Ctx); err != nil {
 			return err
 		}
 	}
-	if err := s.relay.Mail(ctx, s.sender, &s.mail); err != nil {
+	if err := s.relay.Mail(s.wire.Ctx, s.fwd.sender, &s.mail); err != nil {
 		return s.relayFailed(err)
 	}
 	return nil
@@ -51,8 +48,8 @@ func (s *session) mailRelay(ctx context.Context) (err error) {
 // relayFailed forgets a connection to the forward server that is of no more
 // use. err is the answer to the client.
 func (s *session) relayFailed(err error) error {
-	if s.relay != nil && s.relay.broken() {
-		s.relay.abandon()
+	if s.relay != nil && s.relay.Broken() {
+		s.relay.Abandon()
 		s.relay = nil
 		if s.fwd.begun {
 			s.fwd.err = err
@@ -64,8 +61,8 @@ func (s *session) relayFailed(err error) error {
 // passOn streams a message that has nothing for us to the forward server. The
 // limits are held on the way, and the final dot is only sent once the whole
 // message has passed them.
-func (s *session) passOn(ctx context.Context, body io.Reader) (*smtp.SMTPError, error) {
-	return s.forward(ctx, &checked{s: s, r: io.TeeReader(body, s.trx)})
+func (s *session) passOn(body io.Reader) (*reply.Reply, error) {
+	return s.forward(&checked{s: s, r: io.TeeReader(body, s.trx)})
 }
 
 // checked is a message on its way through: its end is reached only if nothing
@@ -78,7 +75,7 @@ type checked struct {
 func (c *checked) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
 	if err == io.EOF {
-		if bad := c.s.whole(nil); bad != nil {
+		if bad := c.s.whole(); bad != nil {
 			return n, bad
 		}
 	}
@@ -87,10 +84,10 @@ func (c *checked) Read(p []byte) (int, error) {
 
 // forward sends the message to the forward server, a Received field of ours in
 // front, and returns its reply.
-func (s *session) forward(ctx context.Context, message io.Reader) (*smtp.SMTPError, error) {
+func (s *session) forward(message io.Reader) (*reply.Reply, error) {
 	begun := time.Now()
 	defer func() { s.server.receiver.Metrics().Forward(time.Since(begun)) }()
-	w, err := s.relay.Data(ctx)
+	w, err := s.relay.Data(s.wire.Ctx)
 	if err != nil {
 		return nil, s.relayFailed(err)
 	}
@@ -104,16 +101,16 @@ func (s *session) forward(ctx context.Context, message io.Reader) (*smtp.SMTPErr
 	if err != nil {
 		return nil, s.relayFailed(err)
 	}
-	s.trx.Forwarded(ctx, s.relay.server, reply.Message, s.fwd.rcpts)
+	s.trx.Forwarded(s.wire.Ctx, s.relay.Server, reply.Text, s.fwd.rcpts)
 	s.fwd = envelope{}
 	return reply, nil
 }
 
 func (s *session) trace() string {
-	_, tls := s.smtp.TLSConnectionState()
+	helo, extended := s.wire.Hello()
 	return traceInfo{
-		helo: s.smtp.Hostname(), client: s.client.Addr, host: s.gen.options.Hostname, id: s.client.Session,
-		protocol: withProtocol(s.wire.extended(), s.mail.UTF8, tls, s.client.User != ""), when: time.Now(),
+		helo: helo, client: s.client.Addr, host: s.gen.options.Hostname, id: s.client.Session,
+		protocol: withProtocol(extended, s.mail.UTF8, s.wire.TLS() != nil, s.client.User != ""), when: time.Now(),
 	}.received()
 }
 
@@ -121,28 +118,8 @@ func (s *session) trace() string {
 // middle of our message.
 func (s *session) abandonRelay() {
 	if s.relay != nil {
-		s.relay.abandon()
+		s.relay.Abandon()
 		s.relay = nil
 	}
 	s.fwd = envelope{}
-}
-
-// asReply is err as the log wants it: codes and text, and what went wrong with
-// the forward server.
-func asReply(err error) error {
-	var e *smtp.SMTPError
-	if !errors.As(err, &e) {
-		return err
-	}
-	refusal := &reply.Reply{Code: e.Code, Enhanced: [3]int(e.EnhancedCode), Text: e.Message}
-	var forward *forwardError
-	switch {
-	case errors.As(err, &forward):
-		refusal.Cause, refusal.Reason = forward, reply.ReasonForward
-	case refusal.Enhanced == errTooLarge.Enhanced:
-		refusal.Reason = reply.ReasonSize
-	case refusal.Enhanced == errLost.Enhanced:
-		refusal.Reason = reply.ReasonTimeout
-	}
-	return refusal
 }

@@ -25,10 +25,6 @@ func ListenTLS(address string, port int) (net.Listener, error) {
 	return tlsListener{l}, nil
 }
 
-// noCertificate fails each handshake, on a listener whose certificate a reload
-// took away.
-var noCertificate = &tls.Config{MinVersion: tls.VersionTLS12}
-
 // serverTLS is nil where no certificate is set. A certificate that was set
 // before is read anew, and kept if that fails.
 func (s *Server) serverTLS(o TLS) *tls.Config {

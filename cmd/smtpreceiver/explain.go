@@ -13,7 +13,7 @@ import (
 
 	"smtpreceiver/core"
 	"smtpreceiver/core/config"
-	"smtpreceiver/standalone"
+	"smtpreceiver/standalone/wire"
 )
 
 // mailFlags are the flags of explain.
@@ -91,7 +91,7 @@ func (a *app) explainMail(c *cobra.Command, f mailFlags, args []string) error {
 		}
 		defer in.Close()
 		if q.Message = messageFile(in); !f.milter {
-			q.Message = standalone.Message(q.Message, standaloneOptions(settings).BareNewlines)
+			q.Message = wire.File(q.Message, standaloneOptions(settings).BareNewlines)
 		}
 	}
 	e, err := core.Explain(c.Context(), settings, q)

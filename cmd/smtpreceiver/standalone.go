@@ -12,6 +12,7 @@ import (
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/socket"
 	"smtpreceiver/standalone"
+	"smtpreceiver/standalone/forward"
 )
 
 func (a *app) standalone() *cobra.Command {
@@ -68,14 +69,16 @@ func standaloneOptions(s *config.Settings) standalone.Options {
 		Hostname:                hostname(s),
 		ThreadNum:               s.ThreadNum,
 		MaxConnectionsPerClient: s.MaxConnectionsPerClient,
+		MaxWaiting:              s.MaxWaiting,
 		SocketTimeout:           s.SocketTimeout,
 		TransactionTimeout:      s.TransactionTimeout,
 		MaxMessageSize:          s.MaxMessageSize,
 		MaxRecipients:           s.MaxRecipients,
 		BareNewlines:            s.BareNewlines == "accept",
-		Forward: standalone.Forward{
+		Forward: forward.Options{
 			Servers: s.ForwardServers(), TLS: s.ForwardTLS,
 			Username: s.ForwardUsername, Password: s.ForwardPassword,
+			CertFile: s.ForwardClientCertFile, KeyFile: s.ForwardClientKeyFile,
 		},
 		TLS:  standalone.TLS{CertFile: s.TLS.CertFile, KeyFile: s.TLS.KeyFile, MinVersion: s.TLS.MinVersion},
 		Auth: standalone.Auth{AllowPlaintext: s.Authentication.AllowPlaintext},

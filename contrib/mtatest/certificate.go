@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// Certificate makes a self-signed server certificate for host names and
+// Certificate makes a self-signed certificate, of a server or a client, for host names and
 // addresses, valid for an hour: ready for use, the pool of a client that trusts
 // it, and both parts as PEM files.
 func Certificate(t testing.TB, names ...string) (cert tls.Certificate, roots *x509.CertPool, certFile, keyFile string) {
@@ -31,7 +31,7 @@ func Certificate(t testing.TB, names ...string) (cert tls.Certificate, roots *x5
 		NotBefore:             time.Now().Add(-time.Minute),
 		NotAfter:              time.Now().Add(time.Hour),
 		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 		BasicConstraintsValid: true,
 		IsCA:                  true,
 	}

@@ -11,20 +11,23 @@ import (
 func (s *Settings) CheckCertificate() Problems {
 	var problems Problems
 	if s.TLS.CertFile != "" && s.TLS.KeyFile != "" {
-		problems.certificate(s.TLS.CertFile, s.TLS.KeyFile)
+		problems.certificate("tls.cert_file", s.TLS.CertFile, "tls.key_file", s.TLS.KeyFile)
+	}
+	if s.ForwardClientCertFile != "" && s.ForwardClientKeyFile != "" {
+		problems.certificate("forward_client_cert_file", s.ForwardClientCertFile, "forward_client_key_file", s.ForwardClientKeyFile)
 	}
 	return problems
 }
 
 // certificate adds what is wrong with a certificate and its key.
-func (p *Problems) certificate(certFile, keyFile string) {
-	cert := p.pemFile("tls.cert_file", certFile)
-	key := p.pemFile("tls.key_file", keyFile)
+func (p *Problems) certificate(certKey, certFile, keyKey, keyFile string) {
+	cert := p.pemFile(certKey, certFile)
+	key := p.pemFile(keyKey, keyFile)
 	if cert == nil || key == nil {
 		return
 	}
 	if _, err := tls.X509KeyPair(cert, key); err != nil {
-		p.Add("tls.cert_file", certFile+" and "+keyFile+" are no pair: "+strings.TrimPrefix(err.Error(), "tls: "), "name a certificate in PEM and its private key, without a passphrase")
+		p.Add(certKey, certFile+" and "+keyFile+" are no pair: "+strings.TrimPrefix(err.Error(), "tls: "), "name a certificate in PEM and its private key, without a passphrase")
 	}
 }
 

@@ -83,6 +83,7 @@ func (l *loader) forwarding(s *Settings) {
 			"forward_tls":              s.ForwardTLS != "none",
 			"forward_username":         s.ForwardUsername != "",
 			"forward_password":         s.ForwardPassword != "",
+			"forward_client_cert_file": s.ForwardClientCertFile != "",
 		} {
 			if set {
 				l.contradiction(key, what, remedy, "forward_smtp_server")
@@ -90,6 +91,10 @@ func (l *loader) forwarding(s *Settings) {
 		}
 	}
 	l.both("forward_username", s.ForwardUsername, "forward_password", s.ForwardPassword)
+	l.both("forward_client_cert_file", s.ForwardClientCertFile, "forward_client_key_file", s.ForwardClientKeyFile)
+	if s.ForwardClientCertFile != "" && s.ForwardTLS == "none" {
+		l.contradiction("forward_tls", "a certificate is shown in TLS only", "set it to required or implicit", "forward_client_cert_file")
+	}
 	if s.ForwardUsername != "" && s.ForwardTLS == "none" {
 		l.contradiction("forward_tls", "the password would travel in clear", "set it to required or implicit", "forward_username")
 	}

@@ -8,8 +8,9 @@ import "time"
 type Settings struct {
 	SMTPIPAddress           string        `key:"smtp_ip_address" section:"Listening" doc:"Standalone: the IP address to listen on. Empty: all addresses."`
 	SMTPPort                int           `key:"smtp_port" default:"25" min:"0" max:"65535" doc:"Standalone: the TCP port to listen on. 0 takes any free port, which only tests want."`
-	ThreadNum               int           `key:"thread_num" default:"5" min:"1" max:"100000" doc:"Standalone: connections served at once. One more is answered 421 4.3.2 and closed."`
-	MaxConnectionsPerClient int           `key:"max_connections_per_client" default:"0" min:"0" max:"100000" doc:"Standalone: connections that one address may hold of those; one more is answered 421 4.7.0. 0: all of them."`
+	ThreadNum               int           `key:"thread_num" default:"5" min:"1" max:"100000" doc:"Standalone: SMTP connections served at once; LMTP has as many of its own. One more waits for its greeting until a place is free, socket_timeout at most, then it is answered 421 4.3.2. Clients on no list that may log in have as many places of their own, and an address of forward_smtp_server does not wait."`
+	MaxWaiting              int           `key:"max_waiting" default:"1000" min:"0" max:"100000" doc:"Standalone: connections that may wait for a place; at most half of them from one client. One more is answered 421 4.3.2 at once."`
+	MaxConnectionsPerClient int           `key:"max_connections_per_client" default:"0" min:"0" max:"100000" doc:"Standalone: connections that one client may hold, those that wait among them; one more is answered 421 4.7.0 at once. With IPv6 a client is a /64. 0: no limit."`
 	ThreadPriority          int           `key:"thread_priority" default:"0" oneof:"0|-1|-2|-15" doc:"0 normal, -1 lower, -2 low, -15 idle; on Unix nice 0, 5, 10 and 19."`
 	SocketTimeout           time.Duration `key:"socket_timeout" default:"60s" min:"1s" max:"24h" doc:"Time limit of each single read and write on a connection."`
 	Hostname                string        `key:"hostname" doc:"This host's name in the greeting, in Received headers and in the log. Empty: the name the machine has."`
@@ -21,6 +22,8 @@ type Settings struct {
 	ForwardTLS            string `key:"forward_tls" default:"none" oneof:"none|opportunistic|required|implicit" doc:"TLS towards the forward server: none, opportunistic (when offered), required (STARTTLS), implicit (TLS from the first byte). The last two check the certificate."`
 	ForwardUsername       string `key:"forward_username" doc:"User name for the forward server. Empty: no authentication."`
 	ForwardPassword       string `key:"forward_password" doc:"Password for the forward server. Better given by environment than in a file others can read."`
+	ForwardClientCertFile string `key:"forward_client_cert_file" doc:"Certificate in PEM, the chain after it, that is shown to a forward server which asks for one, as a connector of Microsoft 365 does. It is read at each connection. Empty: none."`
+	ForwardClientKeyFile  string `key:"forward_client_key_file" doc:"Private key of that certificate, in PEM."`
 
 	OutputCodePage string                       `key:"output_code_page" section:"Output" default:"cp1250" required:"true" doc:"Code page of the CTL and text files: an IANA name, cpNNNN or utf-8."`
 	DefaultCharset string                       `key:"default_charset" doc:"How text is read that declares no character set, is not UTF-8, and stands in a mail that declares none elsewhere. Empty: as output_code_page if that has one byte a character, else windows-1252."`

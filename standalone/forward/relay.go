@@ -1,28 +1,31 @@
-package standalone
+package forward
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"time"
 	"unicode"
 
 	"github.com/emersion/go-smtp"
+
+	"smtpreceiver/core/reply"
 )
 
 // quitTimeout is how long a server may take to say goodbye.
 const quitTimeout = 5 * time.Second
 
-// relay is one connection to the forward server. It can carry one message
+// Relay is one connection to the forward server. It can carry one message
 // after another. After an error that is not a reply of the server, or a 421, it
 // is broken, and so it is from Data on until the server has answered the final
 // dot: any other command would end the message.
 //
-// The errors of its methods unwrap to the *smtp.SMTPError that the client gets:
-// the server's own reply, or 451. Cancelling the context of a method ends the
+// The errors of its methods are what the client gets: the server's own reply,
+// or 451. Cancelling the context of a method ends the
 // connection.
-type relay struct {
-	server string // host:port, for the log
+type Relay struct {
+	Server string // host:port, for the log
 	client *smtp.Client
 	conn   net.Conn
 	wire   *messageConn // between client and conn
@@ -35,8 +38,8 @@ type relay struct {
 // empty. SIZE, BODY, SMTPUTF8, RET and ENVID go with it where the server offers
 // them and are left out where not: an 8-bit message is sent as it is to a
 // server without 8BITMIME, since rewriting it would break signatures.
-func (r *relay) Mail(ctx context.Context, from string, opts *smtp.MailOptions) error {
-	if err := r.check(from, smtp.EnhancedCode{5, 1, 7}); err != nil {
+func (r *Relay) Mail(ctx context.Context, from string, opts *smtp.MailOptions) error {
+	if err := r.check(from, [3]int{5, 1, 7}); err != nil {
 		return err
 	}
 	var sent smtp.MailOptions
@@ -51,8 +54,8 @@ func (r *relay) Mail(ctx context.Context, from string, opts *smtp.MailOptions) e
 // Rcpt relays RCPT TO; to is the mailbox form. NOTIFY and ORCPT go with it
 // where the server offers DSN and are left out where not (RFC 3461 section
 // 5.2.1).
-func (r *relay) Rcpt(ctx context.Context, to string, opts *smtp.RcptOptions) error {
-	if err := r.check(to, smtp.EnhancedCode{5, 1, 3}); err != nil {
+func (r *Relay) Rcpt(ctx context.Context, to string, opts *smtp.RcptOptions) error {
+	if err := r.check(to, [3]int{5, 1, 3}); err != nil {
 		return err
 	}
 	var sent smtp.RcptOptions
@@ -60,12 +63,18 @@ func (r *relay) Rcpt(ctx context.Context, to string, opts *smtp.RcptOptions) err
 		sent.Notify = opts.Notify
 		sent.OriginalRecipientType, sent.OriginalRecipient = opts.OriginalRecipientType, opts.OriginalRecipient
 	}
-	return r.during(ctx, func() error { return r.client.Rcpt(to, &sent) })
+	return r.during(ctx, func() error {
+		err := r.client.Rcpt(to, &sent)
+		if code := r.wire.code(); err == nil && code != 250 && code != 251 {
+			err = &smtp.SMTPError{Code: code} // go-smtp takes any 25x
+		}
+		return err
+	})
 }
 
 // Data relays DATA and returns the writer of the message. ctx holds until its
 // Close has returned.
-func (r *relay) Data(ctx context.Context) (*relayData, error) {
+func (r *Relay) Data(ctx context.Context) (*Data, error) {
 	var w *smtp.DataCommand
 	err := r.during(ctx, func() (err error) {
 		w, err = r.client.Data()
@@ -76,11 +85,11 @@ func (r *relay) Data(ctx context.Context) (*relayData, error) {
 	}
 	r.dead = true
 	r.wire.out = r.wire.out[:0]
-	return &relayData{relay: r, ctx: ctx, w: w, atStart: true, stop: context.AfterFunc(ctx, r.hangUp)}, nil
+	return &Data{relay: r, ctx: ctx, w: w, atStart: true, stop: context.AfterFunc(ctx, r.hangUp)}, nil
 }
 
 // Reset forgets the open transaction, if there is one.
-func (r *relay) Reset(ctx context.Context) error {
+func (r *Relay) Reset(ctx context.Context) error {
 	if !r.open || r.dead {
 		return nil
 	}
@@ -89,28 +98,28 @@ func (r *relay) Reset(ctx context.Context) error {
 }
 
 // Quit ends the connection politely, if it still can.
-func (r *relay) Quit() {
+func (r *Relay) Quit() {
 	if !r.dead {
 		r.client.CommandTimeout = quitTimeout
 		r.client.Quit() // what it answers matters to nobody
 	}
-	r.abandon()
+	r.Abandon()
 }
 
-// abandon ends the connection at once. A message that is on its way never gets
+// Abandon ends the connection at once. A message that is on its way never gets
 // its final dot, so the server does not deliver it.
-func (r *relay) abandon() {
+func (r *Relay) Abandon() {
 	r.dead = true
 	r.hangUp()
 }
 
-func (r *relay) hangUp() { r.conn.Close() }
+func (r *Relay) hangUp() { r.conn.Close() }
 
-// broken reports whether the connection is of no more use.
-func (r *relay) broken() bool { return r.dead }
+// Broken reports whether the connection is of no more use.
+func (r *Relay) Broken() bool { return r.dead }
 
 // during runs one command.
-func (r *relay) during(ctx context.Context, command func() error) error {
+func (r *Relay) during(ctx context.Context, command func() error) error {
 	stop := context.AfterFunc(ctx, r.hangUp)
 	err := command()
 	if !stop() {
@@ -123,23 +132,23 @@ func (r *relay) during(ctx context.Context, command func() error) error {
 }
 
 // check refuses what must not or cannot be sent to the server.
-func (r *relay) check(mailbox string, badAddress smtp.EnhancedCode) error {
+func (r *Relay) check(mailbox string, badAddress [3]int) error {
 	ascii := true
 	for _, c := range mailbox {
 		if unicode.IsControl(c) {
-			return forwardFailed(501, badAddress, "control character in the address", errors.New("control character in the address"))
+			return failed(501, badAddress, "control character in the address", errors.New("control character in the address"))
 		}
 		ascii = ascii && c < unicode.MaxASCII
 	}
 	if !ascii && !r.utf8 {
-		return forwardFailed(550, smtp.EnhancedCode{5, 6, 7}, "the address needs SMTPUTF8, which the forward server lacks",
+		return failed(550, [3]int{5, 6, 7}, "the address needs SMTPUTF8, which the forward server lacks",
 			errors.New("the address needs SMTPUTF8, which the server does not offer"))
 	}
 	return nil
 }
 
-// reply turns an error of go-smtp's client into one of ours.
-func (r *relay) reply(err error) error {
+// reply turns an error of go-smtp's client into a *reply.Reply.
+func (r *Relay) reply(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -148,8 +157,13 @@ func (r *relay) reply(err error) error {
 		if refused.Code == 421 {
 			r.dead = true
 		}
-		return &forwardError{passedOn(refused), err}
+		answer := passedOn(refused)
+		if answer.Code == 250 { // where it is no answer
+			answer = unexpected()
+		}
+		answer.Cause, answer.Reason = fmt.Errorf("forwarding: the server answered %d %s", refused.Code, refused.Message), reply.ReasonForward
+		return answer
 	}
 	r.dead = true
-	return forwardFailed(451, smtp.EnhancedCode{4, 4, 2}, "connection to the forward server was lost, try again later", err)
+	return failed(451, [3]int{4, 4, 2}, "connection to the forward server was lost, try again later", err)
 }

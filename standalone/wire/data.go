@@ -1,10 +1,6 @@
-package standalone
+package wire
 
-import (
-	"bytes"
-	"io"
-	"sync/atomic"
-)
+import "bytes"
 
 // maxHeldCR bounds a run of CR whose meaning depends on whether LF follows it.
 const maxHeldCR = 16
@@ -12,9 +8,9 @@ const maxHeldCR = 16
 type lineState uint8
 
 const (
-	inText  lineState = iota
-	afterCR           // crs of them
-	atStart           // behind CRLF, where a dot has a meaning; held is what may be an end
+	inText     lineState = iota
+	afterCR              // crs of them
+	lineBegins           // behind CRLF, where a dot has a meaning; held is what may be an end
 )
 
 // standardEnd is the line that ends a message (RFC 5321 section 4.1.1.4).
@@ -33,25 +29,23 @@ var standardEnd = []byte(".\r\n")
 // have seen none and mean the rest as text. Nothing may be read behind it.
 //
 // In wire form dots are doubled and an end follows. The zero value reads what
-// has neither: what comes out of go-smtp's reader, and BDAT chunks.
+// has neither: a message in a file.
 type dataFilter struct {
 	wire bool     // the input is in wire form
-	dots bool     // and so is the output, for go-smtp's reader
 	ends [][]byte // lines that end the message
 
-	state     lineState
-	held      []byte // of the line that begins, so far the beginning of one of ends
-	crs       int
-	lineStart bool // of the output
-	bare      bool
-	doubtful  bool // the line that starts here is behind CR CR LF
-	odd       bool // the message ended with an end that is not the standard one
+	state    lineState
+	held     []byte // of the line that begins, so far the beginning of one of ends
+	crs      int
+	bare     bool
+	doubtful bool // the line that starts here is behind CR CR LF
+	odd      bool // the message ended with an end that is not the standard one
 }
 
 // newDataFilter reads a message in wire form. terminators are the ends that its
 // client may use besides CRLF.CRLF, their first CRLF included.
 func newDataFilter(terminators [][]byte) dataFilter {
-	f := dataFilter{wire: true, dots: true, ends: [][]byte{standardEnd}, state: atStart, lineStart: true}
+	f := dataFilter{wire: true, ends: [][]byte{standardEnd}, state: lineBegins}
 	for _, t := range terminators {
 		f.ends = append(f.ends, t[len("\r\n"):])
 	}
@@ -67,7 +61,7 @@ func (f *dataFilter) filter(dst, src []byte) (out, rest []byte, end bool) {
 		switch f.state {
 		case inText:
 			if next := breaks.from(i); next > i {
-				dst = f.text(dst, src[i:next])
+				dst = append(dst, src[i:next]...)
 				i = next
 				continue
 			}
@@ -75,28 +69,28 @@ func (f *dataFilter) filter(dst, src []byte) (out, rest []byte, end bool) {
 				f.state, f.crs = afterCR, 1
 			} else {
 				f.bare = true
-				dst = f.newline(dst)
+				dst = append(dst, '\r', '\n')
 			}
 		case afterCR:
 			switch b {
 			case '\r':
 				f.bare = true
 				if f.crs == maxHeldCR {
-					dst = f.newline(dst)
+					dst = append(dst, '\r', '\n')
 				} else {
 					f.crs++
 				}
 			case '\n':
-				dst = f.newline(dst)
+				dst = append(dst, '\r', '\n')
 				f.state, f.doubtful = inText, f.crs > 1
 				if f.wire {
-					f.state = atStart
+					f.state = lineBegins
 				}
 			default:
 				dst = f.finish(dst)
 				continue
 			}
-		case atStart:
+		case lineBegins:
 			longer := f.extend(b)
 			switch {
 			case longer == nil:
@@ -104,9 +98,6 @@ func (f *dataFilter) filter(dst, src []byte) (out, rest []byte, end bool) {
 				continue
 			case b == '\n':
 				f.odd, f.held = !bytes.Equal(longer, standardEnd), nil
-				if f.dots {
-					dst = append(dst, standardEnd...)
-				}
 				return dst, src[i+1:], true
 			}
 			f.held = longer
@@ -132,9 +123,7 @@ func (f *dataFilter) extend(b byte) []byte {
 // without the dot that was doubled.
 func (f *dataFilter) release(dst []byte) []byte {
 	text, cr := bytes.CutSuffix(f.held, []byte("\r"))
-	if text = bytes.TrimPrefix(text, []byte(".")); len(text) > 0 {
-		dst = f.text(dst, text)
-	}
+	dst = append(dst, bytes.TrimPrefix(text, []byte("."))...)
 	f.state, f.held = inText, nil
 	if cr {
 		f.state, f.crs = afterCR, 1
@@ -147,23 +136,10 @@ func (f *dataFilter) finish(dst []byte) []byte {
 	if f.state == afterCR {
 		f.bare, f.state = true, inText
 		for range f.crs {
-			dst = f.newline(dst)
+			dst = append(dst, '\r', '\n')
 		}
 	}
 	return dst
-}
-
-func (f *dataFilter) newline(dst []byte) []byte {
-	f.lineStart = true
-	return append(dst, '\r', '\n')
-}
-
-func (f *dataFilter) text(dst, text []byte) []byte {
-	if f.dots && f.lineStart && text[0] == '.' {
-		dst = append(dst, '.')
-	}
-	f.lineStart = false
-	return append(dst, text...)
 }
 
 // newlines finds the CR and LF of src, and looks at no byte twice for either.
@@ -189,41 +165,4 @@ func (n *newlines) index(c byte, i int) int {
 		return i + at
 	}
 	return len(n.src)
-}
-
-// newlineChecker does above go-smtp what conn cannot do under TLS and for BDAT.
-type newlineChecker struct {
-	r      io.Reader
-	filter dataFilter
-	bare   *atomic.Bool
-
-	in, encoded, out []byte
-	err              error
-}
-
-func (n *newlineChecker) Read(p []byte) (int, error) {
-	for len(n.out) == 0 {
-		if n.err != nil {
-			return 0, n.err
-		}
-		n.fill()
-	}
-	m := copy(p, n.out)
-	n.out = n.out[m:]
-	return m, nil
-}
-
-func (n *newlineChecker) fill() {
-	if n.in == nil {
-		n.in = make([]byte, wireBuffer)
-	}
-	m, err := n.r.Read(n.in)
-	out, _, _ := n.filter.filter(n.encoded[:0], n.in[:m])
-	if err == io.EOF {
-		out = n.filter.finish(out)
-	}
-	n.encoded, n.out, n.err = out, out, err
-	if n.filter.bare {
-		n.bare.Store(true)
-	}
 }

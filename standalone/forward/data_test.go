@@ -1,4 +1,4 @@
-package standalone
+package forward
 
 import (
 	"bufio"
@@ -11,19 +11,21 @@ import (
 	"time"
 
 	"github.com/emersion/go-smtp"
+
+	"smtpreceiver/standalone/wire"
 )
 
 // relayTo is a relay whose server says these lines and remembers what it
 // hears.
-func relayTo(t *testing.T, server *scriptedConn, lines ...string) *relay {
+func relayTo(t *testing.T, server *scriptedConn, lines ...string) *Relay {
 	pipe, other := net.Pipe()
 	t.Cleanup(func() { pipe.Close(); other.Close() })
 	server.Conn = pipe
 	for _, line := range lines {
 		server.pieces = append(server.pieces, []byte(line+"\r\n"))
 	}
-	wire := &messageConn{Conn: &forwardConn{Conn: server, timeout: time.Minute}}
-	return &relay{conn: pipe, wire: wire, client: smtp.NewClient(wire)}
+	message := &messageConn{Conn: &forwardConn{Conn: server, timeout: time.Minute}}
+	return &Relay{conn: pipe, wire: message, client: smtp.NewClient(message)}
 }
 
 // However a message comes in pieces, it is sent as the library's writer would
@@ -36,12 +38,12 @@ func FuzzRelayData(f *testing.F) {
 		f.Add(uint16(0), []byte(seed), []byte{})
 		f.Add(uint16(1), []byte(seed), []byte{0})
 		for n := range uint16(6) {
-			f.Add(wireBuffer+n, []byte(seed), []byte{2, 0, 7, 255})
+			f.Add(bufferSize+n, []byte(seed), []byte{2, 0, 7, 255})
 		}
 	}
 	f.Fuzz(func(t *testing.T, before uint16, raw, seed []byte) {
 		filler := strings.NewReader(strings.Repeat(line, 1<<16/len(line)+1)[:before])
-		message, err := io.ReadAll(Message(io.MultiReader(filler, bytes.NewReader(raw)), true))
+		message, err := io.ReadAll(wire.File(io.MultiReader(filler, bytes.NewReader(raw)), true))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -63,7 +65,7 @@ func FuzzRelayData(f *testing.F) {
 				t.Fatal(n, err)
 			}
 		}
-		if reply, err := w.Close(); err != nil || reply.Message != "taken" {
+		if reply, err := w.Close(); err != nil || reply.Text != "taken" {
 			t.Fatal(reply, err)
 		}
 
@@ -76,4 +78,36 @@ func FuzzRelayData(f *testing.F) {
 			t.Errorf("message %.200q in pieces %v\nsent %.200q\nwant %.200q", message, seed, got, want.Bytes())
 		}
 	})
+}
+
+// scriptedConn is a client that sends pieces, one each Read, and hears nothing.
+type scriptedConn struct {
+	net.Conn // for deadlines and addresses
+	pieces   [][]byte
+	heard    bytes.Buffer
+}
+
+func (c *scriptedConn) Read(p []byte) (int, error) {
+	if len(c.pieces) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, c.pieces[0])
+	if c.pieces[0] = c.pieces[0][n:]; len(c.pieces[0]) == 0 {
+		c.pieces = c.pieces[1:]
+	}
+	return n, nil
+}
+
+func (c *scriptedConn) Write(p []byte) (int, error) { return c.heard.Write(p) }
+
+// cut splits b at places that are taken from seed.
+func cut(b, seed []byte) (pieces [][]byte) {
+	for i := 0; len(b) > 0; i++ {
+		n := len(b)
+		if len(seed) > 0 {
+			n = min(n, 1+int(seed[i%len(seed)]))
+		}
+		pieces, b = append(pieces, b[:n]), b[n:]
+	}
+	return pieces
 }

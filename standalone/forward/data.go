@@ -1,4 +1,4 @@
-package standalone
+package forward
 
 import (
 	"bytes"
@@ -10,25 +10,48 @@ import (
 	"unicode"
 
 	"github.com/emersion/go-smtp"
+
+	"smtpreceiver/core/reply"
 )
 
-// relayData is a message on its way. It ends with Close, or with
-// relay.abandon.
+// Data is a message on its way. It ends with Close, or with Relay.Abandon.
 //
 // It doubles the dots itself and writes below go-smtp's client, whose writer
 // takes a byte at a time. That one only gets the last CRLF and adds the dot.
-type relayData struct {
-	relay   *relay
+type Data struct {
+	relay   *Relay
 	ctx     context.Context
 	w       *smtp.DataCommand
 	stop    func() bool
 	atStart bool // of a line
 }
 
-// messageConn sends what waits in out before what is written.
+const bufferSize = 16 << 10
+
+// messageConn sends what waits in out before what is written, and knows the
+// code of the reply that was read last.
 type messageConn struct {
 	net.Conn
-	out []byte
+	out  []byte
+	line []byte // the beginning of the line that is being read
+	last []byte // and of the one before
+}
+
+func (c *messageConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	for _, b := range p[:n] {
+		if b == '\n' {
+			c.last, c.line = append(c.last[:0], c.line...), c.line[:0]
+		} else if len(c.line) < len("250") {
+			c.line = append(c.line, b)
+		}
+	}
+	return n, err
+}
+
+func (c *messageConn) code() int {
+	n, _ := strconv.Atoi(string(c.last))
+	return n
 }
 
 func (c *messageConn) Write(p []byte) (int, error) {
@@ -47,7 +70,7 @@ func (c *messageConn) send(n int) error {
 }
 
 // Write sends a piece of the message. Its newlines must be CRLF.
-func (d *relayData) Write(p []byte) (int, error) {
+func (d *Data) Write(p []byte) (int, error) {
 	wire, rest := d.relay.wire, p
 	if d.atStart && len(p) > 0 && p[0] == '.' {
 		wire.out = append(wire.out, '.')
@@ -64,7 +87,7 @@ func (d *relayData) Write(p []byte) (int, error) {
 	if len(p) > 0 {
 		d.atStart = p[len(p)-1] == '\n'
 	}
-	if len(wire.out) < wireBuffer {
+	if len(wire.out) < bufferSize {
 		return len(p), nil
 	}
 	return len(p), d.relay.reply(wire.send(len(wire.out) - len("\r\n")))
@@ -72,9 +95,9 @@ func (d *relayData) Write(p []byte) (int, error) {
 
 // Close sends the final dot and returns the reply with which the server took
 // the message.
-func (d *relayData) Close() (*smtp.SMTPError, error) {
+func (d *Data) Close() (*reply.Reply, error) {
 	if err := d.ctx.Err(); err != nil {
-		d.relay.abandon()
+		d.relay.Abandon()
 		return nil, d.relay.reply(err)
 	}
 	text, ended := bytes.CutSuffix(d.relay.wire.out, []byte("\r\n"))
@@ -93,31 +116,39 @@ func (d *relayData) Close() (*smtp.SMTPError, error) {
 	return passedOn(&smtp.SMTPError{Code: 250, Message: response.StatusText}), nil
 }
 
+func unexpected() *reply.Reply {
+	return &reply.Reply{Code: 451, Enhanced: [3]int{4, 5, 0}, Text: "Unexpected answer of the forward server, try again later"}
+}
+
 // passedOn is a reply of the server as the client gets it: code, enhanced code
-// and text. Only 421 becomes 451, because it would close the client's
-// connection, which has nothing to do with it.
+// and text. 421 becomes 451, because it would close the client's connection,
+// which has nothing to do with it; and so does a code that no command of ours
+// may be answered with.
 //
 // go-smtp's client finds an enhanced code only at the beginning of the text,
 // but go-smtp's own server for one writes it on the last line alone.
-func passedOn(e *smtp.SMTPError) *smtp.SMTPError {
-	reply := smtp.SMTPError{Code: e.Code, EnhancedCode: e.EnhancedCode}
+func passedOn(e *smtp.SMTPError) *reply.Reply {
+	if class := e.Code / 100; e.Code != 250 && class != 4 && class != 5 {
+		return unexpected()
+	}
+	answer := &reply.Reply{Code: e.Code, Enhanced: e.EnhancedCode}
 	lines := strings.Split(e.Message, "\n")
 	for i, line := range lines {
 		if code, text, ok := cutEnhancedCode(line, e.Code/100); ok {
-			reply.EnhancedCode, lines[i] = code, text
+			answer.Enhanced, lines[i] = code, text
 		}
 		lines[i] = strings.Map(printable, lines[i])
 	}
-	reply.Message = strings.Join(lines, "\n")
-	if reply.Code == 421 {
-		reply.Code = 451
+	answer.Text = strings.Join(lines, "\n")
+	if answer.Code == 421 {
+		answer.Code = 451
 	}
-	return &reply
+	return answer
 }
 
 // cutEnhancedCode takes an enhanced status code of the class from the front of
 // a line (RFC 2034 section 4).
-func cutEnhancedCode(line string, class int) (code smtp.EnhancedCode, text string, ok bool) {
+func cutEnhancedCode(line string, class int) (code [3]int, text string, ok bool) {
 	word, text, _ := strings.Cut(line, " ")
 	parts := strings.Split(word, ".")
 	if len(parts) != len(code) {

@@ -1,4 +1,4 @@
-package standalone
+package forward
 
 import (
 	"context"

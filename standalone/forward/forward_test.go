@@ -1,0 +1,487 @@
+package forward
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/emersion/go-smtp"
+
+	"smtpreceiver/contrib/mtatest"
+)
+
+func TestForwardedMessageArrivesAsItIs(t *testing.T) {
+	t.Parallel()
+	h := (&mtatest.NextHop{Answers: mtatest.GoodHop}).Start(t)
+	r := relayOf(t, h)
+	const text = "Subject: x\r\n\r\n.\r\n..a\r\n\xff8bit\r\nend\r\n"
+	for range 2 { // one after the other on the same connection
+		if got := message(t, r, text); got != "250 2.0.0 Ok: queued as 42" || r.Broken() {
+			t.Errorf("reply %q, broken %v", got, r.Broken())
+		}
+	}
+	r.Quit()
+	const wire = "Subject: x\r\n\r\n..\r\n...a\r\n\xff8bit\r\nend\r\n."
+	if got := h.Lines("Subject"); len(got) != 2 || got[0] != wire || got[1] != wire {
+		t.Errorf("heard %q", got)
+	}
+	if got := h.Lines("EHLO", "RSET", "QUIT"); strings.Join(got, ",") != "EHLO gw.test,QUIT" {
+		t.Errorf("heard %q", got)
+	}
+}
+
+func TestRepliesOfForwardServerPassUnchanged(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name string
+		at   string
+		say  string
+		want string
+	}{
+		{"refusal", "RCPT", "550 5.1.1 <b@y.test>: unknown\r\n", "550 5.1.1 <b@y.test>: unknown"},
+		{"temporary", "MAIL", "451 4.7.1 greylisted\r\n", "451 4.7.1 greylisted"},
+		{"at DATA", "DATA", "554 5.5.1 no\r\n", "554 5.5.1 no"},
+		{"after the message", ".", "552 5.3.4 too big\r\n", "552 5.3.4 too big"},
+		{"no enhanced code", "RCPT", "550 go away\r\n", "550 0.0.0 go away"},
+		{"code on each line", "RCPT", "550-5.1.1 no such\r\n550 5.1.1 user\r\n", "550 5.1.1 no such\nuser"},
+		{"code on the last line", "RCPT", "550-no such\r\n550 5.1.1 user\r\n", "550 5.1.1 no such\nuser"},
+		{"not a code of its class", "RCPT", "550 4.2.2 x\r\n", "550 4.2.2 x"},
+		{"a number in the text", "RCPT", "550-see\r\n550 10.0.0.1 for it\r\n", "550 0.0.0 see\n10.0.0.1 for it"},
+		{"control characters", "RCPT", "550 5.1.1 a\rb\x1bc\r\n", "550 5.1.1 a b c"},
+		{"421 to RCPT", "RCPT", "421 4.3.2 shutting down\r\n", "451 4.3.2 shutting down"},
+		// A code that the command cannot be answered with decides nothing.
+		{"200 to RCPT", "RCPT", "200 fine\r\n", "451 4.5.0 Unexpected answer"},
+		{"220 to RCPT", "RCPT", "220 2.0.0 go on\r\n", "451 4.5.0 Unexpected answer"},
+		{"221 to RCPT", "RCPT", "221 2.0.0 bye\r\n", "451 4.5.0 Unexpected answer"},
+		{"251 to RCPT", "RCPT", "251 2.1.5 will forward\r\n", "250 2.0.0 Ok: queued as 42"},
+		{"252 to RCPT", "RCPT", "252 2.1.5 who knows\r\n", "451 4.5.0 Unexpected answer"},
+		{"259 in two lines to RCPT", "RCPT", "259-a\r\n259 b\r\n", "451 4.5.0 Unexpected answer"},
+		{"354 to RCPT", "RCPT", "354 go\r\n", "451 4.5.0 Unexpected answer"},
+		{"235 to MAIL", "MAIL", "235 2.7.0 ok\r\n", "451 4.5.0 Unexpected answer"},
+		{"251 to MAIL", "MAIL", "251 2.1.5 ok\r\n", "451 4.5.0 Unexpected answer"},
+		{"250 to DATA", "DATA", "250 2.0.0 ok\r\n", "451 4.5.0 Unexpected answer"},
+		{"334 to DATA", "DATA", "334 x\r\n", "451 4.5.0 Unexpected answer"},
+		{"200 after the message", ".", "200 2.0.0 ok\r\n", "451 4.5.0 Unexpected answer"},
+		{"299 after the message", ".", "299 2.0.0 ok\r\n", "451 4.5.0 Unexpected answer"},
+		{"421 after the message", ".", "421 4.3.2 shutting down\r\n", "451 4.3.2 shutting down"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			h := (&mtatest.NextHop{Answers: mtatest.With(tt.at, tt.say)}).Start(t)
+			r := relayOf(t, h)
+			if got := message(t, r, "x\r\n"); got != tt.want && !(strings.HasPrefix(tt.want, "451 4.5.0 ") && strings.HasPrefix(got, tt.want)) {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+			if r.Broken() != strings.HasPrefix(tt.say, "421") {
+				t.Errorf("broken %v", r.Broken())
+			}
+		})
+	}
+}
+
+func TestLostConnectionIsTemporary(t *testing.T) {
+	t.Parallel()
+	for _, at := range []string{"MAIL", "RCPT", "DATA", "."} {
+		h := (&mtatest.NextHop{Answers: mtatest.With(at, "")}).Start(t)
+		r := relayOf(t, h)
+		got := message(t, r, "x\r\n")
+		if !strings.HasPrefix(got, "451 4.4.2 ") || strings.Contains(got, "127.0.0.1") || !r.Broken() {
+			t.Errorf("lost at %s: %q, broken %v", at, got, r.Broken())
+		}
+	}
+	h := (&mtatest.NextHop{Answers: mtatest.With("MAIL", "250 "+strings.Repeat("x", 1900)+"\r\n")}).Start(t)
+	if got := message(t, relayOf(t, h), "x\r\n"); !strings.HasPrefix(got, "250 ") {
+		t.Errorf("a long reply: %q", got)
+	}
+	h = (&mtatest.NextHop{Answers: mtatest.With("MAIL", strings.Repeat("250-"+strings.Repeat("x", 900)+"\r\n", 200)+"250 ok\r\n")}).Start(t)
+	if got := message(t, relayOf(t, h), "x\r\n"); !strings.HasPrefix(got, "451 4.4.2 ") {
+		t.Errorf("a reply without end: %.80q", got)
+	}
+}
+
+// Whatever go-smtp's client would do next ends the message with a dot.
+func TestAbandonedMessageHasNoEnd(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(*Relay, context.CancelFunc){
+		"abandon": func(r *Relay, _ context.CancelFunc) { r.Abandon() },
+		"Quit":    func(r *Relay, _ context.CancelFunc) { r.Quit() },
+		"Reset":   func(r *Relay, _ context.CancelFunc) { r.Reset(t.Context()); r.Abandon() },
+		"context": func(_ *Relay, cancel context.CancelFunc) { cancel() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := (&mtatest.NextHop{Answers: mtatest.GoodHop}).Start(t)
+			r := relayOf(t, h)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			if err := errors.Join(r.Mail(ctx, "a@x.test", nil), r.Rcpt(ctx, "b@y.test", nil)); err != nil {
+				t.Fatal(err)
+			}
+			w, err := r.Data(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.WriteString(w, strings.Repeat("half\r\n", 4000)); err != nil {
+				t.Fatal(err)
+			}
+			end(r, cancel)
+			if !r.Broken() {
+				t.Error("not broken")
+			}
+			if _, err := w.Close(); !strings.HasPrefix(sent(err), "451 4.4.2 ") {
+				t.Errorf("Close: %v", err)
+			}
+			r.Abandon()
+			h.Stop()
+			if got := h.Lines("cut off: half", "half"); len(got) != 1 || !strings.HasPrefix(got[0], "cut off") {
+				t.Errorf("heard %.80q", got)
+			}
+		})
+	}
+}
+
+func TestResetLeavesConnectionUsable(t *testing.T) {
+	t.Parallel()
+	h := (&mtatest.NextHop{Answers: mtatest.With("RCPT TO:<no@y.test>", "550 5.1.1 no\r\n")}).Start(t)
+	r := relayOf(t, h)
+	ctx := t.Context()
+	if err := r.Reset(ctx); err != nil { // nothing to forget
+		t.Fatal(err)
+	}
+	if err := r.Mail(ctx, "a@x.test", nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := sent(r.Rcpt(ctx, "no@y.test", nil)); got != "550 5.1.1 no" {
+		t.Errorf("reply %q", got)
+	}
+	if err := r.Reset(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if got := message(t, r, "x\r\n"); !strings.HasPrefix(got, "250 ") {
+		t.Errorf("reply %q", got)
+	}
+	if n := len(h.Lines("RSET")); n != 1 {
+		t.Errorf("%d RSET", n)
+	}
+}
+
+func TestParametersGoWhereTheyAreOffered(t *testing.T) {
+	t.Parallel()
+	mail := &smtp.MailOptions{Size: 1234, UTF8: true, Return: smtp.DSNReturnHeaders, EnvelopeID: "id 1", RequireTLS: true, Auth: new(string), Body: smtp.Body8BitMIME}
+	rcpt := &smtp.RcptOptions{Notify: []smtp.DSNNotify{smtp.DSNNotifyFailure, smtp.DSNNotifyDelayed}, OriginalRecipientType: smtp.DSNAddressTypeRFC822, OriginalRecipient: "o@z.test"}
+	tests := []struct{ name, ehlo, mail, rcpt string }{
+		{"all", "250-hop\r\n250-SIZE\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-AUTH PLAIN\r\n250 DSN\r\n",
+			"MAIL FROM:<a@x.test> BODY=8BITMIME SIZE=1234 SMTPUTF8 RET=HDRS ENVID=id+201",
+			"RCPT TO:<b@y.test> NOTIFY=FAILURE,DELAY ORCPT=RFC822;o@z.test"},
+		{"none", "250 hop\r\n", "MAIL FROM:<a@x.test>", "RCPT TO:<b@y.test>"},
+		{"no EHLO", "502 5.5.1 what\r\n", "MAIL FROM:<a@x.test>", "RCPT TO:<b@y.test>"},
+	}
+	for _, tt := range tests {
+		h := (&mtatest.NextHop{Answers: mtatest.With("EHLO", tt.ehlo, "HELO", "250 hop\r\n")}).Start(t)
+		r := relayOf(t, h)
+		if err := errors.Join(r.Mail(t.Context(), "a@x.test", mail), r.Rcpt(t.Context(), "b@y.test", rcpt)); err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+		if got := h.Lines("MAIL", "RCPT"); len(got) != 2 || got[0] != tt.mail || got[1] != tt.rcpt {
+			t.Errorf("%s: heard %q", tt.name, got)
+		}
+	}
+}
+
+func TestAddressesThatCannotBeSent(t *testing.T) {
+	t.Parallel()
+	old := relayOf(t, (&mtatest.NextHop{Answers: mtatest.With("EHLO", "250 hop\r\n")}).Start(t))
+	h := (&mtatest.NextHop{Answers: mtatest.GoodHop}).Start(t)
+	modern := relayOf(t, h)
+	for _, r := range []*Relay{old, modern} {
+		if err := r.Mail(t.Context(), "", nil); err != nil {
+			t.Fatal(err)
+		}
+		for _, bad := range []string{"a\r\nRSET@x.test", "a\x00@x.test", "a\u0085@x.test"} {
+			if got := sent(r.Rcpt(t.Context(), bad, nil)); !strings.HasPrefix(got, "501 5.1.3 ") {
+				t.Errorf("%q: %q", bad, got)
+			}
+		}
+		if got := sent(r.Mail(t.Context(), "a\n@x.test", nil)); !strings.HasPrefix(got, "501 5.1.7 ") {
+			t.Errorf("sender: %q", got)
+		}
+	}
+	const utf8 = "žluť@y.test"
+	if got := sent(old.Rcpt(t.Context(), utf8, nil)); !strings.HasPrefix(got, "550 5.6.7 ") || old.Broken() {
+		t.Errorf("without SMTPUTF8: %q", got)
+	}
+	if err := modern.Rcpt(t.Context(), utf8, nil); err != nil {
+		t.Errorf("with SMTPUTF8: %v", err)
+	}
+	if err := modern.Rcpt(t.Context(), `"a b"@y.test`, nil); err != nil {
+		t.Error(err)
+	}
+	if got := h.Lines("MAIL", "RCPT", "RSET"); strings.Join(got, "|") != "MAIL FROM:<> BODY=8BITMIME|RCPT TO:<"+utf8+`>|RCPT TO:<"a b"@y.test>` {
+		t.Errorf("heard %q", got)
+	}
+}
+
+func TestServersAreTriedInOrder(t *testing.T) {
+	t.Parallel()
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed.Close()
+	busy := (&mtatest.NextHop{Answers: mtatest.GoodHop, Greeting: "421 4.3.2 busy\r\n"}).Start(t)
+	refusing := (&mtatest.NextHop{Answers: mtatest.With("EHLO", "554 5.7.1 no\r\n")}).Start(t)
+	good := (&mtatest.NextHop{Answers: mtatest.GoodHop}).Start(t)
+	r, err := forwardTo(t, closed.Addr().String(), busy.Addr, refusing.Addr, good.Addr).Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Abandon()
+	if r.Server != good.Addr {
+		t.Errorf("connected to %s", r.Server)
+	}
+	_, err = forwardTo(t, closed.Addr().String(), busy.Addr).Open(t.Context())
+	if got := sent(err); !strings.HasPrefix(got, "451 4.4.1 ") || strings.Contains(got, "127.0.0.1") {
+		t.Errorf("client is told %q", got)
+	}
+	for _, s := range []string{closed.Addr().String(), busy.Addr, "busy"} {
+		if !strings.Contains(err.Error(), s) {
+			t.Errorf("the log lacks %s: %v", s, err)
+		}
+	}
+	if _, err := forwardTo(t).Open(t.Context()); !strings.HasPrefix(sent(err), "451 4.4.1 ") {
+		t.Errorf("without servers: %v", err)
+	}
+}
+
+func TestForwardTLS(t *testing.T) {
+	t.Parallel()
+	offer := mtatest.With("EHLO", "250-hop\r\n250 STARTTLS\r\n", "STARTTLS", "220 go\r\n")
+	cert, _ := testCertificate(t)
+	good, foreign := mtatest.ServerTLS(cert), mtatest.ServerTLS(cert)
+	broken := &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, errors.New("no") }}
+	tests := []struct {
+		name     string
+		mode     string
+		answers  map[string]string
+		tls      *tls.Config
+		implicit bool
+		trust    bool
+		ok       bool
+		tlsUsed  bool
+	}{
+		{"none", plain, offer, good, false, true, true, false},
+		{"opportunistic", opportunistic, offer, foreign, false, false, true, true},
+		{"opportunistic, not offered", opportunistic, mtatest.GoodHop, nil, false, false, true, false},
+		{"opportunistic, no EHLO", opportunistic, mtatest.With("EHLO", "500 what\r\n", "HELO", "250 hop\r\n"), nil, false, false, true, false},
+		{"opportunistic, refused", opportunistic, mtatest.With("EHLO", "250-hop\r\n250 STARTTLS\r\n", "STARTTLS", "454 no\r\n"), nil, false, false, true, false},
+		{"opportunistic, handshake fails", opportunistic, offer, broken, false, false, true, false},
+		{"required", required, offer, good, false, true, true, true},
+		{"required, unknown certificate", required, offer, foreign, false, false, false, false},
+		{"required, not offered", required, mtatest.GoodHop, nil, false, true, false, false},
+		{"required, handshake fails", required, offer, broken, false, true, false, false},
+		{"required, plain text behind 220", required, mtatest.With("EHLO", "250-hop\r\n250 STARTTLS\r\n", "STARTTLS", "220 go\r\n250 evil\r\n"), good, false, true, false, false},
+		{"implicit", implicit, mtatest.GoodHop, good, true, true, true, true},
+		{"implicit, unknown certificate", implicit, mtatest.GoodHop, foreign, true, false, false, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			h := (&mtatest.NextHop{Answers: tt.answers, TLS: tt.tls, Implicit: tt.implicit}).Start(t)
+			f := forwardTo(t, h.Addr)
+			f.TLS = tt.mode
+			if !tt.trust {
+				f.roots = x509.NewCertPool()
+			}
+			r, err := f.Open(t.Context())
+			if (err == nil) != tt.ok {
+				t.Fatalf("open: %v", err)
+			}
+			if err != nil {
+				if got := sent(err); !strings.HasPrefix(got, "451 4.4.1 ") {
+					t.Errorf("client is told %q", got)
+				}
+				return
+			}
+			defer r.Abandon()
+			if got := message(t, r, "x\r\n"); !strings.HasPrefix(got, "250 ") {
+				t.Errorf("reply %q", got)
+			}
+			for _, hello := range h.Lines("EHLO") {
+				if hello != "EHLO gw.test" {
+					t.Errorf("heard %q", hello)
+				}
+			}
+			if used := tt.implicit || len(h.Lines("STARTTLS")) > 0 && len(h.Lines("EHLO")) == 2; used != tt.tlsUsed && tt.name != "opportunistic, refused" && tt.name != "opportunistic, handshake fails" {
+				t.Errorf("TLS used: %v", used)
+			}
+		})
+	}
+}
+
+func TestForwardLogin(t *testing.T) {
+	t.Parallel()
+	b64 := base64.StdEncoding.EncodeToString
+	login64 := "AUTH PLAIN " + b64([]byte("\x00user\x00secret"))
+	login := map[string]string{
+		"EHLO": "250-hop\r\n250 AUTH LOGIN\r\n", "AUTH LOGIN": "334 " + b64([]byte("User Name\x00")) + "\r\n",
+		b64([]byte("user")): "334 " + b64([]byte("Password\x00")) + "\r\n", b64([]byte("secret")): "235 2.7.0 ok\r\n",
+	}
+	endless := map[string]string{}
+	for k, v := range login {
+		endless[k] = v
+	}
+	endless[b64([]byte("secret"))] = "334 \r\n"
+	tests := []struct {
+		name    string
+		answers map[string]string
+		ok      bool
+	}{
+		{"PLAIN", map[string]string{"EHLO": "250-hop\r\n250 AUTH LOGIN PLAIN\r\n", login64: "235 2.7.0 ok\r\n"}, true},
+		{"LOGIN", login, true},
+		{"LOGIN asks for more", endless, false},
+		{"wrong password", map[string]string{"EHLO": "250-hop\r\n250 AUTH PLAIN\r\n", "AUTH": "535 5.7.8 no\r\n"}, false},
+		{"other mechanisms", map[string]string{"EHLO": "250-hop\r\n250 AUTH CRAM-MD5\r\n"}, false},
+		{"no AUTH", map[string]string{"EHLO": "250 hop\r\n"}, false},
+	}
+	for _, tt := range tests {
+		h := (&mtatest.NextHop{Answers: tt.answers}).Start(t)
+		f := forwardTo(t, h.Addr)
+		f.Username, f.Password = "user", "secret"
+		r, err := f.Open(t.Context())
+		if (err == nil) != tt.ok {
+			t.Errorf("%s: %v, heard %q", tt.name, err, h.Lines(""))
+		}
+		if err == nil {
+			r.Abandon()
+		} else if !strings.HasPrefix(sent(err), "451 4.4.1 ") || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+	}
+	f := &Forwarder{Options: Options{Username: "user", Password: "secret"}}
+	if err := f.login(nil, false, &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1)}); err == nil || !strings.Contains(err.Error(), "forward_tls") {
+		t.Errorf("a password without TLS: %v", err)
+	}
+}
+
+// A server that stops reading must not hold the client for ever.
+func TestForwardWriteTimesOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := net.Pipe()
+		defer theirs.Close()
+		c := &forwardConn{Conn: ours, timeout: time.Minute}
+		begin := time.Now()
+		_, err := io.WriteString(c, "x")
+		var timeout net.Error
+		if took := time.Since(begin); !errors.As(err, &timeout) || !timeout.Timeout() || took != time.Minute {
+			t.Errorf("%v after %v", err, took)
+		}
+	})
+}
+
+func TestOpenEndsWithContext(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		c, err := l.Accept() // and never say anything
+		cancel()
+		if err == nil {
+			io.Copy(io.Discard, c)
+			c.Close()
+		}
+	}()
+	if _, err := forwardTo(t, l.Addr().String()).Open(ctx); !errors.Is(err, context.Canceled) || !strings.HasPrefix(sent(err), "451 4.4.1 ") {
+		t.Errorf("open: %v", err)
+	}
+}
+
+func FuzzPassedOn(f *testing.F) {
+	f.Add(550, "5.1.1 no\nsuch user")
+	f.Add(421, "no\n4.3.2 such\x00user")
+	f.Add(250, "10.0.0.1")
+	f.Add(999, "9.0.0 \n9.1.1")
+	f.Fuzz(func(t *testing.T, code int, text string) {
+		e := &smtp.SMTPError{Code: code, Message: text}
+		got := passedOn(e)
+		if e.Message != text || e.Code != code {
+			t.Error("the error of the client was changed")
+		}
+		if class := code / 100; class != 4 && class != 5 && code != 250 {
+			if got.Code != 451 || strings.Contains(got.Text, text) && len(text) > 20 {
+				t.Errorf("%d became %d %s", code, got.Code, got.Text)
+			}
+			return
+		}
+		if strings.Count(got.Text, "\n") != strings.Count(text, "\n") || strings.ContainsAny(got.Text, "\r\x00\x7f\x1b") {
+			t.Errorf("text %q", got.Text)
+		}
+		if got.Code == 421 || got.Enhanced[0] != 0 && got.Enhanced[0] != code/100 {
+			t.Errorf("codes %d %v", got.Code, got.Enhanced)
+		}
+	})
+}
+
+// A server that asks for a certificate gets ours, in each way into TLS.
+func TestClientCertificate(t *testing.T) {
+	t.Parallel()
+	cert, _ := testCertificate(t)
+	_, clients, certFile, keyFile := mtatest.Certificate(t, "gw.test")
+	server := mtatest.ServerTLS(cert)
+	server.ClientAuth, server.ClientCAs = tls.RequireAndVerifyClientCert, clients
+	server.MaxVersion = tls.VersionTLS12 // so that a client without one fails in the handshake
+	for _, tt := range []struct {
+		name, mode, certFile, keyFile string
+		ok                            bool
+	}{
+		{"required", required, certFile, keyFile, true},
+		{"implicit", implicit, certFile, keyFile, true},
+		{"opportunistic", opportunistic, certFile, keyFile, true},
+		{"none shown", required, "", "", false},
+		{"no such file", implicit, certFile + ".gone", keyFile, false},
+	} {
+		h := (&mtatest.NextHop{Answers: mtatest.With("EHLO", "250-hop\r\n250 STARTTLS\r\n", "STARTTLS", "220 go\r\n"), TLS: server, Implicit: tt.mode == implicit}).Start(t)
+		f := forwardTo(t, h.Addr)
+		f.TLS, f.CertFile, f.KeyFile = tt.mode, tt.certFile, tt.keyFile
+		r, err := f.Open(t.Context())
+		if (err == nil) != tt.ok {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+		if err != nil {
+			if tt.certFile != "" && !strings.Contains(err.Error(), "forward_client_cert_file") {
+				t.Errorf("%s: the log does not name the key: %v", tt.name, err)
+			}
+			continue
+		}
+		if got := message(t, r, "x\r\n"); !strings.HasPrefix(got, "250 ") {
+			t.Errorf("%s: reply %q", tt.name, got)
+		}
+		r.Abandon()
+	}
+}
+
+// Names are looked up once a minute.
+func TestIs(t *testing.T) {
+	t.Parallel()
+	f := New(Options{Servers: []string{"192.0.2.1:25", "[2001:db8::1]:25", "name.invalid:25"}}, "gw.test", time.Second)
+	for addr, want := range map[string]bool{"192.0.2.1": true, "2001:db8::1": true, "192.0.2.2": false} {
+		if got := f.Is(t.Context(), netip.MustParseAddr(addr)); got != want {
+			t.Errorf("%s: %v", addr, got)
+		}
+	}
+	if (*Forwarder)(nil).Is(t.Context(), netip.MustParseAddr("192.0.2.1")) {
+		t.Error("without a server")
+	}
+}

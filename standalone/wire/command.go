@@ -1,0 +1,293 @@
+package wire
+
+import (
+	"bytes"
+	"net"
+	"slices"
+	"strings"
+
+	"smtpreceiver/core/reply"
+)
+
+// maxBad is how many unusable command lines a client may send.
+const maxBad = 3
+
+// tlsHandshake is the first byte of a ClientHello.
+const tlsHandshake = 22
+
+// lineReader cuts lines out of what the client sent.
+type lineReader struct {
+	skipped int  // bytes of this line that were thrown away already
+	spoken  bool // there was a line
+	bad     int
+}
+
+// next returns the next line with its LF. It is nil for a line that was too
+// long to be kept.
+func (l *lineReader) next(c *Conn) (line []byte, ok bool) {
+	in := c.buf[c.r:c.w]
+	i := bytes.IndexByte(in, '\n')
+	if i < 0 {
+		if len(in) >= maxCommandLine {
+			l.skipped, c.r = l.skipped+len(in), c.w
+			if l.skipped > maxEndless {
+				return nil, true
+			}
+		}
+		return nil, false
+	}
+	c.r += i + 1
+	if l.skipped+i+1 > maxCommandLine {
+		return nil, true
+	}
+	return in[:i+1], true
+}
+
+// order is what must have come before a command.
+type order uint8
+
+const (
+	anywhere order = iota
+	afterHello
+	afterMail
+	afterRcpt
+	beforeMail
+)
+
+// command is how a verb is read. Its function answers a command that is wrong
+// with a reply, or returns the line for go-smtp; both empty: it has answered
+// itself.
+type command struct {
+	order order
+	probe bool // a proxy's health check may use it
+	read  func(c *Conn, arg string) (line string, refusal *reply.Reply)
+}
+
+// commands are the verbs that a client may use (RFC 5321 section 4.1, RFC 2033,
+// 3207 and 4954).
+var commands map[string]command
+
+func init() {
+	commands = map[string]command{
+		"HELO":     {anywhere, true, hello("HELO")},
+		"EHLO":     {anywhere, true, hello("EHLO")},
+		"LHLO":     {anywhere, true, hello("LHLO")},
+		"MAIL":     {beforeMail, false, mail},
+		"RCPT":     {afterMail, false, rcpt},
+		"DATA":     {afterRcpt, false, data},
+		"RSET":     {anywhere, true, func(*Conn, string) (string, *reply.Reply) { return "RSET", nil }},
+		"QUIT":     {anywhere, true, func(*Conn, string) (string, *reply.Reply) { return "QUIT", nil }},
+		"NOOP":     {anywhere, true, says(&reply.Reply{Code: 250, Enhanced: [3]int{2, 0, 0}, Text: "OK"})},
+		"VRFY":     {anywhere, false, says(&reply.Reply{Code: 252, Enhanced: [3]int{2, 1, 5}, Text: "Addresses are judged at RCPT"})},
+		"STARTTLS": {anywhere, false, startTLS},
+		"AUTH":     {afterHello, false, auth},
+	}
+}
+
+// missing are the replies to a command that comes too early or too late.
+var missing = map[order]string{
+	afterHello: "Send EHLO or HELO first",
+	afterMail:  "Send MAIL first",
+	afterRcpt:  "Send RCPT first; no recipient has been accepted",
+	beforeMail: "A mail transaction is open already; send RSET first",
+}
+
+// unknown are verbs of SMTP that nobody here knows (RFC 5321 section 4.2.4).
+var unknown = []string{"BDAT", "EXPN", "HELP", "SEND", "SOML", "SAML", "TURN"}
+
+// syntax refuses a command.
+func syntax(code int, enhanced [3]int, text string) *reply.Reply {
+	return &reply.Reply{Code: code, Enhanced: enhanced, Text: text, Reason: reply.ReasonSyntax}
+}
+
+// command reads one line: it is answered, or goes to go-smtp.
+func (c *Conn) command(line []byte, continuation bool) error {
+	long := line == nil
+	endless := c.lines.skipped > maxEndless
+	first := !c.lines.spoken
+	c.lines.skipped, c.lines.spoken = 0, true
+	bad := long || bytes.IndexByte(line, 0) >= 0
+	switch {
+	case first && !long && isForeign(line): // a browser, say, was made to talk to us
+		c.log("", syntax(500, [3]int{5, 5, 2}, "This is no SMTP; the connection was closed without an answer"))
+		c.enter(over)
+		return net.ErrClosed
+	case endless:
+		c.refuse("", syntax(421, [3]int{4, 7, 0}, c.opts.Host+" too much input without a command"))
+	case continuation && bad:
+		c.pass("*") // how an exchange is given up (RFC 4954 section 4)
+	case continuation:
+		c.pass(strings.TrimRight(string(line), "\r\n\t "))
+	case long:
+		c.bad(syntax(500, [3]int{5, 5, 2}, "Line too long"))
+	case bad:
+		c.bad(syntax(500, [3]int{5, 5, 2}, "NUL in command line"))
+	default:
+		return c.obey(strings.TrimRight(string(line), "\r\n\t "))
+	}
+	return nil
+}
+
+func (c *Conn) obey(line string) error {
+	name, arg, _ := strings.Cut(line, " ")
+	arg = strings.TrimLeft(arg, " ")
+	verb := upper(name)
+	command, known := commands[verb]
+	switch {
+	case line == "":
+		c.bad(syntax(500, [3]int{5, 5, 2}, "Empty command line"))
+		return nil
+	case slices.Contains(unknown, verb):
+		c.refuse(verb, syntax(502, [3]int{5, 5, 1}, verb+" is not implemented"))
+		return nil
+	case !known:
+		c.bad(syntax(500, [3]int{5, 5, 2}, "Command not recognized"))
+		return nil
+	case c.probe && !command.probe:
+		c.refuse(verb, &reply.Reply{Code: 554, Enhanced: [3]int{5, 7, 1}, Text: "A proxy's own connection carries no mail", Reason: reply.ReasonClient})
+		return nil
+	}
+	if text := c.misplaced(command.order); text != "" {
+		c.refuse(verb, &reply.Reply{Code: 503, Enhanced: [3]int{5, 5, 1}, Text: text, Reason: reply.ReasonSyntax})
+		return nil
+	}
+	c.verb = verb
+	pass, refusal := command.read(c, arg)
+	switch {
+	case refusal != nil:
+		c.refuse(verb, refusal)
+	case pass != "":
+		c.pass(pass)
+	}
+	if c.secured {
+		c.secured = false
+		return errSecured
+	}
+	return nil
+}
+
+// misplaced is the reply to a command out of order.
+func (c *Conn) misplaced(o order) string {
+	c.mu.Lock()
+	busy := c.busy
+	c.mu.Unlock()
+	switch {
+	case o != anywhere && c.greeted.name == "":
+		return missing[afterHello]
+	case o == beforeMail && busy:
+		return missing[beforeMail]
+	case (o == afterMail || o == afterRcpt) && !busy:
+		return missing[afterMail]
+	case o == afterRcpt && c.rcpts == 0:
+		return missing[afterRcpt]
+	}
+	return ""
+}
+
+// pass gives a line to go-smtp.
+func (c *Conn) pass(line string) {
+	c.out = append([]byte(line), '\r', '\n')
+	c.answers = c.answers[:0]
+	c.ahead.watch()
+}
+
+// bad refuses a line that is no command. Some of them end the session: this
+// bounds what a client can try that means another protocol.
+func (c *Conn) bad(r *reply.Reply) {
+	if c.lines.bad++; c.lines.bad > maxBad {
+		r = syntax(421, [3]int{4, 7, 0}, c.opts.Host+" too many errors, closing the connection")
+	}
+	c.refuse("", r)
+}
+
+// says is a command that has one answer.
+func says(r *reply.Reply) func(*Conn, string) (string, *reply.Reply) {
+	return func(c *Conn, _ string) (string, *reply.Reply) {
+		c.say(r)
+		return "", nil
+	}
+}
+
+func hello(verb string) func(*Conn, string) (string, *reply.Reply) {
+	return func(c *Conn, arg string) (string, *reply.Reply) {
+		name, _, _ := strings.Cut(arg, " ")
+		switch {
+		case c.opts.LMTP && verb != "LHLO":
+			return "", syntax(500, [3]int{5, 5, 1}, "This server speaks LMTP; send LHLO")
+		case !c.opts.LMTP && verb == "LHLO":
+			return "", syntax(500, [3]int{5, 5, 1}, "This server speaks SMTP; send EHLO or HELO")
+		case name == "":
+			return "", syntax(501, [3]int{5, 5, 4}, verb+" needs your host name or address literal")
+		}
+		c.hello = name
+		return verb + " c", nil
+	}
+}
+
+func mail(c *Conn, arg string) (string, *reply.Reply) {
+	p, rest, ok := parsePath("FROM:", arg)
+	if !ok {
+		return "", syntax(501, [3]int{5, 1, 7}, "Bad sender address syntax; send MAIL FROM:<address>")
+	}
+	params, refusal := p.size(rest)
+	if refusal != nil {
+		return "", refusal
+	}
+	c.path = p
+	return "MAIL FROM:<" + placeholder + ">" + params, nil
+}
+
+func rcpt(c *Conn, arg string) (string, *reply.Reply) {
+	p, params, ok := parsePath("TO:", arg)
+	if !ok || p.Address == "" {
+		return "", syntax(501, [3]int{5, 1, 3}, "Bad recipient address syntax; send RCPT TO:<address>")
+	}
+	c.path = p
+	return "RCPT TO:<" + placeholder + ">" + params, nil
+}
+
+func data(_ *Conn, arg string) (string, *reply.Reply) {
+	if arg != "" {
+		return "", syntax(501, [3]int{5, 5, 4}, "DATA takes no parameter")
+	}
+	return "DATA", nil
+}
+
+func auth(c *Conn, arg string) (string, *reply.Reply) {
+	c.mu.Lock()
+	busy := c.busy
+	c.mu.Unlock()
+	switch {
+	case arg == "":
+		return "", syntax(501, [3]int{5, 5, 4}, "AUTH needs a mechanism")
+	case busy: // RFC 4954 section 4
+		return "", &reply.Reply{Code: 503, Enhanced: [3]int{5, 5, 1}, Text: "AUTH is not permitted in a mail transaction", Reason: reply.ReasonAuth}
+	}
+	return "AUTH " + arg, nil
+}
+
+// isForeign tells the first line of another protocol: HTTP, a PROXY header that
+// nobody expects, TLS on the port where it begins with STARTTLS.
+func isForeign(line []byte) bool {
+	if line[0] == tlsHandshake {
+		return true
+	}
+	for _, verb := range []string{"GET ", "POST ", "CONNECT ", "PUT ", "HEAD ", "OPTIONS ", "PROXY "} {
+		if bytes.HasPrefix(line, []byte(verb)) {
+			return true
+		}
+	}
+	return false
+}
+
+// upper is the ASCII upper case of a verb: no other letter may stand for one of
+// them.
+func upper(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if 'a' <= c && c <= 'z' {
+			b[i] = c - 'a' + 'A'
+		}
+	}
+	return string(b)
+}

@@ -1,0 +1,392 @@
+package wire
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"smtpreceiver/core/reply"
+)
+
+const (
+	// maxCommandLine bounds a command line with its CRLF. RFC 5321 section
+	// 4.5.3.1.4 asks for 512, RFC 4954 section 4 for 12288, because an AUTH
+	// response is a line too.
+	maxCommandLine = 12288
+	// maxEndless bounds a line that has no end.
+	maxEndless = 1 << 20
+
+	bufferSize = 16 << 10
+)
+
+// phase says what the next bytes of a client are.
+type phase uint8
+
+const (
+	inCommands phase = iota
+	inAuth           // an answer to a 334 of AUTH
+	inMessage        // a message, up to its end
+	atEnd            // go-smtp is to be told that the message is at its end
+	over             // nothing is read any more
+)
+
+// Conn is a client's connection, from its greeting to its end, with TLS or
+// without. One goroutine reads, writes and runs the session.
+type Conn struct {
+	// ID names the session in the log.
+	ID string
+	// Ctx ends with the connection: when the client is gone, or the server ends
+	// it.
+	Ctx context.Context
+
+	opts    *Options
+	client  netip.Addr
+	cancel  context.CancelFunc
+	forget  func()   // called once, at the end
+	place   place    // given back when QUIT is answered, or at the end
+	raw     net.Conn // below TLS
+	stream  net.Conn // raw, or TLS over it
+	tls     *tls.ConnectionState
+	probe   bool // a proxy's own connection (PROXY LOCAL): no mail
+	secured bool // TLS has just begun
+
+	buf     []byte
+	r, w    int    // buf[r:w] came from the client and was not looked at yet
+	out     []byte // ready for the reader
+	encoded []byte
+	filter  dataFilter
+	lines   lineReader
+	path    Path // of the last MAIL or RCPT
+	verb    string
+	hello   string // of the last greeting that go-smtp has not answered yet
+	greeted greeting
+	rcpts   int // taken in this transaction
+	ends    [][]byte
+	odd     bool // a message had one of ends
+	reply   []byte
+	answers []*reply.Reply
+	ahead   readAhead
+
+	mu       sync.Mutex
+	phase    phase
+	busy     bool      // a mail transaction is open
+	usefulBy time.Time // the client must have authenticated or begun a mail
+	bodyBy   time.Time // the message must be complete; zero when there is none
+	farewell *reply.Reply
+	closed   bool
+	err      error        // what ended reading, for ever
+	active   atomic.Int64 // when the client was heard last, in Unix nanoseconds
+}
+
+// greeting is what a client said hello with.
+type greeting struct {
+	name     string
+	extended bool // by EHLO or LHLO
+}
+
+func newConn(ctx context.Context, c net.Conn, o *Options) *Conn {
+	w := &Conn{
+		ID:     o.id(),
+		opts:   o,
+		client: remoteAddr(c),
+		raw:    c,
+		stream: c,
+		buf:    make([]byte, bufferSize),
+	}
+	w.Ctx, w.cancel = context.WithCancel(ctx)
+	w.ahead.init(w)
+	w.useful()
+	w.active.Store(time.Now().UnixNano())
+	return w
+}
+
+// run gives the connection to go-smtp, and again behind STARTTLS.
+func (c *Conn) run() {
+	defer c.Close()
+	for h := (&half{Conn: c}); h != nil; h = h.next {
+		h.done = make(chan struct{})
+		c.opts.Serve(c, h)
+	}
+}
+
+// half is a Conn as one go-smtp server sees it: plain text, from a greeting to
+// the end or to STARTTLS. It is a listener for this one connection, too.
+type half struct {
+	*Conn
+	given   bool
+	greeted bool  // the greeting was written, or is not wanted
+	next    *half // takes over; set behind STARTTLS
+	once    sync.Once
+	done    chan struct{}
+}
+
+// Accept returns the connection, and net.ErrClosed when go-smtp is done with
+// it.
+func (h *half) Accept() (net.Conn, error) {
+	if !h.given {
+		h.given = true
+		return h, nil
+	}
+	<-h.done
+	return nil, net.ErrClosed
+}
+
+func (h *half) Addr() net.Addr { return h.raw.LocalAddr() }
+
+func (h *half) Read(p []byte) (int, error) {
+	if h.next != nil {
+		return 0, io.EOF
+	}
+	n, err := h.read(p)
+	if err == errSecured {
+		h.next = &half{Conn: h.Conn, greeted: true}
+		return 0, io.EOF
+	}
+	return n, err
+}
+
+func (h *half) Write(p []byte) (int, error) {
+	if h.next != nil {
+		return len(p), nil
+	}
+	return h.Conn.write(p, &h.greeted)
+}
+
+// Close leaves the connection to the next half, if there is one.
+func (h *half) Close() error {
+	h.once.Do(func() {
+		if h.next == nil {
+			h.Conn.Close()
+		}
+		close(h.done)
+	})
+	return nil
+}
+
+// The deadlines are the wire's own.
+func (h *half) SetDeadline(time.Time) error      { return nil }
+func (h *half) SetReadDeadline(time.Time) error  { return nil }
+func (h *half) SetWriteDeadline(time.Time) error { return nil }
+
+// LocalAddr is our end.
+func (c *Conn) LocalAddr() net.Addr { return c.raw.LocalAddr() }
+
+// RemoteAddr is the client, or the one that a trusted proxy names.
+func (c *Conn) RemoteAddr() net.Addr { return c.raw.RemoteAddr() }
+
+func remoteAddr(c net.Conn) netip.Addr {
+	a, ok := c.RemoteAddr().(*net.TCPAddr)
+	if !ok {
+		return netip.Addr{}
+	}
+	return a.AddrPort().Addr().Unmap().WithZone("")
+}
+
+// read gives go-smtp at most one command line, or the end of a message.
+func (c *Conn) read(p []byte) (int, error) {
+	for {
+		if len(c.out) > 0 {
+			n := copy(p, c.out)
+			c.out = c.out[n:]
+			return n, nil
+		}
+		c.mu.Lock()
+		now := c.phase
+		c.mu.Unlock()
+		switch now {
+		case over:
+			return 0, net.ErrClosed
+		case inMessage: // the session did not read it to its end
+			if _, err := io.Copy(io.Discard, c.Message()); err != nil {
+				return 0, net.ErrClosed
+			}
+			continue
+		case atEnd:
+			c.out = standardEnd
+			if c.enter(inCommands); c.filter.doubtful {
+				c.enter(over)
+			}
+			continue
+		}
+		line, ok := c.lines.next(c)
+		if ok {
+			if err := c.command(line, now == inAuth); err != nil {
+				return 0, err
+			}
+			continue
+		}
+		if err := c.fill(); err != nil {
+			return 0, c.cutOff(err)
+		}
+	}
+}
+
+func (c *Conn) enter(p phase) {
+	c.mu.Lock()
+	if c.phase != over {
+		c.phase = p
+	}
+	c.mu.Unlock()
+}
+
+// cutOff says goodbye to a client that was not heard in time.
+func (c *Conn) cutOff(err error) error {
+	c.mu.Lock()
+	farewell := c.farewell
+	late := farewell == nil && errors.Is(err, os.ErrDeadlineExceeded)
+	c.mu.Unlock()
+	switch {
+	case farewell != nil && farewell.Reason != "":
+		c.refuse("", farewell)
+	case farewell != nil:
+		c.say(farewell)
+	case late:
+		c.refuse("", &reply.Reply{Code: 421, Enhanced: [3]int{4, 4, 2}, Text: c.opts.Host + " nothing useful was said in time, closing the connection", Reason: reply.ReasonTimeout})
+	}
+	c.enter(over)
+	return net.ErrClosed
+}
+
+// Message is the message that the client sends behind DATA, with CRLF as its
+// only newline and its dots taken out. The whole of it must arrive within
+// transaction_timeout; past that Read fails with a *reply.Reply, and so it does
+// when the client is gone.
+func (c *Conn) Message() io.Reader { return message{c} }
+
+type message struct{ *Conn }
+
+func (m message) Read(p []byte) (int, error) {
+	c := m.Conn
+	for {
+		if len(c.out) > 0 {
+			n := copy(p, c.out)
+			c.out = c.out[n:]
+			return n, nil
+		}
+		c.mu.Lock()
+		now := c.phase
+		c.mu.Unlock()
+		switch now {
+		case inMessage:
+		case over:
+			return 0, c.lost(net.ErrClosed)
+		default:
+			return 0, io.EOF
+		}
+		if c.r < c.w {
+			c.decode()
+			continue
+		}
+		if err := c.fill(); err != nil {
+			return 0, c.lost(err)
+		}
+	}
+}
+
+// decode moves what came of a message to out.
+func (c *Conn) decode() {
+	in := c.buf[c.r:c.w]
+	var rest []byte
+	var end bool
+	c.encoded, rest, end = c.filter.filter(c.encoded[:0], in)
+	c.out, c.r = c.encoded, c.w-len(rest)
+	if !end {
+		return
+	}
+	c.odd = c.odd || c.filter.odd
+	c.mu.Lock()
+	c.phase, c.bodyBy = atEnd, time.Time{}
+	c.mu.Unlock()
+	c.ahead.watch()
+}
+
+// lost is the reply for a message that did not come to its end.
+func (c *Conn) lost(err error) error {
+	reason := "connection lost"
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		reason = "timeout"
+	}
+	c.enter(over)
+	return &reply.Reply{Code: 421, Enhanced: [3]int{4, 4, 2}, Text: reason + " while receiving the message", Cause: err, Reason: reply.ReasonTimeout}
+}
+
+// fill reads from the client within the time that it has. An error is final:
+// the rest of a message that came too late is never run as commands.
+func (c *Conn) fill() error {
+	if c.r == c.w {
+		c.r, c.w = 0, 0
+	} else if c.w == len(c.buf) {
+		c.w = copy(c.buf, c.buf[c.r:c.w])
+		c.r = 0
+	}
+	n, err := c.ahead.take(c.buf[c.w:])
+	if n > 0 {
+		c.active.Store(time.Now().UnixNano())
+		c.w += n
+		return nil // an error comes again
+	}
+	return err
+}
+
+// arm sets the deadline of one read: socket_timeout, cut short by the time that
+// a message may take or that the client may do nothing useful. It is called
+// with mu held.
+func (c *Conn) arm() error {
+	switch {
+	case c.err != nil:
+		return c.err
+	case c.phase == over:
+		return net.ErrClosed
+	case c.farewell != nil && !c.busy:
+		return os.ErrDeadlineExceeded
+	}
+	by, limit := time.Now().Add(c.opts.Idle), c.usefulBy
+	if c.phase == inMessage {
+		limit = c.bodyBy
+	}
+	if limit.Before(by) {
+		by = limit
+	}
+	return c.raw.SetReadDeadline(by)
+}
+
+// useful gives the client another transaction_timeout: it has authenticated,
+// named a recipient that is taken, or sent a message.
+func (c *Conn) useful() { c.usefulBy = time.Now().Add(c.opts.Transaction) }
+
+// leave ends the connection with a reply as soon as no transaction is open.
+func (c *Conn) leave(r *reply.Reply) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.farewell = r
+	if !c.busy {
+		c.raw.SetReadDeadline(time.Unix(1, 0)) // wakes the reader, who says it
+	}
+}
+
+// Close ends the connection and frees its place; it may be called again and
+// from any goroutine.
+func (c *Conn) Close() error {
+	c.mu.Lock()
+	again := c.closed
+	c.closed, c.phase = true, over
+	c.cancel()
+	stream := c.stream
+	c.mu.Unlock()
+	if again {
+		return nil
+	}
+	c.place.leave() // first, so that the client finds its place free when it comes again
+	err := stream.Close()
+	if c.forget != nil {
+		c.forget()
+	}
+	return err
+}

@@ -1,0 +1,259 @@
+package wire
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/textproto"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"smtpreceiver/contrib/mtatest"
+)
+
+// In each way of coming in, none of the ends of smuggling ends the message: not
+// here, and not at a server that is more lenient.
+func TestSmuggling(t *testing.T) {
+	for _, accept := range []bool{false, true} {
+		t.Run(fmt.Sprint("accept=", accept), func(t *testing.T) {
+			each(t, func() *wireServer { return &wireServer{accept: accept} }, func(t *testing.T, s *wireServer, dial func() *mtatest.Dialog) {
+				for _, e := range mtatest.SmugglingEnds {
+					before := len(s.got())
+					d := dial()
+					d.Send("MAIL FROM:<a@x.test>\r\nRCPT TO:<1@fax>\r\nDATA\r\n")
+					d.Want("250 ", "250 ", "354 ")
+					d.Send("text" + e.End + mtatest.Smuggled + ".\r\nQUIT\r\n")
+					if e.Bare && !accept {
+						d.Want("550 5.5.2 ", "221 ", "")
+						continue
+					}
+					d.Want("250 ", "221 ", "")
+					got := s.got()
+					if len(got) != before+1 {
+						t.Fatalf("%q: %d messages", e.End, len(got)-before)
+					}
+					message := got[before]
+					if strings.ContainsAny(strings.ReplaceAll(message, "\r\n", ""), "\r\n") {
+						t.Errorf("%q: bare newline in %q", e.End, message)
+					}
+					if !strings.Contains(message, "smuggled") {
+						t.Errorf("%q: the text was lost: %q", e.End, message)
+					}
+					if wire := dotStuffed(message); mtatest.LenientEnds(wire) != 1 {
+						t.Errorf("%q: another server could see an end in %q", e.End, message)
+					}
+				}
+				if from := s.from(); slices.Contains(from, "evil@x.test") {
+					t.Errorf("the second envelope was run: %q", from)
+				}
+			})
+		})
+	}
+}
+
+// CR CR LF "." CR LF ends the message. What follows may be meant as text, so it
+// is not run.
+func TestDoubtfulEndHangsUp(t *testing.T) {
+	for _, accept := range []bool{false, true} {
+		t.Run(fmt.Sprint("accept=", accept), func(t *testing.T) {
+			each(t, func() *wireServer { return &wireServer{accept: accept} }, func(t *testing.T, s *wireServer, dial func() *mtatest.Dialog) {
+				for _, end := range mtatest.DoubtfulEnds {
+					for _, behind := range []string{"", mtatest.Smuggled + ".\r\n"} {
+						d := dial()
+						d.Send("MAIL FROM:<a@x.test>\r\nRCPT TO:<1@fax>\r\nDATA\r\n")
+						d.Want("250 ", "250 ", "354 ")
+						d.Send("text" + end + behind)
+						if said := d.Gone(); behind == "" && said[:4] != map[bool]string{true: "250 ", false: "550 "}[accept] || strings.Count(said, "\n") > 1 {
+							t.Errorf("%q: said %q", end, said)
+						}
+					}
+				}
+				if from := s.from(); slices.Contains(from, "evil@x.test") {
+					t.Errorf("the second envelope was run: %q", from)
+				}
+				for _, message := range s.got() {
+					if message != "text\r\n" && message != "text\r\n\r\n" {
+						t.Errorf("message %q", message)
+					}
+				}
+			})
+		})
+	}
+}
+
+// dotStuffed is message as the forward client sends it.
+func dotStuffed(message string) string {
+	var b bytes.Buffer
+	w := textproto.NewConn(struct {
+		io.Reader
+		io.Writer
+		io.Closer
+	}{nil, &b, nil}).DotWriter()
+	io.WriteString(w, message)
+	w.Close()
+	return b.String()
+}
+
+func TestDotsAreTakenOutOnce(t *testing.T) {
+	s := new(wireServer).start(t, testOptions())
+	d := s.dial(t)
+	d.Envelope()
+	d.Send("..\r\n...a\r\n.b\r\n\r\n..\r\n.\r\n")
+	d.Want("250 ")
+	d.Send("MAIL FROM:<b@x.test>\r\nRCPT TO:<1@fax>\r\nDATA\r\n.\r\nQUIT\r\n") // an empty message, body pipelined
+	d.Want("250 ", "250 ", "354 ", "250 ", "221 ")
+	d.Closed()
+	want := []string{".\r\n..a\r\nb\r\n\r\n.\r\n", ""}
+	if got := s.got(); len(got) != 2 || got[0] != want[0] || got[1] != want[1] {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// go-smtp 196: after a time-out in DATA the rest of the message was run. It
+// must not matter what the session makes of the error.
+func TestRestOfLateMessageIsNotRun(t *testing.T) {
+	for _, useTLS := range []bool{false, true} {
+		for _, hide := range []bool{false, true} {
+			t.Run(fmt.Sprintf("TLS=%v/hide=%v", useTLS, hide), func(t *testing.T) {
+				config := testTLS(t)
+				synctest.Test(t, func(t *testing.T) {
+					inner := newPipeListener()
+					s := &wireServer{hide: hide}
+					o := testOptions()
+					o.TLS = config
+					s.serve(t, inner, o)
+					d := inner.dial(t)
+					if useTLS {
+						d = d.StartTLS()
+					} else {
+						d.Want("220 ")
+					}
+					for _, line := range []string{"EHLO c.test", "MAIL FROM:<a@x.test>", "RCPT TO:<1@fax>"} {
+						d.Say(line, "250 ")
+					}
+					d.Say("DATA", "354 ")
+					d.Send("abc")
+					d.Want(map[bool]string{false: "421 4.4.2 ", true: "451 4.3.0 "}[hide])
+					// The rest may find a closed connection.
+					go io.WriteString(d.Conn, "\r\n.\r\n"+mtatest.Smuggled+".\r\n")
+					for rest := d.Reply(); rest != ""; rest = d.Reply() {
+						if !strings.HasPrefix(rest, "421 ") {
+							t.Errorf("reply %q behind the end", rest)
+						}
+					}
+					s.waitEmpty(t)
+					if len(s.got()) != 0 || len(s.from()) != 1 {
+						t.Errorf("messages %q, senders %q", s.got(), s.from())
+					}
+				})
+			})
+		}
+	}
+}
+
+// waitEmpty waits until no connection is left.
+func (s *wireServer) waitEmpty(t *testing.T) {
+	t.Helper()
+	if err := s.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestBadCommandLines(t *testing.T) {
+	long := strings.Repeat("x", maxCommandLine)
+	tests := []struct {
+		name, send string
+		want       []string
+	}{
+		{"too long", "NOOP " + long + "\r\nNOOP\r\n", []string{"500 5.5.2 ", "250 "}},
+		{"as long as may be", "NOOP " + long[:maxCommandLine-7] + "\r\nNOOP\r\n", []string{"250 ", "250 "}},
+		{"one longer", "NOOP " + long[:maxCommandLine-6] + "\r\nNOOP\r\n", []string{"500 5.5.2 ", "250 "}},
+		{"a megabyte without end", strings.Repeat("x", maxEndless+bufferSize), []string{"421 4.7.0 ", ""}},
+		{"NUL", "NOOP\x00\r\nNOOP\r\n", []string{"500 5.5.2 ", "250 "}},
+		{"too many", strings.Repeat("\x00\r\n", 4) + "NOOP\r\n", []string{"500 ", "500 ", "500 ", "421 4.7.0 ", ""}},
+		{"HTTP", "POST / HTTP/1.1\r\nEHLO c.test\r\n", []string{""}},
+		{"HTTP later", "NOOP\r\nGET / HTTP/1.1\r\n", []string{"250 ", "500 "}},
+		{"LF alone", "NOOP\nNOOP\n", []string{"250 ", "250 "}},
+		{"no end", "QUIT", []string{""}},
+		{"no command in AUTH", "EHLO c.test\r\nAUTH PLAIN\r\nBDAT 99999\r\n" + long + "\r\nNOOP\r\n", []string{"250 ", "334 ", "501 5.5.2 ", "500 5.5.2 ", "250 "}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			d := new(wireServer).start(t, testOptions()).dial(t)
+			d.Want("220 ")
+			go func() {
+				io.WriteString(d.Conn, tt.send) // may fail, being closed
+				if tt.name == "no end" {
+					d.Conn.(*net.TCPConn).CloseWrite()
+				}
+			}()
+			d.Want(tt.want...)
+		})
+	}
+}
+
+// A reply goes out in one piece: a client must not see half of one.
+func TestRepliesAreWholeWrites(t *testing.T) {
+	ours, theirs := net.Pipe()
+	defer ours.Close()
+	o := testOptions()
+	c := newConn(t.Context(), theirs, &o)
+	h := &half{Conn: c, greeted: true, done: make(chan struct{})}
+	c.verb, c.hello = "EHLO", "c.test"
+	go func() {
+		for _, piece := range []string{"250-one\r\n", "250-AUTH PL", "AIN\r\n", "250 three\r\n"} {
+			if n, err := io.WriteString(h, piece); n != len(piece) || err != nil {
+				t.Errorf("Write(%q) = %d, %v", piece, n, err)
+			}
+		}
+		h.Close()
+	}()
+	b := make([]byte, 1000)
+	n, _ := ours.Read(b)
+	if got := string(b[:n]); !strings.HasPrefix(got, "250-gw.test\r\n250-PIPELINING\r\n") || !strings.HasSuffix(got, "250 AUTH PLAIN\r\n") {
+		t.Errorf("one write was %q", got)
+	}
+}
+
+func TestHello(t *testing.T) {
+	for _, verb := range []string{"EHLO", "helo"} {
+		s := (&wireServer{sessions: make(chan *Conn, 1)}).start(t, testOptions())
+		d := s.dial(t)
+		d.Want("220 ")
+		d.Say(verb+"   c.test ", "250 ")
+		c := <-s.sessions
+		d.Say("NOOP", "250 ") // what it said last is settled
+		if name, extended := c.Hello(); name != "c.test" || extended != (verb == "EHLO") {
+			t.Errorf("%s: %s, extended %v", verb, name, extended)
+		}
+	}
+}
+
+// A line longer than go-smtp's limit is no reason to refuse a message.
+func TestLongLineInMessage(t *testing.T) {
+	s := new(wireServer).start(t, testOptions())
+	d := s.dial(t)
+	d.Envelope()
+	line := strings.Repeat("x", 1<<20)
+	d.Send(line + "\r\n.\r\n")
+	d.Want("250 ")
+	if got := s.got(); len(got) != 1 || got[0] != line+"\r\n" {
+		t.Errorf("%d messages", len(got))
+	}
+}
+
+func TestLMTP(t *testing.T) {
+	o := testOptions()
+	o.LMTP = true
+	s := new(wireServer).start(t, o)
+	d := s.dial(t)
+	d.Want("220 gw.test LMTP")
+	d.Send("LHLO c.test\r\nMAIL FROM:<a@x.test>\r\nRCPT TO:<1@fax>\r\nRCPT TO:<2@fax>\r\nDATA\r\n")
+	d.Want("250 ", "250 ", "250 ", "250 ", "354 ")
+	d.Send("a\r\n.\r\nQUIT\r\n")
+	d.Want("250 2.0.0 taken", "250 2.0.0 taken", "221 ", "")
+}

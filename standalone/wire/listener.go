@@ -1,0 +1,326 @@
+package wire
+
+import (
+	"context"
+	"crypto/tls"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"smtpreceiver/core/metrics"
+	"smtpreceiver/core/reply"
+	"smtpreceiver/core/socket"
+)
+
+const (
+	// maxGoodbyes is how many refused clients are told so at once; more of them
+	// are just closed.
+	maxGoodbyes    = 16
+	goodbyeTimeout = 5 * time.Second
+)
+
+// Options are what a listener and its connections keep to.
+type Options struct {
+	Host          string        // our name in replies
+	Idle          time.Duration // socket_timeout: each read and write, and waiting for a place
+	Transaction   time.Duration // transaction_timeout: a whole message, and doing nothing useful
+	MaxSize       int64         // bytes of a message
+	MaxRecipients int
+	LMTP          bool
+	Local         bool        // only processes of this host reach the listener
+	TLS           *tls.Config // nil: no certificate
+	Implicit      bool        // clients speak TLS from the first byte
+
+	Places    *Places
+	Strangers *Strangers
+	Clients   *Clients
+
+	// Serve runs go-smtp on a connection, until it is closed; the listener gives
+	// it that one connection.
+	Serve func(*Conn, net.Listener)
+	// Admit says whether a client is a stranger, that must authenticate, or the
+	// reply that it gets instead of a greeting. It may take its time, up to Idle.
+	// nil admits all. The address is zero for a Unix socket.
+	Admit func(context.Context, netip.Addr) (stranger bool, refusal *reply.Reply)
+	// Hasty says whether a client must not wait for a place: what waits for its
+	// answer may hold one.
+	Hasty func(context.Context, netip.Addr) bool
+	// Proxy tells whether a PROXY header must come from an address; the client
+	// is then the one that it names. nil: from none.
+	Proxy func(context.Context, netip.Addr) (bool, error)
+
+	NewID   func() string // names a session
+	Log     *slog.Logger
+	Metrics *metrics.Metrics
+	Count   *metrics.Connections
+}
+
+// Clients counts the connections of each client: max_connections_per_client.
+type Clients = clientPlaces
+
+// NewClients makes limit places for each client; nil, which limits nothing, if
+// it is 0.
+func NewClients(limit int) *Clients {
+	if limit == 0 {
+		return nil
+	}
+	return newClientPlaces(limit)
+}
+
+func (o *Options) id() string {
+	if o.NewID == nil {
+		return ""
+	}
+	return o.NewID()
+}
+
+// refused is the one log line and the one count of a refusal that the wire
+// makes.
+func (o *Options) refused(ctx context.Context, level slog.Level, who []any, r *reply.Reply) {
+	o.Metrics.Refusal(r.Reason)
+	o.Log.Log(ctx, level, "refused", append(who, r.Attrs()...)...)
+}
+
+// Listener serves as many connections at once as there are places, answers the
+// others itself, and knows the connections it has, so that they can be ended.
+type Listener struct {
+	*socket.Acceptor
+	opts     atomic.Pointer[Options]
+	arrivals *clientPlaces
+	goodbyes chan struct{}
+	ctx      context.Context
+	stop     context.CancelFunc
+	running  sync.WaitGroup // sessions
+
+	mu       sync.Mutex
+	conns    map[*Conn]struct{}
+	draining bool
+	empty    chan struct{} // closed when draining and no connection is left
+}
+
+// Listen makes a listener of inner; Run accepts connections.
+func Listen(inner net.Listener, o Options) *Listener {
+	l := &Listener{
+		Acceptor: socket.NewAcceptor(inner, o.Log),
+		arrivals: newClientPlaces(maxArrivals),
+		goodbyes: make(chan struct{}, maxGoodbyes),
+		conns:    map[*Conn]struct{}{},
+		empty:    make(chan struct{}),
+	}
+	l.ctx, l.stop = context.WithCancel(context.Background())
+	l.Configure(o)
+	return l
+}
+
+// Configure sets the options of the connections to come.
+func (l *Listener) Configure(o Options) { l.opts.Store(&o) }
+
+// Close stops accepting and leaves the connections alone.
+func (l *Listener) Close() error {
+	l.stop()
+	return l.Acceptor.Close()
+}
+
+// Run accepts connections until Close.
+func (l *Listener) Run() {
+	defer l.stop()
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return // closed
+		}
+		l.arrive(c)
+	}
+}
+
+// arrive lets a client in, or sends it away. It must not wait.
+func (l *Listener) arrive(c net.Conn) {
+	o, peer := l.opts.Load(), remoteAddr(c)
+	if !l.arrivals.take(peer) {
+		l.sendAway(c, o, metrics.AwayPerClient)
+		return
+	}
+	l.running.Go(func() {
+		w := l.welcome(c, o, sync.OnceFunc(func() { l.arrivals.leave(peer) }))
+		if w == nil {
+			return
+		}
+		if l.ctx.Err() != nil || o.Implicit && !w.handshake() {
+			w.Close()
+			return
+		}
+		w.run()
+	})
+}
+
+// welcome asks whether the client may come in, and only then gives it a place;
+// known is called when that is known. nil: it was sent away.
+func (l *Listener) welcome(c net.Conn, o *Options, known func()) *Conn {
+	defer known()
+	client, probe, err := o.unproxied(l.ctx, c)
+	if err != nil {
+		o.Count.Refused(metrics.AwayProxy)
+		o.Log.Warn("PROXY protocol", "client", c.RemoteAddr().String(), "error", err.Error())
+		c.Close()
+		return nil
+	}
+	c = client
+	var stranger bool
+	if o.Admit != nil && !probe {
+		ctx, cancel := context.WithTimeout(l.ctx, o.Idle)
+		defer cancel()
+		var refusal *reply.Reply
+		if stranger, refusal = o.Admit(ctx, remoteAddr(c)); refusal != nil {
+			o.Count.Refused(metrics.AwayUnlisted)
+			o.refused(l.ctx, slog.LevelInfo, []any{"client", address(remoteAddr(c))}, refusal)
+			l.goodbye(c, o, refusal)
+			return nil
+		}
+	}
+	known()
+	w := newConn(context.WithoutCancel(l.ctx), c, o)
+	w.probe = probe
+	if why := w.settle(l.ctx, stranger); why != "" {
+		l.sendAway(c, o, why)
+		return nil
+	}
+	w.forget = func() {
+		l.forget(w)
+		o.Count.Closed()
+	}
+	l.mu.Lock()
+	l.conns[w] = struct{}{}
+	draining := l.draining
+	l.mu.Unlock()
+	if o.Count.Opened(); draining {
+		w.Close()
+	}
+	return w
+}
+
+// settle takes the places that the connection needs, waiting if it must; or it
+// says why it cannot.
+func (c *Conn) settle(ctx context.Context, stranger bool) (why metrics.SentAway) {
+	o := c.opts
+	if c.probe {
+		return ""
+	}
+	if !o.Clients.take(c.client) {
+		return metrics.AwayPerClient
+	}
+	c.place.conn, c.place.clients = c, o.Clients
+	if stranger {
+		c.place.strangers = o.Strangers
+		o.Strangers.take(c)
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(ctx, o.Idle)
+	defer cancel()
+	if !o.Places.take(ctx, c.client, o.Hasty) {
+		c.place.leave()
+		return metrics.AwayThreadNum
+	}
+	c.place.places = o.Places
+	c.useful()
+	return ""
+}
+
+// sendAway is goodbye for a client that there is no place for.
+func (l *Listener) sendAway(c net.Conn, o *Options, why metrics.SentAway) {
+	o.Count.Refused(why)
+	r := &reply.Reply{Code: 421, Enhanced: [3]int{4, 3, 2}, Text: o.Host + " too many connections, try again later"}
+	if why == metrics.AwayPerClient {
+		r = &reply.Reply{Code: 421, Enhanced: [3]int{4, 7, 0}, Text: o.Host + " too many connections from your address, try again later"}
+	}
+	o.Log.Warn("connection refused", append([]any{"client", c.RemoteAddr().String()}, r.Attrs()...)...)
+	l.goodbye(c, o, r)
+}
+
+// goodbye answers a client that will not be served, without keeping the others
+// waiting.
+func (l *Listener) goodbye(c net.Conn, o *Options, r *reply.Reply) {
+	if o.Implicit && o.TLS == nil {
+		c.Close() // it could not read the reply
+		return
+	}
+	select {
+	case l.goodbyes <- struct{}{}:
+	default:
+		c.Close()
+		return
+	}
+	go func() {
+		c.SetDeadline(time.Now().Add(goodbyeTimeout))
+		if o.Implicit {
+			c = tls.Server(c, o.TLS)
+		}
+		io.WriteString(c, format(r)) // a client that does not listen is closed too
+		c.Close()
+		<-l.goodbyes
+	}()
+}
+
+func (l *Listener) forget(c *Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.conns, c)
+	l.checkEmpty()
+}
+
+// checkEmpty is called with mu held.
+func (l *Listener) checkEmpty() {
+	if l.draining && len(l.conns) == 0 {
+		select {
+		case <-l.empty:
+		default:
+			close(l.empty)
+		}
+	}
+}
+
+func (l *Listener) open() []*Conn {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	conns := make([]*Conn, 0, len(l.conns))
+	for c := range l.conns {
+		conns = append(conns, c)
+	}
+	return conns
+}
+
+// Drain stops accepting, ends the connections without a transaction with 421,
+// lets the others finish theirs until ctx is done, and closes what is left
+// then. It returns ctx's error if that was needed.
+func (l *Listener) Drain(ctx context.Context) error {
+	l.Close()
+	l.mu.Lock()
+	l.draining = true
+	l.checkEmpty()
+	l.mu.Unlock()
+	for _, c := range l.open() {
+		c.leave(&reply.Reply{Code: 421, Enhanced: [3]int{4, 3, 2}, Text: c.opts.Host + " shutting down, try again later"})
+	}
+	ended := make(chan struct{})
+	go func() {
+		<-l.empty
+		l.running.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+	}
+	for _, c := range l.open() {
+		go c.Close()
+	}
+	select {
+	case <-ended:
+	case <-time.After(goodbyeTimeout): // one that hangs in the file system
+	}
+	return ctx.Err()
+}

@@ -1,0 +1,400 @@
+package wire
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"smtpreceiver/contrib/mtatest"
+	"smtpreceiver/core/reply"
+)
+
+// One client more than there are places waits for its greeting, and the one that
+// came first is served first.
+func TestWaitingForAPlace(t *testing.T) {
+	o := testOptions()
+	o.Places = NewPlaces(2, 4)
+	s := new(wireServer).start(t, o)
+	first, second := s.dial(t), s.dial(t)
+	first.Want("220 ")
+	second.Want("220 ")
+	third := s.dial(t)
+	o.Places.wait(t, 1)
+	fourth := s.dial(t)
+	o.Places.wait(t, 2) // half of max_waiting: from one client no more
+	s.dial(t).Want("421 4.3.2 gw.test too many connections", "")
+	first.Send("QUIT\r\n")
+	first.Want("221 ", "")
+	third.Want("220 ")
+	third.Conn.Close()
+	fourth.Want("220 ")
+}
+
+// wait waits until n clients wait.
+func (p *Places) wait(t *testing.T, n int) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		p.mu.Lock()
+		waiting := p.waiting.Len()
+		p.mu.Unlock()
+		if waiting == n {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%d wait, want %d", waiting, n)
+		}
+	}
+}
+
+// Waiting ends at socket_timeout, and who waits in vain holds nothing.
+func TestWaitingEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inner := newPipeListener()
+		o := testOptions()
+		o.Places = NewPlaces(1, 1000)
+		s := new(wireServer)
+		s.serve(t, inner, o)
+		served := inner.dial(t)
+		served.Want("220 ")
+		var talk sync.WaitGroup
+		defer talk.Wait()
+		talk.Go(func() {
+			for range 5 { // never idle
+				time.Sleep(30 * time.Second)
+				served.Say("NOOP", "250 ")
+			}
+		})
+		waits, begin := inner.dial(t), time.Now()
+		waits.Want("421 4.3.2 ", "")
+		if took := time.Since(begin); took != o.Idle {
+			t.Errorf("waited %v", took)
+		}
+		o.Places.wait(t, 0)
+		time.Sleep(time.Second)
+		inner.dial(t).Want("421 4.3.2 ", "")
+	})
+}
+
+// A client that must not wait, since we may wait for it, gets a place or 421.
+func TestHastyClientDoesNotWait(t *testing.T) {
+	o := testOptions()
+	o.Places = NewPlaces(1, 1000)
+	asked := 0
+	o.Hasty = func(context.Context, netip.Addr) bool { asked++; return true }
+	s := new(wireServer).start(t, o)
+	d := s.dial(t)
+	d.Want("220 ")
+	if asked > 0 {
+		t.Error("a name was looked up although there is a place")
+	}
+	s.dial(t).Want("421 4.3.2 ", "")
+	d.Say("QUIT", "221 ")
+	s.dial(t).Want("220 ")
+}
+
+// Strangers have places of their own: the longest idle makes room, and a login
+// moves to an ordinary place.
+func TestStrangers(t *testing.T) {
+	o := testOptions()
+	o.Places, o.Strangers = NewPlaces(1, 1000), NewStrangers(2)
+	o.Admit = func(context.Context, netip.Addr) (bool, *reply.Reply) { return true, nil }
+	s := (&wireServer{password: func(user, password string) error {
+		if password != "secret" {
+			return errNo
+		}
+		return nil
+	}}).start(t, o)
+	login := "AUTH PLAIN " + base64.StdEncoding.EncodeToString([]byte("\x00jana\x00secret"))
+	first, second := s.dial(t), s.dial(t)
+	first.Want("220 ")
+	second.Want("220 ")
+	first.Say("EHLO c.test", "250 ")
+	third := s.dial(t) // second is idle for longer
+	third.Want("220 ")
+	second.Want("421 4.3.2 ", "")
+	first.Say(login, "235 2.7.0 ")
+	if o.Places.Held() != 1 {
+		t.Error("a login takes no place")
+	}
+	for range 5 { // strangers push each other out, not the one who has authenticated
+		s.dial(t).Want("220 ")
+	}
+	first.Say("NOOP", "250 ")
+
+	fourth := s.dial(t)
+	fourth.Want("220 ")
+	fourth.Say("EHLO c.test", "250 ")
+	fourth.Send(login + "\r\n")
+	o.Places.wait(t, 1)
+	first.Say("QUIT", "221 ")
+	fourth.Want("235 ")
+	fourth.Conn.Close()
+	for end := time.Now().Add(10 * time.Second); o.Places.Held() > 0 && time.Now().Before(end); time.Sleep(time.Millisecond) {
+	}
+	if n := o.Places.Held(); n != 0 {
+		t.Errorf("%d places are taken", n)
+	}
+}
+
+// IPv6 clients are counted by their /64.
+func TestNetwork(t *testing.T) {
+	places := newClientPlaces(2)
+	for i, tt := range []struct {
+		addr string
+		ok   bool
+	}{
+		{"2001:db8::1", true}, {"2001:db8::2", true}, {"2001:db8:0:0:ffff::3", false}, {"2001:db8:0:1::1", true},
+		{"192.0.2.1", true}, {"192.0.2.2", true}, {"192.0.2.1", true}, {"192.0.2.1", false},
+	} {
+		if got := places.take(netip.MustParseAddr(tt.addr)); got != tt.ok {
+			t.Errorf("%d, %s: %v", i, tt.addr, got)
+		}
+	}
+	p := NewPlaces(0, 4)
+	ctx, cancel := context.WithCancel(t.Context())
+	var group sync.WaitGroup
+	for _, addr := range []string{"2001:db8::1", "2001:db8::2"} {
+		group.Go(func() { p.take(ctx, netip.MustParseAddr(addr), nil) })
+	}
+	p.wait(t, 2)
+	if p.take(ctx, netip.MustParseAddr("2001:db8::3"), nil) {
+		t.Error("a place")
+	}
+	cancel()
+	group.Wait()
+	if len(p.waits) != 0 || p.held != 0 {
+		t.Errorf("left: %v, %d", p.waits, p.held)
+	}
+}
+
+// Clients that are sent away and do not read must not keep the others waiting.
+func TestGoodbyesAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inner := newPipeListener()
+		o := testOptions()
+		o.Places = NewPlaces(1, 0)
+		s := new(wireServer)
+		s.serve(t, inner, o)
+		served := inner.dial(t)
+		served.Want("220 ")
+		var deaf []*mtatest.Dialog
+		for range maxGoodbyes {
+			deaf = append(deaf, inner.dial(t))
+		}
+		synctest.Wait()
+		inner.dial(t).Want("") // nobody is left to say goodbye
+		time.Sleep(goodbyeTimeout + time.Second)
+		synctest.Wait()
+		inner.dial(t).Want("421 4.3.2 ", "")
+		for _, d := range deaf {
+			d.Want("")
+		}
+		served.Send("NOOP\r\n")
+		served.Want("250 ")
+	})
+}
+
+func TestAdmit(t *testing.T) {
+	var asked []netip.Addr
+	var mu sync.Mutex
+	o := testOptions()
+	o.Places = NewPlaces(1, 0)
+	refusal := &reply.Reply{Code: 554, Enhanced: [3]int{5, 7, 1}, Text: "not on the list"}
+	o.Admit = func(ctx context.Context, a netip.Addr) (bool, *reply.Reply) {
+		mu.Lock()
+		defer mu.Unlock()
+		asked = append(asked, a)
+		if _, ok := ctx.Deadline(); !ok {
+			t.Error("admit may take for ever")
+		}
+		return false, refusal
+	}
+	s := new(wireServer).start(t, o)
+	for range 3 { // a refused client leaves its place
+		s.dial(t).Want("554 5.7.1 not on the list", "")
+	}
+	mu.Lock()
+	refusal = nil
+	mu.Unlock()
+	s.dial(t).Want("220 ")
+	if len(asked) != 4 || asked[0] != netip.MustParseAddr("127.0.0.1") {
+		t.Errorf("asked about %v", asked)
+	}
+}
+
+// A slow look-up of one client's name must not keep the next one waiting.
+func TestSlowAdmitKeepsNobodyWaiting(t *testing.T) {
+	o := testOptions()
+	asked, proceed := make(chan struct{}), make(chan struct{})
+	var later atomic.Bool
+	o.Admit = func(context.Context, netip.Addr) (bool, *reply.Reply) {
+		if !later.Swap(true) {
+			close(asked)
+			<-proceed
+		}
+		return false, nil
+	}
+	s := new(wireServer).start(t, o)
+	slow := s.dial(t)
+	<-asked
+	s.dial(t).Want("220 ")
+	close(proceed)
+	slow.Want("220 ")
+}
+
+func TestConfigureHoldsForNewConnections(t *testing.T) {
+	o := testOptions()
+	s := new(wireServer).start(t, o)
+	s.dial(t).Want("220 ")
+	o.Admit = func(context.Context, netip.Addr) (bool, *reply.Reply) { return false, no }
+	s.Configure(o)
+	s.dial(t).Want("554 5.7.1 no", "")
+}
+
+var no = &reply.Reply{Code: 554, Enhanced: [3]int{5, 7, 1}, Text: "no"}
+
+// A client of implicit TLS is told why it is refused, in TLS.
+func TestRefusalOnImplicitTLS(t *testing.T) {
+	o := testOptions()
+	o.Implicit, o.TLS = true, testTLS(t)
+	o.Admit = func(context.Context, netip.Addr) (bool, *reply.Reply) { return false, no }
+	s := new(wireServer).start(t, o)
+	s.dial(t).Secure().Want("554 5.7.1 no", "")
+	o.TLS = nil // a reload took the certificate away
+	s.Configure(o)
+	s.dial(t).Closed()
+}
+
+func TestDrain(t *testing.T) {
+	for _, pipelined := range []string{"", "MAIL FROM:<late@x.test>\r\n"} {
+		each(t, func() *wireServer { return &wireServer{entered: make(chan struct{}), proceed: make(chan struct{})} }, func(t *testing.T, s *wireServer, dial func() *mtatest.Dialog) {
+			idle, busy := dial(), dial()
+			busy.Send("MAIL FROM:<a@x.test>\r\nRCPT TO:<1@fax>\r\nDATA\r\n")
+			busy.Want("250 ", "250 ", "354 ")
+			<-s.entered
+			drained := make(chan error)
+			go func() { drained <- s.Drain(context.Background()) }()
+			idle.Want("421 4.3.2 gw.test shutting down", "")
+			if _, err := net.Dial("tcp", s.addr); err == nil {
+				t.Error("still listening")
+			}
+			busy.Send("text\r\n.\r\n" + pipelined)
+			s.proceed <- struct{}{}
+			busy.Want("250 ", "421 4.3.2 ", "")
+			if err := <-drained; err != nil {
+				t.Errorf("drain: %v", err)
+			}
+			if got := s.got(); len(got) != 1 || got[0] != "text\r\n" {
+				t.Errorf("got %q", got)
+			}
+			if from := s.from(); len(from) != 1 {
+				t.Errorf("senders %q: a transaction began while shutting down", from)
+			}
+		})
+	}
+}
+
+// A shutdown past its limit ends what a session does, and so does a client that
+// is gone.
+func TestSessionEndsWithItsConnection(t *testing.T) {
+	for _, gone := range []bool{false, true} {
+		each(t, func() *wireServer { return &wireServer{entered: make(chan struct{}, 1), proceed: make(chan struct{})} }, func(t *testing.T, s *wireServer, dial func() *mtatest.Dialog) {
+			d := dial()
+			d.Send("MAIL FROM:<a@x.test>\r\nRCPT TO:<1@fax>\r\nDATA\r\n")
+			d.Want("250 ", "250 ", "354 ")
+			<-s.entered
+			d.Send("text\r\n.\r\n")
+			ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+			defer cancel()
+			if gone {
+				d.Conn.Close()
+				ctx = t.Context()
+			}
+			err := s.Drain(ctx)
+			if gone != (err == nil) {
+				t.Errorf("drain: %v", err)
+			}
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if len(s.failures) != 1 || !errors.Is(s.failures[0], context.Canceled) {
+				t.Errorf("failures %v", s.failures)
+			}
+		})
+	}
+}
+
+// A client that has said all it has to say may close its half of the
+// connection, and gets its answers.
+func TestHalfClosed(t *testing.T) {
+	s := (&wireServer{entered: make(chan struct{}, 1), proceed: make(chan struct{})}).start(t, testOptions())
+	d := s.dial(t)
+	d.Envelope()
+	d.Send("text\r\n.\r\nQUIT\r\n")
+	d.Conn.(*net.TCPConn).CloseWrite()
+	time.Sleep(watchAfter + 200*time.Millisecond)
+	s.proceed <- struct{}{}
+	d.Want("250 ", "221 ", "")
+}
+
+func TestDrainEndsWithContext(t *testing.T) {
+	s := (&wireServer{entered: make(chan struct{}, 1)}).start(t, testOptions())
+	busy := s.dial(t)
+	busy.Envelope()
+	<-s.entered
+	ctx, cancel := context.WithCancel(context.Background())
+	drained := make(chan error)
+	go func() { drained <- s.Drain(ctx) }()
+	busy.Send("half\r\n")
+	cancel()
+	if err := <-drained; !errors.Is(err, context.Canceled) {
+		t.Errorf("drain: %v", err)
+	}
+	io.Copy(io.Discard, busy.R) // ends
+	if got := s.got(); len(got) != 0 {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestCloseAll(t *testing.T) {
+	o := testOptions()
+	s := new(wireServer).start(t, o)
+	a, b := s.dial(t), s.dial(t)
+	a.Want("220 ")
+	b.Want("220 ")
+	for _, c := range s.open() {
+		c.Close()
+	}
+	a.Closed()
+	b.Closed()
+	if n := o.Places.Held(); n != 0 {
+		t.Errorf("%d places are taken", n)
+	}
+}
+
+func TestUnixSocketClientHasNoAddress(t *testing.T) {
+	var got netip.Addr
+	o := testOptions()
+	o.Admit = func(_ context.Context, a netip.Addr) (bool, *reply.Reply) { got = a; return false, no }
+	inner, err := net.Listen("unix", t.TempDir()+"/s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := new(wireServer)
+	s.serve(t, inner, o)
+	c, err := net.Dial("unix", s.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mtatest.NewDialog(t, c).Want("554 ", "")
+	if got.IsValid() {
+		t.Errorf("address %v", got)
+	}
+}

@@ -1,0 +1,106 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"smtpreceiver/contrib/mtatest"
+	"smtpreceiver/core/reply"
+)
+
+// Strangers whose names are being looked up take no place either, and one
+// address has only so many of them waiting.
+func TestArrivalsAreBounded(t *testing.T) {
+	t.Parallel()
+	o := testOptions()
+	o.Places = NewPlaces(1, 0)
+	asked, proceed := make(chan struct{}, maxArrivals), make(chan struct{})
+	o.Admit = func(_ context.Context, a netip.Addr) (bool, *reply.Reply) {
+		if a == netip.MustParseAddr("127.0.0.2") {
+			asked <- struct{}{}
+			<-proceed
+			return false, no
+		}
+		return false, nil
+	}
+	s := new(wireServer).start(t, o)
+	var waiting []*mtatest.Dialog
+	for range maxArrivals {
+		waiting = append(waiting, s.dialFrom(t, "127.0.0.2"))
+		<-asked
+	}
+	s.dialFrom(t, "127.0.0.2").Want("421 4.7.0 ", "")
+	s.dial(t).Want("220 ")
+	close(proceed)
+	for _, d := range waiting {
+		if reply := d.Reply(); reply != "" && !strings.HasPrefix(reply, "554 ") { // more than maxGoodbyes are not told
+			t.Errorf("reply %q", reply)
+		}
+	}
+}
+
+// A proxy that is silent is cut off by socket_timeout, and keeps nobody waiting.
+func TestProxyHeaderTimesOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inner := newPipeListener()
+		o := testOptions()
+		trusted := true
+		o.Proxy = func(context.Context, netip.Addr) (bool, error) { return trusted, nil }
+		new(wireServer).serve(t, inner, o)
+		silent, begin := inner.dial(t), time.Now()
+		synctest.Wait()
+		trusted = false
+		other := inner.dial(t)
+		other.Want("220 ")
+		other.Send("QUIT\r\n")
+		other.Want("221 ")
+		silent.Closed()
+		if took := time.Since(begin); took != o.Idle {
+			t.Errorf("cut off after %v, want %v", took, o.Idle)
+		}
+	})
+}
+
+// As long as it is not known whether a peer is a proxy, nothing is believed.
+func TestProxyLookupFails(t *testing.T) {
+	t.Parallel()
+	o := testOptions()
+	o.Proxy = func(context.Context, netip.Addr) (bool, error) { return false, errors.New("no DNS") }
+	new(wireServer).start(t, o).dial(t).Closed()
+}
+
+// A proxy in front of the listener for TLS speaks before TLS.
+func TestProxyProtocolBeforeTLS(t *testing.T) {
+	t.Parallel()
+	o := testOptions()
+	o.Implicit, o.TLS = true, testTLS(t)
+	o.Proxy = func(context.Context, netip.Addr) (bool, error) { return true, nil }
+	var seen net.Addr
+	s := (&wireServer{sessions: make(chan *Conn, 1)}).start(t, o)
+	d := s.dial(t)
+	d.Send("PROXY TCP4 192.0.2.7 198.51.100.1 4711 25\r\n")
+	d = d.Secure()
+	d.Want("220 ")
+	d.Send("EHLO c.test\r\n")
+	d.Want("250 ")
+	if seen = (<-s.sessions).RemoteAddr(); seen.String() != "192.0.2.7:4711" {
+		t.Errorf("client %v", seen)
+	}
+}
+
+// dialFrom connects from a loopback address.
+func (s *wireServer) dialFrom(t *testing.T, from string) *mtatest.Dialog {
+	t.Helper()
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+	c, err := dialer.Dial("tcp", s.addr)
+	if err != nil {
+		t.Skipf("no client can come from %s here: %v", from, err)
+	}
+	return mtatest.NewDialog(t, c)
+}

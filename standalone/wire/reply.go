@@ -1,0 +1,237 @@
+package wire
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"smtpreceiver/core/reply"
+)
+
+// maxReply bounds what go-smtp may say at once.
+const maxReply = 64 << 10
+
+// successes are the replies to commands that went well, by verb. What a session
+// has to say of its own goes before them.
+var successes = map[string]*reply.Reply{
+	"MAIL": {Code: 250, Enhanced: [3]int{2, 1, 0}, Text: "Sender OK"},
+	"RCPT": {Code: 250, Enhanced: [3]int{2, 1, 5}, Text: "Recipient OK"},
+	"RSET": {Code: 250, Enhanced: [3]int{2, 0, 0}, Text: "OK"},
+	"AUTH": {Code: 235, Enhanced: [3]int{2, 7, 0}, Text: "Authentication succeeded"},
+}
+
+// refusals are the replies to what go-smtp refuses by itself, by verb and its
+// code. Its own words go to the log.
+var refusals = map[string]map[int]*reply.Reply{
+	"MAIL": parameters("MAIL"),
+	"RCPT": parameters("RCPT"),
+	"AUTH": {
+		454: {Code: 501, Enhanced: [3]int{5, 5, 2}, Text: "Authentication response is not in base64", Reason: reply.ReasonAuth},
+		501: {Code: 501, Enhanced: [3]int{5, 7, 0}, Text: "Authentication was given up", Reason: reply.ReasonAuth},
+		503: {Code: 503, Enhanced: [3]int{5, 5, 1}, Text: "Already authenticated", Reason: reply.ReasonAuth},
+	},
+}
+
+// parameters are refusals of ESMTP parameters (RFC 5321 section 4.1.1.11).
+func parameters(verb string) map[int]*reply.Reply {
+	return map[int]*reply.Reply{
+		500: syntax(555, [3]int{5, 5, 4}, "A parameter of "+verb+" is not known here"),
+		501: syntax(501, [3]int{5, 5, 4}, "A parameter of "+verb+" is malformed"),
+		504: syntax(504, [3]int{5, 5, 4}, "A parameter of "+verb+" is not implemented"),
+	}
+}
+
+// broken answers for a fault of the program, and ends the session.
+var broken = reply.Reply{Code: 421, Enhanced: [3]int{4, 3, 0}, Text: "Internal error, try again later"}
+
+// write takes a reply of go-smtp and answers with ours. The first one is the
+// greeting; a connection behind STARTTLS has none.
+func (c *Conn) write(b []byte, greeted *bool) (int, error) {
+	c.reply = append(c.reply, b...)
+	if !bytes.HasSuffix(c.reply, []byte("\n")) && len(c.reply) < maxReply {
+		return len(b), nil
+	}
+	last := c.reply[bytes.LastIndexByte(c.reply[:len(c.reply)-1], '\n')+1:]
+	if len(last) > 3 && last[3] == '-' && len(c.reply) < maxReply {
+		return len(b), nil
+	}
+	said := string(c.reply)
+	c.reply = c.reply[:0]
+	switch {
+	case !*greeted:
+		*greeted = true
+		if said[:min(4, len(said))] == "220 " {
+			return len(b), c.send(c.greeting())
+		}
+	case strings.HasPrefix(said, "220 "): // behind STARTTLS
+		return len(b), nil
+	}
+	return len(b), c.answer(said)
+}
+
+func (c *Conn) greeting() string {
+	protocol := "ESMTP"
+	if c.opts.LMTP {
+		protocol = "LMTP"
+	}
+	return "220 " + c.opts.Host + " " + protocol + " ready\r\n"
+}
+
+// answer puts into words what go-smtp said to the command in c.verb.
+func (c *Conn) answer(said string) error {
+	code, _ := strconv.Atoi(said[:min(3, len(said))])
+	if len(c.answers) > 0 && (c.answers[0].Code < 400) == (code < 400) {
+		r := c.answers[0]
+		c.answers = c.answers[1:]
+		return c.conclude(r)
+	}
+	switch {
+	case code == 354:
+		c.begin()
+		return c.send("354 End the message with <CRLF>.<CRLF>\r\n")
+	case code == 334:
+		c.enter(inAuth)
+		return c.send(said)
+	case code == 221:
+		err := c.conclude(&reply.Reply{Code: 221, Enhanced: [3]int{2, 0, 0}, Text: c.opts.Host + " closing the connection"})
+		c.place.leave()
+		return err
+	case code < 400 && strings.HasSuffix(c.verb, "LO"):
+		return c.send(c.hail(said))
+	case code < 400 && successes[c.verb] != nil:
+		return c.conclude(successes[c.verb])
+	}
+	r := refusals[c.verb][code]
+	if r == nil {
+		r = &broken
+	}
+	own := *r
+	_, text, _ := strings.Cut(strings.TrimSpace(said), " ")
+	own.Cause = errors.New(text)
+	c.log(c.verb, &own)
+	return c.conclude(&own)
+}
+
+// hail is the reply to a greeting: with EHLO and LHLO, what is offered (RFC 5321
+// section 4.1.1.1).
+func (c *Conn) hail(said string) string {
+	c.greeted = greeting{c.hello, c.verb != "HELO"}
+	if c.verb == "HELO" || c.probe {
+		return "250 " + c.opts.Host + "\r\n"
+	}
+	lines := []string{c.opts.Host, "PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES", "SMTPUTF8", "DSN", fmt.Sprint("SIZE ", c.opts.MaxSize)}
+	if c.opts.MaxRecipients > 0 {
+		lines = append(lines, fmt.Sprint("LIMITS RCPTMAX=", c.opts.MaxRecipients))
+	}
+	for line := range strings.Lines(said) {
+		if strings.HasPrefix(line[4:], "AUTH ") { // what the session allows
+			lines = append(lines, strings.TrimSpace(line[4:]))
+		}
+	}
+	if c.opts.TLS != nil && c.tls == nil {
+		lines = append(lines, "STARTTLS")
+	}
+	var b strings.Builder
+	for i, line := range lines {
+		fmt.Fprintf(&b, "250%c%s\r\n", "- "[i/(len(lines)-1)], line)
+	}
+	return b.String()
+}
+
+// begin makes what follows a message.
+func (c *Conn) begin() {
+	c.filter = newDataFilter(c.ends)
+	c.mu.Lock()
+	c.phase, c.bodyBy = inMessage, time.Now().Add(c.opts.Transaction)
+	c.mu.Unlock()
+}
+
+// conclude answers a command of the session, and follows what it changes.
+func (c *Conn) conclude(r *reply.Reply) error {
+	if r.Code == 421 {
+		c.enter(over)
+	} else {
+		c.mu.Lock()
+		if c.phase == inAuth {
+			c.phase = inCommands
+		}
+		c.mu.Unlock()
+	}
+	switch taken := r.Code < 400; {
+	case c.verb == "RCPT" && taken:
+		c.rcpts++
+		c.useful()
+	case c.verb == "AUTH" && taken, c.verb == "DATA":
+		c.useful()
+	}
+	return c.say(r)
+}
+
+// say writes a reply. A 421 is the last one.
+func (c *Conn) say(r *reply.Reply) error {
+	if r.Code == 421 {
+		c.enter(over)
+	}
+	return c.send(format(r))
+}
+
+// refuse answers a command that the session does not hear of.
+func (c *Conn) refuse(verb string, r *reply.Reply) {
+	c.log(verb, r)
+	c.say(r) // a client that is gone is noticed by the next read
+}
+
+// log counts a refusal and says it in one line.
+func (c *Conn) log(verb string, r *reply.Reply) {
+	level := slog.LevelInfo // the client's doing
+	if r == &broken || r.Code == 421 && r.Enhanced[1] == 3 {
+		level = slog.LevelWarn
+	}
+	who := []any{"session", c.ID, "client", address(c.client)}
+	if verb != "" {
+		who = append(who, "command", verb)
+	}
+	c.opts.refused(context.Background(), level, who, r)
+}
+
+// address is a client as it stands in the log; none for a Unix socket.
+func address(a netip.Addr) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.String()
+}
+
+// format is a reply as it is sent, with its enhanced code on each line (RFC 2034
+// section 4).
+func format(r *reply.Reply) string {
+	enhanced := r.Enhanced
+	if enhanced[0] == 0 {
+		enhanced = [3]int{r.Code / 100, 0, 0}
+	}
+	lines := strings.Split(r.Text, "\n")
+	var b strings.Builder
+	for i, line := range lines {
+		sep := byte('-')
+		if i == len(lines)-1 {
+			sep = ' '
+		}
+		fmt.Fprintf(&b, "%d%c%d.%d.%d %s\r\n", r.Code, sep, enhanced[0], enhanced[1], enhanced[2], line)
+	}
+	return b.String()
+}
+
+// send writes within socket_timeout.
+func (c *Conn) send(s string) error {
+	if err := c.raw.SetWriteDeadline(time.Now().Add(c.opts.Idle)); err != nil {
+		return err
+	}
+	_, err := c.stream.Write([]byte(s))
+	return err
+}

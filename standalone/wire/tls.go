@@ -1,0 +1,70 @@
+package wire
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"time"
+
+	"smtpreceiver/core/reply"
+)
+
+// errSecured says that TLS has begun, and that go-smtp must forget what came
+// before.
+var errSecured = errors.New("wire: TLS has begun")
+
+// startTLS is RFC 3207. What the client sent behind the command in plain text is
+// thrown away (section 4.2, CVE-2011-0411).
+func startTLS(c *Conn, arg string) (string, *reply.Reply) {
+	c.mu.Lock()
+	busy := c.busy
+	c.mu.Unlock()
+	switch {
+	case c.opts.TLS == nil || c.opts.LMTP:
+		return "", syntax(502, [3]int{5, 5, 1}, "STARTTLS is not available")
+	case c.tls != nil:
+		return "", syntax(503, [3]int{5, 5, 1}, "TLS is in use already")
+	case arg != "":
+		return "", syntax(501, [3]int{5, 5, 4}, "STARTTLS takes no parameter")
+	case busy:
+		return "", syntax(503, [3]int{5, 5, 1}, "STARTTLS is not permitted in a mail transaction")
+	}
+	c.say(&reply.Reply{Code: 220, Enhanced: [3]int{2, 0, 0}, Text: "Ready to start TLS"})
+	c.r, c.w = 0, 0
+	if c.handshake() {
+		c.secured = true
+		c.greeted, c.hello = greeting{}, ""
+	}
+	return "", nil
+}
+
+// handshake begins TLS. A client that fails is refused without an answer, which
+// it could not read.
+func (c *Conn) handshake() bool {
+	if c.opts.TLS == nil { // a reload took the certificate away
+		c.log("STARTTLS", &reply.Reply{Code: 454, Enhanced: [3]int{4, 7, 0}, Text: "TLS is not available", Reason: reply.ReasonOther})
+		c.enter(over)
+		return false
+	}
+	by := time.Now().Add(c.opts.Idle)
+	if c.usefulBy.Before(by) {
+		by = c.usefulBy
+	}
+	ctx, cancel := context.WithDeadline(c.Ctx, by)
+	defer cancel()
+	secure := tls.Server(c.raw, c.opts.TLS)
+	c.raw.SetDeadline(by)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		c.log("STARTTLS", &reply.Reply{Code: 554, Enhanced: [3]int{5, 7, 0}, Text: "TLS handshake failed", Cause: err, Reason: reply.ReasonOther})
+		c.enter(over)
+		return false
+	}
+	state := secure.ConnectionState()
+	c.mu.Lock()
+	c.stream, c.tls = secure, &state
+	c.mu.Unlock()
+	c.opts.Log.Log(c.Ctx, slog.LevelDebug, "TLS begun", "session", c.ID, "client", address(c.client),
+		"version", tls.VersionName(state.Version), "cipher", tls.CipherSuiteName(state.CipherSuite))
+	return true
+}

@@ -1,0 +1,82 @@
+package wire
+
+import (
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"testing"
+
+	"smtpreceiver/contrib/mtatest"
+)
+
+func (s *wireServer) startTLS(t *testing.T) *wireServer {
+	o := testOptions()
+	o.TLS = testTLS(t)
+	return s.start(t, o)
+}
+
+func TestPlainTextBehindSTARTTLSIsDropped(t *testing.T) {
+	s := new(wireServer).startTLS(t)
+	d := s.dial(t)
+	d.Want("220 ")
+	d.Say("EHLO c.test", "250 ")
+	d.Send("STARTTLS\r\nMAIL FROM:<evil@x.test>\r\n")
+	d.Want("220 ")
+	d = d.Secure()
+	d.Say("NOOP", "250 ")
+	d.Say("MAIL FROM:<a@x.test>", "503 5.5.1 ") // the greeting is forgotten
+	if from := s.from(); len(from) != 0 {
+		t.Errorf("senders %q", from)
+	}
+}
+
+// A client whose handshake fails does not go on in plain text.
+func TestFailedHandshakeEnds(t *testing.T) {
+	s := new(wireServer).startTLS(t)
+	d := s.dial(t)
+	d.Want("220 ")
+	d.Say("EHLO c.test", "250 ")
+	d.Say("STARTTLS", "220 ")
+	d.Send("EHLO c.test\r\nMAIL FROM:<evil@x.test>\r\n")
+	var timeout net.Error
+	if _, err := io.Copy(io.Discard, d.Conn); errors.As(err, &timeout) && timeout.Timeout() {
+		t.Error("the connection goes on")
+	}
+	s.waitEmpty(t)
+	if from := s.from(); len(from) != 0 {
+		t.Errorf("senders %q", from)
+	}
+}
+
+// STARTTLS is offered once, and works once.
+func TestSTARTTLSOnce(t *testing.T) {
+	s := new(wireServer).startTLS(t)
+	d := s.dial(t)
+	d.Want("220 ")
+	if lines := strings.Join(d.Capabilities(), "|"); !strings.Contains(lines, "STARTTLS") {
+		t.Errorf("offered %s", lines)
+	}
+	d.Say("STARTTLS now", "501 5.5.4 ")
+	d.Say("MAIL FROM:<a@x.test>", "250 ")
+	d.Say("STARTTLS", "503 5.5.1 ")
+	d.Say("RSET", "250 ")
+	d.Say("starttls  ", "220 ")
+	d = d.Secure()
+	if lines := strings.Join(d.Capabilities(), "|"); strings.Contains(lines, "STARTTLS") || strings.Contains(lines, "CHUNKING") {
+		t.Errorf("offered %s", lines)
+	}
+	d.Say("STARTTLS", "503 5.5.1 ")
+	d.Say("MAIL FROM:<b@x.test>", "250 ")
+}
+
+// A line without an end is bounded, in each way of coming in.
+func TestEndlessLine(t *testing.T) {
+	each(t, func() *wireServer { return new(wireServer) }, func(t *testing.T, s *wireServer, dial func() *mtatest.Dialog) {
+		d := dial()
+		go io.WriteString(d.Conn, strings.Repeat("x", 4*maxEndless)) // fails, being closed
+		d.Want("421 4.7.0 gw.test ")
+		io.Copy(io.Discard, d.R)
+		s.waitEmpty(t)
+	})
+}
