@@ -97,7 +97,6 @@ func (c *client) login(user, password string) (string, error) {
 // way is how a message is handed in.
 type way struct {
 	pipelined bool
-	chunks    bool          // BDAT
 	pace      time.Duration // between bytes of the message
 	breakOff  bool          // in the middle of the message
 	hangUp    bool          // behind its end, the first time
@@ -151,9 +150,6 @@ func (c *client) transact(m *message, w way) (a attempt) {
 		c.command("RSET")
 		return a
 	}
-	if w.chunks {
-		return c.sendChunks(m, a)
-	}
 	return c.sendData(m, w, a)
 }
 
@@ -185,26 +181,6 @@ func (c *client) sendData(m *message, w way, a attempt) attempt {
 	return c.end(".\r\n", w, a)
 }
 
-// chunkSize is of BDAT; small, so that most messages have several.
-const chunkSize = 700
-
-func (c *client) sendChunks(m *message, a attempt) attempt {
-	text := m.text
-	for len(text) > chunkSize && len(m.text) < 64<<10 {
-		if _, err := fmt.Fprintf(c, "BDAT %d\r\n%s", chunkSize, text[:chunkSize]); err != nil {
-			return a
-		}
-		text = text[chunkSize:]
-		if reply, err := c.reply(); err != nil {
-			return a
-		} else if reply[0] != '2' {
-			a.outcome, a.reply, a.whole = outcomeOf(reply), reply, true
-			return a
-		}
-	}
-	return c.end(fmt.Sprintf("BDAT %d LAST\r\n%s", len(text), text), way{}, a)
-}
-
 // end sends what makes the message whole, and takes the answer.
 func (c *client) end(last string, w way, a attempt) attempt {
 	a.whole, a.outcome = true, doubtful
@@ -219,14 +195,13 @@ func (c *client) end(last string, w way, a attempt) attempt {
 			a.outcome = doubtful
 			return a
 		}
-		// With LMTP each has an answer, and it is the same: all jobs or none. Only
-		// a chunk past the limit has one for all of them from go-smtp.
+		// With LMTP each has an answer, and it is the same: all jobs or none.
 		if o := outcomeOf(reply); i == 0 || o == a.outcome {
 			a.outcome, a.reply = o, reply
 		} else {
 			a.outcome, a.reply = refused, "replies differ: "+a.reply+" and "+reply
 		}
-		if !c.lmtp || strings.HasSuffix(reply, "Max message size exceeded") {
+		if !c.lmtp {
 			break
 		}
 	}

@@ -46,7 +46,7 @@ func problemsOf(t *testing.T, format, data string, environ ...string) string {
 func TestDefaults(t *testing.T) {
 	t.Parallel()
 	want := &Settings{
-		SMTPPort: 25, ThreadNum: 5, SocketTimeout: time.Minute, Clients: []string{}, ProxyProtocolFrom: []string{},
+		SMTPPort: 25, ThreadNum: 5, MaxWaiting: 1000, SocketTimeout: time.Minute, Clients: []string{}, ProxyProtocolFrom: []string{},
 		ForwardSMTPServerPort: 25, ForwardTLS: "none",
 		OutputCodePage: "cp1250", StateDirectory: "/var/lib/smtpreceiver",
 		CTLLayout: map[string]string{}, Tags: map[string]map[string]string{},

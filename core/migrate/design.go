@@ -26,7 +26,7 @@ func (t *translator) byDesign() {
 		say("transform: expressions run as Starlark, a closed dialect of Python: no modules but time and re, limits of time and size")
 	}
 	if has["nonstandard_data_terminator"] {
-		say("nonstandard_data_terminator: not over TLS nor for BDAT; after such an end the connection forwards nothing more")
+		say("nonstandard_data_terminator: after such an end the connection forwards nothing more")
 	}
 	if has["log_event_log"] {
 		say("log_event_log: syslog or the journal, on Windows the Event Log")

@@ -87,12 +87,12 @@ func TestWaitingEnds(t *testing.T) {
 func TestHastyClientDoesNotWait(t *testing.T) {
 	o := testOptions()
 	o.Places = NewPlaces(1, 1000)
-	asked := 0
-	o.Hasty = func(context.Context, netip.Addr) bool { asked++; return true }
+	var asked atomic.Int32
+	o.Hasty = func(context.Context, netip.Addr) bool { asked.Add(1); return true }
 	s := new(wireServer).start(t, o)
 	d := s.dial(t)
 	d.Want("220 ")
-	if asked > 0 {
+	if asked.Load() > 0 {
 		t.Error("a name was looked up although there is a place")
 	}
 	s.dial(t).Want("421 4.3.2 ", "")
