@@ -105,10 +105,10 @@ func (t *Transaction) Sender(address string, e Envelope) (mailbox string, err er
 			Cause: err, Reason: reply.ReasonSyntax}
 		return "", t.senderErr
 	}
+	t.sender, t.envelope = sender, e // first, so that a refusal is logged with it
 	if t.senderErr = t.maySendAs(sender); t.senderErr != nil {
 		return "", t.senderErr
 	}
-	t.sender, t.envelope = sender, e
 	return sender, nil
 }
 

@@ -91,7 +91,7 @@ func TestSenderMustMatch(t *testing.T) {
 			d.Say("QUIT", "221 ")
 		}
 	}
-	strict.logged(t, "msg=refused", "user=jana@example.com", "status=550", "sender_must_match")
+	strict.logged(t, "msg=refused", "user=jana@example.com", "from=<petr@example.com>", "status=550", "sender_must_match")
 	// Nobody is bound who has not authenticated.
 	strict.hello(t, listed, true).Say("MAIL FROM:<>", "250 ")
 }

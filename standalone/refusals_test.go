@@ -1,0 +1,144 @@
+package standalone
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Each refusal is one line of the log and one count, whoever makes it. All its
+// replies are in our words.
+func TestEachRefusalIsLoggedAndCounted(t *testing.T) {
+	t.Parallel()
+	const mail, rcpt = "MAIL FROM:<a@x.test>", "RCPT TO:<1@fax>"
+	for _, tt := range []struct {
+		name   string
+		before []string // taken
+		line   string
+		reply  string
+	}{
+		{"unknown verb", nil, "XYZZ", "500 5.5.2 "},
+		{"no verb", nil, "", "500 5.5.2 "},
+		{"a verb of others", nil, "BDAT 3", "502 5.5.1 BDAT is not implemented"},
+		{"too long a line", nil, "NOOP " + strings.Repeat("x", 13000), "500 5.5.2 Line too long"},
+		{"NUL", nil, "NOOP \x00", "500 5.5.2 NUL"},
+		{"no name", nil, "EHLO", "501 5.5.4 EHLO needs your host name"},
+		{"blank for a name", nil, "HELO ", "501 5.5.4 HELO needs your host name"},
+		{"another protocol", nil, "LHLO c.test", "500 5.5.1 This server speaks SMTP"},
+		{"order: RCPT", nil, rcpt, "503 5.5.1 Send MAIL first"},
+		{"order: DATA", []string{mail}, "DATA", "503 5.5.1 Send RCPT first"},
+		{"order: MAIL twice", []string{mail}, mail, "503 5.5.1 A mail transaction is open"},
+		{"no FROM", nil, "MAIL a@x.test", "501 5.1.7 "},
+		{"syntax of the sender", nil, "MAIL FROM:<a b@x.test>", "501 5.1.7 "},
+		{"syntax of the recipient", []string{mail}, "RCPT TO:<1@fax", "501 5.1.3 "},
+		{"control character", nil, "MAIL FROM:<a\x1b@x.test>", "501 5.1.7 "},
+		{"size at MAIL", nil, "MAIL FROM:<a@x.test> SIZE=52428801", "552 5.3.4 "},
+		{"no size", nil, "MAIL FROM:<a@x.test> SIZE=x", "501 5.5.4 SIZE"},
+		{"unknown parameter", nil, "MAIL FROM:<a@x.test> X=Y", "555 5.5.4 "},
+		{"malformed parameter", []string{mail}, "RCPT TO:<1@fax> NOTIFY=SOMETIMES", "501 5.5.4 "},
+		{"parameter that is not offered", nil, "MAIL FROM:<a@x.test> BODY=BINARYMIME", "504 5.5.4 "},
+		{"DATA with an argument", []string{mail, rcpt}, "DATA now", "501 5.5.4 "},
+		{"nowhere to go", []string{mail}, "RCPT TO:<eva@example.com>", "550 5.7.1 Relay"},
+		{"postmaster", []string{mail}, "RCPT TO:<postmaster>", "550 5.1.1 "},
+		{"AUTH without TLS", nil, "AUTH PLAIN", "538 5.7.11 "},
+		{"AUTH without a mechanism", nil, "AUTH", "501 5.5.4 "},
+		{"STARTTLS with an argument", nil, "STARTTLS x", "501 5.5.4 "},
+		{"STARTTLS in a transaction", []string{mail}, "STARTTLS", "503 5.5.1 "},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			users := filepath.Join(t.TempDir(), "users")
+			write(t, users, "")
+			g := startRaw(t, localClients+withCertificate(t)+"authentication: {backend: file, users_file: '"+users+"'}\n"+faxAndSMS)
+			d := g.greeted(t)
+			for _, line := range tt.before {
+				d.Say(line, "250 ")
+			}
+			d.Say(tt.line, tt.reply)
+			d.Say("NOOP", "250 2.0.0 OK")
+			g.refusedOnce(t)
+		})
+	}
+}
+
+// refusedOnce fails the test unless the log has one refusal, and the metrics
+// too.
+func (g *gateway) refusedOnce(t *testing.T) {
+	t.Helper()
+	lines := 0
+	for line := range strings.Lines(g.log.String()) {
+		if strings.Contains(line, "refused\"") || strings.Contains(line, "msg=refused") {
+			lines++
+		}
+	}
+	if lines != 1 {
+		t.Errorf("%d lines of refusals", lines)
+	}
+	if n := g.refusals(t); n != 1 {
+		t.Errorf("%v refusals counted", n)
+	}
+}
+
+func (g *gateway) refusals(t *testing.T) (n float64) {
+	t.Helper()
+	families, err := g.receiver.Metrics().Registry().Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == "smtpreceiver_refusals_total" {
+			for _, m := range f.Metric {
+				n += m.GetCounter().GetValue()
+			}
+		}
+	}
+	return n
+}
+
+// Refusals that end the connection, and those of TLS.
+func TestEachRefusalThatEndsIsLogged(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ name, send, reply string }{
+		{"TLS on the plain port", "\x16\x03\x01\x02\x00\x01\n", ""},
+		{"HTTP", "GET / HTTP/1.1\r\n", ""},
+		{"STARTTLS, then no TLS", "EHLO c.test\r\nSTARTTLS\r\n", "250 "},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			g := startRaw(t, localClients+withCertificate(t)+faxAndSMS)
+			d := g.dial(t)
+			d.Want("220 ")
+			d.Send(tt.send)
+			d.Want(tt.reply)
+			if tt.reply != "" {
+				d.Want("220 ")
+				d.Send("MAIL FROM:<a@x.test>\r\n")
+				d.Gone()
+			}
+			g.refusedOnce(t)
+		})
+	}
+	g := startRaw(t, localClients+faxAndSMS)
+	d := g.dial(t)
+	d.Want("220 ")
+	d.Send("A\r\nB\r\nC\r\nD\r\nNOOP\r\n")
+	d.Want("500 ", "500 ", "500 ", "421 4.7.0 gw.test too many errors", "")
+	if n := g.refusals(t); n != 4 {
+		t.Errorf("%v refusals counted, want 4", n)
+	}
+}
+
+// With a forward server, addresses without a domain go there.
+func TestAddressesWithoutADomain(t *testing.T) {
+	t.Parallel()
+	hop := newHop(t)
+	g := startRaw(t, localClients+forwardingTo(hop)+faxAndSMS)
+	d := g.greeted(t)
+	d.Say("MAIL FROM:<root>", "250 2.1.0 ")
+	d.Say("RCPT TO:<postmaster>", "250 2.1.5 ")
+	d.Say("DATA", "354 ")
+	d.Say("x\r\n.", "250 2.0.0 Ok: queued as 42")
+	if heard := strings.Join(hop.Lines("MAIL", "RCPT"), "|"); heard != "MAIL FROM:<root> BODY=8BITMIME|RCPT TO:<postmaster>" {
+		t.Errorf("the forward server heard %q", heard)
+	}
+}
