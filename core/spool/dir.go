@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -63,7 +64,7 @@ func (d *dir) private(name string) (*dir, error) {
 	}
 	if !os.SameFile(info, sub.info) {
 		err = fmt.Errorf("%w: %s was exchanged while it was opened", errUntrusted, path)
-	} else if owner, ours := ownerIsUs(sub.info); !ours {
+	} else if owner, ours := ownerIsUs(sub.info); !ours && !d.gives(owner) {
 		err = fmt.Errorf("%w: %s belongs to user %d, and what it holds decides over files of ours: remove it, or, if it is the service's, chown %d %s",
 			errUntrusted, path, owner, os.Geteuid(), path)
 	}
@@ -71,6 +72,23 @@ func (d *dir) private(name string) (*dir, error) {
 		return nil, errors.Join(err, sub.close())
 	}
 	return sub, nil
+}
+
+// gives says whether what we make in d belongs to that user: some network file
+// systems (CIFS, NFS that squashes root) give our files another owner. Asked is
+// the file itself, which nobody can exchange while it is open.
+func (d *dir) gives(owner int) bool {
+	name := ".smtpreceiver-check-" + rand.Text()
+	f, err := d.root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_RDWR, fileMode)
+	if err != nil {
+		return false
+	}
+	info, err := f.Stat()
+	if err = errors.Join(err, f.Close(), d.root.Remove(name)); err != nil {
+		return false
+	}
+	given, ours := ownerIsUs(info)
+	return !ours && given == owner
 }
 
 // holds says whether the name in d is that of sub.

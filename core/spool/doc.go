@@ -79,6 +79,7 @@
 // An output folder may be writable for its readers, and what is in .staging
 // decides over files of ours. So .staging and what is in it must be no links and
 // belong to the user of the service, or to root, when they are opened; from then
-// on they are used by handle, whatever becomes of their names. A folder where
+// on they are used by handle, whatever becomes of their names. Where a file system
+// gives our files another owner (CIFS, NFS that squashes root), that one counts. A folder where
 // this does not hold takes no jobs; other folders do.
 package spool

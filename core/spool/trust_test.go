@@ -152,3 +152,16 @@ func TestStagingExchangedAtAnyCall(t *testing.T) {
 		}
 	}
 }
+
+// A file system that gives our files another owner does so for all of them; an
+// ordinary one does not believe a stranger for it, and nothing is left behind.
+func TestOwnerThatTheFileSystemGives(t *testing.T) {
+	t.Parallel()
+	d := openTestDir(t, t.TempDir())
+	if d.gives(stranger) || d.gives(os.Geteuid()) {
+		t.Error("an ordinary file system gives our files to others")
+	}
+	if entries, err := os.ReadDir(d.path); err != nil || len(entries) > 0 {
+		t.Errorf("left behind: %v, %v", entries, err)
+	}
+}
