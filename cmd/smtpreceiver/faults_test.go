@@ -172,7 +172,6 @@ func TestMissingFolder(t *testing.T) {
 		if err := os.RemoveAll(filepath.Join(r.fax, ".staging")); err != nil {
 			t.Fatal(err)
 		}
-		wantDelivery(t, r.addr, to("2@fax", "3@sms"), "451 4.3.0 ") // notices
 		wantDelivery(t, r.addr, to("2@fax", "3@sms"), "250 2.0.0 ") // makes a new one
 		r.wantJobs(t, "1@fax", "2@fax", "3@sms")
 		r.stop(t)

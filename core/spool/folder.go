@@ -22,9 +22,8 @@ const (
 	stagingMode = 0o700
 	fileMode    = 0o640
 
-	// maxVanished bounds the staging directories that are held though their names
-	// are gone: whoever may rename in an output folder could have us hold any
-	// number.
+	// maxVanished bounds the staging directories of a folder that are held though
+	// their names are gone: whoever may rename in it could have us hold any number.
 	maxVanished = 64
 )
 
@@ -82,21 +81,39 @@ type folder struct {
 
 // folder is the output folder of that name, readied at its first use.
 func (s *Spool) folder(name string) (*folder, error) {
+	// Not under the lock: a mount that hangs is its own application's affair. And
+	// what is held open does not tell of a read-only view that was laid over it.
+	if err := Usable(name); err != nil {
+		return nil, fmt.Errorf("output folder: %w", err)
+	}
+	s.mu.Lock()
+	known, closed := s.open[name], s.closed
+	s.mu.Unlock()
+	if known != nil && !closed {
+		if known.isAt() {
+			return known, nil
+		}
+		s.forgetVanished(known)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return nil, errors.New("spool is closed")
 	}
-	if f := s.open[name]; f != nil && f.isAt() {
+	if f := s.open[name]; f != nil { // somebody was faster
 		return f, nil
-	} else if f != nil {
-		s.forget(name, f)
 	}
 	path, err := filepath.Abs(name)
 	if err != nil {
 		return nil, fmt.Errorf("output folder %s: %w", name, err)
 	}
-	if gone := len(s.vanished); gone >= maxVanished {
+	gone := 0
+	for _, f := range s.vanished {
+		if f.Folder == path {
+			gone++
+		}
+	}
+	if gone >= maxVanished {
 		return nil, fmt.Errorf("output folder %s: staging directories have been moved away %d times: see who does that, and restart the service", path, gone)
 	}
 	f, err := openFolder(s.disk, path, s.ownerName())

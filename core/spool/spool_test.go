@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -206,6 +207,29 @@ func TestStagingDirectoryVanishes(t *testing.T) {
 		t.Error(err)
 	}
 	wantNothingStaged(t, folder)
+}
+
+// A reader who moves the staging directory away again and again has us hold so
+// many and no more, and only his folder stops.
+func TestStagingMovedAwayForEver(t *testing.T) {
+	t.Parallel()
+	folders := tempFolders(t, 2)
+	s := openSpool(t, Config{}, disk{noSyncForTesting: true})
+	var err error
+	for n := range 2 * maxVanished {
+		if _, err = deliver(t.Context(), s, folders[0]); err != nil {
+			break
+		}
+		if err := os.Rename(filepath.Join(folders[0], stagingName), filepath.Join(folders[0], fmt.Sprint(".away", n))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err == nil || len(s.vanished) != maxVanished {
+		t.Errorf("%d are held: %v", len(s.vanished), err)
+	}
+	if _, err := deliver(t.Context(), s, folders[1]); err != nil {
+		t.Errorf("the other folder: %v", err)
+	}
 }
 
 func TestConcurrentBatches(t *testing.T) {
