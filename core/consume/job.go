@@ -92,7 +92,10 @@ func (j *Job) CopyFile(file string) (string, error) {
 	if _, err := os.Lstat(path); err == nil { // copied already
 		return path, nil
 	}
-	return path, hopeless(j.held.CopyTo(file, path))
+	if err := j.held.CopyTo(file, path); err != nil {
+		return "", hopeless(err)
+	}
+	return path, nil
 }
 
 // CopyControl does the same with the CTL.
@@ -105,7 +108,10 @@ func (j *Job) CopyControl() (string, error) {
 	if _, err := os.Lstat(path); err == nil {
 		return path, nil
 	}
-	return path, hopeless(j.held.CopyControlTo(path))
+	if err := j.held.CopyControlTo(path); err != nil {
+		return "", hopeless(err)
+	}
+	return path, nil
 }
 
 // Inherit are the files that a program which works for the job must be started

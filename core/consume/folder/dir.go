@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 )
 
@@ -77,7 +78,7 @@ func (d *dir) sub(name string) (*dir, error) {
 func (d *dir) made(name string) (*dir, error) {
 	err := d.root.Mkdir(name, folderMode)
 	if err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, err
+		return nil, d.fault(err)
 	}
 	s, opened := d.sub(name)
 	if opened != nil || err != nil {
@@ -94,7 +95,7 @@ func (d *dir) made(name string) (*dir, error) {
 func (d *dir) create(name string) (*os.File, error) {
 	f, err := d.root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_RDWR, fileMode)
 	if err != nil {
-		return nil, err
+		return nil, d.fault(err)
 	}
 	if err := d.hand(f); err != nil {
 		return nil, errors.Join(err, f.Close(), d.root.Remove(name))
@@ -106,19 +107,27 @@ func (d *dir) create(name string) (*os.File, error) {
 func (d *dir) open(name string) (*os.File, error) {
 	named, err := d.root.Lstat(name)
 	if err != nil {
-		return nil, err
+		return nil, d.fault(err)
 	}
 	if !named.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s is %w", filepath.Join(d.path, name), ErrNotRegular)
 	}
 	f, err := d.root.OpenFile(name, os.O_RDONLY|nonblock, 0)
 	if err != nil {
-		return nil, err
+		return nil, d.fault(err)
 	}
 	if opened, err := f.Stat(); err != nil || !os.SameFile(named, opened) {
 		return nil, errors.Join(fmt.Errorf("%s was exchanged while it was opened and is %w", filepath.Join(d.path, name), ErrNotRegular), err, f.Close())
 	}
 	return f, nil
+}
+
+// fault names the whole path, which a handle does not know.
+func (d *dir) fault(err error) error {
+	if of := new(fs.PathError); errors.As(err, &of) {
+		return &fs.PathError{Op: strings.TrimSuffix(of.Op, "at"), Path: filepath.Join(d.path, of.Path), Err: of.Err}
+	}
+	return err
 }
 
 // ErrNotRegular is a link, a folder or a device where a file of a job should be.
@@ -153,7 +162,7 @@ func (d *dir) replace(name string, data []byte, lasting bool) error {
 
 func (d *dir) removeIfThere(name string) error {
 	if err := d.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return d.fault(err)
 	}
 	return nil
 }

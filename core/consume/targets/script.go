@@ -22,9 +22,10 @@ func scriptOf(argv []string) string {
 			letter = interpreters[strings.TrimSuffix(strings.ToLower(filepath.Base(filepath.FromSlash(arg))), ".exe")]
 			continue
 		}
-		option := strings.HasPrefix(arg, "-") && !strings.HasPrefix(arg, "--") || strings.HasPrefix(arg, "/")
+		small := strings.ToLower(arg)
+		option := strings.HasPrefix(arg, "-") && !strings.HasPrefix(arg, "--") && strings.Contains(small, letter)
 		switch {
-		case !option || !strings.Contains(strings.ToLower(arg), letter):
+		case !option && small != "/c" && small != "/k":
 		case placeholder.MatchString(arg): // perl -e'...'
 			return arg
 		case i+1 < len(argv):

@@ -4,6 +4,8 @@ package targets
 
 import (
 	"bufio"
+	"cmp"
+	"context"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -19,13 +21,15 @@ import (
 
 // spool is an output folder with one job in it.
 type spool struct {
-	folder string
-	doc    *ctl.Document
+	folder   string
+	doc      *ctl.Document
+	timeout  time.Duration // 0: a minute
+	onFailed func(context.Context, *consume.Job, string) error
 }
 
 func newSpool(t *testing.T, text string) *spool {
 	t.Helper()
-	s := &spool{t.TempDir(), ctl.New()}
+	s := &spool{folder: t.TempDir(), doc: ctl.New()}
 	for _, kv := range [][3]string{
 		{"system", "id", "00000042"}, {"system", "app", "fax"}, {"system", "subject", "Hello"}, {"system", "priority", "normal"},
 		{"system", "txt", "00000042.txt"}, {"system", "format", "txt"},
@@ -59,7 +63,7 @@ func (s *spool) handOn(t *testing.T, target consume.Target) string {
 	c := consume.New(consume.Options{
 		Folder: s.folder, Done: filepath.Join(s.folder, "done"), Failed: filepath.Join(s.folder, "failed"),
 		Decode: func(b []byte) string { return string(b) }, Target: target,
-		RetryDelay: time.Millisecond, RetryDelayMax: time.Millisecond, Timeout: time.Minute, Log: slog.New(slog.DiscardHandler),
+		RetryDelay: time.Millisecond, RetryDelayMax: time.Millisecond, Timeout: cmp.Or(s.timeout, time.Minute), OnFailed: s.onFailed, Log: slog.New(slog.DiscardHandler),
 	})
 	left, err := c.Drain(t.Context())
 	if err != nil {

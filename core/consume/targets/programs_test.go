@@ -1,0 +1,255 @@
+//go:build unix
+
+package targets
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"smtpreceiver/core/consume"
+)
+
+// handOnWithin is handOn with a time limit of a try.
+func (s *spool) handOnWithin(t *testing.T, target consume.Target, timeout time.Duration) string {
+	t.Helper()
+	s.timeout = timeout
+	return s.handOn(t, target)
+}
+
+// stubs puts programs before all others. A test with them runs alone.
+func stubs(t *testing.T, bodies map[string]string) {
+	t.Helper()
+	dir := t.TempDir()
+	for name, body := range bodies {
+		writeScript(t, filepath.Join(dir, name), body)
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+}
+
+// TestSendfaxFails: a fax that sendfax could not hand in is not taken for sent,
+// unless the server has it.
+func TestSendfaxFails(t *testing.T) {
+	for _, tt := range []struct{ name, sendfax, faxstat, want string }{
+		{"refused", "echo bad number >&2; exit 1", "echo HylaFAX scheduler on x: Running", "given up after 1 tries"},
+		{"taken all the same", "exit 1", `echo "HylaFAX scheduler on x: Running"; echo "$KEY|"`, ""},
+		{"nobody can be asked", "echo lost the connection >&2; exit 1", "exit 1", "the target cannot be asked"},
+		{"never reached", "echo Can not reach server at host x, port 4559. >&2; exit 1", "echo Can not reach service 1 at host x; exit 1", "sendfax: exit status 1"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			record := filepath.Join(t.TempDir(), "key")
+			stubs(t, map[string]string{
+				"sendfax": `while [ "$1" != -i ]; do shift; done; echo "$2" >` + record + "\n" + tt.sendfax,
+				"faxstat": "KEY=$(cat " + record + ")\n" + tt.faxstat,
+			})
+			why := newSpool(t, "x").handOn(t, HylaFAX{})
+			if !strings.Contains(why, tt.want) || (why == "") != (tt.want == "") {
+				t.Errorf("why %q, want %q", why, tt.want)
+			}
+			if tt.name == "never reached" && strings.Contains(why, "asked") {
+				t.Errorf("in doubt, though there never was a connection: %s", why)
+			}
+		})
+	}
+}
+
+// TestProgramGroup: after the time limit nothing of a program goes on, also not
+// what it started.
+func TestProgramGroup(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	script, alive := filepath.Join(dir, "send"), filepath.Join(dir, "alive")
+	writeScript(t, script, "(while :; do date >"+alive+"; sleep 0.02; done) & wait")
+	c, err := NewCommand([]string{script})
+	if err != nil {
+		t.Fatal(err)
+	}
+	why := newSpool(t, "x").handOnWithin(t, c, time.Second)
+	if !strings.Contains(why, "not done within timeout 1s") || !strings.Contains(why, "in_doubt is fail") {
+		t.Errorf("why %q", why)
+	}
+	time.Sleep(100 * time.Millisecond)
+	if err := os.Remove(alive); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(200 * time.Millisecond)
+	if _, err := os.Stat(alive); err == nil {
+		t.Error("what the program started goes on")
+	}
+}
+
+// TestProgramSession: the terminal's Ctrl-C does not reach a program.
+func TestProgramSession(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	script, out := filepath.Join(dir, "send"), filepath.Join(dir, "out")
+	writeScript(t, script, "cut -d' ' -f1,6 /proc/self/stat >/dev/null; read -r pid comm state ppid pgrp session rest </proc/$$/stat; echo $$ $session >"+out)
+	c, err := NewCommand([]string{script})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat("/proc/self/stat"); err != nil {
+		t.Skip("no /proc here")
+	}
+	if why := newSpool(t, "x").handOn(t, c); why != "" {
+		t.Fatal(why)
+	}
+	got, _ := os.ReadFile(out)
+	fields := strings.Fields(string(got))
+	if len(fields) != 2 || fields[0] != fields[1] {
+		t.Errorf("pid and session %q: no session of its own", got)
+	}
+	if _, err := strconv.Atoi(fields[0]); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestProgramEnvironment: none of our settings, passwords among them, is in it.
+func TestProgramEnvironment(t *testing.T) {
+	t.Setenv("SMTPRECEIVER_FORWARD_PASSWORD", "secret")
+	t.Setenv("SMTPRECEIVER_AUTHENTICATION_DSN", "secret")
+	t.Setenv("OTHER_SETTING", "kept")
+	dir := t.TempDir()
+	script, out := filepath.Join(dir, "send"), filepath.Join(dir, "out")
+	writeScript(t, script, "env >"+out)
+	c, err := NewCommand([]string{script})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if why := newSpool(t, "x").handOn(t, c); why != "" {
+		t.Fatal(why)
+	}
+	got, err := os.ReadFile(out)
+	if err != nil || strings.Contains(string(got), "secret") || strings.Contains(string(got), "SMTPRECEIVER_") || !strings.Contains(string(got), "OTHER_SETTING=kept") {
+		t.Errorf("%v, environment\n%s", err, got)
+	}
+}
+
+// TestSwappedFile: what lies under a file's name when the program runs does not
+// matter; it has the copy that was made of the regular file.
+func TestSwappedFile(t *testing.T) {
+	t.Parallel()
+	s := newSpool(t, "the text")
+	dir := t.TempDir()
+	script, out, secret := filepath.Join(dir, "send"), filepath.Join(dir, "out"), filepath.Join(dir, "secret")
+	if err := os.WriteFile(secret, []byte("secret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(s.folder, "00000042.txt")
+	writeScript(t, script, "rm "+name+"; ln -s "+secret+" "+name+"; cat \"$1\" >"+out)
+	c, err := NewCommand([]string{script, "{txt}"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if why := s.handOn(t, c); why != "" {
+		t.Fatal(why)
+	}
+	if got, err := os.ReadFile(out); err != nil || string(got) != "the text" {
+		t.Errorf("%q, %v", got, err)
+	}
+	s = newSpool(t, "x")
+	name = filepath.Join(s.folder, "00000042.txt")
+	if err := os.Remove(name); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(secret, name); err != nil {
+		t.Fatal(err)
+	}
+	if why := s.handOn(t, c); !strings.Contains(why, "not a regular file") {
+		t.Errorf("a link: %q", why)
+	}
+}
+
+// TestScripts: what the mail says must not become part of a program.
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	for command, taken := range map[string]bool{
+		"/bin/sh -c|send {subject}":                         false,
+		"/bin/sh|-c|send {subject}":                         false,
+		"/bin/bash|-ec|send '{number}'":                     false,
+		"/bin/bash|--norc|-o|pipefail|-c|x {txt}":           false,
+		"/usr/bin/env|sh|-c|x {from}":                       false,
+		"/usr/bin/env|-i|A=b|/bin/zsh|-c|x {from}":          false,
+		"/bin/busybox|ash|-c|x {from}":                      false,
+		"/usr/bin/sudo|-u|x|sh|-c|x {name}":                 false,
+		"/usr/bin/timeout|5|dash|-c|x {name}":               false,
+		"/usr/bin/perl|-e|print '{name}'":                   false,
+		"/usr/bin/perl|-ne'{name}'":                         false,
+		"/usr/bin/python3|-c|print('{name}')":               false,
+		"C:/Windows/System32/CMD.EXE|/c|send {name}":        false,
+		"/usr/bin/pwsh|-Command|send {name}":                false,
+		"/bin/su|-c|send {name}|smsd":                       false,
+		"/bin/sh|-c|send \"$1\" \"$2\"|sh|{number}|{txt}":   true,
+		"/bin/sh|/usr/local/bin/send|{subject}":             true,
+		"/usr/local/bin/send|-c|{subject}":                  true,
+		"/usr/bin/python3|/usr/local/bin/send.py|{subject}": true,
+		"/usr/bin/env|LANG=C|/usr/local/bin/send|{txt}":     true,
+	} {
+		argv := strings.Split(command, "|")
+		if command == "/bin/sh -c|send {subject}" { // no such program, but a script all the same
+			argv = []string{"/bin/sh", "-c", "send {subject}"}
+		}
+		err := scriptOf(argv)
+		if isScript := placeholder.MatchString(err); isScript == taken {
+			t.Errorf("%s: script %q", command, err)
+		}
+	}
+	if _, err := NewCommand([]string{"/bin/sh", "-c", "send {subject}"}); err == nil || !strings.Contains(err.Error(), "is a script") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestHook: on_failed gets its values, and what cannot be read is left out.
+func TestHook(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	script, out := filepath.Join(dir, "told"), filepath.Join(dir, "out")
+	writeScript(t, script, `printf '<%s>' "$@" >>`+out)
+	if err := checkCommand([]string{script, "{reason}"}); err == nil {
+		t.Error("{reason} is known to command")
+	}
+	s := newSpool(t, "x")
+	s.onFailed = hook([]string{script, "{number}", "{reason}", "--text={txt}", "{attachments}"})
+	if err := os.Remove(filepath.Join(s.folder, "00000042.txt")); err != nil {
+		t.Fatal(err)
+	}
+	c, err := NewCommand([]string{script, "{txt}"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	why := s.handOn(t, c)
+	got, err := os.ReadFile(out)
+	if err != nil || !strings.HasPrefix(string(got), "<+420603123456><stat "+filepath.Join(s.folder, "00000042.txt")+": no such file") || !strings.HasSuffix(string(got), "><--text=>") {
+		t.Errorf("%s, %v; why %s", got, err, why)
+	}
+	if hook(nil) != nil {
+		t.Error("a hook without a command")
+	}
+}
+
+// TestTextAttachment: one that is plain text is set as pages, whatever is in it.
+func TestTextAttachment(t *testing.T) {
+	record := filepath.Join(t.TempDir(), "args")
+	stubs(t, map[string]string{
+		"sendfax": `for a; do case $a in *.pdf) pdftotext -layout "$a" - 2>/dev/null || cat "$a"; echo "=$(basename "$a")"; esac; done >` + record,
+		"faxstat": "exit 1",
+	})
+	s := newSpool(t, " \r\n")
+	s.attach(t, "00000042_1_a.txt", "a\tb\x07c\x00d\r\nsecond")
+	if why := s.handOn(t, HylaFAX{}); why != "" {
+		t.Fatal(why)
+	}
+	got, err := os.ReadFile(record)
+	if err != nil || strings.Contains(string(got), "=0.pdf") || strings.Count(string(got), "=1.pdf") != 1 {
+		t.Fatalf("%s, %v", got, err)
+	}
+	if got := printable("a\tb\x07c\x00d\uFEFF"); got != "a       bcd" {
+		t.Errorf("printable = %q", got)
+	}
+	if got := printable("1234567\t8\t9"); got != "1234567 8       9" {
+		t.Errorf("printable = %q", got)
+	}
+}
