@@ -16,6 +16,7 @@ import (
 
 	"smtpreceiver/core"
 	"smtpreceiver/core/config"
+	"smtpreceiver/core/consume"
 )
 
 // metrics are the names that the program serves; of a histogram its base name.
@@ -42,6 +43,12 @@ applications:
 	if err != nil {
 		t.Fatal(err)
 	}
+	consumer := consume.New(consume.Options{App: "fax", Folder: dir, Done: dir, Failed: dir, Log: slog.New(slog.DiscardHandler)})
+	ofConsumers, err := consume.NewRegistry("", func(string) uint64 { return 0 }, consumer).Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	families = append(families, ofConsumers...)
 	var names []string
 	for _, f := range families {
 		if series.MatchString(f.GetName()) {
