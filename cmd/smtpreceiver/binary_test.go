@@ -69,9 +69,14 @@ type process struct {
 // launch starts a command. It does not outlive the tests, however they end.
 func launch(t testing.TB, cmd *exec.Cmd) *process {
 	t.Helper()
+	return launchWith(t, cmd, &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true})
+}
+
+func launchWith(t testing.TB, cmd *exec.Cmd, attr *syscall.SysProcAttr) *process {
+	t.Helper()
 	p := &process{cmd: cmd, ended: make(chan struct{}), out: &output{grown: make(chan struct{})}}
 	cmd.Stdout, cmd.Stderr = p.out, p.out
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	cmd.SysProcAttr = attr
 	started := make(chan error)
 	go func() {
 		// The signal comes when the thread ends that started the process.

@@ -71,7 +71,11 @@ func New(o Options) *Consumer {
 	c := &Consumer{Options: o, order: newOrder(), troubles: map[string]string{}, hooks: make(chan struct{}, maxHooks)}
 	c.health = newHealth(&c.Options)
 	c.changed = sync.NewCond(&c.mu)
-	c.timer = time.AfterFunc(time.Hour, c.changed.Broadcast)
+	c.timer = time.AfterFunc(time.Hour, func() {
+		c.mu.Lock() // or it may come before wait waits
+		defer c.mu.Unlock()
+		c.changed.Broadcast()
+	})
 	return c
 }
 
@@ -322,8 +326,13 @@ func (c *Consumer) trouble(stem string, err error) {
 	said := c.troubles[stem] == why
 	c.troubles[stem] = why
 	c.mu.Unlock()
-	if !said {
-		c.Log.Error("handing jobs on", "consumer", c.Name, "app", c.App, "job", stem, "error", why)
+	log := c.Log.With("consumer", c.Name, "app", c.App)
+	switch {
+	case said:
+	case stem == "":
+		log.Error("handing jobs on", "error", why)
+	default:
+		log.Error("handing jobs on", "job", stem, "error", why)
 	}
 }
 

@@ -87,7 +87,11 @@ func (d *dir) made(name string) (*dir, error) {
 	if err := d.hand(s.self); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
-	s.owner = d.owner
+	info, err := s.self.Stat()
+	if err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	s.owner = ownerOf(info)
 	return s, d.sync()
 }
 

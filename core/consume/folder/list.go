@@ -89,7 +89,11 @@ type Counts struct {
 // Count counts jobs without reading new ones.
 func (v *View) Count() (c Counts, err error) {
 	err = v.output.each(func(e fs.DirEntry) error {
-		if stem := Stem(e.Name()); stem != "" {
+		switch stem := Stem(e.Name()); {
+		case stem == "":
+		case !e.Type().IsRegular():
+			c.Held++
+		default:
 			c.Waiting++
 			c.older(v.output, stem)
 		}
@@ -149,13 +153,16 @@ func (c *Counts) older(d *dir, stem string) {
 // Each calls see for every job of the states wanted.
 func (v *View) Each(states []string, see func(*Entry) error) error {
 	wanted := func(state string) bool { return slices.Contains(states, state) }
-	if wanted(StateWaiting) {
+	if wanted(StateWaiting) || wanted(StateHeld) {
 		err := v.output.each(func(e fs.DirEntry) error {
-			stem := Stem(e.Name())
-			if stem == "" {
+			stem, state := Stem(e.Name()), StateWaiting
+			if !e.Type().IsRegular() {
+				state = StateHeld
+			}
+			if stem == "" || !wanted(state) {
 				return nil
 			}
-			return v.entry(v.output, stem, StateWaiting, see)
+			return v.entry(v.output, stem, state, see)
 		})
 		if err != nil {
 			return err
@@ -223,7 +230,7 @@ func (v *View) entry(d *dir, stem, state string, see func(*Entry) error) error {
 		e.Reason, e.Tries = readReason(d, stem)
 	}
 	var unreadable error
-	if e.Control, unreadable = readControl(d, stem); unreadable != nil && state == StateWaiting {
+	if e.Control, unreadable = readControl(d, stem); unreadable != nil && (state == StateWaiting || state == StateHeld) {
 		e.Reason = unreadable.Error()
 	}
 	return see(e)
