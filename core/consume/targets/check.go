@@ -2,6 +2,7 @@ package targets
 
 import (
 	"maps"
+	"path/filepath"
 	"slices"
 
 	"smtpreceiver/core/config"
@@ -35,11 +36,20 @@ func Check(s *config.Settings, problems *config.Problems) (warnings []string) {
 		if k.formats != nil && !slices.Equal(app.FormatPreference, k.formats) {
 			warnings = append(warnings, config.KeyPath("applications", appName, "format_preference")+": consume."+name+" can hand on format txt only, other jobs will fail")
 		}
+		if done, _ := c.Folders(app.OutputFolder); k.later && within(done, app.OutputFolder) {
+			warnings = append(warnings, config.KeyPath("consume", name, "done_folder")+": "+k.name+" reads a job's files there after it has taken the job, and who may write to "+app.OutputFolder+" could exchange them: name a folder beside it that belongs to the consumer's user")
+		}
 		if !app.Enabled {
 			warnings = append(warnings, application+": "+appName+" is not enabled, so it makes no jobs")
 		}
 	}
 	return warnings
+}
+
+// within tells a folder that lies in another.
+func within(folder, other string) bool {
+	rel, err := filepath.Rel(other, folder)
+	return err == nil && filepath.IsLocal(rel)
 }
 
 // check holds a consumer's keys against those that its target has.

@@ -15,7 +15,8 @@ type kind struct {
 	keys []key  // that have a meaning for this target and not for each
 	// formats of the text that it can hand on; nil: all.
 	formats []string
-	workers int // jobs at once, where the configuration does not say
+	workers int  // jobs at once, where the configuration does not say
+	later   bool // the target reads the job's files after it has taken it
 	make    func(*config.Consumer) (consume.Target, error)
 	refused string // the key of the value that make may refuse
 }
@@ -42,7 +43,7 @@ var kinds = []kind{
 	},
 	{
 		name: "asterisk", keys: []key{{"target_folder", "/var/spool/asterisk/outgoing"}, {"channel", "PJSIP/{number}@trunk"}, {name: "context"}},
-		workers: 1,
+		workers: 1, later: true,
 		make: func(c *config.Consumer) (consume.Target, error) {
 			return NewAsterisk(Asterisk{Folder: c.TargetFolder, Channel: c.Channel, Context: c.Context})
 		},
