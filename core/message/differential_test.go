@@ -64,12 +64,14 @@ func TestDifferential(t *testing.T) {
 			if right[who] == nil {
 				right[who] = map[string]int{}
 			}
-			if d := want.missing(g); d == "" {
+			d := want.missing(g)
+			switch {
+			case d == "":
 				right[who][k.name]++
-			} else if wrong++; who == "ours" && wrong < 50 {
-				t.Errorf("%s: %s in\n%.2000q", k.name, d, raw)
-			} else if who == "ours" {
-				t.Fail()
+			case who == "ours":
+				if wrong++; wrong < 20 {
+					t.Errorf("%s: %s in\n%.2000q", k.name, d, raw)
+				}
 			}
 		}
 	}

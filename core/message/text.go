@@ -24,6 +24,7 @@ type survey struct {
 	to      int64             // where it ends: plain text stands in front and behind
 	claims  bool              // the body only claims to be encoded
 	rtf     bool              // text/html: it holds RTF
+	visible bool              // text/plain: something in it can be seen
 	refs    map[string]string // text/html: the Content-IDs it refers to, and how it writes them
 	files   []uuFile          // text/plain: the uuencoded files in it
 }
@@ -97,6 +98,7 @@ func (m *Message) surveyText(p *part, r io.Reader, e *charset.Evidence) error {
 		n, err := io.ReadFull(r, buf[len(buf):cap(buf)])
 		if p.mediaType == "text/plain" {
 			uu.write(buf[len(buf) : len(buf)+n])
+			v.visible = v.visible || bytes.ContainsFunc(buf[len(buf):len(buf)+n], func(r rune) bool { return r > ' ' && r < 0x7f })
 		}
 		buf = buf[:len(buf)+n]
 		last := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
@@ -188,7 +190,7 @@ func (m *Message) decoded(p *part) (io.Reader, error) {
 }
 
 func (m *Message) readable(v *survey, r io.Reader) io.Reader {
-	return plain.Printable(transform.NewReader(r, charset.Marked(v.verdict.NewDecoder())))
+	return plain.Printable(v.verdict.Reader(r))
 }
 
 // around reads plain text beside an encoded one.
@@ -205,7 +207,7 @@ func (m *Message) around(p *part, from, to int64) (io.Reader, error) {
 		taken = e.Bytes.Add(buf[:n], last)
 	}
 	text := io.NewSectionReader(m.source(p), from, to-from)
-	return plain.Printable(transform.NewReader(text, charset.Marked(e.Decide().NewDecoder()))), nil
+	return plain.Printable(e.Decide().Reader(text)), nil
 }
 
 // text reads a part as plain text: UTF-8, lines ended by LF.
@@ -237,7 +239,14 @@ func (m *Message) text(p *part) (io.Reader, error) {
 
 // blankText says that a part shows nothing.
 func (m *Message) blankText(p *part) bool {
-	p.blankOnce.Do(func() { p.blank = m.readsBlank(p) })
+	p.blankOnce.Do(func() {
+		if p.mediaType == "text/plain" { // the survey, which is needed anyway, mostly answers
+			if v, err := m.look(p); err != nil || v.visible && len(v.files) == 0 {
+				return
+			}
+		}
+		p.blank = m.readsBlank(p)
+	})
 	return p.blank
 }
 

@@ -5,6 +5,7 @@ package charset
 import (
 	"bytes"
 	"fmt"
+	"io"
 
 	"golang.org/x/text/transform"
 )
@@ -31,6 +32,7 @@ type Verdict struct {
 
 	declared string
 	plain    bool // the text is ASCII, so that nothing was decided
+	clean    bool // the text is UTF-8 as it stands
 	new      func() transform.Transformer
 }
 
@@ -67,7 +69,7 @@ func (e *Evidence) Decide() Verdict {
 		}
 		v := Verdict{Charset: c.Name, Because: r.because, declared: e.Declared, plain: e.Bytes.ASCII() && c.kind != sevenBit, new: c.new}
 		if c.kind <= utf8Kind {
-			v.Charset = "utf-8"
+			v.Charset, v.clean = "utf-8", e.Bytes.bad == 0 && e.Bytes.mark == ""
 			v.new = func() transform.Transformer { return newMixed(e) }
 		}
 		return v
@@ -81,6 +83,14 @@ func (v Verdict) NewDecoder() transform.Transformer {
 		return transform.Nop
 	}
 	return v.new()
+}
+
+// Reader reads text, r, as UTF-8 without a byte order mark.
+func (v Verdict) Reader(r io.Reader) io.Reader {
+	if v.clean {
+		return r
+	}
+	return transform.NewReader(r, Marked(v.NewDecoder()))
 }
 
 // Guessed says that the text is not simply in the charset that it declares.
@@ -156,8 +166,8 @@ func againstDeclared(e *Evidence, d Charset) string {
 		if b.good() > b.rare+2 && b.bad == 0 {
 			return "utf-8"
 		}
-	case double: // two letters of it can look like one of UTF-8
-		if b.bad == 0 && (b.more > 0 || b.two > 3) {
+	case double: // a few letters of it can look like UTF-8, not a few among many of ASCII
+		if b.bad == 0 && (b.more > 0 || b.two > 3 || b.two > 0 && b.total > 8*int64(b.two)) {
 			return "utf-8"
 		}
 	case wide:

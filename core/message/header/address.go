@@ -137,6 +137,9 @@ func atom(s string) int {
 	return n
 }
 
+// blanksInWord keep an encoded word in one piece, as blanks in quotes are kept.
+var blanksInWord = strings.NewReplacer(" ", "\x00", "\t", "\x00")
+
 func (r *addressReader) putWord(w string, at state) {
 	switch {
 	case at.depth > 0:
@@ -145,7 +148,7 @@ func (r *addressReader) putWord(w string, at state) {
 		r.behind.WriteString(w)
 	default:
 		r.phrase.WriteString(w)
-		r.raw.WriteString(strings.NewReplacer(" ", "\x00", "\t", "\x00").Replace(w))
+		r.raw.WriteString(blanksInWord.Replace(w))
 	}
 }
 

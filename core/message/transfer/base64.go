@@ -32,7 +32,7 @@ func (d *Decoder) base64Line(dst, line, next []byte, atEOF bool) (n int, ends, m
 		return d.digits(dst, line, 0), false, false
 	}
 	text := trimLine(line)
-	if s.width > 0 && !s.loose && len(text) < s.width && len(text) > 4 && isWord(text) {
+	if s.width > 0 && !s.loose && len(text) < s.width && len(text)%4 != 0 && changes(text) == 0 {
 		after, more := cutLine(next, atEOF)
 		if more {
 			return 0, false, true
@@ -193,14 +193,19 @@ func IsWord(text []byte) bool { return isBase64(text, 0) && (len(text) < 4 || is
 
 // isWord: in true base64 small letters, capitals and digits change all the time.
 func isWord(text []byte) bool {
-	changes := 0
+	return len(text) > 3 && len(text) <= 24 && changes(text) <= min(1, len(text)-4) && text[len(text)-1] != '='
+}
+
+// changes counts how often the kind of digit changes; a capital in front is no
+// change.
+func changes(text []byte) (n int) {
 	for i := 1; i < len(text); i++ {
 		a, b := kind(text[i-1]), kind(text[i])
 		if a != b && !(i == 1 && a == 'A' && b == 'a') {
-			changes++
+			n++
 		}
 	}
-	return len(text) > 3 && len(text) <= 24 && changes <= min(1, len(text)-4) && text[len(text)-1] != '='
+	return n
 }
 
 // kind is that of a base64 digit: a small letter, a capital, a digit or a sign.
