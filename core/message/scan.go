@@ -100,7 +100,7 @@ func (s *scanner) line(line []byte, starts, ends bool) (done bool) {
 		s.endHeader(s.off + int64(len(line)))
 	case s.header:
 		s.block.Add(line, s.off, starts)
-	case starts && s.cur == s.m.root && !s.begun:
+	case starts && s.cur == s.m.root && !s.begun && !s.m.root.typed:
 		text := bytes.TrimSpace(line)
 		s.begun = len(text) > 0 && !isStock(string(text[:min(len(text), maxBoundary)]))
 		s.m.root.dashes = s.begun && bytes.HasPrefix(text, []byte("--"))
