@@ -35,8 +35,8 @@ var sectionOrder = []string{"system", "from", "to", "attachments"}
 // with its first visible character: combining marks and invisible characters before
 // that go, too. Invalid UTF-8 becomes U+FFFD, and what is longer than 32 KiB is cut.
 //
-// Names must pass ValidName, which is for whoever reads them from the
-// configuration to check: Set ignores the others rather than write a file that
+// Names must pass ValidName, which the reader of the configuration
+// checks: Set ignores the others rather than write a file that
 // reads differently.
 func (d *Document) Set(sectionName, key, value string) {
 	value = cleanValue(value)

@@ -139,7 +139,7 @@ func (w *workspace) environment() []string {
 // run runs the unpacker until it ends, ctx does, or a limit is passed. When it
 // returns nothing of its process group runs any more.
 func (w *workspace) run(ctx context.Context, cmd *exec.Cmd, l Limits) error {
-	// A file and no pipe: whoever holds it open cannot keep us waiting, and
+	// A file and no pipe: a process that holds it open cannot keep us waiting, and
 	// its size counts as the unpacker's.
 	output, err := w.create(outputName)
 	if err != nil {

@@ -7,9 +7,9 @@ import "sync"
 // that one serves them all.
 //
 // It is correct because a round is closed to newcomers before its fsync starts:
-// whoever got into the round called wait before that, and had completed its
-// writes and renames before it called wait. Whoever comes later finds no open
-// round and starts the next one. An error is the error of all in the round.
+// a writer in the round called wait before that, and had completed its writes
+// and renames before it called wait. A later writer finds no open round and
+// starts the next one. An error is the error of all in the round.
 type barrier struct {
 	sync func(files []*file) error
 	turn chan struct{} // holds a token while a round runs

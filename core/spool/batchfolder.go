@@ -11,7 +11,7 @@ const maxUnsynced = 8
 
 // batchFolder is a batch's share of an output folder: what it has written there
 // and not synced yet. Files stay open so long: an error of the write-back is
-// reported once, to whoever holds the file open.
+// reported once, to the holder of the open file.
 type batchFolder struct {
 	*folder
 	failedBefore int64 // failures of the folder before the batch wrote anything

@@ -15,8 +15,8 @@
 // others can tell a dead owner from a working one.
 //
 //  1. A data file is written into staging as ",<stem>,<rest of its name>" and
-//     kept open: an error of the write-back is reported once, to whoever holds
-//     the file open.
+//     kept open: an error of the write-back is reported once, to the holder
+//     of the open file.
 //  2. The CTL is staged the same way as "<stem>.ctl", or "<stem>.ctl,<rest>"
 //     where it has one data file, which this names.
 //  3. A batch of more than one job, or of one with several data files, gets a
@@ -55,8 +55,8 @@
 //
 // # Recovery
 //
-// Whoever can lock a staging directory knows that its owner is dead, and
-// settles what is in it:
+// A staging directory that can be locked has a dead owner. The process that got
+// the lock settles what is in it:
 //
 //   - CTL staged, decided by a record: the rest of the renames are made.
 //   - CTL staged, no decision: data files that have left, which is to say are

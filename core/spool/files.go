@@ -77,8 +77,8 @@ func parseControlName(staged string) (stem string, data []string, ok bool) {
 }
 
 // checkName refuses what is no data file of the job: the name must be one path
-// element on every system, must not be taken for a CTL by whoever watches the
-// folder, and begin with the stem, which makes it nobody else's.
+// element on every system, must not be taken for a CTL by a reader of the
+// folder, and begin with the stem, which no other job has.
 func checkName(stem, name string) error {
 	rest, ok := strings.CutPrefix(name, stem)
 	switch {

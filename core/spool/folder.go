@@ -16,14 +16,14 @@ const (
 	stagingName = ".staging"
 	lockSuffix  = ".lock"
 
-	// Staged files are nobody's business until they are visible: a reader of the
-	// folder cannot even list them. A setgid bit of the folder passes on to
+	// Staged files are private until they are visible: a reader of the folder
+	// cannot even list them. A setgid bit of the folder passes on to
 	// directories made in it, so job files still get the folder's group.
 	stagingMode = 0o700
 	fileMode    = 0o640
 
 	// maxVanished bounds the staging directories of a folder that are held though
-	// their names are gone: whoever may rename in it could have us hold any number.
+	// their names are gone: a user who may rename in it could have us hold any number.
 	maxVanished = 64
 )
 

@@ -25,8 +25,8 @@ const (
 var ErrTooLarge = errors.New("the message makes too many files")
 
 // batchRecord names all jobs of a batch of several, and the data files of all
-// jobs. Each staging directory the batch touches has a copy, so that whoever
-// recovers one finds the others; only that of the first place decides.
+// jobs. Each staging directory the batch touches has a copy, so that the
+// recovery of one finds the others; only that of the first place decides.
 type batchRecord struct {
 	Places []recordPlace `json:"places"`
 }

@@ -13,8 +13,8 @@
 //
 //   - no journal, or waiting: the target does not have the job.
 //   - begun: it is being handed over. This is on disk before the target can have
-//     it. Whoever finds it, after a crash or an uncertain error, asks the target
-//     whether it has the job, by the job's key.
+//     it. The worker that finds it, after a crash or an uncertain error, asks the
+//     target whether it has the job, by the job's key.
 //   - done, failed: the verdict. The data files are moved, then the CTL, then the
 //     journal is removed; each of these steps may be repeated. The folders are
 //     synced for all jobs together that are settled at the same time.

@@ -140,8 +140,8 @@ func (f *Folder) Changed() (time.Time, error) {
 // Path is where the output folder is.
 func (f *Folder) Path() string { return f.output.path }
 
-// Glance is what a job looks like before it is taken. Whoever may write to the
-// output folder may still change it.
+// Glance is what a job looks like before it is taken. Everybody who may write
+// to the output folder may still change it.
 type Glance struct {
 	Control []byte    // nil: not readable, or too large
 	Since   time.Time // the control file was written

@@ -71,7 +71,7 @@ func (a Asterisk) Has(_ context.Context, j *consume.Job) (consume.Answer, error)
 }
 
 // callFile holds a call that is tried once and then moved to outgoing_done.
-// Whoever dials again is the dialplan.
+// Dialling again is the dialplan's task.
 func (a Asterisk) callFile(j *consume.Job, folder, number string) ([]byte, error) {
 	text, err := safely(j, folder, j.Text, 0)
 	if err != nil {
