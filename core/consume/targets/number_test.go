@@ -1,0 +1,18 @@
+package targets
+
+import "testing"
+
+// TestConsumersDialWhatRulesSaw: all targets clean a number as the rules do.
+func TestConsumersDialWhatRulesSaw(t *testing.T) {
+	t.Parallel()
+	for written, want := range map[string]string{
+		"9-0-6 123": "906123", "+49 (0)89/1": "+49891", "９０６": "906", "i906": "", "906,1": "",
+	} {
+		if got, err := phoneNumber(written); got != want || (err == nil) != (want != "") {
+			t.Errorf("%q: %q, %v", written, got, err)
+		}
+	}
+	if got, err := faxNumber("906,*1#"); got != "906,*1#" || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
+}
