@@ -3,11 +3,13 @@
 package access
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
+	"sync"
 
 	"go4.org/netipx"
 )
@@ -78,7 +80,8 @@ func (l *List) Empty() bool { return l.empty }
 // Contains reports whether addr is on the list. An IPv4 address in IPv6 form
 // is taken as IPv4, a zone is ignored. The error is not nil only if addr is not
 // on the list as far as is known and a host name of the list could not be
-// looked up: the answer then is "not now" rather than "no".
+// looked up, or existed within a day and does not now: the answer then is "not
+// now" rather than "no".
 func (l *List) Contains(ctx context.Context, addr netip.Addr) (bool, error) {
 	if !addr.IsValid() {
 		return false, nil
@@ -88,6 +91,41 @@ func (l *List) Contains(ctx context.Context, addr netip.Addr) (bool, error) {
 		return true, nil
 	}
 	return containsHost(ctx, l.hosts, addr)
+}
+
+// Unresolved looks up every host name of the list and returns an error for each
+// that names no client now.
+func (l *List) Unresolved(ctx context.Context) []error {
+	answers := make([]*answer, len(l.hosts))
+	var all sync.WaitGroup
+	for i, h := range l.hosts {
+		all.Go(func() {
+			if answers[i] = h.known(); answers[i] == nil {
+				answers[i] = h.ask(ctx)
+			}
+		})
+	}
+	all.Wait()
+	var errs []error
+	for _, a := range answers {
+		if err := cmp.Or(a.err, a.missing); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errs
+}
+
+// Source is what counts as one client wherever clients are counted: an IPv4
+// address, or an IPv6 network of 64 bits, in which a host has as many addresses
+// as it likes. Clients without an address are one source together.
+func Source(client netip.Addr) netip.Prefix {
+	client = plain(client)
+	bits := client.BitLen()
+	if client.Is6() {
+		bits = 64
+	}
+	source, _ := client.Prefix(bits) // an error only for no address
+	return source
 }
 
 // plain is the one form of an address in which sets can be compared.
