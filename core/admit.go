@@ -20,26 +20,27 @@ func (r *Receiver) Authenticating() bool { return r.rules.Load().authenticating(
 
 func (r *rules) authenticating() bool { return r.settings.Authentication.Backend != "none" }
 
-// Authenticate checks a client's user name and password. A wrong one costs
-// time, and too many of them from one address cost the connection. The error is
-// a *reply.Reply (RFC 4954 section 6).
-func (r *Receiver) Authenticate(ctx context.Context, client netip.Addr, user, password string) error {
-	err := r.rules.Load().auth.Verify(ctx, client, user, password)
+// Authenticate checks a client's user name and password and returns the name as
+// the backend holds it, for Client.User. A wrong one costs time, and too many of
+// them from one client cost the connection. The error is a *reply.Reply (RFC
+// 4954 section 6).
+func (r *Receiver) Authenticate(ctx context.Context, client netip.Addr, user, password string) (name string, err error) {
+	name, err = r.rules.Load().auth.Verify(ctx, access.Source(client), user, password)
 	switch {
 	case err == nil:
 		r.metrics.LoggedIn(metrics.LoginOK)
-		return nil
+		return name, nil
 	case errors.Is(err, auth.ErrBadCredentials):
 		r.metrics.LoggedIn(metrics.LoginBad)
-		return &reply.Reply{Code: 535, Enhanced: [3]int{5, 7, 8}, Text: "Authentication credentials invalid",
+		return "", &reply.Reply{Code: 535, Enhanced: [3]int{5, 7, 8}, Text: "Authentication credentials invalid",
 			Cause: err, Reason: reply.ReasonAuth}
 	case errors.Is(err, auth.ErrLocked):
 		r.metrics.LoggedIn(metrics.LoginLocked)
-		return &reply.Reply{Code: 421, Enhanced: [3]int{4, 7, 0}, Text: "Too many failed logins, try again later",
+		return "", &reply.Reply{Code: 421, Enhanced: [3]int{4, 7, 0}, Text: "Too many failed logins, try again later",
 			Cause: err, Reason: reply.ReasonAuth}
 	}
 	r.metrics.LoggedIn(metrics.LoginUnavailable)
-	return &reply.Reply{Code: 454, Enhanced: [3]int{4, 7, 0}, Text: "Temporary authentication failure, try again later",
+	return "", &reply.Reply{Code: 454, Enhanced: [3]int{4, 7, 0}, Text: "Temporary authentication failure, try again later",
 		Cause: err, Reason: reply.ReasonAuth}
 }
 

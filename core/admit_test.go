@@ -56,7 +56,8 @@ func TestAuthenticate(t *testing.T) {
 	b, yaml := authenticating(t, "max_failures: 1")
 	try := func(want, user, password string) {
 		t.Helper()
-		if got := replyTo(b.Authenticate(ctx, client, user, password)); got != want {
+		_, err := b.Authenticate(ctx, client, user, password)
+		if got := replyTo(err); got != want {
 			t.Errorf("%s, %s: %q, want %q", user, password, got, want)
 		}
 	}

@@ -101,7 +101,7 @@ func newAuthenticator(s *config.Settings, log *slog.Logger) (*auth.Authenticator
 	return auth.New(auth.Options{
 		Backend: a.Backend, UsersFile: a.UsersFile,
 		Driver: a.Driver, DSN: a.DSN, Query: a.Query,
-		URL: a.URL, BaseDN: a.BaseDN, Filter: a.Filter, StartTLS: a.StartTLS, BindDN: a.BindDN, BindPassword: a.BindPassword,
+		URL: a.URL, BaseDN: a.BaseDN, Filter: a.Filter, Attribute: a.Attribute, StartTLS: a.StartTLS, BindDN: a.BindDN, BindPassword: a.BindPassword,
 		Timeout: a.Timeout, MaxFailures: a.MaxFailures, FailureWindow: a.FailureWindow,
 	}, log)
 }

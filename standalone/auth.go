@@ -59,14 +59,15 @@ func (s *session) Auth(mechanism string) (sasl.Server, error) {
 }
 
 func (s *session) authenticate(user, password string) error {
-	if err := s.server.receiver.Authenticate(s.wire.Ctx, s.client.Addr, user, password); err != nil {
+	name, err := s.server.receiver.Authenticate(s.wire.Ctx, s.client.Addr, user, password)
+	if err != nil {
 		return err
 	}
 	if !s.wire.Promote() {
 		return errAuthNoPlace
 	}
-	s.client.User = user
-	s.server.log.Info("authenticated", "session", s.client.Session, "client", s.client.Addr.String(), "user", user)
+	s.client.User = name
+	s.server.log.Info("authenticated", "session", s.client.Session, "client", s.client.Addr.String(), "user", name)
 	return nil
 }
 

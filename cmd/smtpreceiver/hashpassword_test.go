@@ -43,7 +43,7 @@ func logIn(t *testing.T, hash, password string) {
 		t.Fatal(err)
 	}
 	defer a.Close()
-	if err := a.Verify(t.Context(), netip.IPv6Loopback(), "jan", password); err != nil {
+	if _, err := a.Verify(t.Context(), netip.PrefixFrom(netip.IPv6Loopback(), 64), "jan", password); err != nil {
 		t.Errorf("%q: %v", password, err)
 	}
 }

@@ -43,10 +43,11 @@ type Authenticator struct {
 
 // backend is where the users are.
 type backend interface {
-	// verify returns nil if password is that of user, an error that wraps
-	// ErrBadCredentials if it is not, and any other error if that could not be
-	// found out. User and password are within their bounds and not empty.
-	verify(ctx context.Context, user, password string) error
+	// verify returns the user's name as it is held there if password is that of
+	// user, an error that wraps ErrBadCredentials if it is not, and any other
+	// error if that could not be found out. User and password are within their
+	// bounds and not empty.
+	verify(ctx context.Context, user, password string) (name string, err error)
 	Close() error
 }
 
@@ -79,45 +80,49 @@ func New(o Options, log *slog.Logger) (*Authenticator, error) {
 	return a, nil
 }
 
-// Verify returns nil if password is the password of user. Otherwise the error
-// wraps ErrBadCredentials, after a delay that ends early with ctx, ErrLocked or
-// ErrUnavailable. client is the address that failures are counted for.
-func (a *Authenticator) Verify(ctx context.Context, client netip.Addr, user, password string) error {
+// Verify returns the user's name if password is the password of user: as the
+// backend holds it, since many a backend takes other spellings for the same.
+// Otherwise the error wraps ErrBadCredentials, after a delay that ends early
+// with ctx, ErrLocked or ErrUnavailable. source is what failures are counted
+// for: one client.
+func (a *Authenticator) Verify(ctx context.Context, source netip.Prefix, user, password string) (name string, err error) {
 	if a.backend == nil {
-		return fmt.Errorf("%w: there is no backend", ErrUnavailable)
+		return "", fmt.Errorf("%w: there is no backend", ErrUnavailable)
 	}
-	source := sourceOf(client)
 	if a.failures.locked(source) {
-		return ErrLocked
+		return "", ErrLocked
 	}
-	err := a.check(ctx, user, password)
+	name, err = a.check(ctx, user, password)
 	wrong := errors.Is(err, ErrBadCredentials)
 	// Of guesses made at the same time no more than the limit are answered, the
 	// right one included.
 	if a.failures.settle(source, wrong) {
-		return ErrLocked
+		return "", ErrLocked
 	}
 	if wrong {
 		a.sleep(ctx, failureDelay)
 	}
-	return err
+	return name, err
 }
 
 // check asks the backend. What is no clear answer is ErrUnavailable.
-func (a *Authenticator) check(ctx context.Context, user, password string) error {
+func (a *Authenticator) check(ctx context.Context, user, password string) (name string, err error) {
 	if err := checkUser(user); err != nil {
-		return fmt.Errorf("%w: %w", ErrBadCredentials, err)
+		return "", fmt.Errorf("%w: %w", ErrBadCredentials, err)
 	}
 	if err := checkPassword(password); err != nil {
-		return fmt.Errorf("%w: %w", ErrBadCredentials, err)
+		return "", fmt.Errorf("%w: %w", ErrBadCredentials, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
-	err := a.backend.verify(ctx, user, password)
-	if err != nil && !errors.Is(err, ErrBadCredentials) {
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	name, err = a.backend.verify(ctx, user, password)
+	switch {
+	case err == nil:
+		return name, nil
+	case errors.Is(err, ErrBadCredentials):
+		return "", err
 	}
-	return err
+	return "", fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 
 // Close ends connections that are kept open.

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-var home = netip.MustParseAddr("192.0.2.1")
+var home = netip.MustParsePrefix("192.0.2.1/32")
 
 // fakeBackend answers every login with what it holds.
 type fakeBackend struct {
@@ -21,7 +21,10 @@ type fakeBackend struct {
 	closed bool
 }
 
-func (f *fakeBackend) verify(context.Context, string, string) error { f.asked++; return f.answer }
+func (f *fakeBackend) verify(context.Context, string, string) (string, error) {
+	f.asked++
+	return "held", f.answer
+}
 
 func (f *fakeBackend) Close() error { f.closed = true; return nil }
 
@@ -50,7 +53,7 @@ func TestVerify(t *testing.T) {
 		{"down", down, ErrUnavailable, 0},
 	} {
 		a, _, slept := withBackend(&fakeBackend{answer: test.answer})
-		err := a.Verify(t.Context(), home, "jan", "secret")
+		_, err := a.Verify(t.Context(), home, "jan", "secret")
 		if !errors.Is(err, test.want) || !errors.Is(err, test.answer) || *slept != test.cost {
 			t.Errorf("%s: %v after %v, want %v after %v", test.name, err, *slept, test.want, test.cost)
 		}
@@ -75,7 +78,7 @@ func TestBoundsOfLogin(t *testing.T) {
 	} {
 		b := &fakeBackend{}
 		a, _, slept := withBackend(b)
-		err := a.Verify(t.Context(), home, test.user, test.password)
+		_, err := a.Verify(t.Context(), home, test.user, test.password)
 		if !errors.Is(err, ErrBadCredentials) || !strings.Contains(err.Error(), test.says) || b.asked > 0 || *slept != failureDelay {
 			t.Errorf("%.20q: %v, backend asked %d times, delay %v", test.user, err, b.asked, *slept)
 		}
@@ -85,7 +88,7 @@ func TestBoundsOfLogin(t *testing.T) {
 	}
 	b := &fakeBackend{}
 	a, _, _ := withBackend(b)
-	if err := a.Verify(t.Context(), home, strings.Repeat("u", 255), strings.Repeat("p", 1024)); err != nil || b.asked != 1 {
+	if _, err := a.Verify(t.Context(), home, strings.Repeat("u", 255), strings.Repeat("p", 1024)); err != nil || b.asked != 1 {
 		t.Errorf("the longest login allowed: %v", err)
 	}
 }
@@ -94,23 +97,24 @@ func TestLockout(t *testing.T) {
 	t.Parallel()
 	b := &fakeBackend{answer: wrongPassword("jan")}
 	a, clock, _ := withBackend(b)
-	verify := func(client string) error {
-		return a.Verify(t.Context(), netip.MustParseAddr(client), "jan", "secret")
+	verify := func(source string) error {
+		_, err := a.Verify(t.Context(), netip.MustParsePrefix(source), "jan", "secret")
+		return err
 	}
 	for range 3 {
-		if err := verify("2001:db8::1"); !errors.Is(err, ErrBadCredentials) {
+		if err := verify("2001:db8::/64"); !errors.Is(err, ErrBadCredentials) {
 			t.Fatal(err)
 		}
 	}
 	b.answer = nil
-	if err := verify("2001:db8::2"); !errors.Is(err, ErrLocked) || b.asked != 3 {
-		t.Errorf("right password from a neighbour after three failures: %v, backend asked %d times", err, b.asked)
+	if err := verify("2001:db8::/64"); !errors.Is(err, ErrLocked) || b.asked != 3 {
+		t.Errorf("right password after three failures: %v, backend asked %d times", err, b.asked)
 	}
-	if err := verify("2001:db8:0:1::1"); err != nil {
+	if err := verify("2001:db8:0:1::/64"); err != nil {
 		t.Errorf("another network: %v", err)
 	}
 	clock.advance(10 * time.Minute)
-	if err := verify("2001:db8::1"); err != nil {
+	if err := verify("2001:db8::/64"); err != nil {
 		t.Errorf("after the window: %v", err)
 	}
 }
@@ -121,12 +125,12 @@ func TestBackendThatIsDownLocksNobody(t *testing.T) {
 	b := &fakeBackend{answer: errors.New("down")}
 	a, _, _ := withBackend(b)
 	for range 10 {
-		if err := a.Verify(t.Context(), home, "jan", "secret"); !errors.Is(err, ErrUnavailable) {
+		if _, err := a.Verify(t.Context(), home, "jan", "secret"); !errors.Is(err, ErrUnavailable) {
 			t.Fatal(err)
 		}
 	}
 	b.answer = nil
-	if err := a.Verify(t.Context(), home, "jan", "secret"); err != nil {
+	if _, err := a.Verify(t.Context(), home, "jan", "secret"); err != nil {
 		t.Error(err)
 	}
 }
@@ -134,13 +138,13 @@ func TestBackendThatIsDownLocksNobody(t *testing.T) {
 // gate holds all logins until it is opened; the password "right" is right.
 type gate struct{ arrived, open chan struct{} }
 
-func (g *gate) verify(_ context.Context, user, password string) error {
+func (g *gate) verify(_ context.Context, user, password string) (string, error) {
 	g.arrived <- struct{}{}
 	<-g.open
 	if password == "right" {
-		return nil
+		return user, nil
 	}
-	return wrongPassword(user)
+	return "", wrongPassword(user)
 }
 
 func (g *gate) Close() error { return nil }
@@ -156,12 +160,16 @@ func TestGuessesAtTheSameTime(t *testing.T) {
 	answers := make(chan error, guesses)
 	var all sync.WaitGroup
 	for range guesses {
-		all.Go(func() { answers <- a.Verify(t.Context(), home, "jan", "wrong") })
+		all.Go(func() {
+			_, err := a.Verify(t.Context(), home, "jan", "wrong")
+			answers <- err
+		})
 		<-g.arrived
 	}
 	right := make(chan error, 1)
 	go func() {
-		right <- a.Verify(t.Context(), home, "jan", "right")
+		_, err := a.Verify(t.Context(), home, "jan", "right")
+		right <- err
 	}()
 	<-g.arrived
 	for range guesses {
@@ -198,7 +206,7 @@ func TestNoBackend(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := a.Verify(t.Context(), home, "jan", "secret"); !errors.Is(err, ErrUnavailable) {
+	if _, err := a.Verify(t.Context(), home, "jan", "secret"); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("Verify: %v", err)
 	}
 	if err := a.Close(); err != nil {

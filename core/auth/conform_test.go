@@ -36,7 +36,7 @@ func conform(t *testing.T, o Options, caseless bool) {
 	a := open(t, o)
 	check := func(user, password string, want error) {
 		t.Helper()
-		if err := a.Verify(t.Context(), home, user, password); !errors.Is(err, want) {
+		if _, err := a.Verify(t.Context(), home, user, password); !errors.Is(err, want) {
 			t.Errorf("%.60q with %.20q: %v, want %v", user, password, err, want)
 		}
 	}
@@ -60,12 +60,36 @@ func conform(t *testing.T, o Options, caseless bool) {
 	} else {
 		check("JAN@example.com", "secret", ErrBadCredentials)
 	}
+	oneName(t, a, caseless)
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := a.Verify(gone, home, "jan@example.com", "secret"); !errors.Is(err, ErrUnavailable) {
+	if _, err := a.Verify(gone, home, "jan@example.com", "secret"); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("for a client that has gone: %v", err)
 	}
 	check("jan@example.com", "secret", nil) // after all that
+}
+
+// spellings are what some backends take for jan@example.com.
+var spellings = []string{
+	"jan@example.com", "Jan@Example.Com", "ján@example.com", "jan@éxample.com", "jan@example.com ", "jan@example.com  ", " jan@example.com",
+	"\uff4aan@example.com", "jan@exa\u00admple.com", "jan@example.\u24d2om", "jan@example.com\u0301",
+}
+
+// oneName: however an account is written, its name is the one the backend holds.
+// Quotas, rules and CTL files count by it.
+func oneName(t *testing.T, a *Authenticator, caseless bool) {
+	t.Helper()
+	for _, user := range spellings {
+		name, err := a.Verify(t.Context(), home, user, "secret")
+		switch {
+		case err != nil && (!errors.Is(err, ErrBadCredentials) || user == spellings[0] || caseless && user == spellings[1]):
+			t.Errorf("%q: %v", user, err)
+		case err == nil && name != spellings[0]:
+			t.Errorf("%q logs in as %q", user, name)
+		case err != nil && name != "":
+			t.Errorf("%q: refused, and yet %q", user, name)
+		}
+	}
 }
 
 // open sets up an Authenticator whose failures take no time.

@@ -29,19 +29,6 @@ func newFailures(limit int, window time.Duration) *failures {
 	return &failures{limit: limit, window: window, now: time.Now, count: map[netip.Prefix]int{}}
 }
 
-// sourceOf is what counts as one client: an IPv4 address, or an IPv6 network of
-// 64 bits, in which a host has as many addresses as it likes. Clients without
-// an address are one source together.
-func sourceOf(client netip.Addr) netip.Prefix {
-	client = client.Unmap().WithZone("")
-	bits := client.BitLen()
-	if client.Is6() {
-		bits = 64
-	}
-	source, _ := client.Prefix(bits)
-	return source
-}
-
 // locked tells whether source has used up its failures.
 func (f *failures) locked(source netip.Prefix) bool {
 	f.mu.Lock()

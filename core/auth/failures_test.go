@@ -21,30 +21,11 @@ func testFailures(limit int, window time.Duration) (*failures, *clock) {
 	return f, c
 }
 
-func TestSource(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct{ client, source string }{
-		{"192.0.2.1", "192.0.2.1/32"},
-		{"::ffff:192.0.2.1", "192.0.2.1/32"},
-		{"2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"},
-		{"2001:db8:1:2::", "2001:db8:1:2::/64"},
-		{"fe80::1%eth0", "fe80::/64"},
-		{"::1", "::/64"},
-	} {
-		if got := sourceOf(netip.MustParseAddr(test.client)).String(); got != test.source {
-			t.Errorf("%s counts as %s, want %s", test.client, got, test.source)
-		}
-	}
-	if got := sourceOf(netip.Addr{}); got != (netip.Prefix{}) {
-		t.Errorf("no address counts as %v", got)
-	}
-}
-
 // TestWindowSlides: each failure counts for the window from its own time on.
 func TestWindowSlides(t *testing.T) {
 	t.Parallel()
 	f, clock := testFailures(3, 10*time.Minute)
-	here, there := sourceOf(netip.MustParseAddr("192.0.2.1")), sourceOf(netip.MustParseAddr("192.0.2.2"))
+	here, there := netip.MustParsePrefix("192.0.2.1/32"), netip.MustParsePrefix("192.0.2.2/32")
 	for minute, want := range []bool{false, false, false, true, true, true, true, true, true, true} { // minutes 0 to 9
 		if got := f.locked(here); got != want {
 			t.Errorf("minute %d: locked %v, want %v", minute, got, want)
@@ -75,7 +56,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	address := func(i int) netip.Prefix {
 		var b [4]byte
 		binary.BigEndian.PutUint32(b[:], uint32(i))
-		return sourceOf(netip.AddrFrom4(b))
+		return netip.PrefixFrom(netip.AddrFrom4(b), 32)
 	}
 	const all = maxRemembered + 1000
 	for i := range all {

@@ -39,19 +39,19 @@ func newUsersFile(o Options, log *slog.Logger) (*usersFile, error) {
 	return f, nil
 }
 
-func (f *usersFile) verify(ctx context.Context, user, password string) error {
+func (f *usersFile) verify(ctx context.Context, user, password string) (name string, err error) {
 	f.reload()
 	stored, known := f.table.Load().lookup(user)
 	matches, err := f.hasher.matches(ctx, stored, password)
 	switch {
 	case err != nil:
-		return err
+		return "", err
 	case !known:
-		return unknownUser(user)
+		return "", unknownUser(user)
 	case !matches:
-		return wrongPassword(user)
+		return "", wrongPassword(user)
 	}
-	return nil
+	return user, nil // names count letter for letter
 }
 
 func (f *usersFile) Close() error { return nil }

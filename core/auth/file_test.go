@@ -44,7 +44,7 @@ func TestFileEqualWork(t *testing.T) {
 	f := a.backend.(*usersFile)
 	counts := count(f.hasher)
 	for i, login := range []struct{ user, password string }{{"jan", "secret"}, {"jan", "x"}, {"eva", "x"}, {"ivo", "secret"}, {"'", "x"}} {
-		err := a.Verify(t.Context(), home, login.user, login.password)
+		_, err := a.Verify(t.Context(), home, login.user, login.password)
 		total := 0
 		for _, stored := range f.table.Load().all {
 			total += counts[stored]
@@ -101,7 +101,7 @@ func TestFileReload(t *testing.T) {
 		step.do()
 		for range 2 { // the second time there is nothing to say
 			for _, user := range []string{"jan", "eva", "ivo"} {
-				err := a.Verify(t.Context(), home, user, "secret")
+				_, err := a.Verify(t.Context(), home, user, "secret")
 				if want := strings.Contains(step.users, user); want != (err == nil) || !want && !errors.Is(err, ErrBadCredentials) {
 					t.Errorf("%s: %s gets %v", step.name, user, err)
 				}
@@ -130,7 +130,7 @@ func TestFileUnchangedIsNotRead(t *testing.T) {
 	if err := os.Chtimes(o.UsersFile, old, old); err != nil {
 		t.Fatal(err)
 	}
-	if err := a.Verify(t.Context(), home, "jan", "secret"); err != nil {
+	if _, err := a.Verify(t.Context(), home, "jan", "secret"); err != nil {
 		t.Errorf("the file was read though nothing about it has changed: %v", err)
 	}
 }

@@ -1,11 +1,13 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math"
+	"regexp"
 	"strings"
 	"time"
 
@@ -20,6 +22,7 @@ type directory struct {
 	server       server
 	baseDN       string
 	filter       string
+	attribute    string // of the user's name
 	bindDN       string
 	bindPassword string
 	searches     *connections // bound as bindDN, or anonymous
@@ -40,6 +43,10 @@ func newDirectory(o Options, log *slog.Logger) (*directory, error) {
 	} else if !strings.Contains(o.Filter, "%s") {
 		problems = append(problems, bad("filter", "it must have %%s where the user name goes, for example: (mail=%%s)"))
 	}
+	attribute := cmp.Or(o.Attribute, comparedAttribute(o.Filter))
+	if !attributeSyntax.MatchString(attribute) && len(problems) == 0 {
+		problems = append(problems, bad("attribute", "%q is no attribute of a directory: name the one that holds the user's name, such as mail", attribute))
+	}
 	if (o.BindDN == "") != (o.BindPassword == "") {
 		problems = append(problems, bad("bind_dn", "the account for the search needs both its name and its password"))
 	}
@@ -49,7 +56,7 @@ func newDirectory(o Options, log *slog.Logger) (*directory, error) {
 	if s.clear() {
 		log.Warn("passwords travel unencrypted to the LDAP server; set start_tls or an ldaps: url", "server", s.addr)
 	}
-	d := &directory{server: s, baseDN: o.BaseDN, filter: o.Filter, bindDN: o.BindDN, bindPassword: o.BindPassword}
+	d := &directory{server: s, baseDN: o.BaseDN, filter: o.Filter, attribute: attribute, bindDN: o.BindDN, bindPassword: o.BindPassword}
 	d.searches = newConnections(d.searcher, o.Timeout, maxIdleTime)
 	d.binds = newConnections(s.dial, o.Timeout, maxIdleTime)
 	return d, nil
@@ -76,47 +83,87 @@ func userFilter(filter, name string) string {
 	return strings.ReplaceAll(filter, "%s", ldap.EscapeFilter(name))
 }
 
-func (d *directory) verify(ctx context.Context, user, password string) error {
-	dn, refusal, err := d.find(ctx, user)
-	if err != nil {
-		return err
+// attributeSyntax is that of RFC 4512 section 1.4, by name or number.
+var attributeSyntax = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9-]*|[0-9]+(\.[0-9]+)+)$`)
+
+// compared finds "(mail=%s)" in a filter.
+var compared = regexp.MustCompile(`\(\s*([A-Za-z0-9.-]+)(?:;[A-Za-z0-9;-]+)?\s*(?::[^=()]*)?[~<>]?=[^()]*%s`)
+
+// comparedAttribute is the first attribute that a filter compares with the
+// user's name, "" if it has none.
+func comparedAttribute(filter string) string {
+	if !strings.HasPrefix(filter, "(") {
+		filter = "(" + filter
 	}
-	if refusal != nil {
+	if found := compared.FindStringSubmatch(filter); found != nil {
+		return found[1]
+	}
+	return ""
+}
+
+func (d *directory) verify(ctx context.Context, user, password string) (name string, err error) {
+	entry, refusal, err := d.find(ctx, user)
+	if err != nil {
+		return "", err
+	}
+	var dn string
+	if refusal == nil {
+		dn = entry.DN
+		if name, err = d.name(entry, user); err != nil {
+			return "", err
+		}
+	} else {
 		dn = "cn=nobody," + d.baseDN // to take as long as a user with a wrong password
 	}
 	err = d.binds.do(ctx, func(conn *ldap.Conn) error { return conn.Bind(dn, password) })
 	switch {
 	case err != nil && !refused(err):
-		return fmt.Errorf("bind as the user to %s: %w", d.server.addr, err)
+		return "", fmt.Errorf("bind as the user to %s: %w", d.server.addr, err)
 	case refusal != nil:
-		return refusal
+		return "", refusal
 	case err != nil:
-		return fmt.Errorf("%w: %w", wrongPassword(user), err)
+		return "", fmt.Errorf("%w: %w", wrongPassword(user), err)
 	}
-	return nil
+	return name, nil
+}
+
+// name is the user's name in its entry. Of several, such as the addresses of one
+// mailbox, it is the one that the user typed, but for case; else the first.
+func (d *directory) name(entry *ldap.Entry, user string) (string, error) {
+	values := entry.GetEqualFoldAttributeValues(d.attribute)
+	if len(values) == 0 {
+		return "", fmt.Errorf("the account for the search sees no attribute %s in the entry %s: let it read the attribute, or name another one in authentication.attribute",
+			d.attribute, entry.DN)
+	}
+	for _, v := range values {
+		if strings.EqualFold(v, user) {
+			return v, nil
+		}
+	}
+	return values[0], checkUser(values[0])
 }
 
 // find searches the entry of a user. It is a refusal, not an error, if there is
 // none or more than one.
-func (d *directory) find(ctx context.Context, user string) (dn string, refusal, err error) {
+func (d *directory) find(ctx context.Context, user string) (entry *ldap.Entry, refusal, err error) {
 	const enough = 2 // entries, to know that there is more than one
 	var result *ldap.SearchResult
 	err = d.searches.do(ctx, func(conn *ldap.Conn) (err error) {
 		result, err = conn.Search(ldap.NewSearchRequest(d.baseDN, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases,
-			enough, searchSeconds(ctx), false, userFilter(d.filter, user), []string{"1.1"}, nil))
+			enough, searchSeconds(ctx), false, userFilter(d.filter, user), []string{d.attribute}, nil))
 		return err
 	})
 	switch {
 	case ldap.IsErrorWithCode(err, ldap.LDAPResultSizeLimitExceeded), err == nil && len(result.Entries) > 1:
-		return "", fmt.Errorf("%w: more than one entry fits %q", ErrBadCredentials, user), nil
+		return nil, fmt.Errorf("%w: more than one entry fits %q", ErrBadCredentials, user), nil
 	case err != nil:
-		return "", nil, fmt.Errorf("search in %s at %s: %w", d.baseDN, d.server.addr, err)
+		return nil, nil, fmt.Errorf("search in %s at %s: %w", d.baseDN, d.server.addr, err)
 	case len(result.Entries) == 0:
-		return "", unknownUser(user), nil
+		return nil, unknownUser(user), nil
 	case result.Entries[0].DN == "": // to bind without a name is to be anonymous, which succeeds
-		return "", fmt.Errorf("%w: the entry of %q has no name", ErrBadCredentials, user), nil
+		return nil, fmt.Errorf("%w: the entry of %q has no name", ErrBadCredentials, user), nil
 	}
-	return result.Entries[0].DN, nil, nil
+	return result.Entries[0], nil, nil
 }
 
 // searchSeconds is what the server may take until ctx ends.

@@ -25,15 +25,27 @@ func TestLDAP(t *testing.T) {
 	for user, says := range map[string]string{
 		"twice@example.com": "more than one entry", "nopassword@example.com": "is another", "nobody@example.com": "no user",
 	} {
-		err := a.Verify(t.Context(), home, user, "secret")
+		_, err := a.Verify(t.Context(), home, user, "secret")
 		if !errors.Is(err, ErrBadCredentials) || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v, want one that says %q", user, err, says)
 		}
 	}
 	o.Filter = "(|(mail=%s)(cn=%s))"
 	conform(t, o, true)
+	o.Filter = "(cn=%s)" // whose rule takes ｊ for j
+	conform(t, o, true)
+	if name, err := open(t, o).Verify(t.Context(), home, "\uff4aan@example.com", "secret"); name != "jan@example.com" || err != nil {
+		t.Errorf("a fullwidth letter: %q, %v", name, err)
+	}
+	o.Attribute = "mail"
+	conform(t, o, true)
+	o.Attribute = "title" // which the entries do not have
+	if _, err := open(t, o).Verify(t.Context(), home, "jan@example.com", "secret"); !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "title") {
+		t.Errorf("an attribute that is not there: %v", err)
+	}
+	o.Attribute = ""
 	o.BaseDN = "dc=example,dc=org"
-	if err := open(t, o).Verify(t.Context(), home, "jan@example.com", "secret"); !errors.Is(err, ErrUnavailable) {
+	if _, err := open(t, o).Verify(t.Context(), home, "jan@example.com", "secret"); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("a base that the server has not: %v", err)
 	}
 	comesAndGoes(t, a, s.stop, s.start)
@@ -45,7 +57,8 @@ func TestLDAPSearchAccount(t *testing.T) {
 	t.Parallel()
 	o := newSlapd(t, "* none").options()
 	verify := func() error {
-		return open(t, o).Verify(t.Context(), home, "jan@example.com", "secret")
+		_, err := open(t, o).Verify(t.Context(), home, "jan@example.com", "secret")
+		return err
 	}
 	if err := verify(); !errors.Is(err, ErrBadCredentials) {
 		t.Errorf("nobody is found without the account: %v", err)
@@ -85,10 +98,10 @@ func TestLDAPCertificate(t *testing.T) {
 		if test.trusted {
 			a.backend.(*directory).server.tls.RootCAs = s.roots
 		}
-		if err := a.Verify(t.Context(), home, "jan@example.com", "secret"); !errors.Is(err, test.want) {
+		if _, err := a.Verify(t.Context(), home, "jan@example.com", "secret"); !errors.Is(err, test.want) {
 			t.Errorf("%s: %v, want %v", test.name, err, test.want)
 		}
-		if err := a.Verify(t.Context(), home, "jan@example.com", "wrong"); test.want == nil && !errors.Is(err, ErrBadCredentials) {
+		if _, err := a.Verify(t.Context(), home, "jan@example.com", "wrong"); test.want == nil && !errors.Is(err, ErrBadCredentials) {
 			t.Errorf("%s, wrong password: %v", test.name, err)
 		}
 	}
@@ -148,7 +161,7 @@ func TestLDAPEqualWork(t *testing.T) {
 	a := open(t, o)
 	for _, user := range []string{"jan@example.com", "nobody@example.com", "twice@example.com", "nopassword@example.com", "*"} {
 		requests.Store(0)
-		if err := a.Verify(t.Context(), home, user, "wrong"); !errors.Is(err, ErrBadCredentials) || requests.Load() != 2 {
+		if _, err := a.Verify(t.Context(), home, user, "wrong"); !errors.Is(err, ErrBadCredentials) || requests.Load() != 2 {
 			t.Errorf("%s: %v after %d requests, want 2", user, err, requests.Load())
 		}
 	}
@@ -182,11 +195,11 @@ func TestLDAPPool(t *testing.T) {
 	defer func() { d.Close() }()
 	logins := func() {
 		for user, password := range people {
-			if err := d.verify(t.Context(), user, password); err != nil {
+			if _, err := d.verify(t.Context(), user, password); err != nil {
 				t.Errorf("%s: %v", user, err)
 			}
 			// On the connection that has just been bound as the user.
-			if err := d.verify(t.Context(), user, password+"x"); !errors.Is(err, ErrBadCredentials) {
+			if _, err := d.verify(t.Context(), user, password+"x"); !errors.Is(err, ErrBadCredentials) {
 				t.Errorf("%s, wrong password: %v", user, err)
 			}
 		}
@@ -217,4 +230,30 @@ func TestLDAPPool(t *testing.T) {
 		return nil
 	})
 	logins()
+}
+
+// TestComparedAttribute: without authentication.attribute the name is what the
+// filter compares with it first.
+func TestComparedAttribute(t *testing.T) {
+	t.Parallel()
+	for filter, want := range map[string]string{
+		"(mail=%s)": "mail", "mail=%s": "mail", "(&(objectClass=person)(uid=%s))": "uid", "(|(mail=%s)(uid=%s))": "mail",
+		"(mail=%s@example.com)": "mail", "(mail~=%s)": "mail", "(0.9.2342.19200300.100.1.3=%s)": "0.9.2342.19200300.100.1.3",
+		"(objectClass=*)": "", "(mail:caseExactMatch:=%s)": "mail", "(mail:dn:2.5.13.2:=%s)": "mail", "(:dn:2.5.13.2:=%s)": "", "(mail;lang-en=%s)": "mail",
+	} {
+		if got := comparedAttribute(filter); got != want {
+			t.Errorf("%s: %q, want %q", filter, got, want)
+		}
+	}
+	o := options("ldap")
+	o.URL, o.BaseDN, o.Filter = "ldap://localhost", "dc=x", "(:dn:2.5.13.2:=%s)"
+	if _, err := New(o, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "such as mail") {
+		t.Errorf("a filter that names no attribute: %v", err)
+	}
+	o.Attribute = "mail"
+	if a, err := New(o, slog.New(slog.DiscardHandler)); err != nil {
+		t.Error(err)
+	} else {
+		a.Close()
+	}
 }

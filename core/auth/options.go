@@ -14,11 +14,12 @@ type Options struct {
 
 	Driver string // sql: postgres, mysql or sqlite
 	DSN    string // sql: as the driver writes it; for sqlite a path or file: URI
-	Query  string // sql: takes the user name for its placeholder ($1 for postgres, else ?), returns the hash
+	Query  string // sql: takes the user name for its placeholder ($1 for postgres, else ?), returns the name and the hash, or the hash alone
 
 	URL          string // ldap: ldap://host[:port] or ldaps://host[:port]
 	BaseDN       string // ldap: where users are searched
 	Filter       string // ldap: finds the user; %s stands for the name
+	Attribute    string // ldap: holds the user's name; empty: the first one that Filter compares with it
 	StartTLS     bool   // ldap: encrypt ldap:// connections
 	BindDN       string // ldap: account for the search; empty: anonymous
 	BindPassword string // ldap: its password

@@ -82,10 +82,11 @@ type Authentication struct {
 	UsersFile       string        `key:"users_file" doc:"Backend file: lines name:hash with bcrypt, argon2id or SHA-crypt, as hash-password prints; names count letter for letter. Read anew when it changes."`
 	Driver          string        `key:"driver" doc:"Backend sql: postgres, mysql (MariaDB too) or sqlite."`
 	DSN             string        `key:"dsn" doc:"Backend sql: the database, as the driver writes it; for sqlite the path of its file. Better given by environment if it holds a password."`
-	Query           string        `key:"query" doc:"Backend sql: returns the hash of a user; one placeholder for the name, $1 for postgres, else ?."`
+	Query           string        `key:"query" doc:"Backend sql: returns name and hash of a user, such as SELECT name, hash FROM users WHERE name = ?; one placeholder for the name, $1 for postgres, else ?. The name it returns counts in rules, quotas and CTL files, however it was typed. A query for the hash alone must compare names byte for byte; for mysql it is made to."`
 	URL             string        `key:"url" doc:"Backend ldap: ldap://host[:port] or ldaps://host[:port]. The certificate must be of that host and from an authority this machine trusts."`
 	BaseDN          string        `key:"base_dn" doc:"Backend ldap: where users are searched."`
 	Filter          string        `key:"filter" doc:"Backend ldap: finds the user, such as (mail=%s); %s stands for the name."`
+	Attribute       string        `key:"attribute" doc:"Backend ldap: the attribute that holds the user's name, which counts in rules, quotas and CTL files, however it was typed. Empty: the first one that filter compares with it."`
 	StartTLS        bool          `key:"start_tls" default:"0" doc:"Backend ldap: encrypt ldap:// connections."`
 	BindDN          string        `key:"bind_dn" doc:"Backend ldap: account for the search. Empty: anonymous."`
 	BindPassword    string        `key:"bind_password" doc:"Backend ldap: its password."`
