@@ -1,9 +1,13 @@
 // Package quota counts jobs in a sliding hour, for max_jobs_per_sender and
 // max_jobs_per_client: mail to fax costs money by the page, and a mailbox that
-// was broken into must not cost more than was agreed to.
+// was broken into must not cost more than was agreed to. Each process counts
+// for itself.
 package quota
 
 import (
+	"container/list"
+	"crypto/sha256"
+	"slices"
 	"sync"
 	"time"
 )
@@ -11,21 +15,40 @@ import (
 // window is how long a job counts.
 const window = time.Hour
 
-// Book holds what has been taken, by key. It is safe for concurrent use. Its
-// memory is what was taken within a window.
+// The bounds of a book: some 25 MiB. Past them the keys go first whose last job
+// is oldest, since senders are whatever a client says.
+const (
+	maxKeys = 100_000
+	maxJobs = 1_000_000
+)
+
+// Book holds what has been taken, by key. It is safe for concurrent use.
 type Book struct {
-	now func() time.Time
+	now   func() time.Time
+	begun time.Time // times are kept as distances from it, which no clock that is set moves
 
 	mu    sync.Mutex
-	taken map[string][]*Ticket // by time
-	swept time.Time
+	keys  map[digest]*list.Element // of *account
+	order *list.List               // the longest without a job first
+	jobs  int
+	file  file
+}
+
+// digest stands for a key: keys are as long as clients make them.
+type digest [16]byte
+
+// account is one key with jobs that count; one without is not kept.
+type account struct {
+	key   digest
+	taken []time.Duration // since begun, ascending
 }
 
 // Ticket is one job that counts.
 type Ticket struct {
 	book *Book
-	key  string
-	at   time.Time
+	key  digest
+	at   time.Duration
+	done bool
 }
 
 // NewBook makes an empty book; now is the clock, nil for the system's.
@@ -33,55 +56,93 @@ func NewBook(now func() time.Time) *Book {
 	if now == nil {
 		now = time.Now
 	}
-	return &Book{now: now, taken: make(map[string][]*Ticket), swept: now()}
+	return &Book{now: now, begun: now(), keys: make(map[digest]*list.Element), order: list.New()}
 }
 
 // Take counts one more job for key, unless limit of them count already.
 func (b *Book) Take(key string, limit int) (*Ticket, bool) {
+	sum := sha256.Sum256([]byte(key))
+	t := &Ticket{book: b, key: digest(sum[:16])}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	now := b.now()
-	b.sweep(now)
-	tickets := current(b.taken[key], now)
-	if len(tickets) >= limit {
-		b.taken[key] = tickets
+	t.at = b.now().Sub(b.begun)
+	b.expire(t.at)
+	if e := b.keys[t.key]; e != nil {
+		a := e.Value.(*account)
+		b.drop(e, current(a.taken, t.at))
+		if len(a.taken) >= limit {
+			return nil, false
+		}
+	}
+	if limit < 1 {
 		return nil, false
 	}
-	t := &Ticket{b, key, now}
-	b.taken[key] = append(tickets, t)
+	b.add(t.key, t.at)
+	b.changed()
 	return t, true
 }
 
 // Return makes the ticket count no longer: its job was not made.
 func (t *Ticket) Return() {
-	t.book.mu.Lock()
-	defer t.book.mu.Unlock()
-	tickets := t.book.taken[t.key]
-	for i, other := range tickets {
-		if other == t {
-			t.book.taken[t.key] = append(tickets[:i:i], tickets[i+1:]...)
+	b := t.book
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	e := b.keys[t.key]
+	if t.done || e == nil {
+		return
+	}
+	t.done = true
+	taken := e.Value.(*account).taken
+	for i := len(taken) - 1; i >= 0; i-- {
+		if taken[i] == t.at {
+			b.drop(e, slices.Delete(taken, i, i+1))
 			return
 		}
 	}
 }
 
-// current drops the tickets that have left the window.
-func current(tickets []*Ticket, now time.Time) []*Ticket {
-	for len(tickets) > 0 && now.Sub(tickets[0].at) >= window {
-		tickets = tickets[1:]
+// add notes a job, and forgets the oldest where there is no room.
+func (b *Book) add(key digest, at time.Duration) {
+	e := b.keys[key]
+	if e == nil {
+		e = b.order.PushBack(&account{key: key})
+		b.keys[key] = e
 	}
-	return tickets
+	b.order.MoveToBack(e)
+	a := e.Value.(*account)
+	a.taken = append(a.taken, at)
+	b.jobs++
+	for first := b.order.Front(); first != e && (b.jobs > maxJobs || len(b.keys) > maxKeys); first = b.order.Front() {
+		b.drop(first, nil)
+	}
 }
 
-// sweep forgets, now and then, the keys for which nothing counts.
-func (b *Book) sweep(now time.Time) {
-	if now.Sub(b.swept) < window/4 {
-		return
+// drop leaves an account with the jobs that remain, and none without.
+func (b *Book) drop(e *list.Element, remain []time.Duration) {
+	a := e.Value.(*account)
+	b.jobs -= len(a.taken) - len(remain)
+	if a.taken = remain; len(remain) == 0 {
+		b.order.Remove(e)
+		delete(b.keys, a.key)
 	}
-	b.swept = now
-	for key, tickets := range b.taken {
-		if len(current(tickets, now)) == 0 {
-			delete(b.taken, key)
+}
+
+// expire forgets accounts of which nothing counts any more.
+func (b *Book) expire(now time.Duration) {
+	for first := b.order.Front(); first != nil; first = b.order.Front() {
+		taken := first.Value.(*account).taken
+		if now-taken[len(taken)-1] < window {
+			return
 		}
+		b.drop(first, nil)
 	}
+}
+
+// current drops the jobs that have left the window.
+func current(taken []time.Duration, now time.Duration) []time.Duration {
+	i := 0
+	for i < len(taken) && now-taken[i] >= window {
+		i++
+	}
+	return taken[i:]
 }

@@ -2,8 +2,13 @@ package quota
 
 import (
 	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -44,8 +49,141 @@ func TestForgetsWhatDoesNotCount(t *testing.T) {
 	}
 	now = now.Add(window)
 	b.Take("last", 1)
-	if len(b.taken) != 1 {
-		t.Errorf("%d keys are kept", len(b.taken))
+	if len(b.keys) != 1 || b.jobs != 1 {
+		t.Errorf("%d keys with %d jobs are kept", len(b.keys), b.jobs)
+	}
+}
+
+// TestNoEntryForWhatCameToNothing: M3, half a million senders without a job
+// made the book grow to hundreds of megabytes.
+func TestNoEntryForWhatCameToNothing(t *testing.T) {
+	t.Parallel()
+	b := NewBook(nil)
+	for i := range 1000 {
+		ticket, _ := b.Take(fmt.Sprint(i), 1)
+		ticket.Return()
+		b.Take("never", 0)
+	}
+	if len(b.keys) != 0 || b.order.Len() != 0 || b.jobs != 0 {
+		t.Errorf("%d keys, %d in order, %d jobs", len(b.keys), b.order.Len(), b.jobs)
+	}
+}
+
+// TestBookIsBounded: past the bound the oldest go.
+func TestBookIsBounded(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 1, 8, 0, 0, 0, time.UTC)
+	b := NewBook(func() time.Time { now = now.Add(time.Millisecond); return now })
+	for i := range maxKeys + 10 {
+		b.Take(fmt.Sprint(i), 1)
+	}
+	if len(b.keys) != maxKeys || b.order.Len() != maxKeys || b.jobs != maxKeys {
+		t.Errorf("%d keys, %d in order, %d jobs", len(b.keys), b.order.Len(), b.jobs)
+	}
+	for i, want := range map[int]bool{9: true, 10 + 1: false, maxKeys + 9: false} { // what was forgotten may be taken again
+		if _, ok := b.Take(fmt.Sprint(i), 1); ok != want {
+			t.Errorf("key %d: taken %v, want %v", i, ok, want)
+		}
+	}
+	for range maxJobs + 10 {
+		b.Take("busy", 2*maxJobs)
+	}
+	if len(b.keys) != 1 {
+		t.Errorf("%d keys beside one with more jobs than there is room for", len(b.keys))
+	}
+}
+
+func TestQuotasSurviveARestart(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 1, 8, 0, 0, 0, time.UTC)
+	clock := func() time.Time { return now }
+	path := filepath.Join(t.TempDir(), "quota")
+	open := func() *Book {
+		t.Helper()
+		b := NewBook(clock)
+		if err := b.Keep(path, slog.New(slog.DiscardHandler)); err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	first := open()
+	first.Take("a", 9)
+	now = now.Add(30 * time.Minute)
+	first.Take("a", 9)
+	first.Take("b", 9)
+	returned, _ := first.Take("c", 9)
+	returned.Return()
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := first.Take("a", 9); !ok || first.file.timer != nil {
+		t.Error("a closed book is of no use, or still saved")
+	}
+	now = now.Add(20 * time.Minute)
+	second := open()
+	if _, ok := second.Take("a", 2); ok {
+		t.Error("two jobs of the last hour do not count")
+	}
+	if _, ok := second.Take("c", 1); !ok {
+		t.Error("a job that was not made counts")
+	}
+	now = now.Add(15 * time.Minute) // the first job has left the hour
+	if _, ok := second.Take("a", 2); !ok {
+		t.Error("a job counts for longer than an hour")
+	}
+	if err := second.Close(); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(2 * time.Hour)
+	if b := open(); len(b.keys) != 0 {
+		t.Errorf("%d keys of old jobs are read", len(b.keys))
+	}
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil || len(entries) != 1 {
+		t.Errorf("left beside the file: %v, %v", entries, err)
+	}
+}
+
+// TestQuotasAreSavedMeanwhile: a process that is killed forgets a minute.
+func TestQuotasAreSavedMeanwhile(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "quota")
+		b := NewBook(nil)
+		if err := b.Keep(path, slog.New(slog.DiscardHandler)); err != nil {
+			t.Fatal(err)
+		}
+		b.Take("a", 1)
+		time.Sleep(saveDelay + time.Second)
+		killed := NewBook(nil)
+		if err := killed.Keep(path, slog.New(slog.DiscardHandler)); err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := killed.Take("a", 1); ok {
+			t.Error("a job made a minute ago does not count")
+		}
+		b.Close()
+		killed.Close()
+	})
+}
+
+func TestBadQuotaFile(t *testing.T) {
+	t.Parallel()
+	for _, content := range []string{"x", "00112233445566778899aabbccddeeff", "00112233445566778899aabbccddeeff x", "zz112233445566778899aabbccddeeff 1", "\n"} {
+		path := filepath.Join(t.TempDir(), "quota")
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		b := NewBook(nil)
+		if err := b.Keep(path, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("%q: %v", content, err)
+		}
+		if _, ok := b.Take("a", 1); !ok {
+			t.Errorf("%q: nothing can be taken", content)
+		}
+		if err := b.Close(); err != nil {
+			t.Errorf("%q: %v", content, err)
+		}
 	}
 }
 
