@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"smtpreceiver/core/config"
@@ -34,9 +35,19 @@ func (v *service) serveMonitor(s *config.Settings) error {
 		Alive:   func(ctx context.Context) error { return v.alive(ctx, aliveLimit) },
 		Ready:   v.ready,
 		Errors:  v.log.Recent,
+		Hosts:   monitorHosts(s),
 	}, v.log.Logger)
 	v.log.Info("serving metrics", "service", v.name, "listen", l.Addr().String())
 	return nil
+}
+
+// monitorHosts are the names of this machine.
+func monitorHosts(s *config.Settings) []string {
+	names := append(slices.Clone(s.Metrics.Hosts), s.Hostname)
+	if name, err := os.Hostname(); err == nil {
+		names = append(names, name)
+	}
+	return names
 }
 
 // alive is nil for a service that is going down too: it accepts nothing any

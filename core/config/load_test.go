@@ -58,7 +58,7 @@ func TestDefaults(t *testing.T) {
 
 		TLS:     TLS{MinVersion: "1.2"},
 		LMTP:    LMTP{SocketMode: 0o660},
-		Metrics: Metrics{SocketMode: 0o660},
+		Metrics: Metrics{SocketMode: 0o660, Hosts: []string{}},
 		Milter:  Milter{Listen: "unix:/run/smtpreceiver/milter.sock", SocketMode: 0o660, Timeout: 10 * time.Minute, OnUnlistedClient: "reject"},
 		Applications: map[string]*Application{"fax": {
 			Enabled: true, OutputFolder: "/var/spool/fax", CTLType: "fax", Addresses: []string{".*@fax$"},

@@ -77,7 +77,7 @@ func Look(ctx context.Context, network, address string) (*View, error) {
 type client struct{ http.Client }
 
 func (c *client) get(ctx context.Context, path string) (status int, body string, err error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://smtpreceiver"+path, nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost"+path, nil)
 	if err != nil {
 		return 0, "", err
 	}

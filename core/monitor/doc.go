@@ -7,5 +7,7 @@
 //	/errors   the last errors and warnings of the log, as JSON
 //
 // There is no authentication: who reaches the listener reads all of it, and
-// /errors holds addresses from mail.
+// /errors holds addresses from mail. /metrics and /errors answer only to a Host
+// that is this machine's, so that no web page can have a browser on it read them
+// under a name of its own (DNS rebinding).
 package monitor

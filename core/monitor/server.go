@@ -33,6 +33,7 @@ type Source struct {
 	Alive   func(context.Context) error // the service does what it is there for
 	Ready   func(context.Context) error // and everything around it allows that
 	Errors  func() []logging.Event
+	Hosts   []string // names this machine is asked by, besides localhost and IP addresses
 }
 
 // Server serves one listener.
@@ -67,13 +68,14 @@ func (v *Server) Close() error {
 
 func (s Source) handler(log *slog.Logger) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(s.Metrics, promhttp.HandlerOpts{ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelError), ErrorHandling: promhttp.ContinueOnError}))
+	own := ownHost(s.Hosts)
+	mux.Handle("GET /metrics", own(promhttp.HandlerFor(s.Metrics, promhttp.HandlerOpts{ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelError), ErrorHandling: promhttp.ContinueOnError})))
 	mux.HandleFunc("GET /healthz", state(s.Alive))
 	mux.HandleFunc("GET /readyz", state(s.Ready))
-	mux.HandleFunc("GET /errors", func(w http.ResponseWriter, _ *http.Request) {
+	mux.Handle("GET /errors", own(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		json.NewEncoder(w).Encode(s.Errors()) // fails for a client that is gone
-	})
+	})))
 	return bounded(http.TimeoutHandler(mux, requestTimeout, "timeout\n"))
 }
 
