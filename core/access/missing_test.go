@@ -122,7 +122,7 @@ func TestSourceIsANetworkOf64Bits(t *testing.T) {
 			t.Errorf("%s: %s, want %s", addr, got, want)
 		}
 	}
-	if Source(netip.Addr{}) != Source(netip.Addr{}) {
-		t.Error("clients without an address differ")
+	if got := Source(netip.Addr{}); got != (netip.Prefix{}) {
+		t.Errorf("no address counts as %v", got)
 	}
 }
