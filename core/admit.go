@@ -109,22 +109,23 @@ func lookupFailed(cause error) *reply.Reply {
 		Cause: cause, Reason: reply.ReasonLookup}
 }
 
-// maySendAs holds authentication.sender_must_match: sender, a mailbox, is what
-// the client authenticated as. ASCII case does not matter, since neither mail
-// programs nor users' files keep to one. Behind a milter the MTA decides who
-// may send as whom.
-func (t *Transaction) maySendAs(sender string) *reply.Reply {
-	user := t.client.User
-	if user == "" || t.client.Frontend == metrics.Milter || !t.rules.settings.Authentication.SenderMustMatch {
-		return nil
-	}
-	own, err := match.ParseSender(user)
-	if err == nil && own != "" && match.SameMailbox(own, sender) {
-		return nil
+// bindsSender says whether the client authenticated and authentication.sender_must_match
+// holds for it. Behind a milter the MTA decides who may send as whom.
+func (t *Transaction) bindsSender() bool {
+	return t.client.User != "" && t.client.Frontend != metrics.Milter && t.rules.settings.Authentication.SenderMustMatch
+}
+
+// ownSender is the sender that counts where mailbox is what the client
+// authenticated as: the user's name, without quoting. ASCII case does not
+// matter, since neither mail programs nor users' files keep to one.
+func (t *Transaction) ownSender(mailbox string) (plain string, refusal *reply.Reply) {
+	own, plain, err := match.ParseSender(t.client.User)
+	if err == nil && own != "" && match.SameMailbox(own, mailbox) {
+		return plain, nil
 	}
 	// RFC 6409 section 6.1
-	return &reply.Reply{Code: 550, Enhanced: [3]int{5, 7, 1}, Text: "Sender address is not that of the authenticated user",
-		Cause: fmt.Errorf("user %q, authentication.sender_must_match", user), Reason: reply.ReasonSender}
+	return "", &reply.Reply{Code: 550, Enhanced: [3]int{5, 7, 1}, Text: "Sender address is not that of the authenticated user",
+		Cause: fmt.Errorf("user %q, authentication.sender_must_match", t.client.User), Reason: reply.ReasonSender}
 }
 
 // Proxy says whether addr speaks the PROXY protocol in front of us

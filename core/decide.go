@@ -2,12 +2,13 @@ package core
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"slices"
 
 	"smtpreceiver/core/access"
 	"smtpreceiver/core/match"
 	"smtpreceiver/core/metrics"
+	"smtpreceiver/core/number"
 	"smtpreceiver/core/reply"
 )
 
@@ -55,14 +56,15 @@ func (t *Transaction) decide(ctx context.Context, address string) decision {
 		app := t.rules.apps[hit.App]
 		t.steps.ask()
 		refusal, matches := t.ask(ctx, app)
+		groups := app.dialled(hit.Groups)
 		if refusal == nil && matches {
-			refusal = t.mayCall(app, number(hit.Groups))
+			refusal = t.mayCall(app, numberOf(groups))
 		}
 		t.steps.answer(refusal, matches)
 		switch {
 		case !matches:
 		case refusal == nil:
-			return decision{app: app, groups: hit.Groups}
+			return decision{app: app, groups: groups}
 		case d.refusal == nil:
 			d.refusal = refusal
 		}
@@ -78,7 +80,9 @@ func (t *Transaction) ask(ctx context.Context, app *application) (refusal *reply
 	if t.sender == "" && t.senderErr == nil {
 		t.steps.rule("process_anonymous", app.conf.ProcessAnonymous, -1)
 		if !app.conf.ProcessAnonymous {
-			return nil, false
+			return &reply.Reply{Code: 550, Enhanced: [3]int{5, 7, 1}, Text: fmt.Sprintf("%s: mail with the null sender is not taken", app.name),
+				Cause:  fmt.Errorf("applications.%s.process_anonymous is 0; it may be a delivery report, or a mail server that asks whether the address exists", app.name),
+				Reason: reply.ReasonSender}, true
 		}
 	}
 	ok, err := t.client.on(ctx, app.clients)
@@ -120,34 +124,77 @@ func (t *Transaction) passesUnlisted() bool {
 
 // mayCall holds numbers_denied and numbers_allowed.
 func (t *Transaction) mayCall(app *application, number string) *reply.Reply {
-	refuse := func(cause string) *reply.Reply {
-		return &reply.Reply{Code: 550, Enhanced: [3]int{5, 7, 1}, Text: app.name + ": number not allowed",
-			Cause: errors.New(cause), Reason: reply.ReasonNumber}
+	denied, allowed := app.judge(number)
+	t.steps.rule("numbers_denied", denied < 0, denied)
+	if denied < 0 && len(app.numbers) > 0 {
+		t.steps.rule("numbers_allowed", allowed >= 0, allowed)
 	}
-	if i, denied := app.noNumbers.Match(number); denied && number != "" {
-		t.steps.rule("numbers_denied", false, i)
-		return refuse(fmt.Sprintf("applications.%s.numbers_denied[%d]", app.name, i))
-	}
-	t.steps.rule("numbers_denied", true, -1)
-	if len(app.numbers) == 0 {
-		return nil
-	}
-	i, ok := app.numbers.Match(number)
-	if !ok {
-		t.steps.rule("numbers_allowed", false, -1)
-		return refuse(fmt.Sprintf("no expression of applications.%s.numbers_allowed matches", app.name))
-	}
-	t.steps.rule("numbers_allowed", true, i)
-	return nil
+	return app.wrongNumber(denied, allowed)
 }
 
-func number(groups []match.Group) string {
+// judge holds the number rules for a number as people write it: what is dialled
+// counts. denied is the place of the expression of numbers_denied that matches,
+// allowed that of numbers_allowed; -1: none.
+func (a *application) judge(written string) (denied, allowed int) {
+	dialled := a.region.Number(written)
+	denied, allowed = -1, -1
+	if i, ok := a.noNumbers.Match(dialled); ok && dialled != "" {
+		denied = i
+	}
+	if i, ok := a.numbers.Match(dialled); ok {
+		allowed = i
+	}
+	return denied, allowed
+}
+
+// wrongNumber is the refusal that follows from judge, nil if there is none.
+func (a *application) wrongNumber(denied, allowed int) *reply.Reply {
+	var cause error
+	switch {
+	case denied >= 0:
+		cause = fmt.Errorf("applications.%s.numbers_denied[%d]", a.name, denied)
+	case len(a.numbers) > 0 && allowed < 0:
+		cause = fmt.Errorf("no expression of applications.%s.numbers_allowed matches", a.name)
+	default:
+		return nil
+	}
+	return &reply.Reply{Code: 550, Enhanced: [3]int{5, 7, 1}, Text: a.name + ": number not allowed", Cause: cause, Reason: reply.ReasonNumber}
+}
+
+// lastWord is the number that the CTL gets where ctl_settings, @commands,
+// transform or ctl_layout set one: completed, and judged again.
+func (a *application) lastWord(written string) (string, error) {
+	if refusal := a.wrongNumber(a.judge(written)); refusal != nil {
+		return "", refusal
+	}
+	if a.region == (number.Region{}) {
+		return written, nil
+	}
+	return a.region.Number(written), nil
+}
+
+func numberOf(groups []match.Group) string {
 	for _, g := range groups {
 		if g.Name == "number" {
 			return g.Value
 		}
 	}
 	return ""
+}
+
+// dialled completes the number among the groups of a match where the
+// application has a region; else it stays as it was written.
+func (a *application) dialled(groups []match.Group) []match.Group {
+	if a.region == (number.Region{}) {
+		return groups
+	}
+	out := slices.Clone(groups)
+	for i, g := range out {
+		if g.Name == "number" {
+			out[i].Value = a.region.Number(g.Value)
+		}
+	}
+	return out
 }
 
 // on says whether list lets the client in. An authenticated client needs no

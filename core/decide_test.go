@@ -68,7 +68,7 @@ func TestRouting(t *testing.T) {
 		{name: "authenticated, sender rules still hold", client: authenticated, from: "robot@y.example", to: "123@fax", want: "divert", app: "b-client"},
 		{name: "sendmail command counts as localhost", client: sendmail, from: "a@boss.example", to: "123@fax", want: "divert", app: "a-sender"},
 		{name: "own list only, other application", client: inB, from: "x@y.example", to: "123@sms", want: "550 5.7.1"},
-		{name: "null sender refused counts as no match", client: localhost, from: "<>", to: "123@fax", want: "pass"},
+		{name: "null sender refused", client: localhost, from: "<>", to: "123@fax", want: "550 5.7.1"},
 		{name: "null sender taken", client: localhost, from: "", to: "123@sms", want: "divert", app: "c-null"},
 		{name: "null sender, client not allowed", client: unlisted, from: "", to: "123@sms", want: "550 5.7.1"},
 		{name: "no application", client: localhost, from: "x@y.example", to: "eva@example.com", want: "pass"},

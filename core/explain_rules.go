@@ -51,7 +51,7 @@ func (a *application) key(name string) string { return config.KeyPath("applicati
 
 func (e *explaining) answer(ctx context.Context, a *ExplainedApplication, app *application, asked asked, hit match.Hit) {
 	for _, s := range asked.rules {
-		if rule, ok := e.rule(ctx, app, s, number(hit.Groups)); ok {
+		if rule, ok := e.rule(ctx, app, s, app.region.Number(numberOf(hit.Groups))); ok {
 			a.Rules = append(a.Rules, rule)
 		}
 	}
@@ -77,12 +77,12 @@ func (e *explaining) answer(ctx context.Context, a *ExplainedApplication, app *a
 func (e *explaining) rule(ctx context.Context, app *application, s step, number string) (r ExplainedRule, ok bool) {
 	r = ExplainedRule{Rule: s.key, Passed: s.ok, Key: app.key(s.key)}
 	var list match.Set
-	what := "sender <" + e.Sender + ">"
+	what := "sender <" + e.trx.sender + ">"
 	switch s.key {
 	case "process_anonymous":
 		r.Detail = "it takes mail with the null sender"
 		if !s.ok {
-			r.Detail = "it does not take mail with the null sender: the mail counts as matching no address"
+			r.Detail = "it does not take mail with the null sender"
 		}
 		return r, true
 	case "clients":

@@ -81,7 +81,7 @@ func TestExplainedAnswers(t *testing.T) {
 		{inB, "x@y.example", "123@fax", "a-sender refuses clients, b-client takes, c-null no_match, d-off disabled"},
 		{localhost, "x@y.example", "123@fax", "a-sender refuses from_enabled, b-client refuses clients, c-null no_match, d-off disabled"},
 		{localhost, "robot@boss.example", "123@fax", "a-sender refuses from_disabled, b-client refuses clients, c-null no_match, d-off disabled"},
-		{localhost, "", "123@fax", "a-sender steps_aside process_anonymous, b-client steps_aside process_anonymous, c-null no_match, d-off disabled"},
+		{localhost, "", "123@fax", "a-sender refuses process_anonymous, b-client refuses process_anonymous, c-null no_match, d-off disabled"},
 		{localhost, "", "123@sms", "a-sender no_match, b-client no_match, c-null takes, d-off disabled"},
 	} {
 		e := explain(t, b, Question{Milter: true, Client: tt.client, Sender: tt.from, Recipients: []string{tt.to}})

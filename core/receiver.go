@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"slices"
 	"sync/atomic"
 
@@ -31,7 +32,9 @@ type Receiver struct {
 // Open readies the rules and the spool of s, and undoes in its output folders
 // what a crash left half done. The error is config.Problems if s cannot work.
 func Open(ctx context.Context, s *config.Settings, log *slog.Logger) (*Receiver, error) {
-	r := &Receiver{resolver: access.NewResolver(nil, nil), quotas: quota.NewBook(nil), metrics: metrics.New(), log: log}
+	resolver := access.NewResolver(nil, nil)
+	resolver.Log = log
+	r := &Receiver{resolver: resolver, quotas: quota.NewBook(nil), metrics: metrics.New(), log: log}
 	r.metrics.Outputs(r.outputStates)
 	rules, err := r.ready(s)
 	if err != nil {
@@ -103,12 +106,24 @@ func (r *Receiver) ready(s *config.Settings) (*rules, error) {
 	return rules, nil
 }
 
+// KeepQuotas reads the counts of max_jobs_per_sender and max_jobs_per_client that
+// the service of this name left in state_directory, and keeps them there. Each
+// service counts for itself.
+func (r *Receiver) KeepQuotas(service string) {
+	path := filepath.Join(r.rules.Load().settings.StateDirectory, "quota-"+service)
+	if err := r.quotas.Keep(path, r.log); err != nil {
+		r.log.Warn("quotas of before the start are not known: the jobs of the last hour do not count", "error", err.Error())
+	}
+}
+
 // Metrics count what the receiver does.
 func (r *Receiver) Metrics() *metrics.Metrics { return r.metrics }
 
 // Close ends the spool and the authentication backend. No transaction may be
 // open.
-func (r *Receiver) Close() error { return errors.Join(r.output.Close(), r.rules.Load().auth.Close()) }
+func (r *Receiver) Close() error {
+	return errors.Join(r.output.Close(), r.quotas.Close(), r.rules.Load().auth.Close())
+}
 
 func (r *rules) destinations() []string {
 	var out []string

@@ -16,6 +16,7 @@ import (
 	"smtpreceiver/core/match"
 	"smtpreceiver/core/message"
 	"smtpreceiver/core/message/charset"
+	"smtpreceiver/core/number"
 	"smtpreceiver/core/transform"
 )
 
@@ -40,6 +41,7 @@ type application struct {
 	addresses   []*match.Expression
 	fromEnabled match.Set
 	fromDenied  match.Set
+	region      number.Region
 	numbers     match.Set // numbers_allowed; empty: every number
 	noNumbers   match.Set
 	clients     *access.List // the list that applies: own, or the global one
@@ -75,6 +77,8 @@ func compile(s *config.Settings, resolver *access.Resolver) (*rules, config.Prob
 		expressions[i] = app.addresses
 	}
 	c.r.table = match.NewTable(expressions)
+	c.consumers()
+	c.proxyClients()
 	return c.r, c.problems
 }
 
@@ -121,6 +125,10 @@ func (c *compiler) application(name string, conf *config.Application, sets map[s
 	if own := c.list(key("clients"), conf.Clients); !own.Empty() {
 		app.clients, app.own = own, true
 	}
+	app.region = c.region(conf.NumberRegion, key("number_region"))
+	c.addresses(app, key("addresses"))
+	c.numberRules(app, key("numbers_allowed"), app.numbers)
+	c.numberRules(app, key("numbers_denied"), app.noNumbers)
 	app.terminator = c.terminator(app, key)
 	for _, f := range conf.FormatPreference {
 		recipe.Formats = append(recipe.Formats, message.Format(f))
@@ -131,7 +139,7 @@ func (c *compiler) application(name string, conf *config.Application, sets map[s
 			c.problem(config.KeyIndex(key("ctl_settings"), i), err)
 			continue
 		}
-		c.warn(config.KeyIndex(key("ctl_settings"), i), setting.Warnings())
+		c.warn(config.KeyIndex(key("ctl_settings"), i), setting.Warnings()...)
 		recipe.Settings = append(recipe.Settings, setting)
 	}
 	if conf.CmdTags != "" {
@@ -143,6 +151,7 @@ func (c *compiler) application(name string, conf *config.Application, sets map[s
 	for _, to := range slices.Sorted(maps.Keys(conf.Transform)) {
 		c.transform(recipe, key("transform", to), to, conf.Transform[to])
 	}
+	recipe.Number = app.lastWord
 	recipe.Layout = c.layout(key("ctl_layout"), conf.CTLLayout)
 	recipe.Dearchive = &dearchive.Rules{Limits: dearchive.Limits{
 		Timeout: conf.DearchiveTimeout, MaxSize: conf.DearchiveMaxSize, MaxFiles: c.r.settings.MaxMIMEParts,
@@ -168,7 +177,7 @@ func (c *compiler) transform(recipe *job.Recipe, key, to, text string) {
 		c.problem(key, err)
 		return
 	}
-	c.warn(key, t.Warnings())
+	c.warn(key, t.Warnings()...)
 	switch to {
 	case "txt":
 		recipe.Text = t
@@ -193,13 +202,13 @@ func (c *compiler) expressions(key string, list []string) []*match.Expression {
 			c.problem(at, err)
 			continue
 		}
-		c.warn(at, e.Warnings())
+		c.warn(at, e.Warnings()...)
 		out = append(out, e)
 	}
 	return out
 }
 
-func (c *compiler) warn(key string, warnings []string) {
+func (c *compiler) warn(key string, warnings ...string) {
 	for _, w := range warnings {
 		c.r.warnings = append(c.r.warnings, key+": "+w)
 	}

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"smtpreceiver/core/access"
 	"smtpreceiver/core/job"
 	"smtpreceiver/core/match"
 	"smtpreceiver/core/metrics"
@@ -52,7 +54,7 @@ type Transaction struct {
 	client Client
 	begun  time.Time
 
-	sender    string
+	sender    string // as rules and CTL files see it: without quoting, of an authenticated client as the backend holds it
 	senderErr *reply.Reply
 	envelope  Envelope
 	rcpts     []string // every recipient not refused, in order
@@ -99,17 +101,21 @@ func (r *Receiver) Begin(client Client) *Transaction {
 // *reply.Reply; a milter, which cannot answer here, gets it again for each recipient
 // that is ours.
 func (t *Transaction) Sender(address string, e Envelope) (mailbox string, err error) {
-	sender, err := match.ParseSender(address)
+	mailbox, sender, err := match.ParseSender(address)
 	if err != nil {
 		t.senderErr = &reply.Reply{Code: 501, Enhanced: [3]int{5, 1, 7}, Text: "Bad sender address syntax",
 			Cause: err, Reason: reply.ReasonSyntax}
 		return "", t.senderErr
 	}
 	t.sender, t.envelope = sender, e // first, so that a refusal is logged with it
-	if t.senderErr = t.maySendAs(sender); t.senderErr != nil {
-		return "", t.senderErr
+	if t.bindsSender() {
+		own, refusal := t.ownSender(mailbox)
+		if t.senderErr = refusal; refusal != nil {
+			return "", refusal
+		}
+		t.sender = own
 	}
-	return sender, nil
+	return mailbox, nil
 }
 
 // Recipient decides one recipient. The error is a *reply.Reply. A recipient that
@@ -158,15 +164,16 @@ func (t *Transaction) Recipient(ctx context.Context, address string, o Recipient
 	return out, nil
 }
 
-// quota holds max_jobs_per_sender and max_jobs_per_client.
+// quota holds max_jobs_per_sender and max_jobs_per_client. An authenticated
+// client counts by its user name, whatever sender it writes.
 func (t *Transaction) quota(app *application) error {
 	before := len(t.tickets)
 	for _, q := range []struct {
 		key, who string
 		limit    int
 	}{
-		{"max_jobs_per_sender", strings.ToLower(t.sender), app.conf.MaxJobsPerSender},
-		{"max_jobs_per_client", t.client.Addr.String(), app.conf.MaxJobsPerClient},
+		{"max_jobs_per_sender", strings.ToLower(cmp.Or(t.client.User, t.sender)), app.conf.MaxJobsPerSender},
+		{"max_jobs_per_client", access.Source(t.client.Addr).String(), app.conf.MaxJobsPerClient},
 	} {
 		if q.limit == 0 {
 			continue

@@ -70,6 +70,7 @@ func start(ctx context.Context, k kind, s *config.Settings, stderr io.Writer) (_
 	if v.receiver, err = core.Open(ctx, s, v.log.Logger); err != nil {
 		return nil, err
 	}
+	v.receiver.KeepQuotas(v.name)
 	if v.listeners, err = k.listen(s); err != nil {
 		return nil, err
 	}

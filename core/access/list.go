@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 
@@ -76,6 +77,12 @@ func ParseList(entries []string, r *Resolver) (*List, error) {
 
 // Empty reports whether the list names nobody.
 func (l *List) Empty() bool { return l.empty }
+
+// Overlaps reports whether the lists share a host name, an address or part of a
+// network. What names resolve to is not asked.
+func (l *List) Overlaps(other *List) bool {
+	return l.static.Overlaps(other.static) || slices.ContainsFunc(l.hosts, func(h *host) bool { return slices.Contains(other.hosts, h) })
+}
 
 // Contains reports whether addr is on the list. An IPv4 address in IPv6 form
 // is taken as IPv4, a zone is ignored. The error is not nil only if addr is not

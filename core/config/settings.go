@@ -25,6 +25,7 @@ type Settings struct {
 	ForwardClientCertFile string `key:"forward_client_cert_file" doc:"Certificate in PEM, the chain after it, that is shown to a forward server which asks for one, as a connector of Microsoft 365 does. It is read at each connection. Empty: none."`
 	ForwardClientKeyFile  string `key:"forward_client_key_file" doc:"Private key of that certificate, in PEM."`
 
+	NumberRegion   string                       `key:"number_region" doc:"Country of the numbers that users write without a country code, by ISO 3166: CZ, DE, GB. Numbers are then completed to +country code and number before rules see them, and the CTL has that. Empty: rules and consumers see digits and '+' as written, without blanks, '-', '.', '/' and brackets."`
 	OutputCodePage string                       `key:"output_code_page" section:"Output" default:"cp1250" required:"true" doc:"Code page of the CTL and text files: an IANA name, cpNNNN or utf-8."`
 	DefaultCharset string                       `key:"default_charset" doc:"How text is read that declares no character set, is not UTF-8, and stands in a mail that declares none elsewhere. Empty: as output_code_page if that has one byte a character, else windows-1252."`
 	CTLLayout      map[string]string            `key:"ctl_layout" doc:"Renames CTL keys: section/key to another section/key, or to an empty string to leave the key out."`
@@ -134,14 +135,15 @@ type Application struct {
 	Addresses                        []string            `key:"addresses" required:"true" example:"(?P<number>\\+?\\d+)@fax$" doc:"Regular expressions for the recipients of this application; the named groups number, name, company and dept go into the CTL."`
 	FromEnabled                      []string            `key:"from_enabled" default:".*" required:"true" doc:"Regular expressions for the envelope senders allowed."`
 	FromDisabled                     []string            `key:"from_disabled" doc:"Regular expressions for envelope senders not allowed; they win over from_enabled."`
-	NumbersAllowed                   []string            `key:"numbers_allowed" doc:"Regular expressions for the group number that may be sent to. Empty: every number."`
-	NumbersDenied                    []string            `key:"numbers_denied" doc:"Regular expressions for numbers that may not be sent to, such as '\\+?(00)?90\\d+'; they win over numbers_allowed. The answer is 550 5.7.1."`
-	MaxJobsPerSender                 int                 `key:"max_jobs_per_sender" default:"0" min:"0" max:"1000000" doc:"Jobs of one envelope sender within an hour; past it 450 4.7.1. 0: no limit."`
-	MaxJobsPerClient                 int                 `key:"max_jobs_per_client" default:"0" min:"0" max:"1000000" doc:"Jobs of one client address within an hour; past it 450 4.7.1. 0: no limit."`
+	NumberRegion                     string              `key:"number_region" doc:"As the global number_region, over which it wins."`
+	NumbersAllowed                   []string            `key:"numbers_allowed" doc:"Regular expressions for the numbers that may be sent to. They see what is dialled: '+' and digits, without separators. Empty: every number."`
+	NumbersDenied                    []string            `key:"numbers_denied" doc:"Regular expressions for numbers that may not be sent to, such as '\\+?(00)?90\\d+', or '\\+42090\\d+' with number_region CZ; they see what is dialled and win over numbers_allowed. The answer is 550 5.7.1."`
+	MaxJobsPerSender                 int                 `key:"max_jobs_per_sender" default:"0" min:"0" max:"1000000" doc:"Jobs of one envelope sender, or of one authenticated user, within an hour; past it 450 4.7.1. Each process counts for itself, also over a restart. 0: no limit."`
+	MaxJobsPerClient                 int                 `key:"max_jobs_per_client" default:"0" min:"0" max:"1000000" doc:"Jobs of one client within an hour, an IPv4 address or an IPv6 network of 64 bits; past it 450 4.7.1. Each process counts for itself, also over a restart. 0: no limit."`
 	Clients                          []string            `key:"clients" doc:"Clients allowed to use this application, as in the global list. Empty: the global list applies."`
 	ProcessAttachments               bool                `key:"process_attachments" default:"0" doc:"Write attachments as files of the job."`
 	InlinePictures                   bool                `key:"inline_pictures" default:"0" doc:"Attachments are also the small pictures that only the HTML of a mail shows, such as the logo of a signature. 0: only those larger than 400 x 400 pixels, and all of a mail that has no words."`
-	ProcessAnonymous                 bool                `key:"process_anonymous" default:"0" doc:"Take mail with the null sender <>, typically delivery reports."`
+	ProcessAnonymous                 bool                `key:"process_anonymous" default:"0" doc:"Take mail with the null sender <>, typically delivery reports. 0: 550 5.7.1."`
 	ProcessAttMsg                    bool                `key:"process_att_msg" default:"0" doc:"Process the first attached message instead of the message around it."`
 	FormatPreference                 []string            `key:"format_preference" default:"txt" split:";" required:"true" oneof:"txt|eml|mht|htm" doc:"Formats in order of preference, separated by ';': txt, eml, mht, htm."`
 	CmdTags                          string              `key:"cmd_tags" doc:"Set of @commands users may write: a name from tags, mobilchange or faxchange. Empty: none."`

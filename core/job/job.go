@@ -64,9 +64,12 @@ type Recipe struct {
 	Text            *transform.Template // nil: the message's own text
 	Targets         []Target
 	Layout          ctl.Layout
-	Page            *codepage.Page
-	Dearchive       *dearchive.Rules
-	Counters        *metrics.App
+	// Number gives the number that the CTL gets for one that a rule may have set,
+	// or refuses it; nil: as it is.
+	Number    func(written string) (string, error)
+	Page      *codepage.Page
+	Dearchive *dearchive.Rules
+	Counters  *metrics.App
 }
 
 // Target is one entry of transform other than txt.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"smtpreceiver/core/codepage"
+	"smtpreceiver/core/ctl"
 	"smtpreceiver/core/message"
 	"smtpreceiver/core/transform"
 )
@@ -24,7 +25,32 @@ func (m *Maker) Fill(ctx context.Context, job Job, recipe *Recipe, rcpt Recipien
 		return err
 	}
 	doc := m.document(ctx, c, rcpt, job.ID(), file, attached, items)
-	return job.Control(recipe.Page.Encode(recipe.Layout.Apply(doc).String()))
+	laidOut, err := recipe.layOut(doc)
+	if err != nil {
+		return err
+	}
+	return job.Control(recipe.Page.Encode(laidOut.String()))
+}
+
+// layOut gives the CTL its layout. The number has its last word before it, and
+// after it where the layout makes a number of something else.
+func (r *Recipe) layOut(doc *ctl.Document) (*ctl.Document, error) {
+	last := func(d *ctl.Document) error {
+		written := d.Get("to", "number")
+		if r.Number == nil || written == "" {
+			return nil
+		}
+		number, err := r.Number(written)
+		if err == nil && number != written {
+			d.Set("to", "number", number)
+		}
+		return err
+	}
+	if err := last(doc); err != nil {
+		return nil, err
+	}
+	laidOut := r.Layout.Apply(doc)
+	return laidOut, last(laidOut)
 }
 
 // writeBody writes the message file of a job.

@@ -54,13 +54,14 @@ func ParseRecipient(arg string) (Recipient, error) {
 }
 
 // ParseSender reads the argument of MAIL as ParseRecipient reads that of RCPT
-// and returns the mailbox form. The null sender, "" or "<>", gives "".
-func ParseSender(arg string) (string, error) {
+// and returns the mailbox form, and what expressions and CTL files see. The null
+// sender, "" or "<>", gives "" for both.
+func ParseSender(arg string) (mailbox, plain string, err error) {
 	r, err := ParseRecipient(arg)
 	if errors.Is(err, errEmpty) {
-		return "", nil
+		return "", "", nil
 	}
-	return r.Mailbox, err
+	return r.Mailbox, r.Match, err
 }
 
 // Key tells whether two recipients are the same one: the local part counts as

@@ -72,8 +72,8 @@ func TestParseRecipient(t *testing.T) {
 		if got, err := ParseRecipient(tt.arg); err != nil || got != want {
 			t.Errorf("ParseRecipient(%s) = %q, %v, want %q", tt.arg, got, err, want)
 		}
-		if got, err := ParseSender(tt.arg); err != nil || got != tt.mailbox {
-			t.Errorf("ParseSender(%s) = %q, %v, want %q", tt.arg, got, err, tt.mailbox)
+		if got, plain, err := ParseSender(tt.arg); err != nil || got != tt.mailbox || plain != want.Match {
+			t.Errorf("ParseSender(%s) = %q, %q, %v, want %q, %q", tt.arg, got, plain, err, tt.mailbox, want.Match)
 		}
 	}
 }
@@ -84,8 +84,8 @@ func TestParseRefuses(t *testing.T) {
 		if r, err := ParseRecipient(arg); !errors.Is(err, errEmpty) {
 			t.Errorf("ParseRecipient(%q) = %q, %v, want errEmpty", arg, r, err)
 		}
-		if s, err := ParseSender(arg); s != "" || err != nil {
-			t.Errorf("ParseSender(%q) = %q, %v, want the null sender", arg, s, err)
+		if s, plain, err := ParseSender(arg); s != "" || plain != "" || err != nil {
+			t.Errorf("ParseSender(%q) = %q, %q, %v, want the null sender", arg, s, plain, err)
 		}
 	}
 	for _, c := range []string{"\x00", "\t", "\n", "\r", "\x1b", "\x1f", "\x7f", "\u0080", "\u0085", "\u009f", "\u2028", "\u2029"} {
@@ -93,7 +93,7 @@ func TestParseRefuses(t *testing.T) {
 			if r, err := ParseRecipient(arg); !errors.Is(err, errControl) {
 				t.Errorf("ParseRecipient(%q) = %q, %v, want errControl", arg, r, err)
 			}
-			if s, err := ParseSender(arg); !errors.Is(err, errControl) {
+			if s, _, err := ParseSender(arg); !errors.Is(err, errControl) {
 				t.Errorf("ParseSender(%q) = %q, %v, want errControl", arg, s, err)
 			}
 		}
@@ -141,7 +141,7 @@ func FuzzParseRecipient(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, arg string) {
 		r, err := ParseRecipient(arg)
-		if sender, senderErr := ParseSender(arg); sender != r.Mailbox ||
+		if sender, _, senderErr := ParseSender(arg); sender != r.Mailbox ||
 			errors.Is(err, errControl) != errors.Is(senderErr, errControl) {
 			t.Fatalf("sender %q, %v but recipient %q, %v", sender, senderErr, r, err)
 		}

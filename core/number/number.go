@@ -15,6 +15,9 @@ import (
 // from abroad (DIN 5008). Fullwidth characters become ASCII. All others stay,
 // such as i, ',', '*' and '#', so that rules see them and consumers refuse them.
 func Clean(written string) string {
+	if !strings.ContainsFunc(written, func(r rune) bool { return !Dialled(r) }) {
+		return written // as most numbers are
+	}
 	written = width.Fold.String(written)
 	var out strings.Builder
 	for i, r := range written {

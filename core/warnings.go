@@ -1,0 +1,97 @@
+package core
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+
+	"smtpreceiver/core/config"
+	"smtpreceiver/core/job"
+	"smtpreceiver/core/match"
+	"smtpreceiver/core/number"
+)
+
+// region reads number_region, the application's own or the global one.
+func (c *compiler) region(own, key string) number.Region {
+	if own == "" {
+		key = "number_region"
+	}
+	r, err := number.ParseRegion(cmp.Or(own, c.r.settings.NumberRegion))
+	if err != nil {
+		c.problem(key, err)
+	}
+	return r
+}
+
+// numberRules holds the number rules of an application against what a rule can
+// see: a number without separators.
+func (c *compiler) numberRules(app *application, key string, rules []*match.Expression) {
+	for i, e := range rules {
+		at := config.KeyIndex(key, i)
+		if e.Demands(number.Separator) {
+			c.problems.Add(at, "could never match: it demands a separator, and rules see a number without", "write it for '+' and digits alone")
+		}
+		if app.region != (number.Region{}) && !e.MayBeginWith('+') {
+			c.warn(at, "speaks of numbers without '+', and with number_region "+app.region.String()+" all but extensions have it")
+		}
+	}
+}
+
+// addresses warns of address expressions that take more than they seem to.
+func (c *compiler) addresses(app *application, key string) {
+	for i, e := range app.addresses {
+		at := config.KeyIndex(key, i)
+		if e.Open() {
+			c.warn(at, "takes whatever follows too, such as 123@fax.example.com for 123@fax: end it with $")
+		}
+		if e.GroupTakes("number", func(r rune) bool { return !number.Dialled(r) && !number.Separator(r) }) {
+			c.warn(at, "lets other characters into number than digits, '+' and separators: number rules see them, and few consumers dial them")
+		}
+	}
+}
+
+// consumers warns of applications whose jobs lack a number that their consumer
+// needs. The sender would have got a 250.
+func (c *compiler) consumers() {
+	for _, name := range slices.Sorted(maps.Keys(c.r.settings.Consume)) {
+		consumer := c.r.settings.Consume[name]
+		i := slices.IndexFunc(c.r.apps, func(a *application) bool { return a.name == cmp.Or(consumer.Application, name) })
+		if i < 0 || consumer.Target == "command" && !strings.Contains(strings.Join(consumer.Command, " "), "{number}") {
+			continue
+		}
+		app := c.r.apps[i]
+		if app.setsNumber() {
+			continue
+		}
+		for i, e := range app.addresses {
+			if !e.HasGroup("number") {
+				c.warn(config.KeyIndex(app.key("addresses"), i), "has no group (?P<number>…), which "+config.KeyPath("consume", name)+" needs: such a job fails after the sender got its 250")
+			}
+		}
+	}
+}
+
+// setsNumber says whether a rule of the application may give a number that the
+// address does not hold.
+func (a *application) setsNumber() bool {
+	for _, s := range a.recipe.Settings {
+		if s.Section() == "to" && s.Key() == "number" {
+			return true
+		}
+	}
+	return slices.ContainsFunc(a.recipe.Targets, func(t job.Target) bool { return t.Section == "to" && t.Key == "number" })
+}
+
+// proxyClients warns of proxies that are clients too: what a proxy sends for
+// itself would come in as theirs.
+func (c *compiler) proxyClients() {
+	if c.r.proxies.Overlaps(c.r.clients) {
+		c.warn("proxy_protocol_from", "a proxy of it is on clients too: remove it there, since the lists see the client that the proxy names")
+	}
+	for _, app := range c.r.apps {
+		if app.own && c.r.proxies.Overlaps(app.clients) {
+			c.warn("proxy_protocol_from", "a proxy of it is on "+app.key("clients")+" too: remove it there, since the lists see the client that the proxy names")
+		}
+	}
+}
