@@ -77,6 +77,9 @@ func compile(s *config.Settings, resolver *access.Resolver) (*rules, config.Prob
 		expressions[i] = app.addresses
 	}
 	c.r.table = match.NewTable(expressions)
+	for _, app := range c.r.apps {
+		c.addresses(app, app.key("addresses"))
+	}
 	c.consumers()
 	c.proxyClients()
 	return c.r, c.problems
@@ -126,7 +129,6 @@ func (c *compiler) application(name string, conf *config.Application, sets map[s
 		app.clients, app.own = own, true
 	}
 	app.region = c.region(conf.NumberRegion, key("number_region"))
-	c.addresses(app, key("addresses"))
 	c.numberRules(app, key("numbers_allowed"), app.numbers)
 	c.numberRules(app, key("numbers_denied"), app.noNumbers)
 	app.terminator = c.terminator(app, key)

@@ -45,7 +45,7 @@ func (c *compiler) addresses(app *application, key string) {
 		if e.Open() {
 			c.warn(at, "takes whatever follows too, such as 123@fax.example.com for 123@fax: end it with $")
 		}
-		if e.GroupTakes("number", func(r rune) bool { return !number.Dialled(r) && !number.Separator(r) }) {
+		if !app.setsNumber() && e.GroupTakes("number", func(r rune) bool { return !number.Dialled(r) && !number.Separator(r) }) {
 			c.warn(at, "lets other characters into number than digits, '+' and separators: number rules see them, and few consumers dial them")
 		}
 	}
