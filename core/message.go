@@ -23,7 +23,7 @@ const maxLoggedData = 1024
 // *reply.Reply. Where nothing is diverted the message is only measured, not kept.
 func (t *Transaction) Write(p []byte) (int, error) {
 	s := t.rules.settings
-	if err := t.message.Take(p, job.Limits{Size: s.MaxMessageSize, HeaderSize: s.MaxHeaderSize, Hops: s.MaxHops}); err != nil {
+	if err := t.message.Take(p, job.Limits{Size: s.MaxMessageSize, HeaderSize: s.MaxHeaderSize, HeaderFields: s.MaxHeaderFields, Hops: s.MaxHops}); err != nil {
 		return 0, err
 	}
 	if ctx := context.Background(); s.LogRcvData && t.recv.log.Enabled(ctx, logging.LevelTrace) {

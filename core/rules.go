@@ -57,7 +57,7 @@ func compile(s *config.Settings, resolver *access.Resolver) (*rules, config.Prob
 	c.codePage("default_charset", s.DefaultCharset)
 	c.r.limits = message.Limits{
 		MaxDepth: s.MaxMIMEDepth, MaxParts: s.MaxMIMEParts,
-		MaxHeaderSize: s.MaxHeaderSize, DefaultCharset: charset.Default(s.DefaultCharset, s.OutputCodePage),
+		MaxHeaderSize: s.MaxHeaderSize, MaxHeaderFields: s.MaxHeaderFields, DefaultCharset: charset.Default(s.DefaultCharset, s.OutputCodePage),
 	}
 	c.r.clients = c.list("clients", s.Clients)
 	c.r.proxies = c.list("proxy_protocol_from", s.ProxyProtocolFrom)

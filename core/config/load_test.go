@@ -51,7 +51,7 @@ func TestDefaults(t *testing.T) {
 		OutputCodePage: "cp1250", StateDirectory: "/var/lib/smtpreceiver",
 		CTLLayout: map[string]string{}, Tags: map[string]map[string]string{},
 		LogConsole: "EWI", LogEventLog: "EW", LogFile: "EWI",
-		MaxMessageSize: 50 << 20, MaxRecipients: 1000, MaxMIMEDepth: 50, MaxMIMEParts: 1000, MaxHeaderSize: 1 << 20, MaxHops: 50, MaxFilesPerMessage: 10000,
+		MaxMessageSize: 50 << 20, MaxRecipients: 1000, MaxMIMEDepth: 50, MaxMIMEParts: 1000, MaxHeaderSize: 1 << 20, MaxHeaderFields: 1000, MaxHops: 50, MaxFilesPerMessage: 10000,
 		TransactionTimeout: 10 * time.Minute, MemoryPerMessage: 256 << 10, MinFreeSpace: 100 << 20,
 		BareNewlines: "reject", ShutdownTimeout: 30 * time.Second,
 		Authentication: Authentication{Backend: "none", SenderMustMatch: true, MaxFailures: 5, FailureWindow: 10 * time.Minute, Timeout: 10 * time.Second},

@@ -46,6 +46,7 @@ type Settings struct {
 	MaxMIMEDepth       int           `key:"max_mime_depth" default:"50" min:"1" max:"1000" doc:"Nesting of MIME parts; what lies deeper is kept as one opaque attachment."`
 	MaxMIMEParts       int           `key:"max_mime_parts" default:"1000" min:"1" max:"1000000" doc:"MIME parts of one message; the rest is kept as one opaque attachment."`
 	MaxHeaderSize      int64         `key:"max_header_size" default:"1MiB" type:"size" min:"1KiB" max:"1GiB" doc:"Size of the message header; past it 552 5.3.4."`
+	MaxHeaderFields    int           `key:"max_header_fields" default:"1000" min:"50" max:"10000" doc:"Fields of the message header; past it 552 5.3.4. A field takes some 500 bytes of memory while the message is read."`
 	MaxHops            int           `key:"max_hops" default:"50" min:"1" max:"1000" doc:"Received headers before a message counts as looping; past it 554 5.4.6."`
 	MaxFilesPerMessage int           `key:"max_files_per_message" default:"10000" min:"2" max:"1000000" doc:"Files that the jobs of one message may have, recipients times (2 + attachments); past it 552 5.3.4."`
 	TransactionTimeout time.Duration `key:"transaction_timeout" default:"10m" min:"1s" max:"24h" doc:"Standalone: time limit of the whole of DATA; past it 421 4.4.2."`

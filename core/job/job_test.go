@@ -314,14 +314,14 @@ func TestMeter(t *testing.T) {
 		limits        Limits
 		want          reply.Reason
 	}{
-		{"fits", "A: b\r\n\r\n12345", Limits{13, 8, 0}, ""},
-		{"size", "A: b\r\n\r\n123456", Limits{13, 8, 0}, reply.ReasonSize},
-		{"header", "A: bc\r\n\r\n", Limits{100, 8, 0}, reply.ReasonHeader},
-		{"header without end", "A: bcdefgh", Limits{100, 8, 0}, reply.ReasonHeader},
-		{"long body", "\r\n" + strings.Repeat("x", 50), Limits{100, 8, 0}, ""},
-		{"hops", two + "\r\n", Limits{100, 100, 2}, ""},
-		{"one hop too many", two + "\r\n", Limits{100, 100, 1}, reply.ReasonHops},
-		{"Received in the body", "\r\n" + two + two, Limits{1000, 100, 1}, ""},
+		{"fits", "A: b\r\n\r\n12345", Limits{13, 8, 100, 0}, ""},
+		{"size", "A: b\r\n\r\n123456", Limits{13, 8, 100, 0}, reply.ReasonSize},
+		{"header", "A: bc\r\n\r\n", Limits{100, 8, 100, 0}, reply.ReasonHeader},
+		{"header without end", "A: bcdefgh", Limits{100, 8, 100, 0}, reply.ReasonHeader},
+		{"long body", "\r\n" + strings.Repeat("x", 50), Limits{100, 8, 100, 0}, ""},
+		{"hops", two + "\r\n", Limits{100, 100, 100, 2}, ""},
+		{"one hop too many", two + "\r\n", Limits{100, 100, 100, 1}, reply.ReasonHops},
+		{"Received in the body", "\r\n" + two + two, Limits{1000, 100, 100, 1}, ""},
 	} {
 		for _, step := range []int{1, 2, 7, 1000} {
 			var m Meter

@@ -10,7 +10,8 @@ import (
 // Limits bound a message while it comes.
 type Limits struct {
 	Size, HeaderSize int64 // bytes
-	Hops             int   // Received fields
+	HeaderFields     int
+	Hops             int // Received fields
 }
 
 // Meter measures a raw message as it streams by: its size, its header, and how
@@ -19,8 +20,41 @@ type Meter struct {
 	size   int64
 	header int64 // bytes of header so far
 	hops   int
-	body   bool // the empty line has been seen
+	fields int
+	name   fieldName // of the line
+	body   bool      // the empty line has been seen
 	line   []byte
+}
+
+// fieldName tells, byte by byte, the line that begins a field (RFC 5322 section
+// 2.2; blanks before the colon are tolerated).
+type fieldName int
+
+const (
+	lineStart fieldName = iota
+	inName
+	behindName
+	decided
+)
+
+// next takes the next bytes of a line; it says whether they make it a field.
+func (f *fieldName) next(p []byte) bool {
+	for _, c := range p {
+		switch {
+		case *f == decided:
+			return false
+		case c == ':' && *f != lineStart:
+			*f = decided
+			return true
+		case (c == ' ' || c == '\t') && *f != lineStart:
+			*f = behindName
+		case c <= ' ' || c > '~' || c == ':' || *f == behindName:
+			*f = decided
+		default:
+			*f = inName
+		}
+	}
+	return false
 }
 
 var received = []byte("received:")
@@ -48,6 +82,12 @@ func (m *Meter) Take(p []byte, limits Limits) error {
 			return &reply.Reply{Code: 552, Enhanced: [3]int{5, 3, 4}, Text: "Message header size exceeds the limit",
 				Cause: fmt.Errorf("max_header_size is %d", limits.HeaderSize), Reason: reply.ReasonHeader}
 		}
+		if m.name.next(piece) {
+			if m.fields++; m.fields > limits.HeaderFields {
+				return &reply.Reply{Code: 552, Enhanced: [3]int{5, 3, 4}, Text: "Too many header fields",
+					Cause: fmt.Errorf("max_header_fields is %d", limits.HeaderFields), Reason: reply.ReasonHeader}
+			}
+		}
 		// Only as much of the line is kept as tells a Received field.
 		if room := len(received) - len(m.line); room > 0 {
 			m.line = append(m.line, piece[:min(room, len(piece))]...)
@@ -64,7 +104,7 @@ func (m *Meter) Take(p []byte, limits Limits) error {
 					Cause: fmt.Errorf("max_hops is %d", limits.Hops), Reason: reply.ReasonHops}
 			}
 		}
-		m.line = m.line[:0]
+		m.line, m.name = m.line[:0], lineStart
 	}
 	return nil
 }

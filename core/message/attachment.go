@@ -82,7 +82,7 @@ func (m *Message) fileName(p *part) string {
 func (m *Message) embeddedSubject(p *part) string {
 	r := bufio.NewReaderSize(io.LimitReader(m.open(p), header.MaxPart), 4096)
 	var h header.Block
-	h.Reset(header.MaxPart)
+	h.Reset(header.MaxPart, header.MaxPartFields)
 	for starts := true; ; {
 		line, err := r.ReadSlice('\n')
 		if len(line) == 0 || starts && header.IsBlank(line) {

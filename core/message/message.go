@@ -18,10 +18,11 @@ import (
 
 // Limits bound what one message may cost. A zero field means its default.
 type Limits struct {
-	MaxDepth       int    // multiparts inside each other; 50
-	MaxParts       int    // parts of the whole message; 1000
-	MaxHeaderSize  int64  // bytes of the message's header that are kept; 1 MiB
-	DefaultCharset string // of text that is unlabelled, or wrongly labelled, and not UTF-8; windows-1252
+	MaxDepth        int    // multiparts inside each other; 50
+	MaxParts        int    // parts of the whole message; 1000
+	MaxHeaderSize   int64  // bytes of the message's header that are kept; 1 MiB
+	MaxHeaderFields int    // fields of any header that are kept; 1000
+	DefaultCharset  string // of text that is unlabelled, or wrongly labelled, and not UTF-8; windows-1252
 }
 
 func (l Limits) withDefaults() Limits {
@@ -30,6 +31,9 @@ func (l Limits) withDefaults() Limits {
 	}
 	if l.MaxParts <= 0 {
 		l.MaxParts = 1000
+	}
+	if l.MaxHeaderFields <= 0 {
+		l.MaxHeaderFields = 1000
 	}
 	if l.MaxHeaderSize <= 0 {
 		l.MaxHeaderSize = 1 << 20

@@ -192,7 +192,7 @@ func (s *scanner) delimit(i int, last bool, length int64) (done bool) {
 func (s *scanner) begin(p *part, headerLimit int64) {
 	s.parts++
 	s.cur, s.header, s.tried = p, true, 0
-	s.block.Reset(headerLimit)
+	s.block.Reset(headerLimit, s.m.lim.MaxHeaderFields)
 }
 
 // endHeader ends the header of cur, whose body begins at the given offset.
@@ -203,7 +203,7 @@ func (s *scanner) endHeader(body int64) {
 		body = s.block.StrayAt
 	}
 	if s.block.Cut {
-		s.note("header of part %d cut to %d bytes", s.parts, s.block.Limit)
+		s.note("header of part %d cut to %d bytes and %d fields", s.parts, s.block.Limit, s.block.Most)
 	}
 	p.body, p.end = body, body
 	fields := s.block.Fields()

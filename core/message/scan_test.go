@@ -109,7 +109,7 @@ func TestPartHeaderBound(t *testing.T) {
 	if got := shape(t, m, m.root); got != "mixed(pdf=body plain=b)" {
 		t.Error(got)
 	}
-	if notes := m.Problems(); len(notes) != 1 || notes[0] != "header of part 2 cut to 65536 bytes" {
+	if notes := m.Problems(); len(notes) != 1 || notes[0] != "header of part 2 cut to 65536 bytes and 1000 fields" {
 		t.Errorf("notes %q", notes)
 	}
 }

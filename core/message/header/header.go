@@ -15,14 +15,22 @@ import (
 // Limits.MaxHeaderSize.
 const MaxPart = 64 << 10
 
+// MaxPartFields bounds their number where no Limits say otherwise.
+const MaxPartFields = 1000
+
 // Field is a header field, its value unfolded and not yet decoded.
 type Field struct{ Name, Value string }
 
 // Block collects the lines of one header. Lines that are neither a field
 // nor the continuation of one are left out (an mbox "From " line, garbage),
 // except at the end: such a run is text whose empty line is missing.
+//
+// Of a header with more bytes or fields than its limits the rest is left out:
+// reading a field takes about 500 bytes besides its own.
 type Block struct {
 	Limit   int64
+	Most    int // fields
+	fields  int
 	kept    []byte
 	begun   bool  // a line has been added
 	indent  bool  // blanks stood in front of the first field
@@ -31,9 +39,9 @@ type Block struct {
 	Cut     bool
 }
 
-// Reset begins a header of at most limit bytes.
-func (h *Block) Reset(limit int64) {
-	*h = Block{Limit: limit, kept: h.kept[:0], StrayAt: -1}
+// Reset begins a header of at most limit bytes and most fields.
+func (h *Block) Reset(limit int64, most int) {
+	*h = Block{Limit: limit, Most: most, kept: h.kept[:0], StrayAt: -1}
 }
 
 // Add takes a line, or a piece of one that is longer than the read buffer.
@@ -43,9 +51,12 @@ func (h *Block) Add(line []byte, at int64, starts bool) {
 			line = bytes.TrimPrefix(line, []byte("\ufeff"))
 		}
 		if inner := bytes.TrimLeft(line, " \t"); len(inner) == len(line) {
-			_, h.last = fieldName(line)
+			if _, h.last = fieldName(line); h.last {
+				h.fields++
+			}
 		} else if name, ok := fieldName(inner); ok && (!h.begun || h.indent && isMailField(name)) {
 			line, h.last, h.indent = inner, true, true
+			h.fields++
 		}
 		h.begun = true
 		switch {
@@ -56,6 +67,10 @@ func (h *Block) Add(line []byte, at int64, starts bool) {
 		}
 	}
 	if !h.last {
+		return
+	}
+	if h.fields > h.Most {
+		h.Cut = true
 		return
 	}
 	if room := h.Limit - int64(len(h.kept)); int64(len(line)) > room {
