@@ -17,6 +17,7 @@ const progressEvery = 5 * time.Second
 func (s *session) EndOfMessage(m milter.Modifier) (resp *milter.Response, _ error) {
 	defer s.recovered(&resp)
 	defer s.reset()
+	s.awaited = false
 	switch {
 	case s.failed != nil:
 		if s.trx != nil {

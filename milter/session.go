@@ -25,6 +25,7 @@ type session struct {
 	delete  []string          // recipients to take out of the envelope, as typed
 	failed  error             // what the end of the message is answered with
 	counted bool              // Shutdown waits for the message
+	awaited bool              // DATA has come, with a recipient of ours, and nothing of the message yet
 }
 
 var _ milter.Milter = (*session)(nil)
@@ -104,6 +105,7 @@ func (s *session) Data(m milter.Modifier) (resp *milter.Response, _ error) {
 		return milter.RespAccept, nil
 	}
 	s.trx.SetQueueID(m.Get(milter.MacroQueueId))
+	s.awaited = s.trx.Diverting()
 	return milter.RespContinue, nil
 }
 
@@ -136,6 +138,7 @@ func (s *session) BodyChunk(chunk []byte, _ milter.Modifier) (resp *milter.Respo
 // write adds to the message. These events have no reply, so the first error
 // is answered at the end of the message.
 func (s *session) write(p []byte) {
+	s.awaited = false
 	if s.trx == nil || s.failed != nil {
 		return
 	}
@@ -159,8 +162,12 @@ func (s *session) Cleanup(milter.Modifier) { s.reset() }
 
 // reset ends the message: what is not committed is thrown away.
 func (s *session) reset() {
+	if s.awaited {
+		s.server.log.Warn("recipients of ours passed RCPT and DATA, and the message never came: the client hung up, or the MTA hands it on without us (Postfix: smtpd_proxy_filter and smtpd_milters on one smtpd; set smtpd_milters behind the filter)",
+			"session", s.client.Session, "client", s.client.Addr.String(), "rcpt", s.delete)
+	}
 	trx, counted := s.trx, s.counted
-	s.trx, s.delete, s.failed, s.counted = nil, nil, nil, false
+	s.trx, s.delete, s.failed, s.counted, s.awaited = nil, nil, nil, false, false
 	if counted {
 		defer s.server.running.Done()
 	}

@@ -356,3 +356,30 @@ func TestParameter(t *testing.T) {
 		}
 	}
 }
+
+// TestMessageThatNeverCame: field-mta.md 3, a proxy filter takes the mail past
+// the milter that said yes to its recipients.
+func TestMessageThatNeverCame(t *testing.T) {
+	t.Parallel()
+	const line = "the message never came"
+	for _, test := range []struct {
+		name   string
+		frames []string
+		want   int
+	}{
+		{"proxy filter", []string{connect, mailFrom, faxRcpt, data, abort}, 1},
+		{"hung up", []string{connect, mailFrom, faxRcpt, data}, 1},
+		{"then the next", []string{connect, mailFrom, faxRcpt, data, mailFrom, okRcpt, data}, 1},
+		{"address probe", []string{connect, mailFrom, faxRcpt, abort}, 0},
+		{"nothing of ours", []string{connect, mailFrom, okRcpt, data, abort}, 0},
+		{"it came", []string{connect, mailFrom, faxRcpt, data, content, end}, 0},
+		{"it came without header and body", []string{connect, mailFrom, faxRcpt, data, end}, 0},
+		{"it broke off", []string{connect, mailFrom, faxRcpt, data, header, abort}, 0},
+	} {
+		g := open(t, loopbackClients).serve(t, "")
+		talk(t, g, test.frames...)
+		if got := strings.Count(g.log.String(), line); got != test.want {
+			t.Errorf("%s: %d lines, want %d\n%s", test.name, got, test.want, g.log.String())
+		}
+	}
+}
