@@ -10,12 +10,15 @@ import (
 	"smtpreceiver/core/dearchive"
 	"smtpreceiver/core/message"
 	"smtpreceiver/core/transform"
+	"smtpreceiver/core/transform/python"
 )
 
 // Maker makes the jobs of one message. It is used by one goroutine at a time.
 type Maker struct {
 	root     *message.Message
 	size     int64
+	memory   int64          // for a message file that jobs share
+	budget   *python.Budget // of the templates of all jobs
 	mail     Mail
 	scratch  Scratch
 	log      Log
@@ -29,14 +32,14 @@ func NewMaker(b *Buffer, limits message.Limits, mail Mail, scratch Scratch, log 
 	if err != nil {
 		return nil, err
 	}
-	return &Maker{root: root, size: b.Size(), mail: mail, scratch: scratch, log: log, contents: map[*Recipe]*content{}}, nil
+	return &Maker{root: root, size: b.Size(), memory: b.limit, budget: python.NewBudget(), mail: mail, scratch: scratch, log: log, contents: map[*Recipe]*content{}}, nil
 }
 
 // filesBesideAttachments is the CTL and the message file of a job.
 const filesBesideAttachments = 2
 
-// Read readies the message for jobs of that recipe, before the first Fill with
-// it: it reads the text and unpacks archives. files is how many each of the jobs
+// Read readies the message for one more job of that recipe, before the first
+// Fill: it reads the text and unpacks archives. files is how many a job
 // will have.
 func (m *Maker) Read(ctx context.Context, recipe *Recipe) (files int, err error) {
 	c := m.contents[recipe]
@@ -46,6 +49,7 @@ func (m *Maker) Read(ctx context.Context, recipe *Recipe) (files int, err error)
 		}
 		m.contents[recipe] = c
 	}
+	c.jobs++
 	return filesBesideAttachments + len(c.attachments), nil
 }
 
@@ -97,8 +101,11 @@ type content struct {
 	text        string // only if the recipe wants it
 	long        bool   // text was too long to load
 	attachments []attachment
-	owner       Job      // the job that holds the attachments, once written
-	names       []string // their file names in owner
+	owner       Job             // the job that holds the attachments, once written
+	names       []string        // their file names in owner
+	jobs        int             // that it is read for
+	shared      *Buffer         // the message file, where all of several jobs have the same
+	values      map[place]value // what rules gave, where that is the same
 }
 
 // content reads the message as recipe wants it.

@@ -53,20 +53,53 @@ func (m *Maker) document(ctx context.Context, c *content, rcpt Recipient, id, fi
 		}
 	}
 
-	for _, s := range c.recipe.Settings {
-		if v, ok := s.Value(items); ok {
-			d.Set(s.Section(), s.Key(), v)
+	for i, s := range c.recipe.Settings {
+		v := c.rule(place{true, i}, s.PerJob(), func() (string, bool) { return s.Value(items) })
+		if v.ok {
+			d.Set(s.Section(), s.Key(), v.text)
 		}
 	}
 	for _, tag := range c.tags {
 		d.Set(tag.Section, tag.Key, tag.Value)
 	}
-	for _, to := range c.recipe.Targets {
-		v, errs := to.Template.Execute(ctx, items)
-		m.templateErrors(ctx, c.recipe, to.Section+"/"+to.Key, errs)
-		d.Set(to.Section, to.Key, v)
+	for i, to := range c.recipe.Targets {
+		v := c.rule(place{false, i}, to.Template.PerJob(), func() (string, bool) {
+			text, errs := to.Template.Execute(ctx, items)
+			m.templateErrors(ctx, c.recipe, to.Section+"/"+to.Key, errs)
+			return text, true
+		})
+		d.Set(to.Section, to.Key, v.text)
 	}
 	return d
+}
+
+// place is that of a ctl_settings rule or of a template in its recipe.
+type place struct {
+	setting bool
+	at      int
+}
+
+// value is what a rule gave; ok is false where it gave nothing.
+type value struct {
+	text string
+	ok   bool
+}
+
+// rule is what a rule gives for a job. Where all jobs of the message get the same
+// it is made once.
+func (c *content) rule(at place, perJob bool, give func() (string, bool)) value {
+	if v, ok := c.values[at]; ok {
+		return v
+	}
+	text, ok := give()
+	v := value{text, ok}
+	if c.jobs > 1 && !perJob {
+		if c.values == nil {
+			c.values = make(map[place]value)
+		}
+		c.values[at] = v
+	}
+	return v
 }
 
 // items are the values that templates and ctl_settings read.
@@ -92,6 +125,7 @@ func (m *Maker) items(c *content, rcpt Recipient, file string) *transform.Items 
 		Recipients:            m.mail.Recipients,
 		Groups:                make(map[string]string),
 		Header:                msg.Header,
+		Budget:                m.budget,
 	}
 	for _, a := range c.attachments {
 		it.Attachments = append(it.Attachments, a.name)

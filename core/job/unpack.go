@@ -76,4 +76,9 @@ func (m *Maker) Close(ctx context.Context) {
 		}
 	}
 	m.unpacked = nil
+	for _, c := range m.contents {
+		if c.shared != nil {
+			c.shared.Close()
+		}
+	}
 }

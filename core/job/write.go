@@ -53,7 +53,8 @@ func (r *Recipe) layOut(doc *ctl.Document) (*ctl.Document, error) {
 	return laidOut, last(laidOut)
 }
 
-// writeBody writes the message file of a job.
+// writeBody writes the message file of a job. Where all of several jobs have the
+// same it is made once.
 func (m *Maker) writeBody(ctx context.Context, c *content, job Job, file string, items *transform.Items) (err error) {
 	f, err := job.Create(file)
 	if err != nil {
@@ -64,20 +65,38 @@ func (m *Maker) writeBody(ctx context.Context, c *content, job Job, file string,
 			err = cerr
 		}
 	}()
+	own := c.body.Format == message.TXT && c.recipe.Text != nil && !c.long && c.recipe.Text.PerJob()
+	if c.jobs < 2 || own || c.body.Format == message.EML {
+		return m.makeBody(ctx, c, f, items)
+	}
+	if c.shared == nil {
+		made := NewBuffer(m.scratch, c.recipe.Destination, m.memory)
+		if err := m.makeBody(ctx, c, made, items); err != nil {
+			made.Close()
+			return err
+		}
+		c.shared = made
+	}
+	_, err = io.Copy(f, io.NewSectionReader(c.shared, 0, c.shared.Size()))
+	return err
+}
+
+// makeBody makes the message file.
+func (m *Maker) makeBody(ctx context.Context, c *content, w io.Writer, items *transform.Items) error {
 	if c.body.Format != message.TXT {
-		_, err := c.body.WriteTo(f)
+		_, err := c.body.WriteTo(w)
 		return err
 	}
 	buf := make([]byte, min(m.size+1, maxTextPiece))
 	if text, ok := m.templateText(ctx, c, items); ok {
-		return writeText(f, c.recipe.Page, strings.NewReader(text), buf)
+		return writeText(w, c.recipe.Page, strings.NewReader(text), buf)
 	}
 	text, err := c.openText()
 	if err != nil {
 		return err
 	}
 	defer text.Close()
-	return writeText(f, c.recipe.Page, text, buf)
+	return writeText(w, c.recipe.Page, text, buf)
 }
 
 // templateText is what the template txt makes of the text. ok is false without a

@@ -93,6 +93,10 @@ func (s *Setting) Warnings() []string { return s.warnings }
 // Item is the name of the item that Value reads, "" if the value is given.
 func (s *Setting) Item() string { return s.item }
 
+// PerJob says whether the rule reads what differs between the jobs of one message
+// for one application.
+func (s *Setting) PerJob() bool { return slices.Contains(perJob, s.item) }
+
 // Value gives the value for one job. The expression must match from the start
 // of the item; the value is its first group, or the whole match if it has no
 // groups. Without a match, or with an empty one, ok is false.

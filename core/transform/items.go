@@ -40,6 +40,10 @@ type Items struct {
 	// case, for headers['X-Any']; nil if there are no headers.
 	Header func(name string) string
 
+	// Budget bounds what the templates of all jobs of a message use together; nil:
+	// each template has its own limits only.
+	Budget *python.Budget
+
 	// Now is the time that the time module tells, in the time zone of its
 	// localtime. Zero means the moment of evaluation and the local zone.
 	Now time.Time

@@ -3,6 +3,7 @@ package transform
 import (
 	"context"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -65,6 +66,12 @@ func ParseTemplate(s string) (*Template, error) {
 // of a message need not be loaded for a template that has no use for it.
 func (t *Template) Uses(item string) bool { return t.uses[item] != 0 }
 
+// PerJob says whether the template reads what differs between the jobs of one
+// message for one application. One that does not gives all of them the same.
+func (t *Template) PerJob() bool { return slices.ContainsFunc(perJob, t.Uses) }
+
+var perJob = []string{"msgFileName", "number", "name", "company", "dept", "to", "groups"}
+
 // Warnings names what the template reads otherwise than Python does, one
 // sentence for each, with its place.
 func (t *Template) Warnings() []string { return t.warnings }
@@ -77,6 +84,7 @@ func (t *Template) Execute(ctx context.Context, it *Items) (string, []error) {
 	var errs []error
 	var out strings.Builder
 	r := python.NewRun(ctx, t.uses, values{it}, t.timeLimit)
+	r.Within(it.Budget)
 	defer r.Close()
 	for _, p := range t.parts {
 		text := p.text

@@ -22,7 +22,19 @@ const (
 	resultPerByteRead = 8
 
 	elementCost = 32 // bytes that a value takes besides its text
+
+	budgetSteps = 2_000_000
+	budgetBytes = 256 << 20
 )
+
+// Budget is what the runs of one message may use together: steps, and bytes read
+// and made. A message has a thousand recipients, and each has its runs.
+type Budget struct {
+	steps, bytes int
+}
+
+// NewBudget gives the whole of it.
+func NewBudget() *Budget { return &Budget{steps: budgetSteps, bytes: budgetBytes} }
 
 // Run evaluates the expressions of one template once: the values and what is
 // left of the limits. It is for one goroutine.
@@ -36,7 +48,11 @@ type Run struct {
 	left      int // of the current alternative
 	thread    *starlark.Thread
 	patterns  expressionCache
+	budget    *Budget // nil: only the limits of each run
 }
+
+// Within makes the run one of several that share a budget.
+func (r *Run) Within(b *Budget) { r.budget = b }
 
 // NewRun makes a run of expressions that read names; the limits grow with the
 // size of their values. timeLimit is MaxTime, but for tests. Values that are
@@ -68,8 +84,26 @@ func (r *Run) call(a *alternative) (text string, err error) {
 	if r.ctx.Err() != nil {
 		return "", context.Cause(r.ctx)
 	}
+	steps := maxSteps
+	r.left = r.made
+	if b := r.budget; b != nil {
+		for _, name := range a.reads {
+			b.bytes -= name.size(r.values)
+		}
+		if b.steps <= 0 || b.bytes <= 0 {
+			return "", errors.New("the jobs of this message have used up what its templates may take")
+		}
+		steps, r.left = min(steps, b.steps), min(r.left, b.bytes)
+	}
+	allowance := r.left
 	thread := &starlark.Thread{Name: "template"}
-	thread.SetMaxExecutionSteps(maxSteps)
+	thread.SetMaxExecutionSteps(uint64(steps))
+	if b := r.budget; b != nil {
+		defer func() {
+			b.steps -= int(thread.ExecutionSteps())
+			b.bytes -= allowance - r.left
+		}()
+	}
 	thread.SetLocal(runKey, r)
 	stop := context.AfterFunc(r.ctx, func() { thread.Cancel(context.Cause(r.ctx).Error()) })
 	defer stop()
@@ -78,7 +112,7 @@ func (r *Run) call(a *alternative) (text string, err error) {
 			text, err = "", fmt.Errorf("internal error: %v", p)
 		}
 	}()
-	r.thread, r.left, r.patterns = thread, r.made, a.patterns
+	r.thread, r.patterns = thread, a.patterns
 	args := make(starlark.Tuple, len(a.reads))
 	for i, name := range a.reads {
 		args[i] = name.value(r.values)
