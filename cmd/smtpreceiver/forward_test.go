@@ -67,7 +67,7 @@ func TestForwardRecipientReplies(t *testing.T) {
 		"busy@example.com":    "450 4.2.1 mailbox busy, try later",
 		"unknown@example.com": "550 5.1.1 <unknown@example.com>: no such user here",
 		"full@example.com":    "452 4.2.2 over quota",
-		"moved@example.com":   "551-moved away\n551 5.1.6 ask <new@example.com>",
+		"moved@example.com":   "551-5.1.6 moved away\n551 5.1.6 ask <new@example.com>",
 		"plain@example.com":   "553 no enhanced code here",
 	}
 	var replies []mtatest.Reply

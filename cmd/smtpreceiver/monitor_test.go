@@ -132,7 +132,7 @@ func TestMetricsStandalone(t *testing.T) {
 // TestMetricsConnections: each way of not being served is counted.
 func TestMetricsConnections(t *testing.T) {
 	t.Parallel()
-	r := newReceiver(t, withMetrics, "thread_num: 2", "max_connections_per_client: 1", "proxy_protocol_from: 127.0.0.8")
+	r := newReceiver(t, withMetrics, "thread_num: 2", "max_waiting: 0", "max_connections_per_client: 1", "proxy_protocol_from: 127.0.0.8")
 	writeFile(t, r.config, strings.Replace(readFile(t, r.config), "clients: 127.0.0.1\n", "clients: 127.0.0.1-127.0.0.3\n", 1))
 	r.start(t)
 	from := func(ip string) *smtpClient {

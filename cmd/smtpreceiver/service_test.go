@@ -24,7 +24,7 @@ func (r *receiver) reload(t *testing.T, outcome ...string) string {
 
 func TestReload(t *testing.T) {
 	t.Parallel()
-	r := running(t, "thread_num: 1")
+	r := running(t, "thread_num: 1", "max_waiting: 0")
 	old := hello(t, r.addr) // has the only place
 	if reply, err := dial(t, r.addr).reply(); err != nil || !strings.HasPrefix(reply, "421 4.3.2 ") {
 		t.Errorf("second connection of one: %q, %v", reply, err)
@@ -71,7 +71,7 @@ func TestReload(t *testing.T) {
 // TestReloadBad: a bad file is reported, problem by problem, and changes nothing.
 func TestReloadBad(t *testing.T) {
 	t.Parallel()
-	r := running(t, "thread_num: 2")
+	r := running(t, "thread_num: 2", "max_waiting: 0")
 	for name, tt := range map[string]struct {
 		settings, want string
 	}{

@@ -2,7 +2,6 @@ package wire
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -197,7 +196,7 @@ func (c *Conn) log(verb string, r *reply.Reply) {
 	if verb != "" {
 		who = append(who, "command", verb)
 	}
-	c.opts.refused(context.Background(), level, who, r)
+	c.opts.refused(c.Ctx, level, who, r)
 }
 
 // address is a client as it stands in the log; none for a Unix socket.
