@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -63,18 +65,12 @@ func New(o Options, log *slog.Logger) (*Authenticator, error) {
 		return nil, err
 	}
 	a.failures = newFailures(o.MaxFailures, o.FailureWindow)
-	var err error
-	switch o.Backend {
-	case "file":
-		a.backend, err = newUsersFile(o, log)
-	case "sql":
-		a.backend, err = newDatabase(o)
-	case "ldap":
-		a.backend, err = newDirectory(o, log)
-	default:
-		err = bad("backend", "%q is none of none, file, sql and ldap", o.Backend)
+	open, ok := backends[o.Backend]
+	if !ok {
+		return nil, bad("backend", "%q is none of none, %s", o.Backend, strings.Join(slices.Sorted(maps.Keys(backends)), ", "))
 	}
-	if err != nil {
+	var err error
+	if a.backend, err = open(o, log); err != nil {
 		return nil, err
 	}
 	return a, nil

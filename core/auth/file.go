@@ -31,7 +31,7 @@ type usersFile struct {
 	trouble string            // logged already
 }
 
-func newUsersFile(o Options, log *slog.Logger) (*usersFile, error) {
+func newUsersFile(o Options, log *slog.Logger) (backend, error) {
 	f := &usersFile{path: o.UsersFile, log: log, hasher: newHasher()}
 	if err := f.read(); err != nil {
 		return nil, err

@@ -29,7 +29,7 @@ type directory struct {
 	binds        *connections
 }
 
-func newDirectory(o Options, log *slog.Logger) (*directory, error) {
+func newDirectory(o Options, log *slog.Logger) (backend, error) {
 	var problems []error
 	s, err := parseServer(o.URL, o.StartTLS)
 	if err != nil {

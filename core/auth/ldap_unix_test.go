@@ -188,10 +188,11 @@ func TestLDAPPool(t *testing.T) {
 		go io.Copy(client, real)
 		io.Copy(real, client)
 	})
-	d, err := newDirectory(o, slog.New(slog.DiscardHandler))
+	made, err := newDirectory(o, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
+	d := made.(*directory)
 	defer func() { d.Close() }()
 	logins := func() {
 		for user, password := range people {

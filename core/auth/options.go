@@ -3,6 +3,7 @@ package auth
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 )
 
@@ -27,6 +28,13 @@ type Options struct {
 	Timeout       time.Duration // for one login, waiting included
 	MaxFailures   int           // failed logins from one address within FailureWindow before it is locked out
 	FailureWindow time.Duration
+}
+
+// backends are all there are but none, by name.
+var backends = map[string]func(Options, *slog.Logger) (backend, error){
+	"file": newUsersFile,
+	"sql":  newDatabase,
+	"ldap": newDirectory,
 }
 
 // OptionError is something wrong with one of the Options.

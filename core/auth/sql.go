@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 )
@@ -34,7 +35,7 @@ type databaseDriver struct {
 	open        func(dsn string, timeout time.Duration) (*sql.DB, error) // does not connect
 }
 
-func newDatabase(o Options) (*database, error) {
+func newDatabase(o Options, _ *slog.Logger) (backend, error) {
 	drivers := map[string]databaseDriver{
 		"postgres": {"$1", "", openPostgres},
 		// Its usual collations take ö for o and drop blanks at the end.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -9,28 +10,17 @@ import (
 func (l *loader) authentication(s *Settings) {
 	const section, backendKey = "authentication.", "authentication.backend"
 	a := s.Authentication
-	for _, key := range []struct {
-		name, backend string
-		set           bool
-		remedy        string // how it is written, for a key its backend cannot do without
-	}{
-		{"users_file", "file", a.UsersFile != "", "name the file, whose lines are name:hash"},
-		{"driver", "sql", a.Driver != "", "write one of: " + strings.Join(sqlDrivers, ", ")},
-		{"dsn", "sql", a.DSN != "", "say where the database is, as the driver writes it"},
-		{"query", "sql", a.Query != "", "write the query for name and hash, for example SELECT name, hash FROM users WHERE name = ? (for postgres $1)"},
-		{"url", "ldap", a.URL != "", "write ldap://host or ldaps://host"},
-		{"base_dn", "ldap", a.BaseDN != "", "say where users are, for example ou=people,dc=example,dc=com"},
-		{"filter", "ldap", a.Filter != "", "say how users are found, for example (mail=%s)"},
-		{"attribute", "ldap", a.Attribute != "", ""},
-		{"start_tls", "ldap", a.StartTLS, ""},
-		{"bind_dn", "ldap", a.BindDN != "", ""},
-		{"bind_password", "ldap", a.BindPassword != "", ""},
-	} {
+	for _, f := range l.top.fields {
+		backend := f.tag.Get("backend")
+		if backend == "" {
+			continue
+		}
+		set, remedy := !reflect.ValueOf(s).Elem().FieldByIndex(f.index).IsZero(), f.tag.Get("missing")
 		switch {
-		case key.set && key.backend != a.Backend:
-			l.contradiction(section+key.name, "has no effect, because the backend is "+a.Backend, "set "+backendKey+" to "+key.backend+", or remove the key", backendKey)
-		case !key.set && key.backend == a.Backend && key.remedy != "":
-			l.contradiction(section+key.name, "missing, though the backend is "+a.Backend, key.remedy, backendKey)
+		case set && backend != a.Backend:
+			l.contradiction(f.name, "has no effect, because the backend is "+a.Backend, "set "+backendKey+" to "+backend+", or remove the key", backendKey)
+		case !set && backend == a.Backend && remedy != "":
+			l.contradiction(f.name, "missing, though the backend is "+a.Backend, remedy, backendKey)
 		}
 	}
 	if a.Driver != "" && !slices.Contains(sqlDrivers, a.Driver) {

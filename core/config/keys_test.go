@@ -92,11 +92,15 @@ func TestKeysAreDocumented(t *testing.T) {
 // every tag known.
 func TestTagsHold(t *testing.T) {
 	t.Parallel()
-	known := regexp.MustCompile(`^((key|section|default|doc|type|min|max|oneof|letters|split|required|example):"([^"\\]|\\.)*" ?)+$`)
+	known := regexp.MustCompile(`^((key|section|default|doc|type|min|max|oneof|letters|split|required|example|backend|missing):"([^"\\]|\\.)*" ?)+$`)
+	backends := schemaOf[Settings]().byName["authentication.backend"].tag.Get("oneof")
 	for _, fields := range [][]field{schemaOf[Settings]().fields, schemaOf[Application]().fields, schemaOf[Consumer]().fields} {
 		for _, f := range fields {
 			if !known.MatchString(string(f.tag)) {
 				t.Errorf("%s: unknown tag in %s", f.name, f.tag)
+			}
+			if b := f.tag.Get("backend"); b != "" && !slices.Contains(strings.Split(backends, "|"), b) {
+				t.Errorf("%s: there is no backend %s", f.name, b)
 			}
 			v := reflect.New(f.goType).Elem()
 			if standard, ok := f.initial().(string); ok {

@@ -73,7 +73,9 @@ type Settings struct {
 }
 
 // Authentication holds the keys of the section authentication: who may use the
-// standalone listener without being on a list of clients.
+// standalone listener without being on a list of clients. A key with the tag
+// backend is of that one alone; with the tag missing, which says how to write
+// it, that one needs it.
 type Authentication struct {
 	Backend         string        `key:"backend" default:"none" oneof:"none|file|sql|ldap" doc:"Standalone: where user names and passwords are checked; none: clients cannot authenticate. A user name is the sender's address."`
 	AllowPlaintext  bool          `key:"allow_plaintext" default:"0" doc:"Offer authentication without TLS too, where passwords can be read on the way."`
@@ -81,17 +83,17 @@ type Authentication struct {
 	MaxFailures     int           `key:"max_failures" default:"5" min:"1" max:"1000" doc:"Failed logins from one address within failure_window; past it 421 4.7.0 for the rest of the window."`
 	FailureWindow   time.Duration `key:"failure_window" default:"10m" min:"1s" max:"24h" doc:"How long a failed login counts."`
 	Timeout         time.Duration `key:"timeout" default:"10s" min:"1s" max:"10m" doc:"Time limit of one login at the backend; past it 454 4.7.0."`
-	UsersFile       string        `key:"users_file" doc:"Backend file: lines name:hash with bcrypt, argon2id or SHA-crypt, as hash-password prints; names count letter for letter. Read anew when it changes."`
-	Driver          string        `key:"driver" doc:"Backend sql: postgres, mysql (MariaDB too) or sqlite."`
-	DSN             string        `key:"dsn" doc:"Backend sql: the database, as the driver writes it; for sqlite the path of its file. Better given by environment if it holds a password."`
-	Query           string        `key:"query" doc:"Backend sql: returns name and hash of a user, such as SELECT name, hash FROM users WHERE name = ?; one placeholder for the name, $1 for postgres, else ?. The name it returns counts in rules, quotas and CTL files, however it was typed. A query for the hash alone must compare names byte for byte; for mysql it is made to."`
-	URL             string        `key:"url" doc:"Backend ldap: ldap://host[:port] or ldaps://host[:port]. The certificate must be of that host and from an authority this machine trusts."`
-	BaseDN          string        `key:"base_dn" doc:"Backend ldap: where users are searched."`
-	Filter          string        `key:"filter" doc:"Backend ldap: finds the user, such as (mail=%s); %s stands for the name."`
-	Attribute       string        `key:"attribute" doc:"Backend ldap: the attribute that holds the user's name, which counts in rules, quotas and CTL files, however it was typed. Empty: the first one that filter compares with it."`
-	StartTLS        bool          `key:"start_tls" default:"0" doc:"Backend ldap: encrypt ldap:// connections."`
-	BindDN          string        `key:"bind_dn" doc:"Backend ldap: account for the search. Empty: anonymous."`
-	BindPassword    string        `key:"bind_password" doc:"Backend ldap: its password."`
+	UsersFile       string        `key:"users_file" backend:"file" missing:"name the file, whose lines are name:hash" doc:"Backend file: lines name:hash with bcrypt, argon2id or SHA-crypt, as hash-password prints; names count letter for letter. Read anew when it changes."`
+	Driver          string        `key:"driver" backend:"sql" missing:"write one of: postgres, mysql, sqlite" doc:"Backend sql: postgres, mysql (MariaDB too) or sqlite."`
+	DSN             string        `key:"dsn" backend:"sql" missing:"say where the database is, as the driver writes it" doc:"Backend sql: the database, as the driver writes it; for sqlite the path of its file. Better given by environment if it holds a password."`
+	Query           string        `key:"query" backend:"sql" missing:"write the query for name and hash, for example SELECT name, hash FROM users WHERE name = ? (for postgres $1)" doc:"Backend sql: returns name and hash of a user, such as SELECT name, hash FROM users WHERE name = ?; one placeholder for the name, $1 for postgres, else ?. The name it returns counts in rules, quotas and CTL files, however it was typed. A query for the hash alone must compare names byte for byte; for mysql it is made to."`
+	URL             string        `key:"url" backend:"ldap" missing:"write ldap://host or ldaps://host" doc:"Backend ldap: ldap://host[:port] or ldaps://host[:port]. The certificate must be of that host and from an authority this machine trusts."`
+	BaseDN          string        `key:"base_dn" backend:"ldap" missing:"say where users are, for example ou=people,dc=example,dc=com" doc:"Backend ldap: where users are searched."`
+	Filter          string        `key:"filter" backend:"ldap" missing:"say how users are found, for example (mail=%s)" doc:"Backend ldap: finds the user, such as (mail=%s); %s stands for the name."`
+	Attribute       string        `key:"attribute" backend:"ldap" doc:"Backend ldap: the attribute that holds the user's name, which counts in rules, quotas and CTL files, however it was typed. Empty: the first one that filter compares with it."`
+	StartTLS        bool          `key:"start_tls" backend:"ldap" default:"0" doc:"Backend ldap: encrypt ldap:// connections."`
+	BindDN          string        `key:"bind_dn" backend:"ldap" doc:"Backend ldap: account for the search. Empty: anonymous."`
+	BindPassword    string        `key:"bind_password" backend:"ldap" doc:"Backend ldap: its password."`
 }
 
 // TLS holds the keys of the section tls, what the standalone listener shows to
