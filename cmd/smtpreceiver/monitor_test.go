@@ -297,7 +297,7 @@ func TestReadiness(t *testing.T) {
 	forward.Close()
 	ready("forward server "+at+": ", "connection refused")
 	rename(t, r.sms, r.sms+".away")
-	ready("forward server", "application sms: ", r.sms, "no such file")
+	ready("forward server", "application sms: ", r.sms, "does not exist")
 	if forward, err = net.Listen("tcp", at); err != nil {
 		t.Fatal(err)
 	}
