@@ -78,7 +78,7 @@ func TestImportRegistry(t *testing.T) {
 	minimal := filepath.Join(dir, "minimal.reg")
 	const key = `HKLM\SOFTWARE\Datasys\UMS\SMTPreceiver`
 	writeFile(t, minimal, "REGEDIT4\n["+key+`\clients]`+"\n\"0\"=\"localhost\"\n["+key+`\applications\fax]`+"\n\"output_folder\"=\"D:\\\\\xbelu\"\n\"ctl_type\"=\"fax\"\n["+
-		key+`\applications\fax\addresses]`+"\n\"addr_re_0\"=\".*@fax\"\n")
+		key+`\applications\fax\addresses]`+"\n\"addr_re_0\"=\".*@fax$\"\n")
 	none := filepath.Join(dir, "none.reg")
 	writeFile(t, none, "REGEDIT4\n["+key+"]\n\"smtp_port\"=\"25\"\n")
 	for _, tt := range []struct {
