@@ -106,7 +106,7 @@ func (f *maker) random(mixed bool) *message {
 		m.kind, m.refusal = "refused: bare newline", "550 5.5.2"
 		m.text = []byte("Subject: bare\r\n\r\na\nb\r\n")
 	case roll == 13 && f.refusals:
-		m.kind, m.to, m.refusal = "refused: no address", []string{fmt.Sprintf("1%08d @txt", n)}, "501 5.5.2"
+		m.kind, m.to, m.refusal = "refused: no address", []string{fmt.Sprintf("1%08d @txt", n)}, "501 5.1.3"
 	}
 	return m
 }
