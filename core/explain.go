@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"smtpreceiver/core/config"
+	"smtpreceiver/core/explained"
 	"smtpreceiver/core/match"
 	"smtpreceiver/core/metrics"
 	"smtpreceiver/core/reply"
@@ -26,7 +27,7 @@ type Question struct {
 // explaining is an explanation while it is made, by a transaction of a
 // rehearsal.
 type explaining struct {
-	*Explanation
+	*explained.Mail
 	r   *rehearsal
 	trx *Transaction
 }
@@ -35,13 +36,13 @@ type explaining struct {
 // the mail goes the way of real mail, but in a temporary folder, which is
 // removed. The error is config.Problems if the settings cannot work, and
 // otherwise what kept the explanation from being made.
-func Explain(ctx context.Context, s *config.Settings, q Question) (_ *Explanation, err error) {
+func Explain(ctx context.Context, s *config.Settings, q Question) (_ *explained.Mail, err error) {
 	r, err := openRehearsal(ctx, s)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, r.close()) }()
-	e := &explaining{r: r, Explanation: &Explanation{Frontend: "standalone", Recipients: []ExplainedRecipient{}, Warnings: []string{}}}
+	e := &explaining{r: r, Mail: &explained.Mail{Frontend: "standalone", Recipients: []explained.Recipient{}, Warnings: []string{}}}
 	if q.Milter {
 		e.Frontend, q.Client.Frontend = "milter", metrics.Milter
 	} else {
@@ -51,7 +52,7 @@ func Explain(ctx context.Context, s *config.Settings, q Question) (_ *Explanatio
 			q.Client.User = ""
 		}
 	}
-	e.Client = ExplainedClient{Address: q.Client.Addr.String(), User: q.Client.User, Local: q.Client.Local}
+	e.Client = explained.Client{Address: q.Client.Addr.String(), User: q.Client.User, Local: q.Client.Local}
 	e.trx = r.Begin(q.Client)
 	defer e.trx.Abort()
 	e.open(ctx, q)
@@ -62,7 +63,7 @@ func Explain(ctx context.Context, s *config.Settings, q Question) (_ *Explanatio
 	for _, line := range r.log.lines {
 		e.warn(r.names.Replace(line))
 	}
-	return e.Explanation, err
+	return e.Mail, err
 }
 
 func (e *explaining) warn(what string) { e.Warnings = append(e.Warnings, what) }
@@ -70,12 +71,12 @@ func (e *explaining) warn(what string) { e.Warnings = append(e.Warnings, what) }
 // refuse notes the first reply that refuses the mail.
 func (e *explaining) refuse(stage string, err error) {
 	if e.Refused == nil {
-		e.Refused = &Refusal{stage, *e.reply(reply.Of(err))}
+		e.Refused = &explained.Refusal{Stage: stage, Reply: *e.reply(reply.Of(err))}
 	}
 }
 
-func (e *explaining) reply(r *reply.Reply) *ExplainedReply {
-	out := &ExplainedReply{Code: r.Code, Enhanced: r.Status(), Text: r.Text}
+func (e *explaining) reply(r *reply.Reply) *explained.Reply {
+	out := &explained.Reply{Code: r.Code, Enhanced: r.Status(), Text: r.Text}
 	if r.Cause != nil {
 		out.Cause = e.r.names.Replace(r.Cause.Error())
 	}
@@ -115,7 +116,7 @@ func (e *explaining) open(ctx context.Context, q Question) {
 // administrator who mends the refusal sees what comes next.
 func (e *explaining) recipient(ctx context.Context, address string, q Question) {
 	e.trx.steps = new(steps)
-	out := ExplainedRecipient{Given: address, Applications: []ExplainedApplication{}, ForwardServers: []string{}}
+	out := explained.Recipient{Given: address, Applications: []explained.Application{}, ForwardServers: []string{}}
 	if parsed, err := match.ParseRecipient(address); err == nil {
 		out.Mailbox, out.Match = parsed.Mailbox, parsed.Match
 	}
@@ -128,17 +129,17 @@ func (e *explaining) recipient(ctx context.Context, address string, q Question) 
 	case err != nil:
 	case rcpt.Verdict == Divert:
 		plan := e.trx.plans[rcpt.Job]
-		out.Outcome, out.Application, out.Job = OutcomeTaken, plan.app.name, &rcpt.Job
+		out.Outcome, out.Application, out.Job = explained.OutcomeTaken, plan.app.name, &rcpt.Job
 		e.folder(plan.app)
 	case q.Milter:
-		out.Outcome = OutcomeLeft
+		out.Outcome = explained.OutcomeLeft
 	default:
 		if err = e.trx.MayRelay(ctx, len(settings.ForwardServers()) > 0); err == nil {
-			out.Outcome, out.ForwardServers = OutcomeForwarded, settings.ForwardServers()
+			out.Outcome, out.ForwardServers = explained.OutcomeForwarded, settings.ForwardServers()
 		}
 	}
 	if err != nil {
-		out.Outcome, out.Reply = OutcomeRefused, e.reply(reply.Of(err))
+		out.Outcome, out.Reply = explained.OutcomeRefused, e.reply(reply.Of(err))
 		if q.Client.Local {
 			// The milter lets the recipient pass and refuses the message: only
 			// so does the local sender get a bounce.
@@ -165,7 +166,7 @@ func (e *explaining) message(ctx context.Context, q Question) error {
 	if q.Message == nil || e.Refused != nil || !e.read(q.Milter) {
 		return nil
 	}
-	message := &ExplainedMessage{Charsets: []string{}, Jobs: []ExplainedJob{}}
+	message := &explained.Message{Charsets: []string{}, Jobs: []explained.Job{}}
 	e.Message = message
 	_, err := io.Copy(e.trx, q.Message)
 	message.Size = e.trx.message.Size()
@@ -192,7 +193,7 @@ func (e *explaining) read(milter bool) bool {
 		return e.trx.Diverting()
 	}
 	for _, r := range e.Recipients {
-		if r.Outcome == OutcomeForwarded {
+		if r.Outcome == explained.OutcomeForwarded {
 			return true
 		}
 	}

@@ -1,7 +1,6 @@
 package core
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -16,7 +15,7 @@ import (
 
 	"smtpreceiver/core/access"
 	"smtpreceiver/core/config"
-	"smtpreceiver/core/message"
+	"smtpreceiver/core/explained"
 	"smtpreceiver/core/quota"
 	"smtpreceiver/core/spool"
 )
@@ -112,63 +111,18 @@ func (r *rehearsal) close() error {
 }
 
 // jobs reads what the transaction has written.
-func (r *rehearsal) jobs(t *Transaction) ([]ExplainedJob, error) {
-	jobs := []ExplainedJob{}
+func (r *rehearsal) jobs(t *Transaction) ([]explained.Job, error) {
+	jobs := []explained.Job{}
 	for i, staged := range t.staged {
 		folder := t.plans[i].app.conf.OutputFolder
-		job := ExplainedJob{Name: staged.name, Application: staged.app.name, Recipient: staged.rcpt, Folder: r.folder[folder]}
-		entries, err := os.ReadDir(folder)
-		if err != nil {
+		job := explained.Job{Name: staged.name, Application: staged.app.name, Recipient: staged.rcpt, Folder: r.folder[folder]}
+		var err error
+		if job.Files, err = explained.ReadFiles(folder, staged.name, t.rules.page.Decode); err != nil {
 			return nil, err
 		}
-		for _, e := range entries {
-			rest, ours := strings.CutPrefix(e.Name(), staged.name)
-			if !ours || rest[0] != '.' && rest[0] != '_' {
-				continue
-			}
-			file, err := r.file(t, filepath.Join(folder, e.Name()), rest)
-			if err != nil {
-				return nil, err
-			}
-			job.Files = append(job.Files, file)
-		}
-		slices.SortFunc(job.Files, func(a, b ExplainedFile) int {
-			return cmp.Compare(place(a.Name[len(staged.name):]), place(b.Name[len(staged.name):]))
-		})
 		jobs = append(jobs, job)
 	}
 	return jobs, nil
-}
-
-// place orders the files of a job by what stands behind its name: the CTL, the
-// message, the attachments by their number.
-func place(rest string) int {
-	switch {
-	case rest == ".ctl":
-		return -1
-	case rest[0] == '.':
-		return 0
-	}
-	number, _, _ := strings.Cut(rest[1:], "_")
-	n, _ := strconv.Atoi(number)
-	return n
-}
-
-func (r *rehearsal) file(t *Transaction, path, rest string) (ExplainedFile, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return ExplainedFile{}, err
-	}
-	file := ExplainedFile{Name: filepath.Base(path), Size: info.Size()}
-	if rest == ".ctl" || rest == "."+string(message.TXT) {
-		content, err := os.ReadFile(path)
-		if err != nil {
-			return ExplainedFile{}, err
-		}
-		text := t.rules.page.Decode(content)
-		file.Text = &text
-	}
-	return file, nil
 }
 
 // warningLog keeps what a transaction logs as a warning or worse.

@@ -9,24 +9,25 @@ import (
 
 	"smtpreceiver/core/access"
 	"smtpreceiver/core/config"
+	"smtpreceiver/core/explained"
 	"smtpreceiver/core/match"
 )
 
 // applications puts into words what was recorded of the last recipient.
-func (e *explaining) applications(ctx context.Context) []ExplainedApplication {
+func (e *explaining) applications(ctx context.Context) []explained.Application {
 	rules, steps := e.trx.rules, e.trx.steps
-	out := []ExplainedApplication{}
+	out := []explained.Application{}
 	for _, name := range slices.Sorted(maps.Keys(rules.settings.Applications)) {
-		a := ExplainedApplication{Name: name, Answer: AnswerNoMatch, Rules: []ExplainedRule{}, Limits: []ExplainedLimit{}}
+		a := explained.Application{Name: name, Answer: explained.AnswerNoMatch, Rules: []explained.Rule{}, Limits: []explained.Limit{}}
 		if !rules.settings.Applications[name].Enabled {
-			a.Answer = AnswerDisabled
+			a.Answer = explained.AnswerDisabled
 		}
 		for i, hit := range steps.hits {
 			app := rules.apps[hit.App]
 			if app.name != name {
 				continue
 			}
-			a.Answer, a.Address = AnswerNotAsked, explainedMatch(app, hit)
+			a.Answer, a.Address = explained.AnswerNotAsked, explainedMatch(app, hit)
 			if i < len(steps.asked) {
 				e.answer(ctx, &a, app, steps.asked[i], hit)
 			}
@@ -36,20 +37,20 @@ func (e *explaining) applications(ctx context.Context) []ExplainedApplication {
 	return out
 }
 
-func explainedMatch(app *application, hit match.Hit) *ExplainedMatch {
-	m := &ExplainedMatch{
+func explainedMatch(app *application, hit match.Hit) *explained.Match {
+	m := &explained.Match{
 		Key:        config.KeyIndex(app.key("addresses"), hit.Expression),
-		Expression: app.addresses[hit.Expression].String(), Groups: []ExplainedGroup{},
+		Expression: app.addresses[hit.Expression].String(), Groups: []explained.Group{},
 	}
 	for _, g := range hit.Groups {
-		m.Groups = append(m.Groups, ExplainedGroup{g.Name, g.Value})
+		m.Groups = append(m.Groups, explained.Group{Name: g.Name, Value: g.Value})
 	}
 	return m
 }
 
 func (a *application) key(name string) string { return config.KeyPath("applications", a.name, name) }
 
-func (e *explaining) answer(ctx context.Context, a *ExplainedApplication, app *application, asked asked, hit match.Hit) {
+func (e *explaining) answer(ctx context.Context, a *explained.Application, app *application, asked asked, hit match.Hit) {
 	for _, s := range asked.rules {
 		if rule, ok := e.rule(ctx, app, s, app.region.Number(numberOf(hit.Groups))); ok {
 			a.Rules = append(a.Rules, rule)
@@ -57,14 +58,14 @@ func (e *explaining) answer(ctx context.Context, a *ExplainedApplication, app *a
 	}
 	switch {
 	case !asked.matches:
-		a.Answer = AnswerAside
+		a.Answer = explained.AnswerAside
 	case asked.refusal != nil:
-		a.Answer, a.Reply = AnswerRefuses, e.reply(asked.refusal)
+		a.Answer, a.Reply = explained.AnswerRefuses, e.reply(asked.refusal)
 	default:
-		a.Answer = AnswerTakes
-		for _, limit := range []ExplainedLimit{
-			{app.key("max_jobs_per_sender"), app.conf.MaxJobsPerSender},
-			{app.key("max_jobs_per_client"), app.conf.MaxJobsPerClient},
+		a.Answer = explained.AnswerTakes
+		for _, limit := range []explained.Limit{
+			{Key: app.key("max_jobs_per_sender"), Jobs: app.conf.MaxJobsPerSender},
+			{Key: app.key("max_jobs_per_client"), Jobs: app.conf.MaxJobsPerClient},
 		} {
 			if limit.Jobs > 0 {
 				a.Limits = append(a.Limits, limit)
@@ -74,8 +75,8 @@ func (e *explaining) answer(ctx context.Context, a *ExplainedApplication, app *a
 }
 
 // rule puts one step into words. ok is false for a list that is not set.
-func (e *explaining) rule(ctx context.Context, app *application, s step, number string) (r ExplainedRule, ok bool) {
-	r = ExplainedRule{Rule: s.key, Passed: s.ok, Key: app.key(s.key)}
+func (e *explaining) rule(ctx context.Context, app *application, s step, number string) (r explained.Rule, ok bool) {
+	r = explained.Rule{Rule: s.key, Passed: s.ok, Key: app.key(s.key)}
 	var list match.Set
 	what := "sender <" + e.trx.sender + ">"
 	switch s.key {
@@ -106,7 +107,7 @@ func (e *explaining) rule(ctx context.Context, app *application, s step, number 
 }
 
 // clientRule says what let the client in, or kept it out.
-func (e *explaining) clientRule(ctx context.Context, app *application, r *ExplainedRule) {
+func (e *explaining) clientRule(ctx context.Context, app *application, r *explained.Rule) {
 	client, entries := e.trx.client, app.conf.Clients
 	if !app.own {
 		r.Key, entries = "clients", e.trx.rules.settings.Clients

@@ -1,6 +1,8 @@
 package core
 
 import (
+	"smtpreceiver/core/explained"
+
 	"context"
 	"fmt"
 	"io/fs"
@@ -38,7 +40,7 @@ func TestExplainDecidesAsRealMailIs(t *testing.T) {
 					trx.Abort()
 
 					e := explain(t, b, Question{Milter: true, Client: client, Sender: from, Recipients: []string{to}})
-					if got := explained(e.Recipients[0]); got != want {
+					if got := recipientOf(e.Recipients[0]); got != want {
 						t.Errorf("%s, %+v, <%s> to %q: explained %q, decided %q", on, client, from, to, got, want)
 					}
 				}
@@ -47,7 +49,7 @@ func TestExplainDecidesAsRealMailIs(t *testing.T) {
 	}
 }
 
-func explain(t testing.TB, b *bench, q Question) *Explanation {
+func explain(t testing.TB, b *bench, q Question) *explained.Mail {
 	t.Helper()
 	e, err := Explain(context.Background(), b.rules.Load().settings, q)
 	if err != nil {
@@ -57,11 +59,11 @@ func explain(t testing.TB, b *bench, q Question) *Explanation {
 }
 
 // explained is an outcome in the words of verdict.
-func explained(r ExplainedRecipient) string {
+func recipientOf(r explained.Recipient) string {
 	switch r.Outcome {
-	case OutcomeTaken:
+	case explained.OutcomeTaken:
 		return "divert " + r.Application
-	case OutcomeRefused:
+	case explained.OutcomeRefused:
 		return fmt.Sprintf("%d %s", r.Reply.Code, r.Reply.Enhanced)
 	}
 	return "pass"
@@ -180,7 +182,7 @@ func TestExplainLocalRefusalIsOfTheMessage(t *testing.T) {
 		Milter: true, Client: Client{Addr: localhost.Addr, Local: true}, Sender: "robot@boss.example",
 		Recipients: []string{"1@sms", "123@fax"}, Message: strings.NewReader("Subject: x\r\n\r\n"),
 	})
-	if e.Recipients[0].Outcome != OutcomeTaken || e.Refused == nil || e.Refused.Stage != "message" || e.Message != nil || e.OK() {
+	if e.Recipients[0].Outcome != explained.OutcomeTaken || e.Refused == nil || e.Refused.Stage != "message" || e.Message != nil || e.OK() {
 		t.Errorf("%+v", e)
 	}
 }
@@ -196,8 +198,8 @@ func TestExplainGreeting(t *testing.T) {
 			Client: Client{Addr: netip.MustParseAddr("203.0.113.9"), User: user}, Sender: "a@boss.example",
 			Recipients: []string{"1@sms"}, Message: strings.NewReader(""),
 		})
-		want := &Refusal{"greeting", ExplainedReply{554, "5.7.1", "Client host rejected: [203.0.113.9] is on no list of clients",
-			"add the client to clients, or to applications.<name>.clients"}}
+		want := &explained.Refusal{Stage: "greeting", Reply: explained.Reply{Code: 554, Enhanced: "5.7.1", Text: "Client host rejected: [203.0.113.9] is on no list of clients",
+			Cause: "add the client to clients, or to applications.<name>.clients"}}
 		if d := cmp.Diff(want, e.Refused); d != "" || e.OK() || e.Message != nil {
 			t.Errorf("-want +got:\n%s", d)
 		}

@@ -7,14 +7,14 @@ import (
 	"io"
 	"strings"
 
-	"smtpreceiver/core"
+	"smtpreceiver/core/explained"
 )
 
 // explanationPrinter writes an explanation for people. bufio.Writer keeps the
 // first error.
 type explanationPrinter struct{ *bufio.Writer }
 
-func printExplanation(w io.Writer, e *core.Explanation) error {
+func printExplanation(w io.Writer, e *explained.Mail) error {
 	p := explanationPrinter{bufio.NewWriter(w)}
 	p.head(e)
 	for _, r := range e.Recipients {
@@ -42,7 +42,7 @@ func (p explanationPrinter) printf(format string, args ...any) {
 	fmt.Fprintf(p, format, args...)
 }
 
-func (p explanationPrinter) head(e *core.Explanation) {
+func (p explanationPrinter) head(e *explained.Mail) {
 	p.printf("%s, client [%s]", e.Frontend, e.Client.Address)
 	if e.Client.Local {
 		p.printf(" (local sendmail command)")
@@ -62,14 +62,14 @@ func (p explanationPrinter) head(e *core.Explanation) {
 	}
 }
 
-func (p explanationPrinter) reply(indent string, r *core.ExplainedReply) {
+func (p explanationPrinter) reply(indent string, r *explained.Reply) {
 	p.printf("%s%d %s %s\n", indent, r.Code, r.Enhanced, r.Text)
 	if r.Cause != "" {
 		p.printf("%s    because: %s\n", indent, r.Cause)
 	}
 }
 
-func (p explanationPrinter) recipient(r core.ExplainedRecipient) {
+func (p explanationPrinter) recipient(r explained.Recipient) {
 	p.printf("\n%s\n", r.Given)
 	if r.Match != r.Given && r.Match != "" {
 		p.printf("  mailbox %s, matched as %s\n", r.Mailbox, r.Match)
@@ -81,13 +81,13 @@ func (p explanationPrinter) recipient(r core.ExplainedRecipient) {
 		}
 	}
 	switch r.Outcome {
-	case core.OutcomeTaken:
+	case explained.OutcomeTaken:
 		p.printf("  => taken by %s, job %d of the message\n", r.Application, *r.Job+1)
-	case core.OutcomeForwarded:
+	case explained.OutcomeForwarded:
 		p.printf("  => no application takes it: forwarded to %s, which answers for it\n", strings.Join(r.ForwardServers, ", "))
-	case core.OutcomeLeft:
+	case explained.OutcomeLeft:
 		p.printf("  => no application takes it: left to the mail server\n")
-	case core.OutcomeRefused:
+	case explained.OutcomeRefused:
 		p.printf("  => refused\n")
 		p.reply("     ", r.Reply)
 	}
@@ -95,15 +95,15 @@ func (p explanationPrinter) recipient(r core.ExplainedRecipient) {
 
 // answers are the answers of applications in words.
 var answers = map[string]string{
-	core.AnswerDisabled: "disabled",
-	core.AnswerNoMatch:  "no expression of its addresses matches",
-	core.AnswerNotAsked: "not asked: one before it takes the recipient",
-	core.AnswerTakes:    "takes it",
-	core.AnswerRefuses:  "refuses it",
-	core.AnswerAside:    "counts as not matching",
+	explained.AnswerDisabled: "disabled",
+	explained.AnswerNoMatch:  "no expression of its addresses matches",
+	explained.AnswerNotAsked: "not asked: one before it takes the recipient",
+	explained.AnswerTakes:    "takes it",
+	explained.AnswerRefuses:  "refuses it",
+	explained.AnswerAside:    "counts as not matching",
 }
 
-func (p explanationPrinter) application(a core.ExplainedApplication) {
+func (p explanationPrinter) application(a explained.Application) {
 	p.printf("  application %s: %s\n", a.Name, answers[a.Answer])
 	if m := a.Address; m != nil {
 		p.printf("    %s matches: %s\n", m.Key, m.Expression)
@@ -127,7 +127,7 @@ func (p explanationPrinter) application(a core.ExplainedApplication) {
 	}
 }
 
-func (p explanationPrinter) message(m *core.ExplainedMessage) {
+func (p explanationPrinter) message(m *explained.Message) {
 	p.printf("\nmessage of %d bytes", m.Size)
 	if len(m.Jobs) > 0 {
 		p.printf("; the numbers of its jobs are placeholders")

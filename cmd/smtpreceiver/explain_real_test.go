@@ -11,8 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"smtpreceiver/core"
 	"smtpreceiver/core/codepage"
+	"smtpreceiver/core/explained"
 )
 
 // richApplications take each sample as MHT with attachments and as text.
@@ -94,7 +94,7 @@ func TestExplainedJobsAreTheRealOnes(t *testing.T) {
 
 // takeWritten takes the only job out of a folder: its files, CTL and message in
 // front, as explain would show them under another name.
-func takeWritten(t testing.TB, page *codepage.Page, folder, name string) []core.ExplainedFile {
+func takeWritten(t testing.TB, page *codepage.Page, folder, name string) []explained.File {
 	t.Helper()
 	controls, err := filepath.Glob(filepath.Join(folder, "*.ctl"))
 	if err != nil || len(controls) != 1 {
@@ -105,10 +105,10 @@ func takeWritten(t testing.TB, page *codepage.Page, folder, name string) []core.
 	if err != nil {
 		t.Fatal(err)
 	}
-	var files []core.ExplainedFile
+	var files []explained.File
 	for _, path := range paths {
 		raw := readFile(t, path)
-		f := core.ExplainedFile{Name: strings.Replace(filepath.Base(path), stem, name, 1), Size: int64(len(raw))}
+		f := explained.File{Name: strings.Replace(filepath.Base(path), stem, name, 1), Size: int64(len(raw))}
 		if base := filepath.Base(path); base == stem+".ctl" || base == stem+".txt" {
 			text := strings.ReplaceAll(page.Decode([]byte(raw)), stem, name)
 			f.Text = &text
@@ -121,7 +121,7 @@ func takeWritten(t testing.TB, page *codepage.Page, folder, name string) []core.
 	return files
 }
 
-func said(r *core.ExplainedReply) string { return fmt.Sprintf("%d %s %s", r.Code, r.Enhanced, r.Text) }
+func said(r *explained.Reply) string { return fmt.Sprintf("%d %s %s", r.Code, r.Enhanced, r.Text) }
 
 // TestExplainedRepliesAreTheRealOnes: for each way to be refused, explain says
 // what the SMTP server says.

@@ -14,11 +14,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"smtpreceiver/core"
+	"smtpreceiver/core/explained"
 )
 
 // explainJSON explains a mail to programs, and what it prints is decoded.
-func explainJSON(t testing.TB, args ...string) (status int, e core.Explanation) {
+func explainJSON(t testing.TB, args ...string) (status int, e explained.Mail) {
 	t.Helper()
 	var out, errs bytes.Buffer
 	status = run(t.Context(), append([]string{"explain", "--json"}, args...), &out, &errs)
@@ -81,7 +81,7 @@ func TestExplainGolden(t *testing.T) {
 				t.Errorf("--json: status %d, want %d", got, tt.status)
 			}
 			golden(t, "explain/"+tt.name+".json.expected", strings.ReplaceAll(out.String(), dir, "{dir}"))
-			var e core.Explanation
+			var e explained.Mail
 			if err := json.Unmarshal(out.Bytes(), &e); err != nil {
 				t.Fatal(err)
 			}
