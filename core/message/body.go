@@ -80,7 +80,7 @@ func (b *Body) WriteTo(w io.Writer) (int64, error) {
 		_, err := io.Copy(n, io.NewSectionReader(b.m.src, 0, b.m.size))
 		return n.n, err
 	}
-	bw := bufio.NewWriterSize(n, 16<<10)
+	bw := bufio.NewWriterSize(n, int(min(max(b.m.size, 512), 16<<10)))
 	var err error
 	switch b.Format {
 	case HTM:

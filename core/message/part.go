@@ -1,6 +1,8 @@
 package message
 
 import (
+	"bytes"
+	"errors"
 	"io"
 	"strings"
 	"sync"
@@ -141,10 +143,31 @@ func (m *Message) open(p *part) io.Reader {
 		return m.tnefMessage(p)
 	}
 	if dec := p.encoding.NewDecoder(); dec != nil {
-		return transform.NewReader(raw, dec)
+		return undone(raw, p.end-p.body, dec)
 	}
 	return raw
 }
+
+// undone reads size bytes of r with their transfer encoding undone: a few of
+// them at once, as most texts are shorter than the buffers of a reader.
+func undone(r io.Reader, size int64, dec *transfer.Decoder) io.Reader {
+	const few, slack = 4 << 10, 64 // the decoder asks for room beyond the last line
+	if size > few {
+		return transform.NewReader(r, dec)
+	}
+	b := make([]byte, 2*size+slack) // what is decoded is no longer than what is encoded
+	n, err := io.ReadFull(r, b[:size])
+	text, _, _ := transform.Append(dec, b[size:size], b[:n])
+	if err == nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return bytes.NewReader(text)
+	}
+	return io.MultiReader(bytes.NewReader(text), broken{err})
+}
+
+// broken is what follows where a source cannot be read.
+type broken struct{ err error }
+
+func (b broken) Read([]byte) (int, error) { return 0, b.err }
 
 // raw reads the bytes of a part as they stand in the source.
 func (m *Message) raw(p *part) io.Reader {

@@ -60,7 +60,7 @@ func (m *Message) surveyPart(p *part) error {
 	dec := p.encoding.NewDecoder()
 	r := m.raw(p)
 	if dec != nil {
-		r = transform.NewReader(r, dec)
+		r = undone(r, p.end-p.body, dec)
 	}
 	e := charset.Evidence{Context: m.context, Declared: p.charset}
 	if err := m.surveyText(p, r, &e); err != nil {
@@ -111,8 +111,10 @@ func (m *Message) surveyText(p *part, r io.Reader, e *charset.Evidence) error {
 		}
 		taken += e.Bytes.Add(buf[taken:], last)
 		if isHTML {
-			if s := metaCharset.FindSubmatch(buf[:min(len(buf), 4096)]); first && s != nil {
-				e.Meta = string(s[1])
+			if first {
+				if s := metaCharset.FindSubmatch(buf[:min(len(buf), 4096)]); s != nil {
+					e.Meta = string(s[1])
+				}
 			}
 			v.rtf = v.rtf || bytes.Contains(buf, []byte(`{\rtf1`)) || bytes.Contains(buf, []byte(`{\rtf2`))
 			v.addRefs(buf, limit)
@@ -169,7 +171,7 @@ func (m *Message) decoded(p *part) (io.Reader, error) {
 		return m.readable(v, without(body, v.files)), nil
 	}
 	if v.from == 0 && v.to == p.end-p.body {
-		return m.readable(v, without(transform.NewReader(body, dec), v.files)), nil
+		return m.readable(v, without(undone(body, p.end-p.body, dec), v.files)), nil
 	}
 	src := m.source(p)
 	stretch := io.NewSectionReader(src, p.body+v.from, v.to-v.from)
@@ -181,7 +183,7 @@ func (m *Message) decoded(p *part) (io.Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	encoded := m.readable(v, without(transform.NewReader(stretch, dec), v.files))
+	encoded := m.readable(v, without(undone(stretch, v.to-v.from, dec), v.files))
 	l := &lined{}
 	for _, r := range []io.Reader{front, encoded, behind} {
 		l.open = append(l.open, func() (io.Reader, error) { return r, nil })
@@ -227,7 +229,7 @@ func (m *Message) text(p *part) (io.Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r = transform.NewReader(r, new(plain.LineFeeds))
+	r = plain.LineFeeds(r)
 	switch {
 	case p.mediaType == "text/enriched" || p.mediaType == "text/richtext":
 		r = transform.NewReader(r, new(plain.Enriched))

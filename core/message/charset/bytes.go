@@ -38,6 +38,9 @@ func (s *Bytes) ASCII() bool {
 // Binary says that this is no text: control characters are in it, or bytes
 // that are no UTF-8 where the label claims that.
 func (s *Bytes) Binary(label string) bool {
+	if s.controls == 0 && s.bad == 0 && s.zeros == [4]int64{} {
+		return false
+	}
 	c, ok := Lookup(label)
 	if c.kind == wide || s.order(true) != "" {
 		return false

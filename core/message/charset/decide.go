@@ -63,9 +63,12 @@ func (e *Evidence) Decide() Verdict {
 		if name == "" {
 			continue
 		}
-		c, ok := Lookup(name)
-		if !ok {
-			continue
+		c := d
+		if name != d.Name {
+			var ok bool
+			if c, ok = Lookup(name); !ok {
+				continue
+			}
 		}
 		v := Verdict{Charset: c.Name, Because: r.because, declared: e.Declared, plain: e.Bytes.ASCII() && c.kind != sevenBit, new: c.new}
 		if c.kind <= utf8Kind {
@@ -252,6 +255,9 @@ func Decode(b []byte, label string, c Context) string {
 	v := e.Decide()
 	if c.Decided != nil {
 		c.Decided(v)
+	}
+	if v.clean {
+		return string(b)
 	}
 	out, _, _ := transform.Bytes(Marked(v.NewDecoder()), b)
 	return string(bytes.ToValidUTF8(out, []byte("\uFFFD")))

@@ -66,7 +66,8 @@ var codePages = map[string]encoding.Encoding{
 }
 
 var (
-	codePageName = regexp.MustCompile(`^(?:x-?)?(?:cp|windows|window|windws|wndows|windos|windwos|win|ms|ansi|ibm|dos|oem|codepage|charset)*[-_ .]*(?:cp)?[-_ ]?([0-9]{3,5})$`)
+	// codePageName is what stands in front of the number of a code page.
+	codePageName = regexp.MustCompile(`^(?:x-?)?(?:cp|windows|window|windws|wndows|windos|windwos|win|ms|ansi|ibm|dos|oem|codepage|charset)*[-_ .]*(?:cp)?[-_ ]?$`)
 	// isoName takes the part of an ISO 8859 name that is right more often than
 	// the number of the standard in front: iso8859_2, 8859-2, iso-8895-2, latin 2.
 	isoName   = regexp.MustCompile(`^(?:x-?)?(?:is[o0]?[-_ ]*)?(?:8859|8895|8589|8559|8869|885|889|859)[-_ :.]*([0-9]{1,2})(?:[-:_][0-9ei]+)?$`)
@@ -135,6 +136,10 @@ func Lookup(label string) (Charset, bool) {
 	if len(label) > 100 {
 		return Charset{}, false
 	}
+	label = strings.ToLower(label)
+	if c, ok := named[label]; ok { // most are
+		return c, true
+	}
 	label = clean(label)
 	if label == "" {
 		return Charset{}, false
@@ -151,9 +156,9 @@ func Lookup(label string) (Charset, bool) {
 
 const around = " \t\r\n\"'`´<>()[]{}=:.,;*?!/\\|&#"
 
-// clean takes away what is no part of a label.
+// clean takes away what is no part of a label in lower case.
 func clean(label string) string {
-	label = strings.Trim(strings.ToLower(label), around)
+	label = strings.Trim(label, around)
 	for _, prefix := range []string{"charset", "3d", "=3d", "x-charset-"} {
 		if rest, ok := strings.CutPrefix(label, prefix); ok && rest != "" {
 			label = strings.Trim(rest, around)
@@ -181,10 +186,9 @@ func lookup(label string) (Charset, bool) {
 	case "cp65001", "65001":
 		return named["utf-8"], true
 	}
-	if m := codePageName.FindStringSubmatch(label); m != nil {
-		if e, ok := codePages[m[1]]; ok {
-			return classify(label, e), true
-		}
+	maker := strings.TrimRight(label, "0123456789")
+	if e, ok := codePages[label[len(maker):]]; ok && (maker == "windows-" || codePageName.MatchString(maker)) {
+		return classify(label, e), true
 	}
 	// htmlindex first: what mailers call iso-8859-1 is windows-1252.
 	if e, err := htmlindex.Get(label); err == nil && e != encoding.Replacement {

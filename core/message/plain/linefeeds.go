@@ -1,19 +1,34 @@
 package plain
 
-import "golang.org/x/text/transform"
+import (
+	"bytes"
+	"io"
+)
 
-// LineFeeds turns CRLF and lone CR into LF.
-type LineFeeds struct{ cr bool }
+// LineFeeds reads text from r with LF in place of CRLF and lone CR.
+func LineFeeds(r io.Reader) io.Reader { return &lineFeeds{r: r} }
 
-func (l *LineFeeds) Reset() { l.cr = false }
+type lineFeeds struct {
+	r  io.Reader
+	cr bool // the last byte read was CR
+}
 
-func (l *LineFeeds) Transform(dst, src []byte, atEOF bool) (nDst, nSrc int, err error) {
-	for nSrc < len(src) {
-		if nDst == len(dst) {
-			return nDst, nSrc, transform.ErrShortDst
+func (l *lineFeeds) Read(b []byte) (int, error) {
+	for {
+		n, err := l.r.Read(b)
+		if n = l.fold(b[:n]); n > 0 || err != nil || len(b) == 0 {
+			return n, err
 		}
-		c := src[nSrc]
-		nSrc++
+	}
+}
+
+// fold changes the line ends in b and returns its new length.
+func (l *lineFeeds) fold(b []byte) int {
+	if !l.cr && bytes.IndexByte(b, '\r') < 0 {
+		return len(b)
+	}
+	n := 0
+	for _, c := range b {
 		after := l.cr
 		l.cr = c == '\r'
 		switch {
@@ -22,8 +37,8 @@ func (l *LineFeeds) Transform(dst, src []byte, atEOF bool) (nDst, nSrc int, err 
 		case c == '\r':
 			c = '\n'
 		}
-		dst[nDst] = c
-		nDst++
+		b[n] = c
+		n++
 	}
-	return nDst, nSrc, nil
+	return n
 }
