@@ -94,7 +94,6 @@ func (s *scanner) line(line []byte, starts, ends bool) (done bool) {
 			return done
 		}
 	}
-	eol := int64(len(line) - len(bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))))
 	switch {
 	case s.header && starts && header.IsBlank(line):
 		s.endHeader(s.off + int64(len(line)))
@@ -105,8 +104,20 @@ func (s *scanner) line(line []byte, starts, ends bool) (done bool) {
 		s.begun = len(text) > 0 && !isStock(string(text[:min(len(text), maxBoundary)]))
 		s.m.root.dashes = s.begun && bytes.HasPrefix(text, []byte("--"))
 	}
-	s.eol = eol
+	s.eol = lineEnd(line)
 	return false
+}
+
+// lineEnd is how long the end of a line is.
+func lineEnd(line []byte) int64 {
+	n := len(line)
+	if n > 0 && line[n-1] == '\n' {
+		n--
+	}
+	if n > 0 && line[n-1] == '\r' {
+		n--
+	}
+	return int64(len(line) - n)
 }
 
 // declares says that the header which is being read has declared this text as
