@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"regexp"
 	"strings"
 	"unicode"
 
@@ -35,8 +34,6 @@ const (
 	maxRefs      = 1000
 	maxWord      = 24 // letters of a word that can be taken for base64
 )
-
-var metaCharset = regexp.MustCompile(`(?i)<(?:meta[^>]{0,300}charset|\?xml[^>]{0,100}encoding)\s*=\s*["']?\s*([A-Za-z0-9._:-]{1,40})`)
 
 // look surveys a text part, once.
 func (m *Message) look(p *part) (*survey, error) {
@@ -112,9 +109,7 @@ func (m *Message) surveyText(p *part, r io.Reader, e *charset.Evidence) error {
 		taken += e.Bytes.Add(buf[taken:], last)
 		if isHTML {
 			if first {
-				if s := metaCharset.FindSubmatch(buf[:min(len(buf), 4096)]); s != nil {
-					e.Meta = string(s[1])
-				}
+				e.Meta = headCharset(buf[:min(len(buf), 4096)])
 			}
 			v.rtf = v.rtf || bytes.Contains(buf, []byte(`{\rtf1`)) || bytes.Contains(buf, []byte(`{\rtf2`))
 			v.addRefs(buf, limit)
