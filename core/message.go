@@ -74,7 +74,7 @@ func (t *Transaction) stage(ctx context.Context) error {
 		Sender: t.sender, EnvID: t.envelope.EnvID, Recipients: t.rcpts,
 		Client: t.client.Addr.String(), User: t.client.User,
 	}
-	maker, err := job.NewMaker(t.buffer, t.rules.limits, mail, t.recv.output, t.log)
+	maker, err := job.NewMaker(t.buffer, t.rules.limits, mail, t.recv.output, t.recv.log.With(t.logKeys()...))
 	if err != nil {
 		return err
 	}

@@ -262,6 +262,10 @@ func (t *Transaction) took() time.Duration { return time.Since(t.begun).Round(ti
 
 // log writes one event with the keys that every event of a transaction has.
 func (t *Transaction) log(ctx context.Context, level slog.Level, event string, args ...any) {
+	t.recv.log.Log(ctx, level, event, slices.Concat(t.logKeys(), args)...)
+}
+
+func (t *Transaction) logKeys() []any {
 	keys := []any{"session", t.client.Session}
 	if t.queueID != "" {
 		keys = append(keys, "queue_id", t.queueID)
@@ -270,6 +274,5 @@ func (t *Transaction) log(ctx context.Context, level slog.Level, event string, a
 	if t.client.User != "" {
 		keys = append(keys, "user", t.client.User)
 	}
-	keys = append(keys, "from", "<"+t.sender+">")
-	t.recv.log.Log(ctx, level, event, slices.Concat(keys, args)...)
+	return append(keys, "from", "<"+t.sender+">")
 }

@@ -21,13 +21,13 @@ type Maker struct {
 	budget   *python.Budget // of the templates of all jobs
 	mail     Mail
 	scratch  Scratch
-	log      Log
+	log      *slog.Logger // has the keys of the transaction
 	contents map[*Recipe]*content
 	unpacked []*dearchive.Files
 }
 
 // NewMaker reads the structure of a message. The buffer stays the caller's.
-func NewMaker(b *Buffer, limits message.Limits, mail Mail, scratch Scratch, log Log) (*Maker, error) {
+func NewMaker(b *Buffer, limits message.Limits, mail Mail, scratch Scratch, log *slog.Logger) (*Maker, error) {
 	root, err := message.Parse(b, b.Size(), limits)
 	if err != nil {
 		return nil, err
@@ -65,7 +65,7 @@ func (m *Maker) LogProblems(ctx context.Context) {
 
 func (m *Maker) logProblems(ctx context.Context, read *message.Message) {
 	for _, what := range read.Problems() {
-		m.log(ctx, slog.LevelWarn, "message", "problem", what)
+		m.log.WarnContext(ctx, "message", "problem", what)
 	}
 }
 
@@ -140,7 +140,7 @@ func (m *Maker) content(ctx context.Context, recipe *Recipe) (*content, error) {
 		return nil, err
 	}
 	if c.long = len(text) > maxTemplateText; c.long {
-		m.log(ctx, slog.LevelWarn, "message", "app", recipe.App, "problem",
+		m.log.WarnContext(ctx, "message", "app", recipe.App, "problem",
 			fmt.Sprintf("text is longer than %d bytes: templates and ctl_settings see it as empty, the text file has it whole", maxTemplateText))
 	} else {
 		c.text = string(text)

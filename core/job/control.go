@@ -3,7 +3,6 @@ package job
 import (
 	"cmp"
 	"context"
-	"log/slog"
 	"strconv"
 	"strings"
 
@@ -169,7 +168,7 @@ func displayName(m *message.Message, rcpt match.Recipient) string {
 func (m *Maker) templateErrors(ctx context.Context, recipe *Recipe, target string, errs []error) {
 	for _, err := range errs {
 		recipe.Counters.TemplateError()
-		m.log(ctx, slog.LevelWarn, "template", "app", recipe.App, "target", target, "error", err.Error())
+		m.log.WarnContext(ctx, "template", "app", recipe.App, "target", target, "error", err.Error())
 	}
 }
 

@@ -3,9 +3,7 @@
 package job
 
 import (
-	"context"
 	"io"
-	"log/slog"
 
 	"smtpreceiver/core/codepage"
 	"smtpreceiver/core/ctl"
@@ -108,6 +106,3 @@ type Recipient struct {
 	Groups []match.Group // of the expression that matched
 	Notify string        // RFC 3461 section 4.1
 }
-
-// Log writes one event.
-type Log func(ctx context.Context, level slog.Level, event string, args ...any)

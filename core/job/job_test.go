@@ -74,9 +74,7 @@ func maker(t *testing.T, mail Mail, text string) (*Maker, *strings.Builder) {
 	}
 	var log strings.Builder
 	m, err := NewMaker(b, message.Limits{MaxDepth: 20, MaxParts: 100, MaxHeaderSize: 1 << 20, DefaultCharset: "utf-8"}, mail, dir,
-		func(_ context.Context, _ slog.Level, event string, args ...any) {
-			fmt.Fprintln(&log, event, fmt.Sprint(args...))
-		})
+		slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package job
 import (
 	"context"
 	"io"
-	"log/slog"
 	"time"
 
 	"smtpreceiver/core/dearchive"
@@ -33,12 +32,12 @@ func (m *Maker) attachments(ctx context.Context, c *content) error {
 			return ctx.Err()
 		}
 		if err != nil {
-			m.log(ctx, slog.LevelWarn, "dearchive", "app", c.recipe.App, "attachment", a.Name, "error", err.Error())
+			m.log.WarnContext(ctx, "dearchive", "app", c.recipe.App, "attachment", a.Name, "error", err.Error())
 			c.attachments = append(c.attachments, attachment{a.Name, a.Open})
 			continue
 		}
 		if files.Ignored > 0 {
-			m.log(ctx, slog.LevelWarn, "dearchive", "app", c.recipe.App, "attachment", a.Name, "ignored", files.Ignored)
+			m.log.WarnContext(ctx, "dearchive", "app", c.recipe.App, "attachment", a.Name, "ignored", files.Ignored)
 		}
 		left.MaxSize -= files.Size
 		left.MaxFiles -= len(files.List)
@@ -72,7 +71,7 @@ func (m *Maker) unpack(ctx context.Context, recipe *Recipe, rules *dearchive.Rul
 func (m *Maker) Close(ctx context.Context) {
 	for _, files := range m.unpacked {
 		if err := files.Close(); err != nil {
-			m.log(ctx, slog.LevelWarn, "dearchive", "error", err.Error())
+			m.log.WarnContext(ctx, "dearchive", "error", err.Error())
 		}
 	}
 	m.unpacked = nil
