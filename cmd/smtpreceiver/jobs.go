@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"smtpreceiver/core/consume/joblist"
+	"smtpreceiver/core/status"
 )
 
 func (a *app) jobs() *cobra.Command {
@@ -104,7 +105,7 @@ func printJobs(to io.Writer, found []*joblist.Job, f joblist.Filter) error {
 		case j.InDoubt:
 			state += ", in doubt"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", j.ID, j.App, state, short(time.Since(j.Since)), j.Tries, printable(j.Recipient), printable(j.Reason))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", j.ID, j.App, state, status.Short(time.Since(j.Since)), j.Tries, printable(j.Recipient), printable(j.Reason))
 	}
 	return w.Flush()
 }

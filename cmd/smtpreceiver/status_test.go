@@ -14,10 +14,12 @@ import (
 	"time"
 
 	"smtpreceiver/contrib/mtatest"
+
+	"smtpreceiver/core/status"
 )
 
 // status runs the command and takes its JSON.
-func (r *receiver) status(t testing.TB, args ...string) (exit int, report statusReport) {
+func (r *receiver) status(t testing.TB, args ...string) (exit int, report status.Report) {
 	t.Helper()
 	exit, stdout, stderr := runCommand(t, r.dir, r.environ, append([]string{"status", "--config", r.config, "--json"}, args...)...)
 	if err := json.Unmarshal([]byte(stdout), &report); err != nil {
@@ -27,7 +29,7 @@ func (r *receiver) status(t testing.TB, args ...string) (exit int, report status
 }
 
 // wantStatus fails the test unless each problem, and no other, is reported.
-func (r *receiver) wantStatus(t testing.TB, problems ...string) statusReport {
+func (r *receiver) wantStatus(t testing.TB, problems ...string) status.Report {
 	t.Helper()
 	exit, report := r.status(t)
 	fits := len(report.Problems) == len(problems)

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"smtpreceiver/core/status"
+)
+
+func printStatus(to io.Writer, r *status.Report) error {
+	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
+	s := r.Service
+	switch s.State {
+	case "up":
+		fmt.Fprintf(w, "%s %s: %s, %s\n", cmp.Or(s.Frontend, "service"), s.Version, either(s.Alive, "alive", "NOT ALIVE"), either(s.Ready, "ready", "NOT READY"))
+		if !s.Started.IsZero() {
+			fmt.Fprintf(w, "started %s, configuration of %s\n", s.Started.Format(time.DateTime), s.Reloaded.Format(time.DateTime))
+		}
+	case "down":
+		fmt.Fprintln(w, "the service is DOWN; this is the spool")
+	default:
+		fmt.Fprintln(w, "the service cannot be asked without metrics.listen; this is the spool")
+	}
+	fmt.Fprintln(w, "\napplication\twaiting\theld\tfailed\toldest\tage\tfree\tstaged")
+	for _, a := range r.Applications {
+		age := ""
+		if a.Oldest != "" {
+			age = status.Short(time.Duration(a.AgeSeconds) * time.Second)
+		}
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%s\t%s\t%s\t%d%s\n", a.App, a.Waiting, a.Held, a.Failed, cmp.Or(a.Oldest, "-"), cmp.Or(age, "-"), humanize.IBytes(a.FreeBytes), a.Staged, either(a.Bounded, "+", ""))
+	}
+	if t := r.Totals; t != nil {
+		hours := max(time.Since(s.Started).Hours(), 1.0/60)
+		fmt.Fprintf(w, "\nsince the start, and an hour\n")
+		for _, line := range []struct {
+			what string
+			by   map[string]float64
+		}{{"messages", t.Messages}, {"jobs", t.Jobs}, {"refusals", t.Refusals}} {
+			for _, key := range slices.Sorted(maps.Keys(line.by)) {
+				if n := line.by[key]; n > 0 {
+					fmt.Fprintf(w, "%s\t%s\t%.0f\t%.1f\n", line.what, key, n, n/hours)
+				}
+			}
+		}
+		fmt.Fprintf(w, "connections\topen\t%.0f\n", t.Connections)
+	}
+	if len(r.Errors) > 0 {
+		fmt.Fprintln(w, "\nlast errors and warnings")
+		for _, e := range r.Errors {
+			fmt.Fprintf(w, "%s %s %s\n", e.Time.Local().Format(time.DateTime), e.Level, printable(e.Line))
+		}
+	}
+	if len(r.Problems) > 0 {
+		fmt.Fprintln(w, "\nneeds a look")
+		for _, p := range r.Problems {
+			fmt.Fprintln(w, "- "+printable(p))
+		}
+	}
+	return w.Flush()
+}
+
+func either(is bool, yes, no string) string {
+	if is {
+		return yes
+	}
+	return no
+}
+
+// printable keeps what may come from mail from commanding the terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r < 0xa0 {
+			return ' '
+		}
+		return r
+	}, s)
+}
