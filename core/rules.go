@@ -115,11 +115,7 @@ func (c *compiler) application(name string, conf *config.Application, sets map[s
 	key := func(k ...string) string {
 		return config.KeyPath(append([]string{"applications", name}, k...)...)
 	}
-	recipe := &job.Recipe{
-		App: name, Destination: conf.OutputFolder, CTLType: conf.CTLType, Page: c.r.page,
-		AttachedMessage: conf.ProcessAttMsg, Attachments: conf.ProcessAttachments, InlinePictures: conf.InlinePictures,
-	}
-	app := &application{name: name, conf: conf, clients: c.r.clients, recipe: recipe}
+	app := &application{name: name, conf: conf, clients: c.r.clients}
 	app.addresses = c.expressions(key("addresses"), conf.Addresses)
 	app.fromEnabled = c.expressions(key("from_enabled"), conf.FromEnabled)
 	app.fromDenied = c.expressions(key("from_disabled"), conf.FromDisabled)
@@ -132,6 +128,18 @@ func (c *compiler) application(name string, conf *config.Application, sets map[s
 	c.numberRules(app, key("numbers_allowed"), app.numbers)
 	c.numberRules(app, key("numbers_denied"), app.noNumbers)
 	app.terminator = c.terminator(app, key)
+	app.recipe = c.recipe(name, conf, sets, key)
+	app.recipe.Number = app.lastWord
+	return app
+}
+
+// recipe is the half of an application that says what is written; key names its
+// keys.
+func (c *compiler) recipe(name string, conf *config.Application, sets map[string]*transform.TagSet, key func(...string) string) *job.Recipe {
+	recipe := &job.Recipe{
+		App: name, Destination: conf.OutputFolder, CTLType: conf.CTLType, Page: c.r.page,
+		AttachedMessage: conf.ProcessAttMsg, Attachments: conf.ProcessAttachments, InlinePictures: conf.InlinePictures,
+	}
 	for _, f := range conf.FormatPreference {
 		recipe.Formats = append(recipe.Formats, message.Format(f))
 	}
@@ -153,7 +161,6 @@ func (c *compiler) application(name string, conf *config.Application, sets map[s
 	for _, to := range slices.Sorted(maps.Keys(conf.Transform)) {
 		c.transform(recipe, key("transform", to), to, conf.Transform[to])
 	}
-	recipe.Number = app.lastWord
 	recipe.Layout = c.layout(key("ctl_layout"), conf.CTLLayout)
 	recipe.Dearchive = &dearchive.Rules{Limits: dearchive.Limits{
 		Timeout: conf.DearchiveTimeout, MaxSize: conf.DearchiveMaxSize, MaxFiles: c.r.settings.MaxMIMEParts,
@@ -170,7 +177,7 @@ func (c *compiler) application(name string, conf *config.Application, sets map[s
 	if len(conf.Dearchive) > 0 && !conf.ProcessAttachments {
 		c.r.warnings = append(c.r.warnings, key("dearchive")+": has no effect, because process_attachments is off")
 	}
-	return app
+	return recipe
 }
 
 func (c *compiler) transform(recipe *job.Recipe, key, to, text string) {
