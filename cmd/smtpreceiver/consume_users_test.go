@@ -180,7 +180,7 @@ func TestMemberOfTheGroup(t *testing.T) {
 			t.Fatalf("%v, %s", err, out)
 		}
 	}
-	plant("ln -s " + secret + " 00000002.txt && printf '[system]\\ntxt=00000002.txt\\nformat=txt\\n[to]\\nnumber=2\\n' >00000002.ctl")
+	plant("ln -s " + secret + " 00000002.txt && printf '[system]\\ntxt=00000002.txt\\nformat=txt\\n[to]\\nnumber=2\\n' >planted && mv planted 00000002.ctl")
 	plant("ln -s " + secret + " 00000003.ctl; mkfifo 00000004.ctl; mkdir 00000005.ctl; mkdir 00000006; umask 777; : >00000006.ctl")
 	received(t, r, "00000007")
 	p.awaitLine(t, `msg="job handed on"`, "job=00000007")
