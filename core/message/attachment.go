@@ -75,6 +75,11 @@ func (m *Message) fileName(p *part) string {
 	if p.mediaType == "text/calendar" && p.inside("multipart/alternative") {
 		return "invite.ics"
 	}
+	if p.encoding == transfer.UUEncode {
+		if name := m.uuName(p); name != "" {
+			return name
+		}
+	}
 	return "attachment" + extensions[p.mediaType]
 }
 

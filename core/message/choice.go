@@ -37,11 +37,17 @@ func (m *Message) choose(html bool) *choice {
 // tells says whether any text is shown.
 func (c *choice) tells() bool {
 	for _, p := range c.shown {
-		if isHTMLType(p.mediaType) || !c.m.blankText(p) {
+		if isHTMLType(p.mediaType) && (!p.inside("multipart/report") || c.m.hasPictures(p)) || !c.m.blankText(p) {
 			return true
 		}
 	}
 	return false
+}
+
+// hasPictures says that HTML shows pictures that came with it.
+func (m *Message) hasPictures(p *part) bool {
+	v, err := m.look(p)
+	return err == nil && len(v.refs) > 0
 }
 
 // lastResort shows what else can be read of a message without text, the first

@@ -202,7 +202,7 @@ var mimeWord = regexp.MustCompile(`\bmime\b`)
 func isStock(text string) bool {
 	text = strings.ToLower(text)
 	for _, word := range []string{"this is a multi-part message", "this is a multipart message", "mehrteilige nachricht", "message en plusieurs parties"} {
-		if strings.HasPrefix(strings.TrimSpace(text), word) {
+		if strings.Contains(text, word) {
 			return true
 		}
 	}

@@ -1,6 +1,7 @@
 package message
 
 import (
+	"bufio"
 	"bytes"
 	"io"
 
@@ -123,9 +124,26 @@ func (m *Message) findUUFiles(p *part) []*part {
 	for _, f := range v.files {
 		l = append(l, &part{parent: p.parent, src: src, start: base + f.from, body: base + f.from, end: base + f.to,
 			mediaType: "application/octet-stream", disposition: "attachment", encoding: transfer.UUEncode,
-			name: header.Cut(header.DecodeWords(f.name, m.context), header.MaxValue)})
+			name: m.uuFileName(f.name)})
 	}
 	return l
+}
+
+// uuFileName is the name in a begin line as text.
+func (m *Message) uuFileName(name string) string {
+	return header.Cut(header.DecodeWords(name, m.context), header.MaxValue)
+}
+
+// uuName is the name that a uuencoded part gives in its begin line.
+func (m *Message) uuName(p *part) string {
+	const most = 2 << 10 // as far as a decoder looks
+	lines := bufio.NewScanner(io.LimitReader(m.raw(p), most))
+	for lines.Scan() {
+		if name, ok := transfer.UUName(lines.Bytes()); ok {
+			return m.uuFileName(name)
+		}
+	}
+	return ""
 }
 
 // without reads r without the uuencoded files in it.

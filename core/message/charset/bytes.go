@@ -7,6 +7,7 @@ type Bytes struct {
 	total    int64
 	two      int // UTF-8 characters of two bytes
 	more     int // UTF-8 characters of three and four
+	telling  int // of these, emoji, quotes and dashes: in no other charset do their bytes make a word
 	rare     int // of these, those that no text is made of alone
 	bad      int // bytes that are no UTF-8
 	c1       int // bytes from 0x80 to 0x9f that are no UTF-8
@@ -114,7 +115,10 @@ func (s *Bytes) character(b []byte) int {
 		s.two++
 	default:
 		s.more++
-		if r > 0xffff && (r < 0x1f000 || r > 0x1faff) { // but emoji
+		switch {
+		case r >= 0x1f000 && r <= 0x1faff, r >= 0x2010 && r <= 0x203a, r == '€':
+			s.telling++
+		case r > 0xffff:
 			s.rare++
 		}
 	}
@@ -124,6 +128,7 @@ func (s *Bytes) character(b []byte) int {
 // escape reads what follows an ESC (ISO 2022, RFC 1468, 1554, 1557, 1922).
 func (s *Bytes) escape(b []byte) {
 	if len(b) < 2 || b[0] != '$' {
+		s.jp = s.jp || len(b) > 1 && b[0] == '(' && b[1] == 'I' // katakana of half width
 		return
 	}
 	switch {

@@ -166,7 +166,7 @@ func againstDeclared(e *Evidence, d Charset) string {
 			return "utf-8"
 		}
 	case dense: // short words of it can look so
-		if b.good() > b.rare+2 && b.bad == 0 {
+		if (b.good() > b.rare+2 || b.telling > 0) && b.bad == 0 {
 			return "utf-8"
 		}
 	case double: // a few letters of it can look like UTF-8, not a few among many of ASCII

@@ -42,6 +42,12 @@ func of(name string, k kind, e encoding.Encoding) Charset {
 	return Charset{name, k, func() transform.Transformer { return e.NewDecoder() }}
 }
 
+// newUTF16 leaves out the line end that the mail puts behind the text.
+func newUTF16(name string, order unicode.Endianness) Charset {
+	e := unicode.UTF16(order, unicode.UseBOM)
+	return Charset{name, wide, func() transform.Transformer { return &lineEnd{dec: e.NewDecoder()} }}
+}
+
 // codePages are the code pages that mailers name by number in ever new ways:
 // cp1250, CP-1250, win-1250, windows1250, x-cp1250, ibm852.
 var codePages = map[string]encoding.Encoding{
@@ -115,9 +121,9 @@ var named = map[string]Charset{
 	"iso-2022-jp": of("iso-2022-jp", sevenBit, japanese.ISO2022JP),
 	"iso-2022-kr": {"iso-2022-kr", sevenBit, func() transform.Transformer { return newShiftOut(korean.EUCKR) }},
 	"iso-2022-cn": {"iso-2022-cn", sevenBit, func() transform.Transformer { return newShiftOut(simplifiedchinese.GBK) }},
-	"utf-16":      of("utf-16", wide, unicode.UTF16(unicode.BigEndian, unicode.UseBOM)),
-	"utf-16le":    of("utf-16le", wide, unicode.UTF16(unicode.LittleEndian, unicode.UseBOM)),
-	"utf-16be":    of("utf-16be", wide, unicode.UTF16(unicode.BigEndian, unicode.UseBOM)),
+	"utf-16":      newUTF16("utf-16", unicode.BigEndian),
+	"utf-16le":    newUTF16("utf-16le", unicode.LittleEndian),
+	"utf-16be":    newUTF16("utf-16be", unicode.BigEndian),
 	"utf-32":      of("utf-32", wide, utf32.UTF32(utf32.BigEndian, utf32.UseBOM)),
 	"utf-32le":    of("utf-32le", wide, utf32.UTF32(utf32.LittleEndian, utf32.UseBOM)),
 	"utf-32be":    of("utf-32be", wide, utf32.UTF32(utf32.BigEndian, utf32.UseBOM)),
@@ -154,23 +160,30 @@ func Lookup(label string) (Charset, bool) {
 	return lookup(strings.ReplaceAll(strings.ReplaceAll(label, " ", "-"), "_", "-"))
 }
 
-const around = " \t\r\n\"'`´<>()[]{}=:.,;*?!/\\|&#"
+// quotes are written for a mark of quotation in HTML and in URLs.
+var quotes = strings.NewReplacer("&quot;", `"`, "&apos;", `"`, "&#34;", `"`, "&#39;", `"`, "%22", `"`, "%27", `"`, "&lt;", `"`, "&gt;", `"`)
+
+// around says that a character at either end of a label is no part of it.
+func around(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') }
 
 // clean takes away what is no part of a label in lower case.
 func clean(label string) string {
-	label = strings.Trim(label, around)
+	if strings.ContainsAny(label, "&%") {
+		label = quotes.Replace(label)
+	}
+	label = strings.TrimFunc(label, around)
 	for _, prefix := range []string{"charset", "3d", "=3d", "x-charset-"} {
 		if rest, ok := strings.CutPrefix(label, prefix); ok && rest != "" {
-			label = strings.Trim(rest, around)
+			label = strings.TrimFunc(rest, around)
 		}
 	}
 	if i := strings.IndexAny(label, ";,\"'<>()=/\\"); i >= 0 {
-		label = strings.Trim(label[:i], around)
+		label = strings.TrimFunc(label[:i], around)
 	}
-	for _, dash := range []string{"\u2010", "\u2011", "\u2012", "\u2013", "\u2014", "--"} {
+	for _, dash := range []string{"\u2010", "\u2011", "\u2012", "\u2013", "\u2014", "\u2212", "--"} {
 		label = strings.ReplaceAll(label, dash, "-")
 	}
-	return strings.Trim(label, "-_ ")
+	return label
 }
 
 func lookup(label string) (Charset, bool) {

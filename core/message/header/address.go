@@ -66,6 +66,8 @@ func (r *addressReader) read(s string) {
 		case c == '\\' && i+1 < len(s) && (at.quoted || at.depth > 0):
 			i++
 			r.put(s[i], at)
+		case c == '\\' && i+1 < len(s) && s[i+1] == '"' && !at.inAngle: // quotes that a script has escaped
+			i++
 		case at.depth > 0:
 			switch c {
 			case '(':
@@ -196,7 +198,7 @@ func (r *addressReader) end(sep byte) {
 	var more []string // addresses that follow without a comma
 	switch {
 	case r.angled:
-		a = r.withAngle(phrase, comment)
+		a, more = r.withAngle(phrase, comment)
 	case r.at:
 		a, more = r.bare(comment)
 	case phrase == "" && comment == "":
@@ -240,12 +242,19 @@ func (r *addressReader) encodedAddress(phrase string) bool {
 }
 
 // withAngle is a mailbox of the form name <address>.
-func (r *addressReader) withAngle(phrase, comment string) Address {
+func (r *addressReader) withAngle(phrase, comment string) (a Address, more []string) {
 	if r.pending != "" {
 		phrase = r.pending + ", " + phrase
 		r.pending = ""
 	}
-	if behind := strings.TrimSpace(r.behind.String()); behind != "" {
+	behind := strings.TrimSpace(r.behind.String())
+	if strings.Contains(behind, "@") && !strings.Contains(behind, "=?") { // another mailbox
+		for _, w := range strings.Fields(behind) {
+			if strings.Contains(w, "@") {
+				more = append(more, w)
+			}
+		}
+	} else if behind != "" {
 		phrase = strings.TrimSpace(phrase + " " + behind)
 	}
 	angle := r.angle.String()
@@ -255,7 +264,7 @@ func (r *addressReader) withAngle(phrase, comment string) Address {
 	if phrase == "" {
 		phrase = comment
 	}
-	return Address{r.name(phrase), email(angle, r.c)}
+	return Address{r.name(phrase), email(angle, r.c)}, more
 }
 
 var blanksAtSign = regexp.MustCompile(`[ \t]*@[ \t]*`)

@@ -47,8 +47,8 @@ func (h *Block) Reset(limit int64, most int) {
 // Add takes a line, or a piece of one that is longer than the read buffer.
 func (h *Block) Add(line []byte, at int64, starts bool) {
 	if starts {
-		if !h.begun {
-			line = bytes.TrimPrefix(line, []byte("\ufeff"))
+		if !h.begun && line[0] >= utf8.RuneSelf {
+			line = unmarked(line)
 		}
 		if inner := bytes.TrimLeft(line, " \t"); len(inner) == len(line) {
 			if _, h.last = fieldName(line); h.last {
@@ -78,6 +78,20 @@ func (h *Block) Add(line []byte, at int64, starts bool) {
 		line = line[:room]
 	}
 	h.kept = append(h.kept, line...)
+}
+
+// unmarked leaves out the byte order marks in front of the first field, and what
+// else is not ASCII there if a field of a mail follows: a mark that was taken for
+// other text, a blank of no width.
+func unmarked(line []byte) []byte {
+	for mark := []byte("\ufeff"); bytes.HasPrefix(line, mark); {
+		line = line[len(mark):]
+	}
+	rest := bytes.TrimLeftFunc(line, func(r rune) bool { return r >= utf8.RuneSelf || r == ' ' || r == '\t' })
+	if name, ok := fieldName(rest); ok && isMailField(name) {
+		return rest
+	}
+	return line
 }
 
 // Fields reads the collected lines. The library stops at the first bad line,

@@ -74,9 +74,11 @@ func nextParameter(s string) int {
 // parameterValue cuts the value off the front of s.
 func parameterValue(s string) (value, rest string) {
 	if !strings.HasPrefix(s, `"`) {
-		value, rest, _ = strings.Cut(s, ";")
-		if i := nextParameter(value); i >= 0 {
-			value, rest = s[:i], s[i:]
+		words := encodedWords(s)
+		value, rest, _ = strings.Cut(s[words:], ";")
+		value = s[:words+len(value)]
+		if i := nextParameter(value[words:]); i >= 0 {
+			value, rest = s[:words+i], s[words+i:]
 		}
 		return strings.TrimSpace(value), rest
 	}
@@ -94,6 +96,20 @@ func parameterValue(s string) (value, rest string) {
 		b.WriteByte(s[i])
 	}
 	return b.String(), ""
+}
+
+// encodedWords is the length of the encoded words at the start of s, in which a
+// semicolon ends no value.
+func encodedWords(s string) (n int) {
+	for end := wordsEnd(s); n < end; {
+		i := n + len(s[n:]) - len(strings.TrimLeft(s[n:], " \t\r\n"))
+		k := atom(s[i:max(i, end)])
+		if k == 0 {
+			break
+		}
+		n = i + k
+	}
+	return n
 }
 
 // Value is a parameter with its continuations, charset and encoded words

@@ -28,7 +28,8 @@ type block struct {
 func (d *Decoder) base64Line(dst, line, next []byte, atEOF bool) (n int, ends, more bool) {
 	s := &d.base64
 	if s.piece { // of a very long line
-		s.piece = line[len(line)-1] != '\n'
+		last := line[len(line)-1]
+		s.piece = last != '\n' && (last != '\r' || len(line) == maxLine)
 		return d.digits(dst, line, 0), false, false
 	}
 	text := trimLine(line)
@@ -138,6 +139,9 @@ func count(text []byte) (n int) {
 // of an unfinished quantum: digits, padding where it can stand, and blanks
 // between long runs.
 func isBase64(text []byte, held int) bool {
+	if held == 0 && len(text) > 4 && text[0] == '=' { // a rule, not padding
+		return false
+	}
 	run := 0 // digits since the last blank
 	for i := 0; i < len(text); i++ {
 		switch c := text[i]; {
@@ -176,6 +180,9 @@ func isDamaged(text []byte) bool {
 // next follows; one that is not the first must look more like it than a word.
 func beginsBase64(text, next []byte, first bool) bool {
 	if first {
+		if len(trimLine(next)) == 0 && len(text) < 3 { // "OK"
+			return false
+		}
 		return isBase64(text, 0) && !(isWord(text) && len(trimLine(next)) > 0) || isDamaged(text)
 	}
 	return isBase64(text, 0) && len(text) >= 24 && goesOn(text, 0)

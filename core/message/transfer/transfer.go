@@ -4,6 +4,7 @@
 package transfer
 
 import (
+	"bytes"
 	"strings"
 
 	"golang.org/x/text/transform"
@@ -176,15 +177,15 @@ func (d *Decoder) lines(dst, src []byte, atEOF bool) (nDst, nSrc int, err error)
 // cutLine is the line at the start of b with its end, or a piece of one that
 // is longer than maxLine; more says that b does not hold all of it.
 func cutLine(b []byte, atEOF bool) (line []byte, more bool) {
-	for i, c := range b[:min(len(b), maxLine)] {
-		if c == '\n' {
-			return b[:i+1], false
-		}
+	line = b[:min(len(b), maxLine)]
+	whole := false
+	if i := bytes.IndexByte(line, '\n'); i >= 0 {
+		line, whole = line[:i+1], true
 	}
-	if len(b) < maxLine {
-		return b, !atEOF
+	if i := bytes.IndexByte(line, '\r'); i >= 0 && i+1 < len(b) && b[i+1] != '\n' { // a line end of its own
+		return line[:i+1], false
 	}
-	return b[:maxLine], false
+	return line, !whole && len(b) < maxLine && !atEOF
 }
 
 // begins looks for the first line of the encoding: skip bytes in front of it
