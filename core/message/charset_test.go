@@ -137,3 +137,11 @@ func TestSurveyWindows(t *testing.T) {
 		}
 	}
 }
+
+func TestHeadOfHTMLLendsToSubject(t *testing.T) {
+	t.Parallel()
+	mail := "Subject: P\xf8\xedli\xb9" + "\r\nContent-Type: text/html\r\n\r\n<meta charset=iso-8859-2><p>P\xf8\xedli\xb9"
+	if got := parse(t, []byte(mail), Limits{}).Subject(); got != "Příliš" {
+		t.Errorf("subject %q", got)
+	}
+}

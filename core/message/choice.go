@@ -230,8 +230,15 @@ func (p *part) isStatus() bool {
 // isRendition: a text that nobody knows is in an alternative another form of
 // the others (RFC 2046 §5.1.4); a calendar is a file of its own.
 func (p *part) isRendition() bool {
-	return strings.HasPrefix(p.mediaType, "text/") && p.mediaType != "text/calendar" && !p.isText() && !p.opaque && !p.tnefPart &&
-		p.name == "" && p.disposition != "attachment" && p.parent != nil && p.parent.mediaType == "multipart/alternative"
+	if !strings.HasPrefix(p.mediaType, "text/") || p.mediaType == "text/calendar" || p.isText() || p.opaque || p.tnefPart ||
+		p.name != "" || p.disposition == "attachment" || p.parent == nil {
+		return false
+	}
+	around := p.parent
+	if around.mediaType == "multipart/related" && around.relatedRoot() == p && around.parent != nil {
+		around = around.parent
+	}
+	return around.mediaType == "multipart/alternative"
 }
 
 // inside says whether the part is in a multipart of that type.

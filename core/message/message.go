@@ -146,11 +146,31 @@ func (m *Message) borrowSubject() {
 // borrowText notes the charset of the first text that declares one of 8 bits, for header
 // fields and names in 8 bits and for the texts that declare none.
 func (m *Message) borrowText(p *part) {
+	if p.isText() {
+		m.borrow(p.charset)
+	}
+}
+
+func (m *Message) borrow(label string) {
 	const most = 3
-	if m.borrowed < most && p.isText() && charset.Lends(p.charset) {
-		m.context.Neighbours = slices.Insert(slices.Clone(m.context.Neighbours), m.borrowed, p.charset)
+	if m.borrowed < most && charset.Lends(label) {
+		m.context.Neighbours = slices.Insert(slices.Clone(m.context.Neighbours), m.borrowed, label)
 		m.borrowed++
 	}
+}
+
+// borrowHeads notes what HTML declares in its head alone, if its bytes bear it out.
+func (m *Message) borrowHeads() (err error) {
+	m.root.each(func(p *part) {
+		if err != nil || !p.leaf() || p.opaque || p.charset != "" || !isHTMLType(p.mediaType) {
+			return
+		}
+		var v *survey
+		if v, err = m.look(p); err == nil && v.verdict.FromHead() {
+			m.borrow(v.verdict.Charset)
+		}
+	})
+	return err
 }
 
 // Charsets says of the subject, the sender and the texts that have been read

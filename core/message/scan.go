@@ -47,7 +47,10 @@ func (m *Message) index() error {
 	if root := m.root; !root.leaf() && !root.closed && !(s.cur != nil && s.cur.opaque) {
 		s.note("%s without its end", root.mediaType)
 	}
-	return s.heal(m.root)
+	if err := s.heal(m.root); err != nil {
+		return err
+	}
+	return m.borrowHeads()
 }
 
 // run indexes the bytes of the source between two offsets.

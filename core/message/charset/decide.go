@@ -36,6 +36,11 @@ type Verdict struct {
 	new      func() transform.Transformer
 }
 
+const headSays = "its HTML head says so"
+
+// FromHead says that the head of an HTML document decided.
+func (v Verdict) FromHead() bool { return v.Because == headSays }
+
 // rules decide, the first that names a charset. What is declared counts unless
 // the bytes contradict it; then the neighbours count, then the default.
 var rules = []struct {
@@ -48,7 +53,7 @@ var rules = []struct {
 	{"its bytes are valid UTF-8", againstDeclared},
 	{"it holds bytes that only this charset has", superset},
 	{"it is declared", declared},
-	{"its HTML head says so", meta},
+	{headSays, meta},
 	{"its bytes are valid UTF-8", unlabelled},
 	{"the rest of the message is declared so", neighbour},
 	{"nothing says otherwise (default_charset)", func(e *Evidence, _ Charset) string { return e.Default }},
