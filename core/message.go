@@ -23,6 +23,9 @@ const maxLoggedData = 1024
 // *reply.Reply. Where nothing is diverted the message is only measured, not kept.
 func (t *Transaction) Write(p []byte) (int, error) {
 	s := t.rules.settings
+	if t.message == nil {
+		t.message = new(job.Meter)
+	}
 	if err := t.message.Take(p, job.Limits{Size: s.MaxMessageSize, HeaderSize: s.MaxHeaderSize, HeaderFields: s.MaxHeaderFields, Hops: s.MaxHops}); err != nil {
 		return 0, err
 	}

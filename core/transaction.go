@@ -65,7 +65,7 @@ type Transaction struct {
 	steps     *steps   // nil but for Explain
 	charsets  []string // for Explain: how the message was read
 
-	message job.Meter
+	message *job.Meter // nil before the first byte
 	buffer  *job.Buffer
 	batch   Batch
 	staged  []stagedJob

@@ -59,8 +59,13 @@ func (f *fieldName) next(p []byte) bool {
 
 var received = []byte("received:")
 
-// Size is the number of bytes so far.
-func (m *Meter) Size() int64 { return m.size }
+// Size is the number of bytes so far; 0 without a Meter.
+func (m *Meter) Size() int64 {
+	if m == nil {
+		return 0
+	}
+	return m.size
+}
 
 // Take measures the next piece. The error, a *reply.Reply, says that a limit is
 // passed.
