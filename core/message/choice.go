@@ -146,7 +146,7 @@ func (c *choice) leaf(p *part, hidden bool) {
 		t := c.m.unpack(p)
 		c.unpacked = append(c.unpacked, t.texts...)
 		c.attached = append(c.attached, t.files...)
-		if t.keep {
+		if t.Keep {
 			c.attached = append(c.attached, p)
 		} else if len(t.texts) == 0 {
 			c.silent = append(c.silent, p)

@@ -2,14 +2,11 @@ package message
 
 import (
 	"bytes"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"unicode/utf8"
-
-	"smtpreceiver/core/message/charset"
 
 	"smtpreceiver/core/message/header"
 )
@@ -96,41 +93,4 @@ func fileOf(t testing.TB, b *Body) []byte {
 		t.Errorf("%s: %d, %v for %d bytes", b.Format, n, err, out.Len())
 	}
 	return out.Bytes()
-}
-
-// FuzzTNEF reads TNEF streams: what is found lies inside the stream, and its
-// number is bounded.
-func FuzzTNEF(f *testing.F) {
-	for _, sample := range []string{"outlook-winmail", "outlook-tnef-only", "outlook-tnef-broken"} {
-		raw, err := os.ReadFile("testdata/" + sample + ".eml")
-		if err != nil {
-			f.Fatal(err)
-		}
-		m := parse(f, raw, Limits{})
-		var stream *part
-		for _, p := range append(m.root.kids, m.root) {
-			if p.isTNEF() {
-				stream = p
-			}
-		}
-		b, err := io.ReadAll(m.open(stream))
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(b)
-	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		out := readTNEF(bytes.NewReader(b), int64(len(b)), charset.Context{Default: "windows-1250"})
-		if len(out.files) > maxTNEFFiles || len(out.texts) > maxTNEFTexts {
-			t.Errorf("%d files, %d texts", len(out.files), len(out.texts))
-		}
-		if len(out.files)+len(out.texts) == 0 && !out.keep {
-			t.Error("nothing was found, and the stream is thrown away")
-		}
-		for _, p := range append(out.files, out.texts...) {
-			if p.body < 0 || p.end <= p.body || p.end > int64(len(b)) || !utf8.ValidString(p.name) || len(p.name) > header.MaxValue {
-				t.Errorf("part %q from %d to %d of %d", p.name, p.body, p.end, len(b))
-			}
-		}
-	})
 }

@@ -49,16 +49,16 @@ type part struct {
 	dashes    bool  // of a message without parts: its text begins like a delimiter
 	onlyWords bool  // its header holds no field that a mail has
 
-	surveyOnce sync.Once
-	survey     survey
-	surveyErr  error
-	surveyed   atomic.Bool
-	filesOnce  sync.Once
-	files      []*part // uuencoded, in its text
-	blankOnce  sync.Once
-	blank      bool
-	tnefOnce   sync.Once
-	tnef       *tnef
+	surveyOnce  sync.Once
+	survey      survey
+	surveyErr   error
+	surveyed    atomic.Bool
+	filesOnce   sync.Once
+	files       []*part // uuencoded, in its text
+	blankOnce   sync.Once
+	blank       bool
+	winmailOnce sync.Once
+	winmail     *winmail
 }
 
 // describe sets what the header fields say about the part.

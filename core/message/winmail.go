@@ -9,7 +9,53 @@ import (
 	"strings"
 
 	"smtpreceiver/core/message/charset"
+	"smtpreceiver/core/message/tnef"
 )
+
+// winmail is a TNEF stream as parts of the message.
+type winmail struct {
+	*tnef.Stream
+	texts, files []*part
+}
+
+func (p *part) isTNEF() bool {
+	return !p.opaque && (p.mediaType == "application/ms-tnef" || p.mediaType == "application/vnd.ms-tnef" ||
+		strings.EqualFold(p.name, "winmail.dat"))
+}
+
+// unpack reads a TNEF part, once.
+func (m *Message) unpack(p *part) *winmail {
+	p.winmailOnce.Do(func() {
+		src, size, err := m.randomAccess(p)
+		if err != nil {
+			p.winmail = &winmail{Stream: &tnef.Stream{Keep: true}}
+			return
+		}
+		p.winmail = readWinmail(src, size, m.context)
+	})
+	return p.winmail
+}
+
+func readWinmail(src io.ReaderAt, size int64, c charset.Context) *winmail {
+	w := &winmail{Stream: tnef.Read(src, size, c)}
+	for _, t := range w.Texts {
+		w.texts = append(w.texts, &part{mediaType: t.MediaType, charset: t.Charset, src: src, tnefPart: true, body: t.Begin, end: t.End})
+	}
+	for _, f := range w.Files {
+		p := &part{mediaType: "application/octet-stream", name: f.Name, src: src, tnefPart: true, tnefMail: f.Message, body: f.Begin, end: f.End}
+		switch {
+		case f.Message:
+			p.mediaType = "message/rfc822"
+		case f.MediaType != "":
+			p.setType(f.MediaType)
+		}
+		w.files = append(w.files, p)
+	}
+	return w
+}
+
+// maxTNEFDepth bounds messages that were forwarded inside each other.
+const maxTNEFDepth = 5
 
 // tnefMessage writes a message that was forwarded inside a TNEF stream as a
 // mail: its subject, sender, texts and files (RFC 5322, RFC 2045).
@@ -17,13 +63,13 @@ func (m *Message) tnefMessage(p *part) io.Reader { return tnefMail(m, p, m.conte
 
 func tnefMail(m *Message, p *part, c charset.Context, depth int) io.Reader {
 	src := io.NewSectionReader(p.src, p.body, p.end-p.body)
-	t := readTNEF(src, src.Size(), c)
+	t := readWinmail(src, src.Size(), c)
 	var head strings.Builder
-	if t.from != "" || t.address != "" {
-		fmt.Fprintf(&head, "From: %s\r\n", (&mail.Address{Name: t.from, Address: t.address}).String())
+	if t.From != "" || t.Address != "" {
+		fmt.Fprintf(&head, "From: %s\r\n", (&mail.Address{Name: t.From, Address: t.Address}).String())
 	}
-	if t.subject != "" {
-		fmt.Fprintf(&head, "Subject: %s\r\n", mime.BEncoding.Encode("utf-8", t.subject))
+	if t.Subject != "" {
+		fmt.Fprintf(&head, "Subject: %s\r\n", mime.BEncoding.Encode("utf-8", t.Subject))
 	}
 	mixed, alternative := fmt.Sprintf("=_files_%d", depth), fmt.Sprintf("=_texts_%d", depth)
 	fmt.Fprintf(&head, "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=%q\r\n\r\n", mixed)

@@ -1,4 +1,4 @@
-package message
+package tnef
 
 // MAPI property types (MS-OXCDATA §2.11.1).
 const (
@@ -22,7 +22,7 @@ const (
 
 // properties reads a list of MAPI properties (MS-OXTNEF §2.1.3.4) and hands
 // each single value of interest to set, with pos and end around the value.
-func (t *tnefReader) properties(set func(id, kind uint16)) {
+func (t *reader) properties(set func(id, kind uint16)) {
 	for n := t.u32(); n > 0 && t.err == nil; n-- {
 		kind, id := t.u16(), t.u16()
 		if id >= 0x8000 { // a named property
@@ -46,7 +46,7 @@ func (t *tnefReader) properties(set func(id, kind uint16)) {
 }
 
 // value reads one value.
-func (t *tnefReader) value(id, kind uint16, variable, wanted bool, set func(id, kind uint16)) {
+func (t *reader) value(id, kind uint16, variable, wanted bool, set func(id, kind uint16)) {
 	length := int64(valueSize(kind &^ ptMulti))
 	skip := length
 	if variable {
@@ -54,10 +54,10 @@ func (t *tnefReader) value(id, kind uint16, variable, wanted bool, set func(id, 
 		length, skip = int64(n), padded(n)
 	}
 	if length == 0 && !variable {
-		t.err = errTNEF // unknown type: its length is not known either
+		t.err = errDamaged // unknown type: its length is not known either
 	}
 	if t.err != nil || skip > t.end-t.pos {
-		t.err = errTNEF
+		t.err = errDamaged
 		return
 	}
 	attribute, next := t.end, t.pos+skip

@@ -1,4 +1,6 @@
-package message
+// Package tnef finds texts and files in what Outlook sends as winmail.dat
+// (MS-OXTNEF), and subject and sender of a message that was forwarded in one.
+package tnef
 
 import (
 	"bufio"
@@ -6,6 +8,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -13,26 +16,40 @@ import (
 	"smtpreceiver/core/message/header"
 )
 
-// tnef is what was found in a winmail.dat (MS-OXTNEF). Nothing is copied: the
-// parts are stretches of the decoded stream.
-type tnef struct {
-	texts []*part // of the message, HTML or plain
-	files []*part
-	keep  bool // the stream itself must stay an attachment
+// Stream is what a TNEF stream holds. Nothing is copied: texts and files are
+// stretches of it.
+type Stream struct {
+	Texts []Text // of the message
+	Files []File
+	Keep  bool // it was not understood in full, or nothing was found: it is a file itself
 
-	subject, from, address string // of a message
+	Subject, From, Address string // of the message; From is the name
 }
 
-// Bounds of what is taken out of one TNEF stream.
+// Text is one form of the message's text.
+type Text struct {
+	MediaType  string // text/plain or text/html
+	Charset    string // "" if the stream does not say
+	Begin, End int64
+}
+
+// File is an attachment.
+type File struct {
+	Name       string
+	MediaType  string // as the stream gives it, in lower case; "" if it does not
+	Message    bool   // it is a message: a TNEF stream of its own
+	Begin, End int64
+}
+
+// Bounds of what is taken out of one stream.
 const (
-	maxTNEFFiles = 200
-	maxTNEFTexts = 8
-	maxTNEFDepth = 5 // messages forwarded inside each other
+	MaxFiles = 200
+	MaxTexts = 8
 )
 
 // Attribute IDs and MAPI properties that are read.
 const (
-	tnefSignature = 0x223e9f78
+	signature = 0x223e9f78
 
 	attBody        = 0x0002800c
 	attSubject     = 0x00018004
@@ -59,27 +76,9 @@ const (
 	propInternetCPID   = 0x3fde
 )
 
-func (p *part) isTNEF() bool {
-	return !p.opaque && (p.mediaType == "application/ms-tnef" || p.mediaType == "application/vnd.ms-tnef" ||
-		strings.EqualFold(p.name, "winmail.dat"))
-}
-
-// unpack reads a TNEF part, once.
-func (m *Message) unpack(p *part) *tnef {
-	p.tnefOnce.Do(func() {
-		src, size, err := m.randomAccess(p)
-		if err != nil {
-			p.tnef = &tnef{keep: true}
-			return
-		}
-		p.tnef = readTNEF(src, size, m.context)
-	})
-	return p.tnef
-}
-
-// tnefReader walks the stream. Every read is checked against the end of the
+// reader walks the stream. Every read is checked against the end of the
 // attribute it is in.
-type tnefReader struct {
+type reader struct {
 	src     io.ReaderAt
 	r       *bufio.Reader
 	pos     int64
@@ -88,18 +87,20 @@ type tnefReader struct {
 	charset string // of 8-bit strings
 	html    string // of the HTML text
 	context charset.Context
-	out     *tnef
-	file    *part // the attachment that is being read
+	out     *Stream
+	file    *File // the attachment that is being read
 	long    bool  // its name is the long one
 }
 
-var errTNEF = errors.New("message: TNEF stream is damaged")
+var errDamaged = errors.New("tnef: the stream is damaged")
 
-func readTNEF(src io.ReaderAt, size int64, c charset.Context) *tnef {
-	t := &tnefReader{src: src, r: bufio.NewReader(io.NewSectionReader(src, 0, size)), end: size,
-		context: c, out: &tnef{}}
-	if t.u32() != tnefSignature {
-		return &tnef{keep: true}
+// Read looks through the size bytes of src, bad ones too; c helps with strings in
+// 8 bits.
+func Read(src io.ReaderAt, size int64, c charset.Context) *Stream {
+	t := &reader{src: src, r: bufio.NewReader(io.NewSectionReader(src, 0, size)), end: size,
+		context: c, out: &Stream{}}
+	if t.u32() != signature {
+		return &Stream{Keep: true}
 	}
 	t.u16() // key
 	for t.err == nil && t.pos < size {
@@ -108,7 +109,7 @@ func readTNEF(src io.ReaderAt, size int64, c charset.Context) *tnef {
 		length := t.u32()
 		end := t.pos + int64(length)
 		if t.err != nil || end > size {
-			t.err = errTNEF
+			t.err = errDamaged
 			break
 		}
 		t.end = end
@@ -124,49 +125,42 @@ func readTNEF(src io.ReaderAt, size int64, c charset.Context) *tnef {
 
 // finish drops what has no content. A stream that was not understood in full,
 // or in which nothing was found, is kept.
-func (t *tnefReader) finish() {
-	var files []*part
-	for _, f := range t.out.files {
-		if f.end > f.body {
-			files = append(files, f)
-		}
-	}
-	t.out.files = files
-	t.out.keep = t.out.keep || t.err != nil || len(files) == 0 && len(t.out.texts) == 0
-	for _, p := range t.out.texts {
-		if p.charset == "" {
-			p.charset = t.html
+func (t *reader) finish() {
+	t.out.Files = slices.DeleteFunc(t.out.Files, func(f File) bool { return f.End <= f.Begin })
+	t.out.Keep = t.out.Keep || t.err != nil || len(t.out.Files) == 0 && len(t.out.Texts) == 0
+	for i := range t.out.Texts {
+		if text := &t.out.Texts[i]; text.Charset == "" {
+			text.Charset = t.html
 		}
 	}
 }
 
-func (t *tnefReader) attribute(id uint32) {
+func (t *reader) attribute(id uint32) {
 	switch id {
 	case attOemCodepage:
 		if cp := t.u32(); t.err == nil {
 			t.charset = "cp" + strconv.Itoa(int(cp))
 		}
 	case attSubject:
-		t.setString(&t.out.subject, false)
+		t.setString(&t.out.Subject, false)
 	case attBody:
 		t.addText("text/plain", t.charset, 1)
 	case attMsgProps:
 		t.properties(t.messageProperty)
 	case attRendData:
-		if t.file = nil; len(t.out.files) >= maxTNEFFiles {
-			t.out.keep = true
+		if t.file = nil; len(t.out.Files) >= MaxFiles {
+			t.out.Keep = true
 			return
 		}
-		t.file = &part{mediaType: "application/octet-stream", src: t.src, tnefPart: true}
-		t.long = false
-		t.out.files = append(t.out.files, t.file)
+		t.out.Files = append(t.out.Files, File{})
+		t.file, t.long = &t.out.Files[len(t.out.Files)-1], false
 	case attAttachTitle:
 		if t.file != nil && !t.long {
-			t.file.name = t.str(false)
+			t.file.Name = t.str(false)
 		}
 	case attAttachData:
 		if t.file != nil {
-			t.file.body, t.file.end = t.pos, t.end
+			t.file.Begin, t.file.End = t.pos, t.end
 		}
 	case attAttachProps:
 		if t.file != nil {
@@ -177,31 +171,31 @@ func (t *tnefReader) attribute(id uint32) {
 
 // addText notes the rest of the attribute or property as text; unit is the
 // length of its terminating zero.
-func (t *tnefReader) addText(mediaType, charset string, unit int64) {
-	p := &part{mediaType: mediaType, charset: charset, src: t.src, tnefPart: true, body: t.pos, end: t.end}
+func (t *reader) addText(mediaType, charset string, unit int64) {
+	text := Text{MediaType: mediaType, Charset: charset, Begin: t.pos, End: t.end}
 	var zero [2]byte
-	if n := p.end - p.body; n >= unit && unit > 0 {
-		if _, err := t.src.ReadAt(zero[:unit], p.end-unit); err == nil && zero == [2]byte{} {
-			p.end -= unit
+	if n := text.End - text.Begin; n >= unit && unit > 0 {
+		if _, err := t.src.ReadAt(zero[:unit], text.End-unit); err == nil && zero == [2]byte{} {
+			text.End -= unit
 		}
 	}
-	if p.end > p.body && len(t.out.texts) < maxTNEFTexts {
-		t.out.texts = append(t.out.texts, p)
+	if text.End > text.Begin && len(t.out.Texts) < MaxTexts {
+		t.out.Texts = append(t.out.Texts, text)
 	}
 }
 
-func (t *tnefReader) messageProperty(id, kind uint16) {
+func (t *reader) messageProperty(id, kind uint16) {
 	isUnicode := kind == ptUnicode
 	switch {
 	case kind != ptString8 && !isUnicode && id < propBody:
 	case id == propSubject:
-		t.setString(&t.out.subject, isUnicode)
+		t.setString(&t.out.Subject, isUnicode)
 	case id == propSenderName || id == propSentByName:
-		t.setString(&t.out.from, isUnicode)
+		t.setString(&t.out.From, isUnicode)
 	case id == propSenderSMTP || id == propSenderAddress || id == propSentByAddress:
 		var s string
 		if t.setString(&s, isUnicode); strings.Contains(s, "@") { // else an address of Exchange
-			t.out.address = s
+			t.out.Address = s
 		}
 	case id == propBody && kind == ptUnicode:
 		t.addText("text/plain", "utf-16le", 2)
@@ -216,22 +210,20 @@ func (t *tnefReader) messageProperty(id, kind uint16) {
 	}
 }
 
-func (t *tnefReader) fileProperty(id, kind uint16) {
+func (t *reader) fileProperty(id, kind uint16) {
 	switch id {
 	case propAttachLongName, propAttachFilename, propDisplayName:
-		if id == propAttachLongName || !t.long && t.file.name == "" {
-			t.file.name = t.str(kind == ptUnicode)
+		if id == propAttachLongName || !t.long && t.file.Name == "" {
+			t.file.Name = t.str(kind == ptUnicode)
 			t.long = id == propAttachLongName
 		}
 	case propAttachMimeTag:
-		if mediaType := strings.ToLower(t.str(kind == ptUnicode)); !t.file.tnefMail {
-			t.file.setType(mediaType)
-		}
+		t.file.MediaType = strings.ToLower(t.str(kind == ptUnicode))
 	case propAttachData:
 		if kind == ptObject { // after its class ID; it replaces what stands for it in attAttachData
 			t.object()
-		} else if t.file.end <= t.file.body {
-			t.file.body, t.file.end = t.pos, t.end
+		} else if t.file.End <= t.file.Begin {
+			t.file.Begin, t.file.End = t.pos, t.end
 		}
 	}
 }
@@ -241,31 +233,31 @@ var messageClass = []byte("\x07\x03\x02\x00\x00\x00\x00\x00\xc0\x00\x00\x00\x00\
 
 // object takes an attached object: a message, which is a TNEF stream of its
 // own (MS-OXTNEF §2.1.3.4), or an OLE object.
-func (t *tnefReader) object() {
+func (t *reader) object() {
 	var class [16]byte
 	if !t.read(class[:]) || t.pos >= t.end {
 		return
 	}
-	t.file.body, t.file.end = t.pos, t.end
-	var signature [4]byte
-	if _, err := t.src.ReadAt(signature[:], t.pos); err != nil {
+	t.file.Begin, t.file.End = t.pos, t.end
+	var begin [4]byte
+	if _, err := t.src.ReadAt(begin[:], t.pos); err != nil {
 		return
 	}
-	if bytes.Equal(class[:], messageClass) && binary.LittleEndian.Uint32(signature[:]) == tnefSignature {
-		t.file.mediaType, t.file.tnefMail = "message/rfc822", true
+	if bytes.Equal(class[:], messageClass) && binary.LittleEndian.Uint32(begin[:]) == signature {
+		t.file.Message = true
 	}
 }
 
 // setString reads the rest of the attribute or property as a line, if none has
 // been read.
-func (t *tnefReader) setString(s *string, unicode bool) {
+func (t *reader) setString(s *string, unicode bool) {
 	if *s == "" {
 		*s = strings.TrimSpace(header.SpaceControls(t.str(unicode)))
 	}
 }
 
 // str reads the rest of the attribute or property as a string up to its zero.
-func (t *tnefReader) str(unicode bool) string {
+func (t *reader) str(unicode bool) string {
 	b := make([]byte, int(min(t.end-t.pos, header.MaxValue)))
 	if t.err != nil || !t.read(b) {
 		return ""
@@ -287,9 +279,9 @@ func (t *tnefReader) str(unicode bool) string {
 	return header.Cut(charset.Decode(b, label, t.context), header.MaxValue)
 }
 
-func (t *tnefReader) read(b []byte) bool {
+func (t *reader) read(b []byte) bool {
 	if t.err != nil || int64(len(b)) > t.end-t.pos {
-		t.err = errTNEF
+		t.err = errDamaged
 		return false
 	}
 	n, err := io.ReadFull(t.r, b)
@@ -298,9 +290,9 @@ func (t *tnefReader) read(b []byte) bool {
 	return err == nil
 }
 
-func (t *tnefReader) skip(n int64) {
+func (t *reader) skip(n int64) {
 	if t.err != nil || n > t.end-t.pos {
-		t.err = errTNEF
+		t.err = errDamaged
 		return
 	}
 	for n > 0 && t.err == nil {
@@ -311,19 +303,19 @@ func (t *tnefReader) skip(n int64) {
 	}
 }
 
-func (t *tnefReader) u8() uint8 {
+func (t *reader) u8() uint8 {
 	var b [1]byte
 	t.read(b[:])
 	return b[0]
 }
 
-func (t *tnefReader) u16() uint16 {
+func (t *reader) u16() uint16 {
 	var b [2]byte
 	t.read(b[:])
 	return binary.LittleEndian.Uint16(b[:])
 }
 
-func (t *tnefReader) u32() uint32 {
+func (t *reader) u32() uint32 {
 	var b [4]byte
 	t.read(b[:])
 	return binary.LittleEndian.Uint32(b[:])

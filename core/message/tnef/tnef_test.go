@@ -1,0 +1,191 @@
+package tnef
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/binary"
+	"os"
+	"strings"
+	"testing"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"smtpreceiver/core/message/charset"
+	"smtpreceiver/core/message/header"
+)
+
+// stream builds TNEF streams for the tests.
+type stream struct{ bytes.Buffer }
+
+func newStream() *stream {
+	s := new(stream)
+	s.put(uint32(signature), uint16(1))
+	s.attribute(attOemCodepage, binary.LittleEndian.AppendUint64(nil, 1250))
+	return s
+}
+
+func (s *stream) put(values ...any) {
+	for _, v := range values {
+		binary.Write(s, binary.LittleEndian, v) // to a bytes.Buffer: cannot fail
+	}
+}
+
+func (s *stream) attribute(id uint32, data []byte) *stream {
+	s.put(byte(1), id, uint32(len(data)), data, uint16(0))
+	return s
+}
+
+type prop struct {
+	kind, id uint16
+	value    []byte
+}
+
+func (s *stream) props(id uint32, l ...prop) *stream {
+	var p stream
+	p.put(uint32(len(l)))
+	for _, v := range l {
+		p.put(v.kind, v.id)
+		if v.id >= 0x8000 {
+			p.put([16]byte{}, uint32(1), uint32(5), []byte("a\x00b\x00\x00\x00\x00\x00"))
+		}
+		if isVariable(v.kind) {
+			p.put(uint32(1), uint32(len(v.value)))
+		}
+		p.put(v.value, make([]byte, -len(v.value)&3))
+	}
+	return s.attribute(id, p.Bytes())
+}
+
+func utf16le(s string) []byte {
+	var b []byte
+	for _, u := range utf16.Encode([]rune(s + "\x00")) {
+		b = binary.LittleEndian.AppendUint16(b, u)
+	}
+	return b
+}
+
+func (s *stream) file(data string, l ...prop) *stream {
+	s.attribute(attRendData, make([]byte, 14))
+	if data != "" {
+		s.attribute(attAttachData, []byte(data))
+	}
+	return s.props(attAttachProps, l...)
+}
+
+func (s *stream) read() *Stream {
+	return Read(bytes.NewReader(s.Bytes()), int64(s.Len()), charset.Context{Default: "windows-1252"})
+}
+
+func (s *stream) cut(from, to int64) string { return string(s.Bytes()[from:to]) }
+
+func TestRead(t *testing.T) {
+	t.Parallel()
+	s := newStream()
+	s.attribute(attBody, []byte("text \xe8\x00"))
+	s.props(attMsgProps,
+		prop{ptUnicode, 0x8001, utf16le("a named property")},
+		prop{ptLong, propInternetCPID, []byte{0xe2, 4, 0, 0}},
+		prop{ptUnicode, propBody, utf16le("Žluť")},
+		prop{ptSysTime, 0x39, make([]byte, 8)},
+		prop{ptCLSID, 0x3a, make([]byte, 16)},
+		prop{ptBinary, propHTML, []byte("<p>\x9e")})
+	s.file("data one", prop{ptString8, propAttachMimeTag, []byte("Application/PDF\x00")}, prop{ptUnicode, propAttachLongName, utf16le("dlouhé.pdf")},
+		prop{ptString8, propAttachFilename, []byte("DLOUH~1.PDF\x00")})
+	s.file("", prop{ptString8, propDisplayName, []byte("vlo\x9eeno\x00")}, prop{ptBinary, propAttachData, []byte("data two!")})
+	s.file("", prop{ptObject, propAttachData, []byte("0123456789abcdefobject")}, prop{ptString8, propAttachFilename, []byte("o.ole\x00")})
+	s.file("", prop{ptString8, propAttachFilename, []byte("empty\x00")})
+	out := s.read()
+	var texts, files []string
+	for _, p := range out.Texts {
+		texts = append(texts, p.MediaType+" "+p.Charset+" "+s.cut(p.Begin, p.End))
+	}
+	for _, p := range out.Files {
+		files = append(files, p.Name+" "+p.MediaType+" "+s.cut(p.Begin, p.End))
+	}
+	want := "text/plain cp1250 text \xe8|text/plain utf-16le " + strings.TrimSuffix(string(utf16le("Žluť")), "\x00\x00") + "|text/html cp1250 <p>\x9e"
+	if got := strings.Join(texts, "|"); got != want {
+		t.Errorf("texts %q, want %q", got, want)
+	}
+	want = "dlouhé.pdf application/pdf data one|vloženo  data two!|o.ole  object"
+	if got := strings.Join(files, "|"); got != want {
+		t.Errorf("files %q, want %q", got, want)
+	}
+	if out.Keep {
+		t.Error("the stream was understood, but is kept")
+	}
+}
+
+func TestBounds(t *testing.T) {
+	t.Parallel()
+	many := newStream()
+	for range MaxFiles + 5 {
+		many.file("x")
+	}
+	texts := newStream()
+	for range 100 {
+		texts.attribute(attBody, []byte("x\x00"))
+	}
+	cut := newStream().file("one")
+	cut.Truncate(cut.Len() - 3)
+	endless := newStream()
+	endless.put(byte(1), uint32(attBody), uint32(0xffffffff), []byte("x"))
+	counts := newStream()
+	counts.attribute(attMsgProps, []byte{0xff, 0xff, 0xff, 0xff, 0x1e, 0x10, 1, 0x10, 0xff, 0xff, 0xff, 0xff})
+	unknown := newStream().props(attMsgProps, prop{0x77, 1, []byte("abcd")}, prop{ptString8, propBody, []byte("x\x00")}).file("after")
+	for name, tc := range map[string]struct {
+		s            *stream
+		files, texts int
+		keep         bool
+	}{
+		"many files":            {many, MaxFiles, 0, true},
+		"many texts":            {texts, 0, MaxTexts, false},
+		"cut":                   {cut, 1, 0, true},
+		"length past the end":   {endless, 0, 0, true},
+		"endless counts":        {counts, 0, 0, true},
+		"unknown property type": {unknown, 1, 0, false},
+		"nothing in it":         {newStream(), 0, 0, true},
+		"no TNEF":               {new(stream), 0, 0, true},
+	} {
+		out := tc.s.read()
+		if len(out.Files) != tc.files || len(out.Texts) != tc.texts || out.Keep != tc.keep {
+			t.Errorf("%s: %d files, %d texts, kept %v; want %d, %d, %v", name, len(out.Files), len(out.Texts), out.Keep, tc.files, tc.texts, tc.keep)
+		}
+	}
+}
+
+// FuzzRead: what is found lies inside the stream, and its number is bounded.
+func FuzzRead(f *testing.F) {
+	for _, sample := range []string{"outlook-winmail", "outlook-tnef-only", "outlook-tnef-broken"} {
+		raw, err := os.ReadFile("../testdata/" + sample + ".eml")
+		if err != nil {
+			f.Fatal(err)
+		}
+		begin := bytes.Index(raw, []byte("eJ8+")) // the signature
+		if begin < 0 {
+			f.Fatal(sample, "holds no stream in base64")
+		}
+		text, _, _ := bytes.Cut(raw[begin:], []byte("--"))
+		b := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
+		n, _ := base64.StdEncoding.Decode(b, text)
+		f.Add(b[:n])
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		out := Read(bytes.NewReader(b), int64(len(b)), charset.Context{Default: "windows-1250"})
+		if len(out.Files) > MaxFiles || len(out.Texts) > MaxTexts {
+			t.Errorf("%d files, %d texts", len(out.Files), len(out.Texts))
+		}
+		if len(out.Files)+len(out.Texts) == 0 && !out.Keep {
+			t.Error("nothing was found, and the stream is thrown away")
+		}
+		for _, p := range out.Files {
+			if p.Begin < 0 || p.End <= p.Begin || p.End > int64(len(b)) || !utf8.ValidString(p.Name) || len(p.Name) > header.MaxValue {
+				t.Errorf("file %q from %d to %d of %d", p.Name, p.Begin, p.End, len(b))
+			}
+		}
+		for _, p := range out.Texts {
+			if p.Begin < 0 || p.End <= p.Begin || p.End > int64(len(b)) {
+				t.Errorf("text from %d to %d of %d", p.Begin, p.End, len(b))
+			}
+		}
+	})
+}
