@@ -16,7 +16,7 @@ import (
 
 // recoveryInterval is how often the folders are looked through for what dead
 // processes left.
-const recoveryInterval = time.Hour
+const recoveryInterval = time.Minute
 
 // Config says where a Spool keeps its numbers and how it names files.
 type Config struct {
@@ -40,6 +40,8 @@ type Spool struct {
 	vanished []*folder          // once open, staging directory gone
 	used     []string           // folders named by the last Use, absolute
 
+	unsettled string // error of the last recovery
+
 	recovering sync.Mutex // one recovery at a time
 	stop       context.CancelFunc
 	done       chan struct{}
@@ -47,8 +49,8 @@ type Spool struct {
 
 var instanceName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
-// Open readies a spool: it takes the ID counter into use and starts the hourly
-// recovery, which ends with Close or with ctx. Folders are added by Use or by
+// Open readies a spool: it takes the ID counter into use and starts the
+// recovery of each minute, which ends with Close or with ctx. Folders are added by Use or by
 // the first job for them.
 func Open(ctx context.Context, cfg Config) (*Spool, error) {
 	return open(ctx, cfg, disk{})
@@ -70,11 +72,11 @@ func open(ctx context.Context, cfg Config, d disk) (*Spool, error) {
 		instance: cfg.Instance, log: cfg.Log, disk: d, ids: ids,
 		open: map[string]*folder{}, stop: stop, done: make(chan struct{}),
 	}
-	go s.recoverHourly(ctx)
+	go s.recoverEachMinute(ctx)
 	return s, nil
 }
 
-// Use recovers these output folders now and every hour from here on, in place
+// Use recovers these output folders now and every minute from here on, in place
 // of those of an earlier call. Each folder must exist; its staging directory is
 // made here, so that a folder we may not write to is an error at start. On such
 // an error the folders of the earlier call stay in use.
@@ -111,14 +113,20 @@ func (s *Spool) Use(folders []string) error {
 	return nil
 }
 
-// logUnsettled says what a recovery could not settle.
+// logUnsettled says what a recovery could not settle, once as long as it stays
+// the same.
 func (s *Spool) logUnsettled(err error) {
-	if err != nil {
-		s.log.Error("what a crash has left cannot be settled; it is tried again within the hour", "error", err)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err == nil {
+		s.unsettled = ""
+	} else if s.unsettled != err.Error() {
+		s.unsettled = err.Error()
+		s.log.Error("what a crash has left cannot be settled; it is tried again each minute", "error", err)
 	}
 }
 
-func (s *Spool) recoverHourly(ctx context.Context) {
+func (s *Spool) recoverEachMinute(ctx context.Context) {
 	defer close(s.done)
 	tick := time.NewTicker(recoveryInterval)
 	defer tick.Stop()

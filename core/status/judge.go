@@ -69,7 +69,7 @@ func (r *Report) addSpool(app, folder string, s spool.State, err error, minFree 
 		}
 	}
 	if s.Leftovers > 0 {
-		r.problem("%s: %d staged files are older than %s; a start of the service, or its hourly recovery, settles those of a crash", app, s.Leftovers, Short(r.warn))
+		r.problem("%s: %d staged files are older than %s; a start of the service, or its recovery of each minute, settles those of a crash", app, s.Leftovers, Short(r.warn))
 	}
 	if s.SetAside > 0 {
 		r.problem("%s: what a crash left in %s cannot be read: move the jobs in it into the output folder by hand, data files before CTL, if their senders have not sent them again; then remove it", app, s.Aside)
