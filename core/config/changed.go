@@ -10,6 +10,7 @@ import (
 var changedDefaults = []struct {
 	key         string
 	application func(*Application) bool // the key is one of an application; whether it matters
+	consumer    func(*Consumer) bool
 	top         func(*Settings) bool
 	says        string
 }{
@@ -25,6 +26,12 @@ var changedDefaults = []struct {
 		says: "small pictures that only the HTML of a mail shows are no attachments any more. " +
 			"Set the key to 1 to have them, or to 0 to leave them out",
 	},
+	{
+		key:      "skip_unknown",
+		consumer: func(c *Consumer) bool { return c.Target == "hylafax" },
+		says: "attachments that cannot be faxed are left out, and named in the log and at the end of the fax; earlier versions failed the job. " +
+			"Set the key to 0 to keep that, or to 1",
+	},
 }
 
 // ChangedDefaults warns of defaults that are not what they were.
@@ -37,6 +44,12 @@ func (s *Settings) ChangedDefaults() []string {
 		for _, name := range slices.Sorted(maps.Keys(s.Applications)) {
 			key := KeyPath("applications", name, c.key)
 			if c.application != nil && !s.given[key] && c.application(s.Applications[name]) {
+				l = append(l, key+": not set: "+c.says)
+			}
+		}
+		for _, name := range slices.Sorted(maps.Keys(s.Consume)) {
+			key := KeyPath("consume", name, c.key)
+			if c.consumer != nil && !s.given[key] && c.consumer(s.Consume[name]) {
 				l = append(l, key+": not set: "+c.says)
 			}
 		}

@@ -166,7 +166,7 @@ type Consumer struct {
 	Target         string        `key:"target" required:"true" oneof:"hylafax|smstools|gammu|asterisk|command" example:"hylafax" doc:"Who gets the jobs: HylaFAX (by sendfax), smstools3, gammu-smsd with its files backend, Asterisk (by call files), or any command."`
 	Server         string        `key:"server" doc:"hylafax: HOST or HOST:PORT of its server. Empty: the one that sendfax knows."`
 	Arguments      []string      `key:"arguments" doc:"hylafax: more arguments for sendfax, such as -m for fine resolution or -s and a4."`
-	SkipUnknown    bool          `key:"skip_unknown" default:"0" doc:"hylafax: leave out attachments that cannot be faxed. 0: such a job fails."`
+	SkipUnknown    bool          `key:"skip_unknown" default:"1" doc:"hylafax: leave out attachments that cannot be faxed; the log and the end of the fax name them. A message that has no other pages fails. 0: each such job fails."`
 	TargetFolder   string        `key:"target_folder" doc:"smstools, gammu, asterisk: the folder it takes its files from, such as /var/spool/sms/outgoing, /var/spool/gammu/outbox or /var/spool/asterisk/outgoing."`
 	Channel        string        `key:"channel" doc:"asterisk: the channel to dial, such as PJSIP/{number}@trunk."`
 	Context        string        `key:"context" default:"smtpreceiver" doc:"asterisk: the dialplan context that gets the answered call, at extension s, with the job in variables."`

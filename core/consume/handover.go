@@ -142,6 +142,9 @@ func (c *Consumer) attempt(ctx context.Context, j *Job) (asked bool, err error) 
 	c.metrics.try(err, time.Since(began))
 	switch {
 	case err == nil:
+		for _, lost := range j.remarks {
+			c.Log.WarnContext(ctx, "not all of a job handed on", "consumer", c.Name, "app", c.App, "rcpt", j.Address, "job", j.Stem, "reason", oneLine(errors.New(lost)))
+		}
 		return true, c.succeed(j)
 	case is[permanentError](err):
 		return true, c.fail(j, refused, err)

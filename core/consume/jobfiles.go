@@ -29,7 +29,15 @@ type Job struct {
 	scratch *scratch
 	folder  string  // its scratch; "": none yet
 	failure failure // of a failed one
+	remarks []string
 }
+
+// Remark notes what is lost of a job that is handed on all the same, in words that
+// its sender understands.
+func (j *Job) Remark(text string) { j.remarks = append(j.remarks, text) }
+
+// Decode makes UTF-8 of a text in the code page of the folder.
+func (j *Job) Decode(text []byte) string { return j.decode(text) }
 
 // Open opens a data file, which must be a regular one.
 func (j *Job) Open(file string) (*os.File, error) {

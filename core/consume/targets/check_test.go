@@ -20,7 +20,7 @@ consume:
   off: {target: command, command: [send, '{nummer}']}
   call: {application: off, target: asterisk, target_folder: /tmp, channel: SIP/1}
   late: {application: off, target: asterisk, target_folder: /tmp}
-  mixed: {application: off, target: command, server: localhost, channel: x, context: y, skip_unknown: 1, arguments: [a, b]}
+  mixed: {application: off, target: command, server: localhost, channel: x, context: y, skip_unknown: 0, arguments: [a, b]}
   sms: {application: off, target: smstools, target_folder: {a: b}, context: smtpreceiver}
   two: {application: fax, target: gammu}
   none: {application: off, target: sms}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"smtpreceiver/core/consume"
+	"smtpreceiver/core/consume/pages"
 )
 
 // doneKept is how long HylaFAX remembers a job that is done, at least: faxqclean
@@ -26,11 +27,12 @@ const unreachable = "Can not reach serv" // er, or ice
 type HylaFAX struct {
 	Server      string   // host or host:port; empty: what sendfax knows
 	Arguments   []string // more for sendfax
-	SkipUnknown bool     // attachments that cannot be faxed
+	SkipUnknown bool     // attachments that cannot be faxed are left out
+	Pages       pages.Maker
 }
 
 // Prepare implements consume.Target: it makes the documents, and notes their names.
-func (h HylaFAX) Prepare(_ context.Context, j *consume.Job) (note string, err error) {
+func (h *HylaFAX) Prepare(ctx context.Context, j *consume.Job) (note string, err error) {
 	if _, err := faxNumber(j.Number); err != nil {
 		return "", err
 	}
@@ -38,12 +40,12 @@ func (h HylaFAX) Prepare(_ context.Context, j *consume.Job) (note string, err er
 	if err != nil {
 		return "", err
 	}
-	names, err := documents(j, scratch, h.SkipUnknown)
+	names, err := h.documents(ctx, j, scratch)
 	return strings.Join(names, " "), err
 }
 
 // Submit implements consume.Target.
-func (h HylaFAX) Submit(ctx context.Context, j *consume.Job) error {
+func (h *HylaFAX) Submit(ctx context.Context, j *consume.Job) error {
 	number, err := faxNumber(j.Number)
 	if err != nil {
 		return err
@@ -72,7 +74,7 @@ func (h HylaFAX) Submit(ctx context.Context, j *consume.Job) error {
 }
 
 // sendfax is the command without the documents.
-func (h HylaFAX) sendfax(j *consume.Job, number string) []string {
+func (h *HylaFAX) sendfax(j *consume.Job, number string) []string {
 	argv := append([]string{"sendfax", "-n", "-i", j.Key, "-f", sender(j)}, h.server()...)
 	switch level, err := strconv.Atoi(j.Priority); {
 	case j.Priority == "high", j.Priority == "low", err == nil && level >= 0 && level <= 255:
@@ -95,7 +97,7 @@ func (h HylaFAX) sendfax(j *consume.Job, number string) []string {
 	return append(argv, "-d", destination)
 }
 
-func (h HylaFAX) server() []string {
+func (h *HylaFAX) server() []string {
 	if h.Server == "" {
 		return nil
 	}
@@ -129,7 +131,7 @@ func plain(s, more string) string {
 
 // Has implements consume.Target: it looks for the job's key among the jobs that
 // wait, are done, or are archived.
-func (h HylaFAX) Has(ctx context.Context, j *consume.Job) (consume.Answer, error) {
+func (h *HylaFAX) Has(ctx context.Context, j *consume.Job) (consume.Answer, error) {
 	scratch, err := j.Scratch()
 	if err != nil {
 		return consume.Unknown, err

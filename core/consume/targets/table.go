@@ -30,7 +30,7 @@ var kinds = []kind{
 	{
 		name: "hylafax", keys: []key{{name: "server"}, {name: "arguments"}, {name: "skip_unknown"}}, formats: text, workers: 1,
 		make: func(c *config.Consumer) (consume.Target, error) {
-			return HylaFAX{Server: c.Server, Arguments: c.Arguments, SkipUnknown: c.SkipUnknown}, nil
+			return &HylaFAX{Server: c.Server, Arguments: c.Arguments, SkipUnknown: c.SkipUnknown}, nil
 		},
 	},
 	{

@@ -25,6 +25,7 @@ type spool struct {
 	doc      *ctl.Document
 	timeout  time.Duration // 0: a minute
 	onFailed func(context.Context, *consume.Job, string) error
+	log      *slog.Logger // nil: none
 }
 
 func newSpool(t *testing.T, text string) *spool {
@@ -63,7 +64,7 @@ func (s *spool) handOn(t *testing.T, target consume.Target) string {
 	c := consume.New(consume.Options{
 		Folder: s.folder, Done: filepath.Join(s.folder, "done"), Failed: filepath.Join(s.folder, "failed"),
 		Decode: func(b []byte) string { return string(b) }, Target: target,
-		RetryDelay: time.Millisecond, RetryDelayMax: time.Millisecond, Timeout: cmp.Or(s.timeout, time.Minute), OnFailed: s.onFailed, Log: slog.New(slog.DiscardHandler),
+		RetryDelay: time.Millisecond, RetryDelayMax: time.Millisecond, Timeout: cmp.Or(s.timeout, time.Minute), OnFailed: s.onFailed, Log: cmp.Or(s.log, slog.New(slog.DiscardHandler)),
 	})
 	left, err := c.Drain(t.Context())
 	if err != nil {
@@ -139,11 +140,11 @@ func TestRefused(t *testing.T) {
 	}{
 		{"letters in the number", "x", "no number to dial", map[string]string{"to/number": "12ab"}, Smstools{"."}},
 		{"option for a number", "x", "no number to dial", map[string]string{"to/number": "-1 --exec"}, Gammu{"."}},
-		{"no number", "x", "has no number", map[string]string{"to/number": ""}, HylaFAX{}},
+		{"no number", "x", "has no number", map[string]string{"to/number": ""}, &HylaFAX{}},
 		{"path for a number", "x", "no number to dial", map[string]string{"to/number": "1@../../etc"}, Gammu{"."}},
 		{"blank text", " \r\n\r\n", "text is empty", nil, Smstools{"."}},
 		{"format", "x", "format_preference", map[string]string{"system/format": "mht"}, Gammu{"."}},
-		{"format of a fax", "x", "format_preference", map[string]string{"system/format": "mht"}, HylaFAX{}},
+		{"format of a fax", "x", "format_preference", map[string]string{"system/format": "mht"}, &HylaFAX{}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -154,23 +155,6 @@ func TestRefused(t *testing.T) {
 				t.Errorf("failed with %q, want %q", why, tt.want)
 			}
 		})
-	}
-}
-
-func TestAttachmentTypes(t *testing.T) {
-	t.Parallel()
-	s := newSpool(t, "x")
-	s.attach(t, "00000042_1_a.doc", "\xd0\xcf\x11\xe0")
-	if why := s.handOn(t, HylaFAX{}); !strings.Contains(why, "00000042_1_a.doc") || !strings.Contains(why, "skip_unknown") {
-		t.Errorf("failed with %q", why)
-	}
-	for head, want := range map[string]string{
-		"%PDF-1.4": ".pdf", "\n%PDF-1.4": ".pdf", "%!PS-Adobe": ".ps", "\x04%!PS": ".ps", "II*\x00": ".tif", "MM\x00*": ".tif",
-		"PK\x03\x04": "", "": "", "<html>": "", "\x89PNG": "",
-	} {
-		if got := documentType([]byte(head)); got != want {
-			t.Errorf("%q is %q, want %q", head, got, want)
-		}
 	}
 }
 
@@ -330,7 +314,7 @@ func TestSendfaxArguments(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := HylaFAX{Arguments: []string{"-m"}}.sendfax(&consume.Job{Job: doc, Key: "K"}, "+420")
+		got := (&HylaFAX{Arguments: []string{"-m"}}).sendfax(&consume.Job{Job: doc, Key: "K"}, "+420")
 		if want := append([]string{"sendfax", "-n", "-i", "K"}, tt.want...); !slices.Equal(got, want) {
 			t.Errorf("%v:\n got %q\nwant %q", tt.set, got, want)
 		}
@@ -359,17 +343,4 @@ func FuzzSmstools(f *testing.F) {
 			t.Errorf("headers %q", got)
 		}
 	})
-}
-
-func TestPDFBounds(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "x.pdf")
-	if err := writePDF(path, strings.Repeat("line\n", 60*maxPages)); err == nil {
-		t.Error("a text of more than 500 pages is taken")
-	}
-	for _, text := range []string{"", "\xff\x00\u202e", strings.Repeat("a", 100_000), "😀 \tx\u0301"} {
-		if err := writePDF(path, text); err != nil {
-			t.Errorf("%.20q: %v", text, err)
-		}
-	}
 }

@@ -1,0 +1,97 @@
+package pages
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+)
+
+// sniffed is how much of a file tells its type, in bytes.
+const sniffed = 1024
+
+// maxText bounds what is read of a text file, in bytes.
+const maxText = 16 << 20
+
+// Unfit says why a file cannot become pages. Trying again cannot mend it.
+type Unfit struct{ Why string }
+
+func (e *Unfit) Error() string { return e.Why }
+
+func unfit(format string, args ...any) error { return &Unfit{fmt.Sprintf(format, args...)} }
+
+// ErrDecoration is for a file that a reader of the mail does not see or does not
+// miss: a signature in the sense of cryptography, a picture of a few pixels.
+var ErrDecoration = errors.New("only decorates the message")
+
+// Maker makes documents. It may be used for several jobs at once.
+type Maker struct {
+	one sync.Mutex // one picture at a time: a photograph takes hundreds of MiB
+}
+
+// File makes documents of the file at path, which only this user can change; name
+// is what its sender calls it. It returns their paths, which begin with path, in
+// order. The file itself may be moved. The error is an *Unfit or ErrDecoration
+// where the file is the reason; decode is for a text that says of itself no
+// character set.
+func (m *Maker) File(ctx context.Context, path, name string, decode func([]byte) string) (documents []string, err error) {
+	head, err := headOf(path)
+	if err != nil {
+		return nil, err
+	}
+	if kind := taken(head); kind != "" {
+		return []string{path + kind}, os.Rename(path, path+kind)
+	}
+	document := path + ".pdf"
+	switch extension := strings.ToLower(filepath.Ext(name)); {
+	case isSignature(extension, head):
+		err = ErrDecoration
+	case isPicture(head):
+		err = m.picture(document, path)
+	case len(head) == 0:
+		err = unfit("it is empty")
+	case textual[extension]:
+		err = textFile(document, path, decode)
+	default:
+		err = unfit("PDF, PostScript, TIFF, pictures and plain text can be faxed")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return []string{document}, nil
+}
+
+func (m *Maker) picture(document, path string) error {
+	m.one.Lock()
+	defer m.one.Unlock()
+	return pictureFile(document, path)
+}
+
+func headOf(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, sniffed))
+}
+
+func textFile(document, path string, decode func([]byte) string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxText+1))
+	if err != nil {
+		return err
+	}
+	if len(data) > maxText {
+		return unfit("a text of more than %d MiB", maxText>>20)
+	}
+	return Text(document, readable(data, decode))
+}

@@ -1,0 +1,219 @@
+package pages
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"image"
+	"image/draw"
+	_ "image/gif"  // read
+	_ "image/jpeg" // read
+	"image/png"
+	"io"
+	"os"
+
+	"codeberg.org/go-pdf/fpdf"
+	"github.com/bep/imagemeta"
+	_ "golang.org/x/image/bmp"  // read
+	_ "golang.org/x/image/webp" // read
+)
+
+// A picture on A4 paper, in mm.
+const (
+	pageWidth, pageHeight = 210, 297
+	border                = 10
+	perPixel              = 25.4 / 96 // at most: what a screen shows
+	dotsPerMM             = 8         // of a fax
+)
+
+const (
+	maxPixels  = 64 << 20 // of one picture; telephones make 48 million
+	spacerSide = 8        // pixels: a picture that low or narrow is a line, a spacer or counts its readers
+)
+
+// isPicture tells a picture that can be read here.
+func isPicture(head []byte) bool {
+	_, kind, _ := image.DecodeConfig(bytes.NewReader(head)) // the size may stand behind a preview
+	return kind != ""
+}
+
+// pictureFile makes a page of a picture.
+func pictureFile(document, path string) (err error) {
+	defer func() {
+		if bug := recover(); bug != nil { // of a decoder, by which nothing but this picture shall suffer
+			err = unfit("a picture that cannot be read: %v", bug)
+		}
+	}()
+	picture, width, height, err := readPicture(path)
+	if err != nil {
+		return err
+	}
+	return picturePage(document, picture, width, height)
+}
+
+// readPicture reads a picture as it shall stand on the page, width × height mm
+// large: upright, as on a screen but no larger than the page, grey, and in no more
+// dots than a fax has.
+func readPicture(path string) (page *image.Gray, width, height float64, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, 0, 0, err
+	}
+	defer f.Close()
+	size, kind, err := image.DecodeConfig(f)
+	switch {
+	case err != nil:
+		return nil, 0, 0, damaged(err)
+	case size.Width <= 0 || size.Height <= 0:
+		return nil, 0, 0, unfit("a picture of %d × %d pixels", size.Width, size.Height)
+	case size.Width <= spacerSide || size.Height <= spacerSide:
+		return nil, 0, 0, ErrDecoration
+	case size.Width > maxPixels/size.Height:
+		return nil, 0, 0, unfit("a picture of %d × %d pixels; %d million can be faxed", size.Width, size.Height, maxPixels/1_000_000)
+	}
+	turn, err := orientation(f, kind)
+	if err != nil {
+		return nil, 0, 0, err
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return nil, 0, 0, err
+	}
+	picture, _, err := image.Decode(f)
+	if err != nil {
+		return nil, 0, 0, damaged(err)
+	}
+	bounds := picture.Bounds() // the first of a GIF may be smaller than what stands in front
+	if bounds.Empty() {
+		return nil, 0, 0, unfit("a picture of no pixels")
+	}
+	width, height = onPage(bounds.Dx(), bounds.Dy(), turn)
+	page = grey(picture, dots(bounds.Dx(), width), dots(bounds.Dy(), height))
+	if turn >= 5 {
+		width, height = height, width
+	}
+	return upright(page, turn), width, height, nil
+}
+
+func damaged(err error) error {
+	var disk *os.PathError
+	if errors.As(err, &disk) {
+		return err
+	}
+	return unfit("a picture that cannot be read: %v", err)
+}
+
+// orientation is what the camera noted of how it was held: 1 to 8 as Exif has it.
+// A picture that says nothing, or nonsense, is as it should be.
+func orientation(f io.ReadSeeker, kind string) (int, error) {
+	format, known := map[string]imagemeta.ImageFormat{"jpeg": imagemeta.JPEG, "png": imagemeta.PNG, "webp": imagemeta.WebP}[kind]
+	if !known {
+		return 1, nil
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return 0, err
+	}
+	turn := 1
+	_, err := imagemeta.Decode(imagemeta.Options{
+		R: f, ImageFormat: format, Sources: imagemeta.EXIF,
+		ShouldHandleTag: func(tag imagemeta.TagInfo) bool { return tag.Tag == "Orientation" && tag.Namespace == "IFD0" },
+		HandleTag: func(tag imagemeta.TagInfo) error {
+			if value, ok := tag.Value.(uint16); ok && value >= 1 && value <= 8 {
+				turn = int(value)
+			}
+			return imagemeta.ErrStopWalking
+		},
+	})
+	var disk *os.PathError
+	if errors.As(err, &disk) {
+		return 0, err
+	}
+	return turn, nil
+}
+
+// onPage is the size of a picture on the page, in mm, as the camera was held.
+func onPage(width, height, turn int) (mmWidth, mmHeight float64) {
+	roomX, roomY := float64(pageWidth-2*border), float64(pageHeight-2*border)
+	if turn >= 5 {
+		roomX, roomY = roomY, roomX
+	}
+	scale := min(perPixel, roomX/float64(width), roomY/float64(height))
+	return float64(width) * scale, float64(height) * scale
+}
+
+func dots(pixels int, mm float64) int { return max(1, min(pixels, int(mm*dotsPerMM))) }
+
+// grey is a picture on white paper in that many dots, at most as many as it has,
+// each the mean of what it covers. The scalers of package draw take 32 bytes for
+// each line of the picture and dot of the result; this one takes one line.
+func grey(picture image.Image, width, height int) *image.Gray {
+	from := picture.Bounds()
+	line := image.NewRGBA(image.Rect(0, 0, from.Dx(), 1))
+	across, down := float64(from.Dx())/float64(width), float64(from.Dy())/float64(height)
+	shades := make([]float32, width*height)
+	means := make([]float64, width)
+	for y := range from.Dy() {
+		draw.Draw(line, line.Rect, image.White, image.Point{}, draw.Src)
+		draw.Draw(line, line.Rect, picture, image.Pt(from.Min.X, from.Min.Y+y), draw.Over)
+		for x := range means {
+			means[x] = 0
+			for at := int(float64(x) * across); at < from.Dx() && covers(at, x, across) > 0; at++ {
+				dot := line.Pix[4*at:]
+				means[x] += covers(at, x, across) * (0.299*float64(dot[0]) + 0.587*float64(dot[1]) + 0.114*float64(dot[2]))
+			}
+		}
+		for to := int(float64(y) / down); to < height && covers(y, to, down) > 0; to++ {
+			part := covers(y, to, down) / (across * down)
+			for x, mean := range means {
+				shades[to*width+x] += float32(mean * part)
+			}
+		}
+	}
+	grey := image.NewGray(image.Rect(0, 0, width, height))
+	for i, shade := range shades {
+		grey.Pix[i] = uint8(min(shade+0.5, 255))
+	}
+	return grey
+}
+
+// covers is how much of a pixel lies in a dot that is size pixels wide.
+func covers(pixel, dot int, size float64) float64 {
+	return min(float64(pixel+1), float64(dot+1)*size) - max(float64(pixel), float64(dot)*size)
+}
+
+// upright undoes how the camera was held.
+func upright(from *image.Gray, turn int) *image.Gray {
+	if turn == 1 {
+		return from
+	}
+	right, bottom := from.Rect.Dx()-1, from.Rect.Dy()-1
+	to := image.NewGray(image.Rect(0, 0, right+1, bottom+1))
+	if turn >= 5 {
+		to = image.NewGray(image.Rect(0, 0, bottom+1, right+1))
+	}
+	for y := range to.Rect.Dy() {
+		for x := range to.Rect.Dx() {
+			at := [...]image.Point{
+				2: {right - x, y}, 3: {right - x, bottom - y}, 4: {x, bottom - y},
+				5: {y, x}, 6: {y, bottom - x}, 7: {right - y, bottom - x}, 8: {right - y, x},
+			}[turn]
+			to.SetGray(x, y, from.GrayAt(at.X, at.Y))
+		}
+	}
+	return to
+}
+
+func picturePage(document string, picture *image.Gray, width, height float64) error {
+	var b bytes.Buffer
+	if err := png.Encode(&b, picture); err != nil {
+		return err
+	}
+	p := fpdf.New("P", "mm", "A4", "")
+	p.AddPage()
+	options := fpdf.ImageOptions{ImageType: "PNG"}
+	p.RegisterImageOptionsReader("picture", options, &b)
+	p.ImageOptions("picture", (pageWidth-width)/2, border, width, height, false, options, 0, "")
+	if err := p.OutputFileAndClose(document); err != nil {
+		return fmt.Errorf("picture as PDF: %w", err)
+	}
+	return nil
+}

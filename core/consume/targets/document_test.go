@@ -1,0 +1,107 @@
+//go:build unix
+
+package targets
+
+import (
+	"bytes"
+	"image"
+	"image/png"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// faxed hands the job to a sendfax that records its documents, and returns them as
+// name=text.
+func (s *spool) faxed(t *testing.T, h *HylaFAX) (documents, why string) {
+	t.Helper()
+	record := filepath.Join(t.TempDir(), "documents")
+	stubs(t, map[string]string{
+		"sendfax": `for a; do case $a in */*) echo "$(basename "$a")=$(gs -q -dSAFER -sDEVICE=txtwrite -o - "$a" 2>/dev/null | tr -s ' \r\n' ' ' | sed 's/^ //;s/ $//')"; esac; done >` + record,
+		"faxstat": "exit 1",
+	})
+	why = s.handOn(t, h)
+	got, err := os.ReadFile(record)
+	if err != nil && why == "" {
+		t.Fatal(err)
+	}
+	return string(got), why
+}
+
+func (s *spool) attachAll(t *testing.T, contents ...string) {
+	t.Helper()
+	s.doc.Set("attachments", "count", string(rune('0'+len(contents)/2)))
+	for i := 0; i < len(contents); i += 2 {
+		n := string(rune('1' + i/2))
+		s.file(t, "00000042_"+n+"_"+contents[i], contents[i+1])
+		s.doc.Set("attachments", n, "00000042_"+n+"_"+contents[i])
+		s.doc.Set("attachments", n+"_name", contents[i])
+	}
+}
+
+func TestDocuments(t *testing.T) {
+	if _, err := os.Stat("/usr/bin/gs"); err != nil {
+		t.Skip("no gs here: apt-get install -y ghostscript")
+	}
+	var picture bytes.Buffer
+	if err := png.Encode(&picture, image.NewGray(image.Rect(0, 0, 50, 50))); err != nil {
+		t.Fatal(err)
+	}
+	var spacer bytes.Buffer
+	if err := png.Encode(&spacer, image.NewGray(image.Rect(0, 0, 1, 1))); err != nil {
+		t.Fatal(err)
+	}
+	const left = "Left out of this fax, because it cannot be printed: "
+	for _, tt := range []struct {
+		name, text string
+		attached   []string
+		strict     bool
+		want       string // documents
+		why        string
+		logged     string
+	}{
+		{"text", "words", nil, false, "text.pdf=words\n", "", ""},
+		{"blank", " \r\n", nil, false, "text.pdf=\n", "", ""},
+		{"text and picture", "words", []string{"a.png", picture.String()}, true, "text.pdf=words\n1.pdf=\n", "", ""},
+		{"picture alone", " \r\n\t", []string{"a.png", picture.String()}, true, "1.pdf=\n", "", ""},
+		{"two texts", "words", []string{"a.txt", "one", "b.txt", "two"}, true, "text.pdf=words\n1.pdf=one\n2.pdf=two\n", "", ""},
+		{"only decoration", "words", []string{"a.png", spacer.String(), "smime.p7s", "x"}, true, "text.pdf=words\n", "", ""},
+		{"left out behind text", "words", []string{"offer.mp4", "\x00\x01"}, false,
+			`text.pdf=words ` + left + "offer.mp4\n", "", `left out of the fax: \"offer.mp4\": PDF`},
+		{"left out behind pages", "", []string{"a.txt", "one", "b.mp4", "\x00"}, false,
+			"1.pdf=one\nleft.pdf=" + left + "b.mp4\n", "", "b.mp4"},
+		{"strict", "words", []string{"a.txt", "one", "b.mp4", "\x00"}, true, "", `attachment "b.mp4" (00000042_2_b.mp4) cannot be faxed: PDF, PostScript, TIFF, pictures and plain text can be faxed; skip_unknown leaves such ones out`, ""},
+		{"nothing", "\n", []string{"a.mp4", "\x00", "b.zip", "\x01"}, false, "", `nothing of the message can be faxed: "a.mp4": PDF, PostScript, TIFF, pictures and plain text can be faxed; "b.zip": PDF`, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newSpool(t, tt.text)
+			s.attachAll(t, tt.attached...)
+			var log bytes.Buffer
+			s.log = slog.New(slog.NewTextHandler(&log, nil))
+			got, why := s.faxed(t, &HylaFAX{SkipUnknown: !tt.strict})
+			if got != tt.want {
+				t.Errorf("documents\n%q\nwant\n%q", got, tt.want)
+			}
+			if !strings.Contains(why, tt.why) || (why == "") != (tt.why == "") {
+				t.Errorf("why %q, want %q", why, tt.why)
+			}
+			if logged := strings.Contains(log.String(), "not all of a job handed on"); logged != (tt.logged != "") || !strings.Contains(log.String(), tt.logged) {
+				t.Errorf("log %s", log.String())
+			}
+		})
+	}
+}
+
+// TestMissingAttachment: a file that is gone is not left out in silence.
+func TestMissingAttachment(t *testing.T) {
+	s := newSpool(t, "words")
+	s.attachAll(t, "a.txt", "one")
+	if err := os.Remove(filepath.Join(s.folder, "00000042_1_a.txt")); err != nil {
+		t.Fatal(err)
+	}
+	if _, why := s.faxed(t, &HylaFAX{SkipUnknown: true}); !strings.Contains(why, "no such file") {
+		t.Errorf("why %q", why)
+	}
+}
