@@ -1,10 +1,14 @@
 package core
 
 import (
+	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 
 	"smtpreceiver/core/access"
 	"smtpreceiver/core/auth"
@@ -28,6 +32,38 @@ func CheckRules(s *config.Settings) (problems config.Problems, warnings []string
 		r.warnings = append(r.warnings, w)
 	}
 	return problems, r.warnings
+}
+
+// CheckHosts looks up the host names of all client lists and warns of those that
+// name no client now. It takes as long as the resolver does, some seconds at most.
+func CheckHosts(ctx context.Context, s *config.Settings) []string {
+	return checkHosts(ctx, s, access.NewResolver(nil, nil))
+}
+
+func checkHosts(ctx context.Context, s *config.Settings, resolver *access.Resolver) []string {
+	lists := map[string][]string{"clients": s.Clients, "proxy_protocol_from": s.ProxyProtocolFrom}
+	for name, app := range s.Applications {
+		if !app.Enabled {
+			continue
+		}
+		lists[config.KeyPath("applications", name, "clients")] = app.Clients
+		lists[config.KeyPath("applications", name, "nonstandard_data_terminator_clients")] = app.NonstandardDataTerminatorClients
+	}
+	keys := slices.Sorted(maps.Keys(lists))
+	unresolved := make([][]error, len(keys))
+	var all sync.WaitGroup
+	for i, key := range keys {
+		list, _ := access.ParseList(lists[key], resolver) // CheckRules tells of bad entries
+		all.Go(func() { unresolved[i] = list.Unresolved(ctx) })
+	}
+	all.Wait()
+	var warnings []string
+	for i, key := range keys {
+		for _, err := range unresolved[i] {
+			warnings = append(warnings, key+": "+err.Error()+": until it has an address, it names no client")
+		}
+	}
+	return warnings
 }
 
 func checkMachine(s *config.Settings) config.Problems {

@@ -19,7 +19,8 @@ func (a *app) check() *cobra.Command {
 		Short: "Validate the configuration; list every problem",
 		Long: `check reads the configuration as the services would, environment included, and
 lists everything that is wrong with it, each with its key and what would be
-right. Exit status 0: nothing is wrong.`,
+right. Exit status 0: nothing is wrong; then a summary follows: what listens
+where, who may connect, what becomes of the mail.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			settings, file, err := a.load()
 			var problems config.Problems
@@ -29,6 +30,8 @@ right. Exit status 0: nothing is wrong.`,
 			var warnings []string
 			if settings != nil {
 				warnings = append(validate(settings, &problems), settings.ChangedDefaults()...)
+				warnings = append(warnings, settings.Exposed()...)
+				warnings = append(warnings, core.CheckHosts(c.Context(), settings)...)
 			}
 			out := c.OutOrStdout()
 			for _, w := range warnings {
@@ -45,8 +48,8 @@ right. Exit status 0: nothing is wrong.`,
 				fmt.Fprintf(out, "%s: problems: %d\n", read, len(problems))
 				return errSaid
 			}
-			fmt.Fprintf(out, "%s: no problems\n", read)
-			return nil
+			fmt.Fprintf(out, "%s: no problems\n\n", read)
+			return printSummary(out, settings)
 		},
 	})
 }

@@ -21,9 +21,9 @@ type Settings struct {
 	ForwardSMTPServerPort int    `key:"forward_smtp_server_port" default:"25" min:"1" max:"65535" doc:"Port of the forward server."`
 	ForwardTLS            string `key:"forward_tls" default:"none" oneof:"none|opportunistic|required|implicit" doc:"TLS towards the forward server: none, opportunistic (when offered), required (STARTTLS), implicit (TLS from the first byte). The last two check the certificate."`
 	ForwardUsername       string `key:"forward_username" doc:"User name for the forward server. Empty: no authentication."`
-	ForwardPassword       string `key:"forward_password" doc:"Password for the forward server. Better given by environment than in a file others can read."`
+	ForwardPassword       string `key:"forward_password" secret:"value" doc:"Password for the forward server. Better given by environment than in a file others can read."`
 	ForwardClientCertFile string `key:"forward_client_cert_file" doc:"Certificate in PEM, the chain after it, that is shown to a forward server which asks for one, as a connector of Microsoft 365 does. It is read at each connection. Empty: none."`
-	ForwardClientKeyFile  string `key:"forward_client_key_file" doc:"Private key of that certificate, in PEM."`
+	ForwardClientKeyFile  string `key:"forward_client_key_file" secret:"file" doc:"Private key of that certificate, in PEM."`
 
 	NumberRegion   string                       `key:"number_region" doc:"Country of the numbers that users write without a country code, by ISO 3166: CZ, DE, GB. Numbers are then completed to +country code and number before rules see them, and the CTL has that. Empty: rules and consumers see digits and '+' as written, without blanks, '-', '.', '/' and brackets."`
 	OutputCodePage string                       `key:"output_code_page" section:"Output" default:"cp1250" required:"true" doc:"Code page of the CTL and text files: an IANA name, cpNNNN or utf-8."`
@@ -83,9 +83,9 @@ type Authentication struct {
 	MaxFailures     int           `key:"max_failures" default:"5" min:"1" max:"1000" doc:"Failed logins from one address within failure_window; past it 421 4.7.0 for the rest of the window."`
 	FailureWindow   time.Duration `key:"failure_window" default:"10m" min:"1s" max:"24h" doc:"How long a failed login counts."`
 	Timeout         time.Duration `key:"timeout" default:"10s" min:"1s" max:"10m" doc:"Time limit of one login at the backend; past it 454 4.7.0."`
-	UsersFile       string        `key:"users_file" backend:"file" missing:"name the file, whose lines are name:hash" doc:"Backend file: lines name:hash with bcrypt, argon2id or SHA-crypt, as hash-password prints; names count letter for letter. Read anew when it changes."`
+	UsersFile       string        `key:"users_file" secret:"file" backend:"file" missing:"name the file, whose lines are name:hash" doc:"Backend file: lines name:hash with bcrypt, argon2id or SHA-crypt, as hash-password prints; names count letter for letter. Read anew when it changes."`
 	Driver          string        `key:"driver" backend:"sql" missing:"write one of: postgres, mysql, sqlite" doc:"Backend sql: postgres, mysql (MariaDB too) or sqlite."`
-	DSN             string        `key:"dsn" backend:"sql" missing:"say where the database is, as the driver writes it" doc:"Backend sql: the database, as the driver writes it; for sqlite the path of its file. Better given by environment if it holds a password."`
+	DSN             string        `key:"dsn" secret:"value" backend:"sql" missing:"say where the database is, as the driver writes it" doc:"Backend sql: the database, as the driver writes it; for sqlite the path of its file. Better given by environment if it holds a password."`
 	Query           string        `key:"query" backend:"sql" missing:"write the query for name and hash, for example SELECT name, hash FROM users WHERE name = ? (for postgres $1)" doc:"Backend sql: returns name and hash of a user, such as SELECT name, hash FROM users WHERE name = ?; one placeholder for the name, $1 for postgres, else ?. The name it returns counts in rules, quotas and CTL files, however it was typed. A query for the hash alone must compare names byte for byte; for mysql it is made to."`
 	URL             string        `key:"url" backend:"ldap" missing:"write ldap://host or ldaps://host" doc:"Backend ldap: ldap://host[:port] or ldaps://host[:port]. The certificate must be of that host and from an authority this machine trusts."`
 	BaseDN          string        `key:"base_dn" backend:"ldap" missing:"say where users are, for example ou=people,dc=example,dc=com" doc:"Backend ldap: where users are searched."`
@@ -93,14 +93,14 @@ type Authentication struct {
 	Attribute       string        `key:"attribute" backend:"ldap" doc:"Backend ldap: the attribute that holds the user's name, which counts in rules, quotas and CTL files, however it was typed. Empty: the first one that filter compares with it."`
 	StartTLS        bool          `key:"start_tls" backend:"ldap" default:"0" doc:"Backend ldap: encrypt ldap:// connections."`
 	BindDN          string        `key:"bind_dn" backend:"ldap" doc:"Backend ldap: account for the search. Empty: anonymous."`
-	BindPassword    string        `key:"bind_password" backend:"ldap" doc:"Backend ldap: its password."`
+	BindPassword    string        `key:"bind_password" secret:"value" backend:"ldap" doc:"Backend ldap: its password."`
 }
 
 // TLS holds the keys of the section tls, what the standalone listener shows to
 // its clients.
 type TLS struct {
 	CertFile   string `key:"cert_file" doc:"Standalone: certificate in PEM, the chain after it. With it STARTTLS is offered on smtp_port. It is read anew when it changes and at a reload. Empty: no TLS."`
-	KeyFile    string `key:"key_file" doc:"Private key of the certificate in PEM, without a passphrase."`
+	KeyFile    string `key:"key_file" secret:"file" doc:"Private key of the certificate in PEM, without a passphrase."`
 	MinVersion string `key:"min_version" default:"1.2" oneof:"1.2|1.3" doc:"Lowest version of TLS accepted from clients."`
 	Port       int    `key:"port" default:"0" min:"0" max:"65535" doc:"Standalone: a second TCP port, where clients speak TLS from the first byte; 465 is the usual one. 0: none."`
 }

@@ -1,0 +1,80 @@
+//go:build linux
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"smtpreceiver/core/config"
+)
+
+// TestSummary: what check says when all is well tells an administrator what runs
+// where and what becomes of the mail.
+func TestSummary(t *testing.T) {
+	t.Parallel()
+	s, err := config.Parse("yaml", []byte(readFile(t, "testdata/check-summary.yaml")), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	if err := printSummary(&out, s); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "check-summary.expected", out.String())
+}
+
+// TestSummaryOfLittle: what is not set is said too.
+func TestSummaryOfLittle(t *testing.T) {
+	t.Parallel()
+	s, err := config.Parse("yaml", []byte("log_console: ''\nlog_event_log: ''\napplications: {x: {enabled: 0, ctl_type: fax, output_folder: /x, addresses: a}, y: {ctl_type: sms, output_folder: /y, addresses: b}}\n"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	if err := printSummary(&out, s); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"only those of the applications' own lists", "application x  disabled", "*:25, without TLS", "takes: refused", "\nlog            nowhere", "\nmetrics        off"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, &out)
+		}
+	}
+}
+
+// TestCheckWarns: what check learns from the machine and from DNS is printed,
+// without making the configuration a bad one.
+func TestCheckWarns(t *testing.T) {
+	t.Parallel()
+	r := newReceiver(t, "forward_smtp_server: 127.0.0.1", "forward_username: u", "forward_password: p", "forward_tls: required")
+	r.environ = []string{"SMTPRECEIVER_CLIENTS=127.0.0.1;nosuchhost.invalid"}
+	for dir := r.dir; dir != os.TempDir(); dir = filepath.Dir(dir) {
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(r.config, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	status, stdout, stderr := runCommand(t, r.dir, r.environ, "check")
+	if status != 0 || stderr != "" {
+		t.Errorf("exit status %d, stderr %q", status, stderr)
+	}
+	for _, want := range []string{
+		"warning: forward_password: smtpreceiver.yaml has mode 0644", "chmod o= smtpreceiver.yaml\n",
+		"warning: clients: look up nosuchhost.invalid",
+		"smtpreceiver.yaml: no problems\n\nstandalone ", "127.0.0.1, nosuchhost.invalid\n",
+	} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("no %q in\n%s", want, stdout)
+		}
+	}
+	if err := os.Chmod(r.config, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if _, stdout, _ := runCommand(t, r.dir, nil, "check"); strings.Contains(stdout, "warning: forward_password") || strings.Contains(stdout, "warning: clients") {
+		t.Errorf("warned of nothing:\n%s", stdout)
+	}
+}
