@@ -113,9 +113,9 @@ func (r *rehearsal) close() error {
 // jobs reads what the transaction has written.
 func (r *rehearsal) jobs(t *Transaction) ([]explained.Job, error) {
 	jobs := []explained.Job{}
-	for i, staged := range t.staged {
-		folder := t.plans[i].app.conf.OutputFolder
-		job := explained.Job{Name: staged.name, Application: staged.app.name, Recipient: staged.rcpt, Folder: r.folder[folder]}
+	for _, staged := range t.staged {
+		folder := staged.app.conf.OutputFolder
+		job := explained.Job{Name: staged.name, Application: staged.app.name, Recipient: staged.rcpt.Mailbox, Folder: r.folder[folder]}
 		var err error
 		if job.Files, err = explained.ReadFiles(folder, staged.name, t.rules.page.Decode); err != nil {
 			return nil, err

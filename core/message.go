@@ -11,6 +11,7 @@ import (
 
 	"smtpreceiver/core/job"
 	"smtpreceiver/core/logging"
+	"smtpreceiver/core/metrics"
 	"smtpreceiver/core/reply"
 )
 
@@ -55,13 +56,18 @@ func (t *Transaction) Message() io.Reader {
 
 // Stage makes the jobs of the message and brings them to disk, not yet
 // visible. Nothing more of the mail is taken after it. The error is a *reply.Reply.
+// With LMTP a recipient may be refused here while the others are staged: Job says
+// which.
 func (t *Transaction) Stage(ctx context.Context) error {
 	if !t.Diverting() {
 		return nil
 	}
 	begun := time.Now()
-	t.batch = t.recv.output.NewBatch()
-	if err := t.stage(ctx); err != nil {
+	err := errOthersRemain
+	for errors.Is(err, errOthersRemain) { // each time without those refused before
+		err = t.stage(ctx)
+	}
+	if err != nil {
 		t.Abort()
 		return reply.Of(err)
 	}
@@ -69,7 +75,12 @@ func (t *Transaction) Stage(ctx context.Context) error {
 	return nil
 }
 
+// errOthersRemain is the error of stage where it has refused recipients and
+// others remain.
+var errOthersRemain = errors.New("recipients are left")
+
 func (t *Transaction) stage(ctx context.Context) error {
+	t.batch = t.recv.output.NewBatch()
 	if _, err := t.Write(nil); err != nil { // an empty message has no buffer yet
 		return err
 	}
@@ -83,7 +94,7 @@ func (t *Transaction) stage(ctx context.Context) error {
 	}
 	defer maker.Close(ctx)
 	files := 0
-	for _, p := range t.plans {
+	for _, p := range t.wanted() {
 		n, err := maker.Read(ctx, p.app.recipe)
 		if err != nil {
 			return fmt.Errorf("application %s: %w", p.app.name, err)
@@ -93,10 +104,19 @@ func (t *Transaction) stage(ctx context.Context) error {
 	if limit := t.rules.settings.MaxFilesPerMessage; files > limit {
 		return tooManyFiles(fmt.Errorf("%d recipients and their attachments make %d files, max_files_per_message is %d", len(t.plans), files, limit))
 	}
-	for _, p := range t.plans {
-		if err := t.make(ctx, maker, p); err != nil {
+	var refused []*plan
+	for _, p := range t.wanted() {
+		err := t.make(ctx, maker, p)
+		var refusal *reply.Reply
+		if t.client.Frontend == metrics.LMTP && errors.As(err, &refusal) && !refusal.Temporary() {
+			p.refusal = refusal
+			refused = append(refused, p)
+		} else if err != nil {
 			return fmt.Errorf("application %s, recipient %s: %w", p.app.name, p.rcpt.Mailbox, err)
 		}
+	}
+	if len(refused) > 0 {
+		return t.dismiss(ctx, refused)
 	}
 	maker.LogProblems(ctx)
 	if t.steps != nil {
@@ -109,7 +129,28 @@ func (t *Transaction) stage(ctx context.Context) error {
 	return err
 }
 
-func (t *Transaction) make(ctx context.Context, maker *job.Maker, p plan) error {
+// wanted are the jobs to be made.
+func (t *Transaction) wanted() []*plan {
+	return slices.DeleteFunc(slices.Clone(t.plans), func(p *plan) bool { return p.refusal != nil })
+}
+
+// dismiss undoes what was staged because of the recipients refused now, of whom
+// each has a reply of its own (RFC 2033 section 4.2). Where none is left, the
+// message is refused.
+func (t *Transaction) dismiss(ctx context.Context, refused []*plan) error {
+	t.batch.Abort()
+	t.staged = nil
+	if len(t.wanted()) == 0 {
+		return refused[0].refusal
+	}
+	for _, p := range refused {
+		p.release()
+		t.Refused(ctx, p.rcpt.Mailbox, p.refusal)
+	}
+	return errOthersRemain
+}
+
+func (t *Transaction) make(ctx context.Context, maker *job.Maker, p *plan) error {
 	// The texts of many recipients are a multiple of what the message was.
 	if err := t.recv.space(ctx, t.rules, p.app.recipe.Destination); err != nil {
 		return err
@@ -121,7 +162,8 @@ func (t *Transaction) make(ctx context.Context, maker *job.Maker, p plan) error 
 	if err := maker.Fill(ctx, j, p.app.recipe, p.rcpt); err != nil {
 		return err
 	}
-	t.staged = append(t.staged, stagedJob{p.app, p.rcpt.Mailbox, j.Stem()})
+	p.name = j.Stem()
+	t.staged = append(t.staged, p)
 	return nil
 }
 
@@ -145,11 +187,14 @@ func (t *Transaction) Commit(ctx context.Context) error {
 		return reply.Of(err)
 	}
 	t.recv.metrics.Committed(t.staging + time.Since(begun))
-	t.batch, t.tickets = nil, nil
+	t.batch = nil
+	for _, p := range t.plans {
+		p.tickets = nil
+	}
 	t.count.Spooled()
 	for _, job := range t.staged {
 		job.app.recipe.Counters.Job(t.message.Size())
-		t.log(ctx, slog.LevelInfo, "job", "app", job.app.name, "rcpt", job.rcpt, "job", job.name, "size", t.message.Size(), "status", "250", "took", t.took())
+		t.log(ctx, slog.LevelInfo, "job", "app", job.app.name, "rcpt", job.rcpt.Mailbox, "job", job.name, "size", t.message.Size(), "status", "250", "took", t.took())
 	}
 	return nil
 }
@@ -161,6 +206,12 @@ func (t *Transaction) Jobs() []string {
 		names[i] = job.name
 	}
 	return names
+}
+
+// Job is the name of a recipient's job once it is staged, by Recipient.Job, or
+// the reply to a recipient that Stage has refused.
+func (t *Transaction) Job(i int) (name string, refusal *reply.Reply) {
+	return t.plans[i].name, t.plans[i].refusal
 }
 
 // Abort throws away what was staged and kept. It may be called at any time
@@ -179,8 +230,7 @@ func (t *Transaction) release() {
 		t.buffer.Close()
 		t.buffer = nil
 	}
-	for _, ticket := range t.tickets {
-		ticket.Return()
+	for _, p := range t.plans {
+		p.release()
 	}
-	t.tickets = nil
 }

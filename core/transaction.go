@@ -58,9 +58,8 @@ type Transaction struct {
 	senderErr *reply.Reply
 	envelope  Envelope
 	rcpts     []string // every recipient not refused, in order
-	plans     []plan
-	seen      map[string]int  // jobs planned: application and recipient, to the index in plans
-	tickets   []*quota.Ticket // what they count for
+	plans     []*plan
+	seen      map[string]int // jobs planned: application and recipient, to the index in plans
 	relay     *relayRight
 	steps     *steps   // nil but for Explain
 	charsets  []string // for Explain: how the message was read
@@ -68,7 +67,7 @@ type Transaction struct {
 	message *job.Meter // nil before the first byte
 	buffer  *job.Buffer
 	batch   Batch
-	staged  []stagedJob
+	staged  []*plan
 	queueID string
 
 	count   metrics.Message
@@ -77,14 +76,19 @@ type Transaction struct {
 
 // plan is a job to be made of the message.
 type plan struct {
-	app  *application
-	rcpt job.Recipient
+	app     *application
+	rcpt    job.Recipient
+	tickets []*quota.Ticket // what the job counts for
+	name    string          // of the job, once it is staged
+	refusal *reply.Reply    // that Stage gave to this recipient alone
 }
 
-// stagedJob is a job that was made.
-type stagedJob struct {
-	app        *application
-	rcpt, name string
+// release gives back what the job counted for.
+func (p *plan) release() {
+	for _, ticket := range p.tickets {
+		ticket.Return()
+	}
+	p.tickets = nil
 }
 
 type relayRight struct{ refusal *reply.Reply }
@@ -151,7 +155,8 @@ func (t *Transaction) Recipient(ctx context.Context, address string, o Recipient
 	if err := t.recv.space(ctx, t.rules, d.app.recipe.Destination); err != nil {
 		return Recipient{}, err
 	}
-	if err := t.quota(d.app); err != nil {
+	p := &plan{app: d.app, rcpt: job.Recipient{Recipient: rcpt, Groups: d.groups, Notify: o.Notify}}
+	if err := t.quota(p); err != nil {
 		return Recipient{}, err
 	}
 	if t.seen == nil {
@@ -160,14 +165,14 @@ func (t *Transaction) Recipient(ctx context.Context, address string, o Recipient
 	out.Job = len(t.plans)
 	t.seen[key] = out.Job
 	t.rcpts = append(t.rcpts, rcpt.Mailbox)
-	t.plans = append(t.plans, plan{d.app, job.Recipient{Recipient: rcpt, Groups: d.groups, Notify: o.Notify}})
+	t.plans = append(t.plans, p)
 	return out, nil
 }
 
 // quota holds max_jobs_per_sender and max_jobs_per_client. An authenticated
 // client counts by its user name, whatever sender it writes.
-func (t *Transaction) quota(app *application) error {
-	before := len(t.tickets)
+func (t *Transaction) quota(p *plan) error {
+	app := p.app
 	for _, q := range []struct {
 		key, who string
 		limit    int
@@ -180,14 +185,11 @@ func (t *Transaction) quota(app *application) error {
 		}
 		ticket, ok := t.recv.quotas.Take(q.key+"\x00"+app.name+"\x00"+q.who, q.limit)
 		if !ok {
-			for _, taken := range t.tickets[before:] {
-				taken.Return()
-			}
-			t.tickets = t.tickets[:before]
+			p.release()
 			return &reply.Reply{Code: 450, Enhanced: [3]int{4, 7, 1}, Text: app.name + ": too many messages in an hour, try again later",
 				Cause: fmt.Errorf("applications.%s.%s is %d", app.name, q.key, q.limit), Reason: reply.ReasonQuota}
 		}
-		t.tickets = append(t.tickets, ticket)
+		p.tickets = append(p.tickets, ticket)
 	}
 	return nil
 }

@@ -192,3 +192,45 @@ func TestLMTPNonstandardTerminator(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// A number that a rule sets from the text and that may not be called refuses its
+// recipient alone: the other jobs are made, once.
+func TestLMTPNumberDeniedAfterData(t *testing.T) {
+	t.Parallel()
+	g, unix := startLMTP(t, localClients+`
+applications:
+  fax: {output_folder: '{dir}/fax', ctl_type: fax, addresses: '(?P<number>\d+)@fax$', format_preference: eml, process_attachments: 1}
+  sms: {output_folder: '{dir}/sms', ctl_type: sms, addresses: '(?P<number>\d+)@sms$', format_preference: eml, max_jobs_per_sender: 3, numbers_denied: '90',
+    ctl_settings: ['to|number|parse|subject = (\d+)']}
+`)
+	d := lhlo(t, unix)
+	send := func(subject string, want ...string) {
+		t.Helper()
+		d.Say("MAIL FROM:<a@x.test>", "250 ")
+		for _, rcpt := range []string{"1@sms", "2@fax", "3@sms", "4@fax"} {
+			d.Say("RCPT TO:<"+rcpt+">", "250 ")
+		}
+		d.Say("DATA", "354 ")
+		d.Send("Subject: " + subject + "\r\n\r\na\r\n.\r\n")
+		d.Want(want...)
+	}
+	send("907", "550 5.7.1 <1@sms> sms: number not allowed", "250 2.0.0 <2@fax> OK: queued as ", "550 5.7.1 <3@sms> sms: number not allowed", "250 2.0.0 <4@fax> OK: queued as ")
+	send("907", "550 ", "250 ", "550 ", "250 ") // a refused job does not count for max_jobs_per_sender
+	send("603", "250 ", "250 ", "250 ", "250 ")
+	if fax, sms := len(g.messages(t, "fax")), len(g.messages(t, "sms")); fax != 6 || sms != 2 {
+		t.Errorf("%d and %d jobs", fax, sms)
+	}
+	if lines := g.refusedLines(); len(lines) != 4 || !strings.Contains(lines[0], "rcpt=1@sms") || !strings.Contains(lines[0], "status=550") {
+		t.Errorf("%d lines: %q", len(lines), lines)
+	}
+
+	d.Say("MAIL FROM:<a@x.test>", "250 ") // nobody is left
+	d.Say("RCPT TO:<1@sms>", "250 ")
+	d.Say("DATA", "354 ")
+	d.Send("Subject: 90\r\n\r\na\r\n.\r\n")
+	d.Want("550 5.7.1 <1@sms> sms: number not allowed")
+	if lines := g.refusedLines(); len(lines) != 5 {
+		t.Errorf("%d lines: %q", len(lines), lines[4:])
+	}
+	d.Say("QUIT", "221 ")
+}

@@ -65,18 +65,22 @@ func TestEachRefusalIsLoggedAndCounted(t *testing.T) {
 // too.
 func (g *gateway) refusedOnce(t *testing.T) {
 	t.Helper()
-	lines := 0
-	for line := range strings.Lines(g.log.String()) {
-		if strings.Contains(line, "refused\"") || strings.Contains(line, "msg=refused") {
-			lines++
-		}
-	}
-	if lines != 1 {
-		t.Errorf("%d lines of refusals", lines)
+	if lines := g.refusedLines(); len(lines) != 1 {
+		t.Errorf("%d lines of refusals: %q", len(lines), lines)
 	}
 	if n := g.refusals(t); n != 1 {
 		t.Errorf("%v refusals counted", n)
 	}
+}
+
+// refusedLines are the lines of the log that tell of refusals.
+func (g *gateway) refusedLines() (lines []string) {
+	for line := range strings.Lines(g.log.String()) {
+		if strings.Contains(line, "refused\"") || strings.Contains(line, "msg=refused") {
+			lines = append(lines, line)
+		}
+	}
+	return lines
 }
 
 func (g *gateway) refusals(t *testing.T) (n float64) {

@@ -196,18 +196,19 @@ func (s *session) Data(io.Reader) error {
 }
 
 // answer is the reply to a message. All its jobs become visible or none, so with
-// LMTP a failure is that of each recipient (RFC 2033 section 4.2); what fails
-// for one of them has failed at RCPT.
+// LMTP a failure is that of each recipient (RFC 2033 section 4.2), but for a
+// refusal of one recipient alone.
 func (s *session) answer(r *reply.Reply) {
 	if !s.lmtp() {
 		s.wire.Answer(r)
 		return
 	}
-	jobs := s.trx.Jobs()
 	for _, a := range s.rcpts {
 		own := r
-		if r.Code < 400 {
-			own = queued(jobs[a.job : a.job+1])
+		if name, refusal := s.trx.Job(a.job); refusal != nil {
+			own = refusal
+		} else if r.Code < 400 {
+			own = queued([]string{name})
 		}
 		s.wire.Answer(&reply.Reply{Code: own.Code, Enhanced: own.Enhanced, Text: "<" + a.address + "> " + own.Text})
 	}

@@ -85,7 +85,9 @@ func (c *Conn) greeting() string {
 // answer puts into words what go-smtp said to the command in c.verb.
 func (c *Conn) answer(said string) error {
 	code, _ := strconv.Atoi(said[:min(3, len(said))])
-	if len(c.answers) > 0 && (c.answers[0].Code < 400) == (code < 400) {
+	// go-smtp knows one outcome of a message, LMTP one for each recipient.
+	each := c.opts.LMTP && c.verb == "DATA" && code == 250
+	if len(c.answers) > 0 && (each || (c.answers[0].Code < 400) == (code < 400)) {
 		r := c.answers[0]
 		c.answers = c.answers[1:]
 		return c.conclude(r)
