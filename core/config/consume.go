@@ -21,7 +21,7 @@ var consumerKeys = schemaOf[Consumer]()
 func (c *Consumer) IsSet(key string) bool {
 	f := consumerKeys.byName[key]
 	standard := reflect.New(f.goType).Elem()
-	if f.kind != kindList {
+	if f.kind != kindList && !f.kind.isMap() {
 		if text := f.initial().(string); text != "" {
 			_ = setText(standard, f.kind, text) // a bad default does not pass the tests
 		}

@@ -162,25 +162,29 @@ type Application struct {
 
 // Consumer holds the keys of one consume.<name>: who gets the jobs of an application.
 type Consumer struct {
-	Application    string        `key:"application" doc:"The application whose jobs are handed on. Empty: the one with the name of this section."`
-	Target         string        `key:"target" required:"true" oneof:"hylafax|smstools|gammu|asterisk|command" example:"hylafax" doc:"Who gets the jobs: HylaFAX (by sendfax), smstools3, gammu-smsd with its files backend, Asterisk (by call files), or any command."`
-	Server         string        `key:"server" doc:"hylafax: HOST or HOST:PORT of its server. Empty: the one that sendfax knows."`
-	Arguments      []string      `key:"arguments" doc:"hylafax: more arguments for sendfax, such as -m for fine resolution or -s and a4."`
-	SkipUnknown    bool          `key:"skip_unknown" default:"1" doc:"hylafax: leave out attachments that cannot be faxed; the log and the end of the fax name them. A message that has no other pages fails. 0: each such job fails."`
-	TargetFolder   string        `key:"target_folder" doc:"smstools, gammu, asterisk: the folder it takes its files from, such as /var/spool/sms/outgoing, /var/spool/gammu/outbox or /var/spool/asterisk/outgoing."`
-	Channel        string        `key:"channel" doc:"asterisk: the channel to dial, such as PJSIP/{number}@trunk."`
-	Context        string        `key:"context" default:"smtpreceiver" doc:"asterisk: the dialplan context that gets the answered call, at extension s, with the job in variables."`
-	Command        []string      `key:"command" doc:"command: a program with full path and its arguments, in which {number} {name} {subject} {from} {id} {app} {txt} {ctl} {attachments} stand for those of the job. Exit status 0: done; 75: try again later; any other: failed."`
-	InDoubt        string        `key:"in_doubt" default:"fail" oneof:"fail|resend" doc:"A job that was being handed over when the machine or this program died, and of which the target cannot tell whether it has it: fail (never sent twice) or resend (never lost)."`
-	Workers        int           `key:"workers" default:"0" min:"0" max:"1000" doc:"Jobs handed on at once. Those of high priority go first, then the oldest; those to one number one after the other. 0: 1 for hylafax and asterisk, 4 for the others."`
-	OnFailed       []string      `key:"on_failed" doc:"A program with full path and its arguments, run for each job that has failed for good; the placeholders of command, and {reason}. It may run twice for a job if this program dies meanwhile."`
-	DoneFolder     string        `key:"done_folder" doc:"Where jobs go that were handed on, one folder a day; in the file system of the output folder. Empty: .done in the output folder."`
-	FailedFolder   string        `key:"failed_folder" doc:"Where jobs go that could not be handed on, each with a file .err that says why; as done_folder. Empty: .failed in the output folder."`
-	KeepDoneDays   int           `key:"keep_done_days" default:"7" min:"0" max:"36500" doc:"Days after which jobs that were handed on are removed. 0: they are kept for ever."`
-	KeepFailedDays int           `key:"keep_failed_days" default:"0" min:"0" max:"36500" doc:"Days after which jobs that have failed are removed. 0: they are kept until somebody has looked."`
-	PollInterval   time.Duration `key:"poll_interval" default:"10s" min:"100ms" max:"1h" doc:"How often the output folder is looked at where its file system tells nothing by itself, as NFS."`
-	RetryDelay     time.Duration `key:"retry_delay" default:"1m" min:"10ms" max:"24h" doc:"Time until a job that could not be handed over is tried again; twice as long after each further try."`
-	RetryDelayMax  time.Duration `key:"retry_delay_max" default:"1h" min:"10ms" max:"24h" doc:"The longest such time."`
-	GiveUpAfter    time.Duration `key:"give_up_after" default:"24h" min:"0s" max:"8760h" doc:"Time after which such a job has failed for good, from the moment when it should have been handed over; also while the target is down."`
-	Timeout        time.Duration `key:"timeout" default:"10m" min:"1s" max:"24h" doc:"Time limit of one try."`
+	Application      string              `key:"application" doc:"The application whose jobs are handed on. Empty: the one with the name of this section."`
+	Target           string              `key:"target" required:"true" oneof:"hylafax|smstools|gammu|asterisk|command" example:"hylafax" doc:"Who gets the jobs: HylaFAX (by sendfax), smstools3, gammu-smsd with its files backend, Asterisk (by call files), or any command."`
+	Server           string              `key:"server" doc:"hylafax: HOST or HOST:PORT of its server. Empty: the one that sendfax knows."`
+	Arguments        []string            `key:"arguments" doc:"hylafax: more arguments for sendfax, such as -m for fine resolution or -s and a4."`
+	SkipUnknown      bool                `key:"skip_unknown" default:"1" doc:"hylafax: leave out attachments that cannot be faxed; the log and the end of the fax name them. A message that has no other pages fails. 0: each such job fails."`
+	Convert          map[string][]string `key:"convert" doc:"hylafax: programs that make what can be faxed of other attachments: file extension to command, a list of program and arguments with {file} and {dir}, as dearchive has it."`
+	ConvertTimeout   time.Duration       `key:"convert_timeout" default:"2m" min:"1s" max:"1h" doc:"hylafax: time limit for converting the attachments of one job. Past it the job waits for another try."`
+	ConvertMaxSize   int64               `key:"convert_max_size" default:"200MiB" type:"size" min:"1" max:"1TiB" doc:"hylafax: size limit of what is converted for one job."`
+	ConvertMaxMemory int64               `key:"convert_max_memory" default:"2GiB" type:"size" min:"0" max:"1TiB" doc:"hylafax: memory that each process of a converter may ask for, on Linux and Windows. 0: no limit."`
+	TargetFolder     string              `key:"target_folder" doc:"smstools, gammu, asterisk: the folder it takes its files from, such as /var/spool/sms/outgoing, /var/spool/gammu/outbox or /var/spool/asterisk/outgoing."`
+	Channel          string              `key:"channel" doc:"asterisk: the channel to dial, such as PJSIP/{number}@trunk."`
+	Context          string              `key:"context" default:"smtpreceiver" doc:"asterisk: the dialplan context that gets the answered call, at extension s, with the job in variables."`
+	Command          []string            `key:"command" doc:"command: a program with full path and its arguments, in which {number} {name} {subject} {from} {id} {app} {txt} {ctl} {attachments} stand for those of the job. Exit status 0: done; 75: try again later; any other: failed."`
+	InDoubt          string              `key:"in_doubt" default:"fail" oneof:"fail|resend" doc:"A job that was being handed over when the machine or this program died, and of which the target cannot tell whether it has it: fail (never sent twice) or resend (never lost)."`
+	Workers          int                 `key:"workers" default:"0" min:"0" max:"1000" doc:"Jobs handed on at once. Those of high priority go first, then the oldest; those to one number one after the other. 0: 1 for hylafax and asterisk, 4 for the others."`
+	OnFailed         []string            `key:"on_failed" doc:"A program with full path and its arguments, run for each job that has failed for good; the placeholders of command, and {reason}. It may run twice for a job if this program dies meanwhile."`
+	DoneFolder       string              `key:"done_folder" doc:"Where jobs go that were handed on, one folder a day; in the file system of the output folder. Empty: .done in the output folder."`
+	FailedFolder     string              `key:"failed_folder" doc:"Where jobs go that could not be handed on, each with a file .err that says why; as done_folder. Empty: .failed in the output folder."`
+	KeepDoneDays     int                 `key:"keep_done_days" default:"7" min:"0" max:"36500" doc:"Days after which jobs that were handed on are removed. 0: they are kept for ever."`
+	KeepFailedDays   int                 `key:"keep_failed_days" default:"0" min:"0" max:"36500" doc:"Days after which jobs that have failed are removed. 0: they are kept until somebody has looked."`
+	PollInterval     time.Duration       `key:"poll_interval" default:"10s" min:"100ms" max:"1h" doc:"How often the output folder is looked at where its file system tells nothing by itself, as NFS."`
+	RetryDelay       time.Duration       `key:"retry_delay" default:"1m" min:"10ms" max:"24h" doc:"Time until a job that could not be handed over is tried again; twice as long after each further try."`
+	RetryDelayMax    time.Duration       `key:"retry_delay_max" default:"1h" min:"10ms" max:"24h" doc:"The longest such time."`
+	GiveUpAfter      time.Duration       `key:"give_up_after" default:"24h" min:"0s" max:"8760h" doc:"Time after which such a job has failed for good, from the moment when it should have been handed over; also while the target is down."`
+	Timeout          time.Duration       `key:"timeout" default:"10m" min:"1s" max:"24h" doc:"Time limit of one try."`
 }

@@ -35,14 +35,14 @@ var errNothing = errors.New("it wrote no files")
 func (r *Rules) Extract(ctx context.Context, parent, name string, content io.Reader) (*Files, error) {
 	u := r.find(name)
 	if u == nil {
-		return nil, fmt.Errorf("no unpacker for %q", name)
+		return nil, fmt.Errorf("no %s for %q", r.noun(), name)
 	}
 	if r.Timeout <= 0 || r.MaxSize <= 0 || r.MaxFiles <= 0 {
-		return nil, errors.New("not unpacked: the archives before it have used up the time, the size or the number of files allowed")
+		return nil, errors.New("not unpacked: the files before it have used up the time, the size or the number of files allowed")
 	}
 	files, err := r.extract(ctx, u, parent, content)
 	if err != nil {
-		return nil, fmt.Errorf("unpacker %s: %w", filepath.Base(u.program), err)
+		return nil, fmt.Errorf("%s %s: %w", r.noun(), filepath.Base(u.program), err)
 	}
 	return files, nil
 }
@@ -50,11 +50,11 @@ func (r *Rules) Extract(ctx context.Context, parent, name string, content io.Rea
 func (r *Rules) extract(ctx context.Context, u *unpacker, parent string, content io.Reader) (_ *Files, err error) {
 	parent, err = filepath.Abs(parent) // the unpacker runs in another folder
 	if err != nil {
-		return nil, err
+		return nil, forNow{err}
 	}
 	w, err := newWorkspace(parent)
 	if err != nil {
-		return nil, err
+		return nil, forNow{err}
 	}
 	defer func() {
 		if err != nil {
@@ -63,9 +63,9 @@ func (r *Rules) extract(ctx context.Context, u *unpacker, parent string, content
 	}()
 	archive := archiveName + "." + u.extension
 	if err := w.write(archive, content); err != nil {
-		return nil, err
+		return nil, forNow{err}
 	}
-	cmd := u.command(filepath.Join(w.dir, archive), filepath.Join(w.dir, filesName))
+	cmd := u.command(r.input(), filepath.Join(w.dir, archive), filepath.Join(w.dir, filesName))
 	cmd.Dir = filepath.Join(w.dir, filesName)
 	cmd.Env = w.environment()
 	ctx, cancel := context.WithTimeoutCause(ctx, r.Timeout, fmt.Errorf("not done within %v", r.Timeout))
@@ -148,9 +148,9 @@ func (w *workspace) run(ctx context.Context, cmd *exec.Cmd, l Limits) error {
 	defer output.Close()
 	cmd.Stdout, cmd.Stderr = output, output
 	// One byte more than allowed: so the size tells that the limit was hit.
-	processes, err := start(cmd, l.MaxSize+1)
+	processes, err := start(cmd, l.MaxSize+1, l.MaxMemory)
 	if err != nil {
-		return err
+		return forNow{err}
 	}
 	defer processes.close()
 	done := make(chan error, 1)
@@ -160,9 +160,9 @@ func (w *workspace) run(ctx context.Context, cmd *exec.Cmd, l Limits) error {
 	for {
 		select {
 		case err := <-done:
-			return err
+			return unlessCrashed(err)
 		case <-ctx.Done():
-			err = context.Cause(ctx)
+			err = forNow{context.Cause(ctx)}
 		case begun := <-poll.C:
 			if err = w.measure(l); err == nil {
 				poll.Reset(max(pollInterval, 4*time.Since(begun))) // looking must not cost more than unpacking
@@ -173,6 +173,16 @@ func (w *workspace) run(ctx context.Context, cmd *exec.Cmd, l Limits) error {
 		<-done
 		return err
 	}
+}
+
+// unlessCrashed marks the end of a program that did not end by itself; a shell
+// around it says that with a status above 128.
+func unlessCrashed(err error) error {
+	var ended *exec.ExitError
+	if err == nil || errors.As(err, &ended) && ended.Exited() && ended.ExitCode() <= 128 {
+		return err
+	}
+	return forNow{err}
 }
 
 // report adds the unpacker's last words to an error, on one line.

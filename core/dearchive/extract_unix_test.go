@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -212,5 +213,42 @@ func TestFileExchanged(t *testing.T) {
 		if err := files.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestConverter: the same with its own words, and memory that has a limit.
+func TestConverter(t *testing.T) {
+	t.Parallel()
+	r := &Rules{Limits: roomy, Converts: true}
+	if err := r.Add("doc", []string{"sh", "-c", `cp "$1" a; exit $(head -c3 "$1")`, "sh", "{file}", "{dir}"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Add("xls", []string{"sh", "{archive}", "{dir}"}); err == nil || !strings.Contains(err.Error(), "unknown placeholder {archive}: there are {file} and {dir}") {
+		t.Errorf("{archive}: %v", err)
+	}
+	for status, now := range map[string]bool{"000": false, "001": false, "128": false, "139": true} {
+		_, _, err := extract(t, context.Background(), r, "a.doc", []byte(status))
+		if (err == nil) != (status == "000") || errors.Is(err, ErrForNow) != now || err != nil && !strings.HasPrefix(err.Error(), "converter sh: ") {
+			t.Errorf("status %s: %v", status, err)
+		}
+	}
+	if _, _, err := extract(t, context.Background(), r, "a.zip", nil); err == nil || err.Error() != `no converter for "a.zip"` {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestMemory(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("no limit here")
+	}
+	little := roomy
+	little.MaxMemory = 64 << 20
+	const takes = `sleep 0.2; x=$(head -c 200000000 /dev/zero | tr '\0' x); echo ${#x} >x`
+	if got, _, err := extract(t, context.Background(), script(t, roomy, takes), "a.zip", nil); err != nil || got != "x=200000000\n\n" {
+		t.Errorf("without a limit: %q, %v", got, err)
+	}
+	if got, _, err := extract(t, context.Background(), script(t, little, takes), "a.zip", nil); err == nil {
+		t.Errorf("past the limit: %q", got)
 	}
 }

@@ -2,6 +2,6 @@
 
 package dearchive
 
-// limitFiles does nothing: a limit can be set here only for ourselves. measure
-// sees to the size.
-func limitFiles(int, uint64) {}
+// limit does nothing: a limit can be set here only for ourselves. measure sees to
+// the size of files.
+func limit(int, uint64, uint64) {}

@@ -20,13 +20,14 @@ type processes struct{ group int }
 
 // start starts cmd in a session of its own: with that it has a process group,
 // and no terminal to ask for a password on. No file may become longer than
-// maxFile bytes, where the system has such a limit for a running process.
-func start(cmd *exec.Cmd, maxFile int64) (processes, error) {
+// maxFile bytes, and no process larger than maxMemory (0: any size), where the
+// system has such limits for a running process.
+func start(cmd *exec.Cmd, maxFile, maxMemory int64) (processes, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		return processes{}, err
 	}
-	limitFiles(cmd.Process.Pid, uint64(maxFile))
+	limit(cmd.Process.Pid, uint64(maxFile), uint64(maxMemory))
 	return processes{cmd.Process.Pid}, nil
 }
 

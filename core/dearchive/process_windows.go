@@ -15,8 +15,8 @@ const openFlags = 0
 type processes struct{ job windows.Handle }
 
 // start starts cmd as a job object. Windows has no limit for the size of a
-// file: measure sees to it.
-func start(cmd *exec.Cmd, _ int64) (processes, error) {
+// file: measure sees to it. maxMemory 0 is any size of a process.
+func start(cmd *exec.Cmd, _, maxMemory int64) (processes, error) {
 	job, err := windows.CreateJobObject(nil, nil)
 	if err != nil {
 		return processes{}, err
@@ -24,6 +24,10 @@ func start(cmd *exec.Cmd, _ int64) (processes, error) {
 	p := processes{job}
 	info := windows.JOBOBJECT_EXTENDED_LIMIT_INFORMATION{}
 	info.BasicLimitInformation.LimitFlags = windows.JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE
+	if maxMemory > 0 {
+		info.BasicLimitInformation.LimitFlags |= windows.JOB_OBJECT_LIMIT_PROCESS_MEMORY
+		info.ProcessMemoryLimit = uintptr(maxMemory)
+	}
 	_, err = windows.SetInformationJobObject(job, windows.JobObjectExtendedLimitInformation,
 		uintptr(unsafe.Pointer(&info)), uint32(unsafe.Sizeof(info)))
 	if err == nil {

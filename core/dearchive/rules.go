@@ -1,5 +1,6 @@
 // Package dearchive has external programs unpack the archives among the
-// attachments of a message, within limits of time, size and number of files.
+// attachments of a message, within limits of time, size and number of files; and
+// convert documents, which is the same with {file} for {archive}.
 //
 // The archive is hostile and the unpacker may be fooled by it. So the unpacker
 // sees a name of ours and never the sender's, no shell stands between, it works
@@ -25,6 +26,7 @@ import (
 // The placeholders of a command.
 const (
 	archivePlaceholder = "{archive}" // full path of the archive
+	filePlaceholder    = "{file}"    // of the document
 	dirPlaceholder     = "{dir}"     // full path of the folder to unpack into
 )
 
@@ -34,12 +36,26 @@ type Limits struct {
 	Timeout  time.Duration
 	MaxSize  int64 // bytes of all files together, temporary files and messages of the unpacker included
 	MaxFiles int   // files and folders
+	// MaxMemory is how many bytes of memory each process may ask for; 0: any number.
+	// Only Linux and Windows can hold it.
+	MaxMemory int64
 }
+
+// ErrForNow marks an error that may not be the file's: the program crashed, could
+// not be run, or took too long.
+var ErrForNow = errors.New("it may be done another time")
+
+type forNow struct{ error }
+
+func (e forNow) Unwrap() error { return e.error }
+
+func (forNow) Is(target error) bool { return target == ErrForNow }
 
 // Rules say which program unpacks what. The zero value with Limits unpacks
 // nothing. Once every rule is added they may be used by several goroutines.
 type Rules struct {
 	Limits
+	Converts  bool       // documents, not archives
 	unpackers []unpacker // longest extension first
 }
 
@@ -55,8 +71,8 @@ var (
 )
 
 // Add has names that end in a dot and extension, in any case, unpacked by
-// command: a program and its arguments, in which {archive} and {dir} stand for
-// full paths. The error joins everything that is wrong with the rule, a
+// command: a program and its arguments, in which {archive} (of one that converts:
+// {file}) and {dir} stand for full paths. The error joins everything that is wrong with the rule, a
 // program that is not installed included; such a rule is not added.
 func (r *Rules) Add(extension string, command []string) error {
 	var errs []error
@@ -80,11 +96,11 @@ func (r *Rules) Add(extension string, command []string) error {
 	u.args = slices.Clone(command[1:])
 	all := strings.Join(u.args, "\x00")
 	for _, p := range placeholder.FindAllString(all, -1) {
-		if p != archivePlaceholder && p != dirPlaceholder {
-			problem("unknown placeholder %s: there are %s and %s", p, archivePlaceholder, dirPlaceholder)
+		if p != r.input() && p != dirPlaceholder {
+			problem("unknown placeholder %s: there are %s and %s", p, r.input(), dirPlaceholder)
 		}
 	}
-	for _, p := range []string{archivePlaceholder, dirPlaceholder} {
+	for _, p := range []string{r.input(), dirPlaceholder} {
 		if !strings.Contains(all, p) {
 			problem("no argument holds %s: the program must be told", p)
 		}
@@ -95,6 +111,22 @@ func (r *Rules) Add(extension string, command []string) error {
 	r.unpackers = append(r.unpackers, u)
 	slices.SortStableFunc(r.unpackers, func(a, b unpacker) int { return cmp.Compare(len(b.extension), len(a.extension)) })
 	return nil
+}
+
+// input is the placeholder of what the program reads.
+func (r *Rules) input() string {
+	if r.Converts {
+		return filePlaceholder
+	}
+	return archivePlaceholder
+}
+
+// noun is what a program is called in errors.
+func (r *Rules) noun() string {
+	if r.Converts {
+		return "converter"
+	}
+	return "unpacker"
 }
 
 // find looks the program up once: it runs in another folder, where a relative
@@ -125,8 +157,8 @@ func (r *Rules) find(name string) *unpacker {
 
 // command fills in the placeholders, in one pass, so that what is filled in is
 // never taken for a placeholder.
-func (u *unpacker) command(archive, dir string) *exec.Cmd {
-	fill := strings.NewReplacer(archivePlaceholder, archive, dirPlaceholder, dir)
+func (u *unpacker) command(input, archive, dir string) *exec.Cmd {
+	fill := strings.NewReplacer(input, archive, dirPlaceholder, dir)
 	cmd := exec.Command(u.program)
 	for _, a := range u.args {
 		cmd.Args = append(cmd.Args, fill.Replace(a))

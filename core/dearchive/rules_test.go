@@ -100,7 +100,7 @@ func TestCommand(t *testing.T) {
 		t.Fatal(err)
 	}
 	// What is filled in is neither split nor filled in again.
-	cmd := r.find("a.zip").command("/in/{dir} b", "/out/{archive};")
+	cmd := r.find("a.zip").command(archivePlaceholder, "/in/{dir} b", "/out/{archive};")
 	want := []string{program(t), "-o/out/{archive};", "/in/{dir} b", "$(x) /out/{archive};//in/{dir} b"}
 	if !slices.Equal(cmd.Args, want) {
 		t.Errorf("%q, want %q", cmd.Args, want)

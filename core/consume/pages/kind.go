@@ -2,6 +2,8 @@ package pages
 
 import (
 	"bytes"
+	"path/filepath"
+	"strings"
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding/unicode"
@@ -26,8 +28,8 @@ var textual = map[string]bool{".txt": true, ".text": true, ".asc": true, ".csv":
 
 // isSignature tells the signature of a signed mail, which each of its attachments
 // would otherwise be said to lack.
-func isSignature(extension string, head []byte) bool {
-	return extension == ".p7s" || bytes.HasPrefix(head, []byte("-----BEGIN PGP SIGNATURE"))
+func isSignature(name string, head []byte) bool {
+	return strings.EqualFold(filepath.Ext(name), ".p7s") || bytes.HasPrefix(head, []byte("-----BEGIN PGP SIGNATURE"))
 }
 
 // readable is a text in UTF-8: by its byte order mark, else UTF-8 where it is

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+
+	"smtpreceiver/core/dearchive"
 )
 
 // sniffed is how much of a file tells its type, in bytes.
@@ -28,17 +30,44 @@ func unfit(format string, args ...any) error { return &Unfit{fmt.Sprintf(format,
 // miss: a signature in the sense of cryptography, a picture of a few pixels.
 var ErrDecoration = errors.New("only decorates the message")
 
-// Maker makes documents. It may be used for several jobs at once.
+// Maker makes documents. It may be used for several messages at once.
 type Maker struct {
-	one sync.Mutex // one picture at a time: a photograph takes hundreds of MiB
+	Converters dearchive.Rules
+
+	missing map[string]error // programs that are not installed, by ".extension"
+	one     sync.Mutex       // one picture at a time: a photograph takes hundreds of MiB
+}
+
+// Files makes documents of the files of one message.
+type Files struct {
+	*Maker
+	converters dearchive.Rules // with what is left of their limits
+	decode     func([]byte) string
+}
+
+// Message begins a message; decode is for a text that says of itself no character
+// set.
+func (m *Maker) Message(decode func([]byte) string) *Files {
+	return &Files{m, m.Converters, decode}
 }
 
 // File makes documents of the file at path, which only this user can change; name
 // is what its sender calls it. It returns their paths, which begin with path, in
 // order. The file itself may be moved. The error is an *Unfit or ErrDecoration
-// where the file is the reason; decode is for a text that says of itself no
-// character set.
-func (m *Maker) File(ctx context.Context, path, name string, decode func([]byte) string) (documents []string, err error) {
+// where the file is the reason.
+func (f *Files) File(ctx context.Context, path, name string) (documents []string, err error) {
+	head, err := headOf(path)
+	if err != nil {
+		return nil, err
+	}
+	if taken(head) == "" && f.converts(name) && !isSignature(name, head) {
+		return f.convert(ctx, path, name)
+	}
+	return f.plain(path, name)
+}
+
+// plain makes documents of a file without a program.
+func (f *Files) plain(path, name string) (documents []string, err error) {
 	head, err := headOf(path)
 	if err != nil {
 		return nil, err
@@ -47,15 +76,15 @@ func (m *Maker) File(ctx context.Context, path, name string, decode func([]byte)
 		return []string{path + kind}, os.Rename(path, path+kind)
 	}
 	document := path + ".pdf"
-	switch extension := strings.ToLower(filepath.Ext(name)); {
-	case isSignature(extension, head):
+	switch {
+	case isSignature(name, head):
 		err = ErrDecoration
 	case isPicture(head):
-		err = m.picture(document, path)
+		err = f.picture(document, path)
 	case len(head) == 0:
 		err = unfit("it is empty")
-	case textual[extension]:
-		err = textFile(document, path, decode)
+	case textual[strings.ToLower(filepath.Ext(name))]:
+		err = f.text(document, path)
 	default:
 		err = unfit("PDF, PostScript, TIFF, pictures and plain text can be faxed")
 	}
@@ -80,18 +109,18 @@ func headOf(path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, sniffed))
 }
 
-func textFile(document, path string, decode func([]byte) string) error {
-	f, err := os.Open(path)
+func (f *Files) text(document, path string) error {
+	file, err := os.Open(path)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxText+1))
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, maxText+1))
 	if err != nil {
 		return err
 	}
 	if len(data) > maxText {
 		return unfit("a text of more than %d MiB", maxText>>20)
 	}
-	return Text(document, readable(data, decode))
+	return Text(document, readable(data, f.decode))
 }

@@ -21,6 +21,8 @@ import (
 	"golang.org/x/image/tiff"
 )
 
+func upper(b []byte) string { return strings.ToUpper(string(b)) }
+
 // makeOne makes documents of a file with that content, and returns the only one or why
 // there is none.
 func makeOne(t *testing.T, m *Maker, name string, content []byte) (document string, err error) {
@@ -29,7 +31,7 @@ func makeOne(t *testing.T, m *Maker, name string, content []byte) (document stri
 	if err := os.WriteFile(path, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	documents, err := m.File(context.Background(), path, name, func(b []byte) string { return strings.ToUpper(string(b)) })
+	documents, err := m.Message(upper).File(context.Background(), path, name)
 	if err != nil {
 		return "", err
 	}
@@ -120,7 +122,7 @@ func TestFile(t *testing.T) {
 			t.Errorf("%s: %q, %v, want %q", tt.name, document, err, tt.want)
 		}
 	}
-	if _, err := (&Maker{}).File(t.Context(), filepath.Join(t.TempDir(), "none"), "a.txt", nil); !errors.Is(err, os.ErrNotExist) {
+	if _, err := (&Maker{}).Message(upper).File(t.Context(), filepath.Join(t.TempDir(), "none"), "a.txt"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a file that is not there: %v", err)
 	}
 }

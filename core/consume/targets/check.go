@@ -20,6 +20,11 @@ func Check(s *config.Settings, problems *config.Problems) (warnings []string) {
 			continue // said already
 		}
 		problems.Merge(k.check(name, c))
+		if _, missing, err := newHylaFAX(c); err == nil {
+			for _, extension := range slices.Sorted(maps.Keys(missing)) {
+				warnings = append(warnings, config.KeyPath("consume", name, "convert", extension)+": "+missing[extension].Error()+"; until then jobs with such attachments wait")
+			}
+		}
 		appName := c.ApplicationOf(name)
 		app := s.Applications[appName]
 		if app == nil {

@@ -24,9 +24,10 @@ func (h *HylaFAX) documents(ctx context.Context, j *consume.Job, folder string) 
 	if err != nil {
 		return nil, err
 	}
+	files := h.Pages.Message(j.Decode)
 	var attached, names, reasons []string // names and reasons of what is left out
 	for i, a := range j.Attachments {
-		documents, err := h.attachment(ctx, j, a.File, filepath.Join(folder, fmt.Sprint(i+1)))
+		documents, err := attachment(ctx, j, files, a.File, filepath.Join(folder, fmt.Sprint(i+1)))
 		name := cmp.Or(a.Name, a.File)
 		var unfit *pages.Unfit
 		switch {
@@ -75,7 +76,7 @@ func leftOut(names []string) string {
 }
 
 // attachment makes documents of an attachment, whose paths begin with path.
-func (h *HylaFAX) attachment(ctx context.Context, j *consume.Job, file, path string) ([]string, error) {
+func attachment(ctx context.Context, j *consume.Job, files *pages.Files, file, path string) ([]string, error) {
 	copied, err := j.CopyFile(file)
 	if err != nil {
 		return nil, err
@@ -83,7 +84,7 @@ func (h *HylaFAX) attachment(ctx context.Context, j *consume.Job, file, path str
 	if err := os.Rename(copied, path); err != nil {
 		return nil, err
 	}
-	return h.Pages.File(ctx, path, file, j.Decode)
+	return files.File(ctx, path, file)
 }
 
 func setText(document, text string) error {

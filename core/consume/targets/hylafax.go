@@ -5,19 +5,27 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"smtpreceiver/core/config"
 	"smtpreceiver/core/consume"
 	"smtpreceiver/core/consume/pages"
+	"smtpreceiver/core/dearchive"
 )
 
 // doneKept is how long HylaFAX remembers a job that is done, at least: faxqclean
 // leaves it in doneq for that time.
 const doneKept = 15 * time.Minute
+
+// maxConverted is how many files and folders a converter may make, those of its own
+// settings among them.
+const maxConverted = 10_000
 
 // unreachable is what sendfax says if it never had a connection.
 const unreachable = "Can not reach serv" // er, or ice
@@ -29,6 +37,27 @@ type HylaFAX struct {
 	Arguments   []string // more for sendfax
 	SkipUnknown bool     // attachments that cannot be faxed are left out
 	Pages       pages.Maker
+}
+
+// newHylaFAX makes the target of a consumer. missing are its converters that are not
+// installed here.
+func newHylaFAX(c *config.Consumer) (h *HylaFAX, missing map[string]error, err error) {
+	h = &HylaFAX{Server: c.Server, Arguments: c.Arguments, SkipUnknown: c.SkipUnknown}
+	h.Pages.Converters.Limits = dearchive.Limits{
+		Timeout: c.ConvertTimeout, MaxSize: c.ConvertMaxSize, MaxFiles: maxConverted, MaxMemory: c.ConvertMaxMemory,
+	}
+	missing = map[string]error{}
+	var errs []error
+	for _, extension := range slices.Sorted(maps.Keys(c.Convert)) {
+		lacks, err := h.Pages.AddConverter(extension, c.Convert[extension])
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", extension, err))
+		}
+		if lacks != nil {
+			missing[extension] = lacks
+		}
+	}
+	return h, missing, errors.Join(errs...)
 }
 
 // Prepare implements consume.Target: it makes the documents, and notes their names.

@@ -28,10 +28,12 @@ var text = []string{"txt"}
 
 var kinds = []kind{
 	{
-		name: "hylafax", keys: []key{{name: "server"}, {name: "arguments"}, {name: "skip_unknown"}}, formats: text, workers: 1,
+		name: "hylafax", keys: []key{{name: "server"}, {name: "arguments"}, {name: "skip_unknown"}, {name: "convert"}, {name: "convert_timeout"}, {name: "convert_max_size"}, {name: "convert_max_memory"}}, formats: text, workers: 1,
 		make: func(c *config.Consumer) (consume.Target, error) {
-			return &HylaFAX{Server: c.Server, Arguments: c.Arguments, SkipUnknown: c.SkipUnknown}, nil
+			h, _, err := newHylaFAX(c)
+			return h, err
 		},
+		refused: "convert",
 	},
 	{
 		name: "smstools", keys: []key{{"target_folder", "/var/spool/sms/outgoing"}}, formats: text, workers: 4,
