@@ -7,10 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -71,15 +69,7 @@ func TestMemory(t *testing.T) {
 					t.Error(err)
 				}
 			}
-			status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", r.cmd.Process.Pid))
-			if err != nil {
-				t.Fatal(err)
-			}
-			kilobytes, err := strconv.Atoi(string(peak.FindSubmatch(status)[1]))
-			if err != nil {
-				t.Fatal(err)
-			}
-			took := kilobytes << 10
+			took := peakOf(t, r.cmd.Process.Pid)
 			t.Logf("peak %d MiB, %.1f%% of the messages", took>>20, 100*float64(took)/(memoryClients*memorySize))
 			if took > memoryBound {
 				t.Errorf("peak resident memory %d MiB, want at most %d", took>>20, memoryBound>>20)
