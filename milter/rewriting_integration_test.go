@@ -46,7 +46,8 @@ func TestAliasOfFaxAddress(t *testing.T) {
 }
 
 // TestProxyFilter: with smtpd_proxy_filter on the same smtpd the milter never
-// sees the message, and the recipient it said yes to leaves as ordinary mail.
+// sees the message, and the recipient it said yes to leaves as ordinary mail. The
+// log says so once, and not of mail without a recipient of ours.
 func TestProxyFilter(t *testing.T) {
 	t.Parallel()
 	filter := newSink(t)
@@ -58,5 +59,20 @@ func TestProxyFilter(t *testing.T) {
 		t.Errorf("the filter got mail for %q", got)
 	}
 	s.newJobs(t, 0, 0)
+	s.accepted(t, s.ours, letter("not ours"), "ok@x.test")
+	filter.Next(t, wait)
 	s.nothingElse(t)
+	if lines := s.gate.warned("the message never came"); len(lines) != 1 || !strings.Contains(lines[0], "rcpt=") || !strings.Contains(lines[0], "1@fax") {
+		t.Errorf("%d warnings: %q", len(lines), lines)
+	}
+}
+
+// warned are the lines of the milter's log with those words, which are warnings.
+func (g *gate) warned(words string) (lines []string) {
+	for line := range strings.Lines(g.log.String()) {
+		if strings.Contains(line, "level=WARN") && strings.Contains(line, words) {
+			lines = append(lines, line)
+		}
+	}
+	return lines
 }
