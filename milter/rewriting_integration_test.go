@@ -76,3 +76,34 @@ func (g *gate) warned(words string) (lines []string) {
 	}
 	return lines
 }
+
+// TestAddressVerification: reject_unverified_recipient asks with a sender of its
+// own. One that an application does not take closes the door to its recipients;
+// one that it takes opens it, and the question itself makes no job.
+func TestAddressVerification(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ name, sender, restrictions, want string }{
+		{"sender denied", "denied@x.test", "reject_unverified_recipient", "450 4.1.1"},
+		{"sender taken", "postmaster@x.test", "reject_unverified_recipient", ""},
+		{"insiders first", "denied@x.test", "permit_mynetworks, reject_unverified_recipient", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := robustPostfix(t, open(t, "clients: [127.0.0.1]\n"), mtatest.PostfixOptions{ExtraMain: []string{
+				"address_verify_sender = " + tt.sender, "smtpd_recipient_restrictions = " + tt.restrictions,
+				"address_verify_map =", "address_verify_poll_count = 30", "address_verify_poll_delay = 1s",
+			}})
+			got := strings.Join(s.send(t, s.ours, "a@x.test", []string{"1@fax"}, letter("probed")), "; ")
+			if !strings.HasPrefix(got, tt.want) || (got == "") != (tt.want == "") {
+				t.Errorf("refused with %q, want %q", got, tt.want)
+			}
+			if got != "" {
+				s.newJobs(t, 0, 0)
+				return
+			}
+			eventually(t, "a job", func() bool { return len(jobs(t, s.gate.dir)) == 1 })
+			s.nothingElse(t)
+			s.newJobs(t, 0, 1)
+		})
+	}
+}

@@ -127,3 +127,30 @@ func TestTransport(t *testing.T) {
 		t.Error(log)
 	}
 }
+
+// TestErrorsOfPostfix: main.cf's usual restrictions refuse 123@fax with the words
+// of the README, and let it pass where it says.
+func TestErrorsOfPostfix(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ restriction, want string }{
+		{"reject_non_fqdn_recipient", "504 5.5.2 <123@fax>: Recipient address rejected: need fully-qualified address"},
+		{"reject_unknown_recipient_domain", "450 4.1.2 <123@fax>: Recipient address rejected: Domain not found"},
+	} {
+		t.Run(tt.restriction, func(t *testing.T) {
+			t.Parallel()
+			strict := mtatest.Postfix(t, mtatest.PostfixOptions{ExtraMain: []string{"smtpd_recipient_restrictions = " + tt.restriction}})
+			got := strings.ReplaceAll(answer(t, strict.Addr, "", "a@x.test", "123@fax"), `"`, "") // net/textproto quotes the words
+			if !strings.HasPrefix(got, tt.want) || !strings.Contains(string(readme), "`"+tt.want+"`") {
+				t.Errorf("%q, and README.md, want %q", got, tt.want)
+			}
+			mended := mtatest.Postfix(t, mtatest.PostfixOptions{ExtraMain: []string{"smtpd_recipient_restrictions = permit_mynetworks, permit_sasl_authenticated, " + tt.restriction}})
+			if got := answer(t, mended.Addr, "", "a@x.test", "123@fax"); got != "" {
+				t.Errorf("with permit_mynetworks in front: %q", got)
+			}
+		})
+	}
+}

@@ -1,0 +1,37 @@
+package core
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestWarnings: check warns of what works otherwise than it looks, and says of
+// which key; what is as it should be has no warning.
+func TestWarnings(t *testing.T) {
+	t.Parallel()
+	const fax = "{output_folder: '{dir}/fax', ctl_type: fax, "
+	for _, tt := range []struct{ name, yaml, want string }{
+		{"all is well", "applications:\n  fax: " + fax + `addresses: '(?P<number>\+?\d+)@fax$'}`, ""},
+		{"no end", "applications:\n  fax: " + fax + `addresses: ['x@fax$', '(?P<number>\d+)@fax']}`, "applications.fax.addresses[1]: takes whatever follows too"},
+		{"letters in the number", "applications:\n  fax: " + fax + `addresses: '(?P<number>.+)@fax$'}`, "applications.fax.addresses[0]: lets other characters into number"},
+		{"separators in the number", "applications:\n  fax: " + fax + `addresses: '(?P<number>[-+\d ./()]+)@fax$'}`, ""},
+		{"letters, and a rule that sets the number", "applications:\n  fax: " + fax + `addresses: '(?P<number>.+)@fax$', ctl_settings: ['to|number|parse|subject = (\d+)']}`, ""},
+		{"no number for the consumer", "applications:\n  fax: " + fax + "addresses: 'x@fax$'}\nconsume: {fax: {target: hylafax}}", "applications.fax.addresses[0]: has no group (?P<number>"},
+		{"a consumer that needs none", "applications:\n  fax: " + fax + "addresses: 'x@fax$'}\nconsume: {fax: {target: command, command: [/bin/true, '{txt}']}}", ""},
+		{"a consumer of another name", "applications:\n  fax: " + fax + "addresses: 'x@fax$'}\nconsume: {out: {application: fax, target: command, command: [/bin/true, '{number}']}}", "which consume.out needs"},
+		{"a proxy that is a client", "proxy_protocol_from: 127.0.0.1\napplications:\n  fax: " + fax + "addresses: 'x@fax$'}", "proxy_protocol_from: a proxy of it is on clients too"},
+		{"a proxy in a network of clients", "proxy_protocol_from: 10.0.0.1\napplications:\n  fax: " + fax + "addresses: 'x@fax$', clients: 10.0.0.0/8}", "is on applications.fax.clients too"},
+		{"another proxy", "proxy_protocol_from: 192.0.2.1\napplications:\n  fax: " + fax + "addresses: 'x@fax$'}", ""},
+		{"a rule without +", "number_region: CZ\napplications:\n  fax: " + fax + `addresses: 'x@fax$', numbers_denied: '90\d+'}`, "applications.fax.numbers_denied[0]: speaks of numbers without '+'"},
+		{"a rule with +", "number_region: CZ\napplications:\n  fax: " + fax + `addresses: 'x@fax$', numbers_denied: '\+42090\d+'}`, ""},
+	} {
+		problems, warnings := Check(settings(t, t.TempDir(), basics+"clients: 127.0.0.1\n"+tt.yaml))
+		if got := strings.Join(warnings, "\n"); len(problems) > 0 || !strings.Contains(got, tt.want) || (got == "") != (tt.want == "") {
+			t.Errorf("%s: problems %v, warnings %q, want %q", tt.name, problems, got, tt.want)
+		}
+	}
+	problems, _ := Check(settings(t, t.TempDir(), basics+"clients: 127.0.0.1\napplications:\n  fax: "+fax+`addresses: 'x@fax$', numbers_denied: '9-0\d+'}`))
+	if len(problems) != 1 || !strings.Contains(problems[0].What, "could never match: it demands a separator") {
+		t.Errorf("a rule that demands a separator: %v", problems)
+	}
+}
