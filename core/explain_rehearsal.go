@@ -15,8 +15,10 @@ import (
 
 	"smtpreceiver/core/access"
 	"smtpreceiver/core/config"
+	"smtpreceiver/core/ctl"
 	"smtpreceiver/core/explained"
 	"smtpreceiver/core/quota"
+	"smtpreceiver/core/sms"
 	"smtpreceiver/core/spool"
 )
 
@@ -120,9 +122,29 @@ func (r *rehearsal) jobs(t *Transaction) ([]explained.Job, error) {
 		if job.Files, err = explained.ReadFiles(folder, staged.name, t.rules.page.Decode); err != nil {
 			return nil, err
 		}
+		if staged.app.conf.CTLType == "sms" {
+			job.SMS = cost(staged.app, job.Files)
+		}
 		jobs = append(jobs, job)
 	}
 	return jobs, nil
+}
+
+// cost is what the text of a job makes as SMS; nil: it has none that can be sent.
+func cost(app *application, files []explained.File) *explained.SMS {
+	control, err := ctl.ReadJob(*files[0].Text, app.recipe.Layout)
+	if err != nil || len(files) < 2 || files[1].Text == nil {
+		return nil
+	}
+	_, parts, whole, err := sms.NewLimit(app.conf.MaxParts, control.MaxLen, control.Action).Apply(sms.Plain(*files[1].Text))
+	out := &explained.SMS{Parts: parts.Count, Whole: whole.Count, Alphabet: string(whole.Alphabet)}
+	switch {
+	case whole.Count == 0:
+		out.Refused = "the text is empty"
+	case err != nil:
+		out.Refused = err.Error()
+	}
+	return out
 }
 
 // warningLog keeps what a transaction logs as a warning or worse.

@@ -17,6 +17,7 @@ import (
 	"smtpreceiver/core/message"
 	"smtpreceiver/core/message/charset"
 	"smtpreceiver/core/number"
+	"smtpreceiver/core/sms"
 	"smtpreceiver/core/transform"
 )
 
@@ -158,6 +159,9 @@ func (c *compiler) recipe(name string, conf *config.Application, sets map[string
 			recipe.Tags, _ = transform.Builtin(conf.CmdTags)
 		}
 	}
+	if len(conf.SMSText) > 0 {
+		c.smsText(recipe, key("sms_text"), conf)
+	}
 	for _, to := range slices.Sorted(maps.Keys(conf.Transform)) {
 		c.transform(recipe, key("transform", to), to, conf.Transform[to])
 	}
@@ -178,6 +182,18 @@ func (c *compiler) recipe(name string, conf *config.Application, sets map[string
 		c.r.warnings = append(c.r.warnings, key("dearchive")+": has no effect, because process_attachments is off")
 	}
 	return recipe
+}
+
+func (c *compiler) smsText(recipe *job.Recipe, key string, conf *config.Application) {
+	tidy, err := sms.ParseTidy(conf.SMSText)
+	if err != nil {
+		c.problem(key, err)
+	}
+	if conf.CTLType != "sms" {
+		c.warn(key, "has no effect, because ctl_type is "+conf.CTLType)
+		return
+	}
+	recipe.Tidy = tidy
 }
 
 func (c *compiler) transform(recipe *job.Recipe, key, to, text string) {

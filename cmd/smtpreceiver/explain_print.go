@@ -147,6 +147,20 @@ func (p explanationPrinter) message(m *explained.Message) {
 				p.printf("    | %s\n", strings.TrimRight(line, "\r\n"))
 			}
 		}
+		p.cost(j.SMS)
+	}
+}
+
+// cost says what a text makes as SMS.
+func (p explanationPrinter) cost(c *explained.SMS) {
+	switch {
+	case c == nil:
+	case c.Refused != "":
+		p.printf("  no SMS: %s\n", c.Refused)
+	case c.Whole > c.Parts:
+		p.printf("  %d SMS, %s: cut, the whole text would make %d\n", c.Parts, c.Alphabet, c.Whole)
+	default:
+		p.printf("  %d SMS, %s\n", c.Parts, c.Alphabet)
 	}
 }
 

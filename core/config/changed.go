@@ -32,6 +32,12 @@ var changedDefaults = []struct {
 		says: "attachments that cannot be faxed are left out, and named in the log and at the end of the fax; earlier versions failed the job. " +
 			"Set the key to 0 to keep that, or to 1",
 	},
+	{
+		key:         "max_parts",
+		application: func(a *Application) bool { return a.Enabled && a.CTLType == "sms" },
+		says: "a text that would make more than 10 SMS is cut where smtpreceiver hands it on. " +
+			"Set the key to 0 to send all of it, or to the number you want to pay for",
+	},
 }
 
 // ChangedDefaults warns of defaults that are not what they were.

@@ -62,7 +62,7 @@ func TestDefaults(t *testing.T) {
 		Milter:  Milter{Listen: "unix:/run/smtpreceiver/milter.sock", SocketMode: 0o660, Timeout: 10 * time.Minute, OnUnlistedClient: "reject"},
 		Applications: map[string]*Application{"fax": {
 			Enabled: true, OutputFolder: "/var/spool/fax", CTLType: "fax", Addresses: []string{".*@fax$"},
-			FromEnabled: []string{".*"}, FromDisabled: []string{}, NumbersAllowed: []string{}, NumbersDenied: []string{}, Clients: []string{}, FormatPreference: []string{"txt"},
+			FromEnabled: []string{".*"}, FromDisabled: []string{}, NumbersAllowed: []string{}, NumbersDenied: []string{}, MaxParts: 10, SMSText: []string{}, Clients: []string{}, FormatPreference: []string{"txt"},
 			NonstandardDataTerminatorClients: []string{}, CTLSettings: []string{},
 			Transform: map[string]string{}, CTLLayout: map[string]string{}, Dearchive: map[string][]string{},
 			DearchiveTimeout: time.Minute, DearchiveMaxSize: 200 << 20,

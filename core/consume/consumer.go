@@ -26,6 +26,7 @@ type Options struct {
 	Done, Failed   string
 	Layout         ctl.Layout
 	Decode         func([]byte) string // from the code page of CTL and text
+	Encode         func(string) []byte // into it
 	Target         Target
 	Workers        int  // jobs at once
 	Resend         bool // jobs in doubt; otherwise they fail

@@ -44,7 +44,7 @@ func (c *Consumer) process(ctx context.Context, stem string, since time.Time) (o
 	record := held.Journal
 	j := &Job{
 		Stem: stem, Key: "smtpreceiver-" + stem + "-" + record.Key, Begun: record.Begun,
-		held: held, decode: c.Decode, scratch: &c.scratch,
+		held: held, decode: c.Decode, encode: c.Encode, scratch: &c.scratch,
 	}
 	defer func() { err = errors.Join(err, j.close()) }()
 	began := time.Now()
@@ -133,7 +133,8 @@ func (c *Consumer) attempt(ctx context.Context, j *Job) (asked bool, err error) 
 	}
 	note, err := c.Target.Prepare(ctx, j)
 	if err == nil {
-		record.Note = note
+		record.Note, record.Parts = note, j.Parts
+		c.cut(j)
 		if err := j.held.Begin(began); err != nil {
 			return false, err
 		}
@@ -153,6 +154,15 @@ func (c *Consumer) attempt(ctx context.Context, j *Job) (asked bool, err error) 
 		return true, err
 	}
 	return true, c.later(j, folder.Waiting, err)
+}
+
+// cut says that a text was cut, once.
+func (c *Consumer) cut(j *Job) {
+	if j.Over == 0 || j.held.Journal.Attempts > 1 {
+		return
+	}
+	c.metrics.cut()
+	c.Log.Warn("text cut", "consumer", c.Name, "app", c.App, "from", j.FromSMTP, "rcpt", j.Address, "job", j.Stem, "parts", j.Parts, "of", j.Parts+j.Over)
 }
 
 // doubt asks the target whether it has a job whose handing over was interrupted:

@@ -24,8 +24,13 @@ type Job struct {
 	Key   string    // unique and the same at each try: letters, digits, '_', '-' and '.'
 	Begun time.Time // when the last try before this one began, of which Target.Has is asked
 
+	// Parts and Over are told by Target.Prepare, of an SMS: how many it makes, and
+	// how many more it would have made uncut. 0, 0: it is none.
+	Parts, Over int
+
 	held    *folder.Held
 	decode  func([]byte) string
+	encode  func(string) []byte
 	scratch *scratch
 	folder  string  // its scratch; "": none yet
 	failure failure // of a failed one
@@ -104,6 +109,15 @@ func (j *Job) CopyFile(file string) (string, error) {
 		return "", hopeless(err)
 	}
 	return path, nil
+}
+
+// WriteText has CopyFile give a text of the target's in place of the message file.
+func (j *Job) WriteText(text string) error {
+	scratch, err := j.Scratch()
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(scratch, j.Job.Text), j.encode(text), 0o600)
 }
 
 // CopyControl does the same with the CTL.

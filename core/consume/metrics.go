@@ -18,6 +18,8 @@ type Metrics struct {
 	took     prometheus.Observer
 	failures map[failure]prometheus.Counter
 	jobs     map[folder.State]prometheus.Counter
+	parts    prometheus.Counter
+	cuts     prometheus.Counter
 }
 
 // outcomes of tries, as labels.
@@ -61,12 +63,15 @@ func register(registry prometheus.Registerer, consumers []*Consumer) {
 	tries := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "smtpreceiver_consume_tries_total", Help: "Tries to hand a job on, by what came of them."}, []string{"app", "outcome"})
 	jobs := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "smtpreceiver_consume_settled_total", Help: "Jobs that came to an end, done or failed."}, []string{"app", "status"})
 	failures := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "smtpreceiver_consume_failures_total", Help: "Jobs that failed for good: refused, given_up after give_up_after, in_doubt, or unreadable."}, []string{"app", "reason"})
+	parts := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "smtpreceiver_sms_parts_total", Help: "SMS that were handed on; a long text makes several."}, []string{"app"})
+	cuts := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "smtpreceiver_sms_cut_total", Help: "Texts that were cut to max_parts or maxlen."}, []string{"app"})
 	took := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "smtpreceiver_consume_seconds", Help: "Time of one try.", Buckets: prometheus.ExponentialBuckets(0.005, 4, 10),
 	}, []string{"app"})
-	registry.MustRegister(tries, jobs, failures, took, &gauges{consumers: consumers, failed: map[*Consumer]counted{}})
+	registry.MustRegister(tries, jobs, failures, parts, cuts, took, &gauges{consumers: consumers, failed: map[*Consumer]counted{}})
 	for _, c := range consumers {
 		m := &Metrics{tries: map[string]prometheus.Counter{}, failures: map[failure]prometheus.Counter{}, jobs: map[folder.State]prometheus.Counter{}, took: took.WithLabelValues(c.App)}
+		m.parts, m.cuts = parts.WithLabelValues(c.App), cuts.WithLabelValues(c.App)
 		for _, outcome := range []string{tryDone, tryRefused, tryLater, tryDoubt} {
 			m.tries[outcome] = tries.WithLabelValues(c.App, outcome)
 		}
@@ -98,12 +103,22 @@ func (m *Metrics) try(err error, took time.Duration) {
 	m.took.Observe(took.Seconds())
 }
 
-// settled counts the end of a job.
-func (m *Metrics) settled(state folder.State, f failure) {
+// cut counts a text that was cut.
+func (m *Metrics) cut() {
+	if m != nil {
+		m.cuts.Inc()
+	}
+}
+
+// settled counts the end of a job, and the SMS that it made.
+func (m *Metrics) settled(state folder.State, f failure, parts int) {
 	if m == nil {
 		return
 	}
 	m.jobs[state].Inc()
+	if state == folder.Done {
+		m.parts.Add(float64(parts))
+	}
 	if state == folder.Failed {
 		m.failures[f].Inc()
 	}

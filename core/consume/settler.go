@@ -101,7 +101,7 @@ func (s *settler) hook(j *settling) {
 	defer s.forget(j)
 	c.hooks <- struct{}{}
 	defer func() { <-c.hooks }()
-	job := &Job{Job: j.job, Stem: j.Stem, Key: "smtpreceiver-" + j.Stem + "-" + j.Journal.Key, held: j.Held, decode: c.Decode, scratch: &c.scratch}
+	job := &Job{Job: j.job, Stem: j.Stem, Key: "smtpreceiver-" + j.Stem + "-" + j.Journal.Key, held: j.Held, decode: c.Decode, encode: c.Encode, scratch: &c.scratch}
 	if job.Job == nil {
 		job.Job = &ctl.Job{App: c.App, ID: j.Stem}
 	}
@@ -119,11 +119,14 @@ func (c *Consumer) report(j *settling) {
 		rcpt = j.job.Address
 	}
 	state := j.Journal.State
-	c.metrics.settled(state, j.failure)
+	c.metrics.settled(state, j.failure, j.Journal.Parts)
 	log := c.Log.With("consumer", c.Name, "app", c.App, "rcpt", rcpt, "job", j.Stem, "status", string(state), "try", j.Journal.Attempts, "took", j.took.Round(time.Microsecond))
 	if state == folder.Failed {
 		log.Error("job not handed on", "error", j.Journal.Reason, "folder", c.Failed)
 		return
+	}
+	if j.Journal.Parts > 0 {
+		log = log.With("parts", j.Journal.Parts)
 	}
 	log.Info("job handed on")
 }

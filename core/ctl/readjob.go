@@ -18,6 +18,7 @@ type Job struct {
 	Priority               string // high, normal or low; @commands may have written anything else
 	Report                 string // dr, or report: 1 if the user asks for a delivery report
 	Flash                  string // 1 for a flash SMS, where ctl_settings or a tag set it
+	MaxLen, Action         string // most SMS the text may make; 1 or 2: a longer text is not sent, otherwise it is cut
 	Text, Format           string // the message file and its format
 	FromName, FromSMTP     string
 	Number, Name, Company  string
@@ -53,6 +54,7 @@ func ReadJob(text string, l Layout) (*Job, error) {
 	j := &Job{
 		Type: get("system", "type"), App: get("system", "app"), ID: get("system", "id"), Subject: get("system", "subject"),
 		Priority: strings.ToLower(get("system", "priority")), Report: get("system", "dr"), Flash: get("system", "flash"),
+		MaxLen: get("system", "maxlen"), Action: get("system", "action"),
 		Text: get("system", "txt"), Format: get("system", "format"),
 		FromName: get("from", "name"), FromSMTP: get("from", "smtp"),
 		Number: get("to", "number"), Name: get("to", "name"), Company: get("to", "company"),

@@ -118,6 +118,15 @@ type Job struct {
 	Recipient   string `json:"recipient"`
 	Folder      string `json:"folder"`
 	Files       []File `json:"files"` // the CTL, the message file, attachments
+	SMS         *SMS   `json:"sms"`   // of ctl_type sms with a text; null: others
+}
+
+// SMS is what a text costs where smtpreceiver hands it on.
+type SMS struct {
+	Parts    int    `json:"parts"`    // that are sent; 0: none
+	Whole    int    `json:"whole"`    // that the whole text would make; more than parts: it is cut
+	Alphabet string `json:"alphabet"` // of the whole text
+	Refused  string `json:"refused"`  // why nothing is sent; empty: it is
 }
 
 // File is one file of a job.

@@ -1,11 +1,13 @@
 package job
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"log/slog"
 	"slices"
+	"strings"
 
 	"smtpreceiver/core/dearchive"
 	"smtpreceiver/core/message"
@@ -152,17 +154,36 @@ func (m *Maker) content(ctx context.Context, recipe *Recipe) (*content, error) {
 // these.
 func (c *content) openText() (io.ReadCloser, error) {
 	r, err := c.message.Text()
-	if err != nil || c.recipe.Tags == nil {
+	if err != nil || c.recipe.Tags == nil && !c.recipe.Tidy.Any() {
 		return r, err
 	}
-	tags, rest, err := c.recipe.Tags.Cut(r)
+	rest, err := c.own(r)
 	if err != nil {
 		r.Close()
 		return nil, err
 	}
-	c.tags = tags
 	return struct {
 		io.Reader
 		io.Closer
 	}{rest, r}, nil
+}
+
+// own is the text without what commands us, and what is not to be sent. A text
+// too long for templates is not tidied: no SMS is that long.
+func (c *content) own(r io.Reader) (io.Reader, error) {
+	if c.recipe.Tags != nil {
+		tags, rest, err := c.recipe.Tags.Cut(r)
+		if err != nil {
+			return nil, err
+		}
+		c.tags, r = tags, rest
+	}
+	if !c.recipe.Tidy.Any() {
+		return r, nil
+	}
+	text, err := io.ReadAll(io.LimitReader(r, maxTemplateText+1))
+	if err != nil || len(text) > maxTemplateText {
+		return io.MultiReader(bytes.NewReader(text), r), err
+	}
+	return strings.NewReader(c.recipe.Tidy.Text(string(text))), nil
 }

@@ -11,6 +11,7 @@ import (
 	"smtpreceiver/core/match"
 	"smtpreceiver/core/message"
 	"smtpreceiver/core/metrics"
+	"smtpreceiver/core/sms"
 	"smtpreceiver/core/transform"
 )
 
@@ -59,6 +60,7 @@ type Recipe struct {
 	Formats         []message.Format
 	Settings        []*transform.Setting
 	Tags            *transform.TagSet   // nil: no @commands
+	Tidy            sms.Tidy            // what the text is written without
 	Text            *transform.Template // nil: the message's own text
 	Targets         []Target
 	Layout          ctl.Layout

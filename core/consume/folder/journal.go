@@ -40,6 +40,7 @@ type Journal struct {
 	Next     time.Time `json:"next,omitzero"`
 	Note     string    `json:"note,omitempty"` // of the target
 	Reason   string    `json:"reason,omitempty"`
+	Parts    int       `json:"parts,omitempty"` // SMS that the job makes; 0: it is none
 	// Rooms for files: of the done folder, which Held.Keep has begun to fill; and
 	// where the verdict puts all of them. Older versions wrote full paths.
 	Kept string `json:"kept,omitempty"`

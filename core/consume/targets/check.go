@@ -19,15 +19,18 @@ func Check(s *config.Settings, problems *config.Problems) (warnings []string) {
 		if k == nil {
 			continue // said already
 		}
-		problems.Merge(k.check(name, c))
 		if _, missing, err := newHylaFAX(c); err == nil {
 			for _, extension := range slices.Sorted(maps.Keys(missing)) {
 				warnings = append(warnings, config.KeyPath("consume", name, "convert", extension)+": "+missing[extension].Error()+"; until then jobs with such attachments wait")
 			}
 		}
 		appName := c.ApplicationOf(name)
-		app := s.Applications[appName]
-		if app == nil {
+		app, found := s.Applications[appName]
+		if !found {
+			app = new(config.Application)
+		}
+		problems.Merge(k.check(name, c, app))
+		if !found {
 			continue // said already
 		}
 		application := config.KeyPath("consume", name, "application")
@@ -48,6 +51,11 @@ func Check(s *config.Settings, problems *config.Problems) (warnings []string) {
 			warnings = append(warnings, application+": "+appName+" is not enabled, so it makes no jobs")
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(s.Applications)) {
+		if app := s.Applications[name]; app.Enabled && app.CTLType == "sms" && app.MaxParts > 0 && serves[name] == "" {
+			warnings = append(warnings, config.KeyPath("applications", name, "max_parts")+": no section of consume hands the jobs on, so nothing bounds what a text costs but the program that reads "+app.OutputFolder)
+		}
+	}
 	return warnings
 }
 
@@ -58,7 +66,7 @@ func within(folder, other string) bool {
 }
 
 // check holds a consumer's keys against those that its target has.
-func (k *kind) check(name string, c *config.Consumer) (problems config.Problems) {
+func (k *kind) check(name string, c *config.Consumer, app *config.Application) (problems config.Problems) {
 	path := func(key string) string { return config.KeyPath("consume", name, key) }
 	for _, name := range ownKeys() {
 		of, has := k.key(name)
@@ -74,7 +82,7 @@ func (k *kind) check(name string, c *config.Consumer) (problems config.Problems)
 			problems.Merge(config.Problems{{Key: path("on_failed"), What: err.Error()}})
 		}
 	}
-	if _, err := k.make(c); err != nil {
+	if _, err := k.make(c, app); err != nil {
 		problems.Merge(config.Problems{{Key: path(k.refused), What: err.Error()}})
 	}
 	return problems

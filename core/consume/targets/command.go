@@ -37,10 +37,14 @@ const reason = "{reason}"
 
 // Command runs a program for each job. Nobody can say what it had done when it was
 // interrupted.
-type Command struct{ argv []string }
+type Command struct {
+	SMS      bool // the jobs are SMS: {txt} is cut to what they may cost
+	MaxParts int  // SMS of one text; 0: no limit
+	argv     []string
+}
 
 // NewCommand checks a command; the error lists everything that is wrong with it.
-func NewCommand(argv []string) (*Command, error) { return &Command{argv}, checkCommand(argv) }
+func NewCommand(argv []string) (*Command, error) { return &Command{argv: argv}, checkCommand(argv) }
 
 func checkCommand(argv []string, more ...string) error {
 	var errs []error
@@ -81,8 +85,31 @@ func hook(argv []string) func(context.Context, *consume.Job, string) error {
 
 // Prepare implements consume.Target: it copies the files that the program gets.
 func (c *Command) Prepare(_ context.Context, j *consume.Job) (note string, err error) {
+	if c.SMS {
+		if err := c.limit(j); err != nil {
+			return "", err
+		}
+	}
 	_, err = arguments(c.argv, j, nil)
 	return "", err
+}
+
+// limit has {txt} name a cut copy where the text is longer than it may be.
+func (c *Command) limit(j *consume.Job) error {
+	if j.Format != "txt" || !slices.ContainsFunc(c.argv, func(arg string) bool { return strings.Contains(arg, "{txt}") }) {
+		return nil
+	}
+	text, err := j.ReadFile(j.Text)
+	if err != nil {
+		return err
+	}
+	if text = strings.TrimRight(text, "\r\n "); text == "" {
+		return nil // for the program to judge
+	}
+	if text, err = limited(j, text, c.MaxParts); err != nil || j.Over == 0 {
+		return err
+	}
+	return j.WriteText(text)
 }
 
 // Submit implements consume.Target.

@@ -15,7 +15,7 @@ import (
 func Open(s *config.Settings, name string, log *slog.Logger) (*consume.Consumer, error) {
 	c := s.Consume[name]
 	app := s.Applications[c.ApplicationOf(name)]
-	target, err := kindOf(c.Target).make(c)
+	target, err := kindOf(c.Target).make(c, app)
 	if err != nil {
 		return nil, err
 	}
@@ -30,7 +30,7 @@ func Open(s *config.Settings, name string, log *slog.Logger) (*consume.Consumer,
 	done, failed := c.Folders(app.OutputFolder)
 	return consume.New(consume.Options{
 		Name: name, App: c.ApplicationOf(name), Folder: app.OutputFolder, Done: done, Failed: failed,
-		Layout: layout, Decode: page.Decode, Target: target, Resend: c.InDoubt == "resend",
+		Layout: layout, Decode: page.Decode, Encode: page.Encode, Target: target, Resend: c.InDoubt == "resend",
 		KeepDoneDays: c.KeepDoneDays, PollInterval: c.PollInterval, RetryDelay: c.RetryDelay,
 		RetryDelayMax: c.RetryDelayMax, GiveUpAfter: c.GiveUpAfter, Timeout: c.Timeout, Log: log,
 		Workers: workersOf(c), KeepFailedDays: c.KeepFailedDays, OnFailed: hook(c.OnFailed),

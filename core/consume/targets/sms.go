@@ -9,6 +9,7 @@ import (
 	"unicode/utf16"
 
 	"smtpreceiver/core/consume"
+	"smtpreceiver/core/sms"
 )
 
 // shortMessage is what of a job goes into an SMS.
@@ -18,7 +19,9 @@ type shortMessage struct {
 	priority      string
 }
 
-func readMessage(j *consume.Job) (*shortMessage, error) {
+// readMessage makes no more than maxParts SMS of a job (0: no limit), and tells the
+// job how many.
+func readMessage(j *consume.Job, maxParts int) (*shortMessage, error) {
 	number, err := phoneNumber(j.Number)
 	if err != nil {
 		return nil, err
@@ -30,20 +33,32 @@ func readMessage(j *consume.Job) (*shortMessage, error) {
 	if err != nil {
 		return nil, err
 	}
-	text = strings.TrimRight(strings.ReplaceAll(text, "\r\n", "\n"), "\n ")
-	if text == "" {
-		return nil, consume.Permanent(errors.New("the text is empty"))
+	if text, err = limited(j, sms.Plain(text), maxParts); err != nil {
+		return nil, err
 	}
 	return &shortMessage{number, text, j.Report == "1", j.Flash == "1", j.Priority}, nil
 }
 
+// limited cuts a text to what it may cost, and tells the job how many SMS it makes.
+func limited(j *consume.Job, text string, maxParts int) (string, error) {
+	if text == "" {
+		return "", consume.Permanent(errors.New("the text is empty"))
+	}
+	allowed, parts, whole, err := sms.NewLimit(maxParts, j.MaxLen, j.Action).Apply(text)
+	j.Parts, j.Over = parts.Count, whole.Count-parts.Count
+	return allowed, consume.Permanent(err)
+}
+
 // Smstools hands jobs to smstools3 (from 3.1.16, which knows Alphabet: UTF-8) as
 // files in its folder outgoing.
-type Smstools struct{ Folder string }
+type Smstools struct {
+	Folder   string
+	MaxParts int // SMS of one text; 0: no limit
+}
 
 // Prepare implements consume.Target.
 func (s Smstools) Prepare(_ context.Context, j *consume.Job) (note string, err error) {
-	m, err := readMessage(j)
+	m, err := readMessage(j, s.MaxParts)
 	if err != nil {
 		return "", err
 	}
@@ -98,11 +113,14 @@ func oneLine(value string) string {
 
 // Gammu hands jobs to gammu-smsd with its files backend, as files in its outbox.
 // Its own gammu-smsd-inject makes another message each time it is run.
-type Gammu struct{ Folder string }
+type Gammu struct {
+	Folder   string
+	MaxParts int // SMS of one text; 0: no limit
+}
 
 // Prepare implements consume.Target.
 func (g Gammu) Prepare(_ context.Context, j *consume.Job) (note string, err error) {
-	m, err := readMessage(j)
+	m, err := readMessage(j, g.MaxParts)
 	if err != nil {
 		return "", err
 	}

@@ -17,7 +17,7 @@ type kind struct {
 	formats []string
 	workers int  // jobs at once, where the configuration does not say
 	later   bool // the target reads the job's files after it has taken it
-	make    func(*config.Consumer) (consume.Target, error)
+	make    func(*config.Consumer, *config.Application) (consume.Target, error)
 	refused string // the key of the value that make may refuse
 }
 
@@ -29,7 +29,7 @@ var text = []string{"txt"}
 var kinds = []kind{
 	{
 		name: "hylafax", keys: []key{{name: "server"}, {name: "arguments"}, {name: "skip_unknown"}, {name: "convert"}, {name: "convert_timeout"}, {name: "convert_max_size"}, {name: "convert_max_memory"}}, formats: text, workers: 1,
-		make: func(c *config.Consumer) (consume.Target, error) {
+		make: func(c *config.Consumer, _ *config.Application) (consume.Target, error) {
 			h, _, err := newHylaFAX(c)
 			return h, err
 		},
@@ -37,16 +37,20 @@ var kinds = []kind{
 	},
 	{
 		name: "smstools", keys: []key{{"target_folder", "/var/spool/sms/outgoing"}}, formats: text, workers: 4,
-		make: func(c *config.Consumer) (consume.Target, error) { return Smstools{Folder: c.TargetFolder}, nil },
+		make: func(c *config.Consumer, app *config.Application) (consume.Target, error) {
+			return Smstools{Folder: c.TargetFolder, MaxParts: app.MaxParts}, nil
+		},
 	},
 	{
 		name: "gammu", keys: []key{{"target_folder", "/var/spool/gammu/outbox"}}, formats: text, workers: 4,
-		make: func(c *config.Consumer) (consume.Target, error) { return Gammu{Folder: c.TargetFolder}, nil },
+		make: func(c *config.Consumer, app *config.Application) (consume.Target, error) {
+			return Gammu{Folder: c.TargetFolder, MaxParts: app.MaxParts}, nil
+		},
 	},
 	{
 		name: "asterisk", keys: []key{{"target_folder", "/var/spool/asterisk/outgoing"}, {"channel", "PJSIP/{number}@trunk"}, {name: "context"}},
 		workers: 1, later: true,
-		make: func(c *config.Consumer) (consume.Target, error) {
+		make: func(c *config.Consumer, _ *config.Application) (consume.Target, error) {
 			return NewAsterisk(Asterisk{Folder: c.TargetFolder, Channel: c.Channel, Context: c.Context})
 		},
 		refused: "channel",
@@ -54,7 +58,11 @@ var kinds = []kind{
 	{
 		name: "command", keys: []key{{"command", "[/usr/local/bin/send, '{number}', '{txt}']"}},
 		workers: 4,
-		make:    func(c *config.Consumer) (consume.Target, error) { return NewCommand(c.Command) },
+		make: func(c *config.Consumer, app *config.Application) (consume.Target, error) {
+			command, err := NewCommand(c.Command)
+			command.SMS, command.MaxParts = app.CTLType == "sms", app.MaxParts
+			return command, err
+		},
 		refused: "command",
 	},
 }

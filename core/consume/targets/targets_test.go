@@ -63,7 +63,7 @@ func (s *spool) handOn(t *testing.T, target consume.Target) string {
 	s.file(t, "00000042.ctl", s.doc.String())
 	c := consume.New(consume.Options{
 		Folder: s.folder, Done: filepath.Join(s.folder, "done"), Failed: filepath.Join(s.folder, "failed"),
-		Decode: func(b []byte) string { return string(b) }, Target: target,
+		Decode: func(b []byte) string { return string(b) }, Encode: func(s string) []byte { return []byte(s) }, Target: target,
 		RetryDelay: time.Millisecond, RetryDelayMax: time.Millisecond, Timeout: cmp.Or(s.timeout, time.Minute), OnFailed: s.onFailed, Log: cmp.Or(s.log, slog.New(slog.DiscardHandler)),
 	})
 	left, err := c.Drain(t.Context())
@@ -114,7 +114,7 @@ func TestSmstools(t *testing.T) {
 			t.Parallel()
 			s, outgoing := newSpool(t, tt.text), t.TempDir()
 			s.set(tt.set)
-			if why := s.handOn(t, Smstools{outgoing}); why != "" {
+			if why := s.handOn(t, Smstools{Folder: outgoing}); why != "" {
 				t.Fatal(why)
 			}
 			if _, got := only(t, outgoing); got != tt.want {
@@ -138,12 +138,12 @@ func TestRefused(t *testing.T) {
 		set              map[string]string
 		target           consume.Target
 	}{
-		{"letters in the number", "x", "no number to dial", map[string]string{"to/number": "12ab"}, Smstools{"."}},
-		{"option for a number", "x", "no number to dial", map[string]string{"to/number": "-1 --exec"}, Gammu{"."}},
+		{"letters in the number", "x", "no number to dial", map[string]string{"to/number": "12ab"}, Smstools{Folder: "."}},
+		{"option for a number", "x", "no number to dial", map[string]string{"to/number": "-1 --exec"}, Gammu{Folder: "."}},
 		{"no number", "x", "has no number", map[string]string{"to/number": ""}, &HylaFAX{}},
-		{"path for a number", "x", "no number to dial", map[string]string{"to/number": "1@../../etc"}, Gammu{"."}},
-		{"blank text", " \r\n\r\n", "text is empty", nil, Smstools{"."}},
-		{"format", "x", "format_preference", map[string]string{"system/format": "mht"}, Gammu{"."}},
+		{"path for a number", "x", "no number to dial", map[string]string{"to/number": "1@../../etc"}, Gammu{Folder: "."}},
+		{"blank text", " \r\n\r\n", "text is empty", nil, Smstools{Folder: "."}},
+		{"format", "x", "format_preference", map[string]string{"system/format": "mht"}, Gammu{Folder: "."}},
 		{"format of a fax", "x", "format_preference", map[string]string{"system/format": "mht"}, &HylaFAX{}},
 	}
 	for _, tt := range tests {
@@ -164,7 +164,7 @@ func TestGammu(t *testing.T) {
 	t.Parallel()
 	s, outbox := newSpool(t, "Aé😀\r\n"), t.TempDir()
 	s.set(map[string]string{"system/dr": "1", "system/flash": "1", "system/priority": "high"})
-	if why := s.handOn(t, Gammu{outbox}); why != "" {
+	if why := s.handOn(t, Gammu{Folder: outbox}); why != "" {
 		t.Fatal(why)
 	}
 	name, got := only(t, outbox)

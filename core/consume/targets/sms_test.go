@@ -1,0 +1,110 @@
+//go:build unix
+
+package targets
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf16"
+)
+
+// TestPartsAreBounded: no target gets more SMS of a job than max_parts and maxlen
+// allow, and with action nothing.
+func TestPartsAreBounded(t *testing.T) {
+	t.Parallel()
+	a := func(n int) string { return strings.Repeat("a", n) }
+	for i, tt := range []struct {
+		text     string
+		max      int
+		set      map[string]string
+		sent     string
+		whyNot   string
+		verbatim bool // the command gets the file as it is
+	}{
+		{a(400) + "\r\n", 10, nil, a(400), "", true},
+		{a(400) + "\r\n", 2, nil, a(306), "", false},
+		{a(400), 10, map[string]string{"system/maxlen": "1"}, a(160), "", false},
+		{a(400), 1, map[string]string{"system/maxlen": "3"}, a(160), "", false},
+		{a(400), 0, nil, a(400), "", true},
+		{strings.Repeat("ř", 69) + "😀", 1, nil, strings.Repeat("ř", 69), "", false},
+		{a(159) + "€", 1, map[string]string{"system/action": "0"}, a(159), "", false},
+		{a(400), 2, map[string]string{"system/action": "1"}, "", "makes 3 SMS and max_parts allows 2", false},
+		{a(400), 10, map[string]string{"system/action": "2", "system/maxlen": "2"}, "", "makes 3 SMS and maxlen allows 2", false},
+		{a(400), 10, map[string]string{"system/action": "2", "system/maxlen": "3"}, a(400), "", true},
+	} {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			t.Parallel()
+			fails := func(target, why string) bool {
+				if !strings.Contains(why, tt.whyNot) || (why == "") != (tt.whyNot == "") {
+					t.Errorf("%s: failed with %q, want %q", target, why, tt.whyNot)
+				}
+				return why != ""
+			}
+			s, folder := newSpool(t, tt.text), t.TempDir()
+			s.set(tt.set)
+			if !fails("smstools", s.handOn(t, Smstools{Folder: folder, MaxParts: tt.max})) {
+				_, file := only(t, folder)
+				if _, got, _ := strings.Cut(file, "\n\n"); got != tt.sent+"\n" {
+					t.Errorf("smstools got %q", got)
+				}
+			}
+			s, folder = newSpool(t, tt.text), t.TempDir()
+			s.set(tt.set)
+			if !fails("gammu", s.handOn(t, Gammu{Folder: folder, MaxParts: tt.max})) {
+				_, file := only(t, folder)
+				if want := string(utf16le("\ufeff" + tt.sent)); file != want {
+					t.Errorf("gammu got %q", file)
+				}
+			}
+			s, folder = newSpool(t, tt.text), t.TempDir()
+			s.set(tt.set)
+			script, out := filepath.Join(folder, "send"), filepath.Join(folder, "out")
+			writeScript(t, script, `cat "$1" >`+out)
+			c, err := NewCommand([]string{script, "{txt}"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.SMS, c.MaxParts = true, tt.max
+			if !fails("command", s.handOn(t, c)) {
+				want := tt.sent
+				if tt.verbatim {
+					want = tt.text
+				}
+				if got, err := os.ReadFile(out); err != nil || string(got) != want {
+					t.Errorf("command got %q, %v", got, err)
+				}
+			}
+		})
+	}
+}
+
+func utf16le(s string) []byte {
+	var b []byte
+	for _, unit := range utf16.Encode([]rune(s)) {
+		b = append(b, byte(unit), byte(unit>>8))
+	}
+	return b
+}
+
+// TestCommandOfFaxes: what is no SMS is not cut.
+func TestCommandOfFaxes(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	script, out := filepath.Join(dir, "send"), filepath.Join(dir, "out")
+	writeScript(t, script, `cat "$1" >`+out)
+	c, err := NewCommand([]string{script, "{txt}"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.MaxParts = 1
+	long := strings.Repeat("a", 5000)
+	if why := newSpool(t, long).handOn(t, c); why != "" {
+		t.Fatal(why)
+	}
+	if got, err := os.ReadFile(out); err != nil || string(got) != long {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+}

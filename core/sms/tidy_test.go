@@ -1,0 +1,69 @@
+package sms
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestTidy(t *testing.T) {
+	t.Parallel()
+	all := []string{"signature", "quote", "mark:###"}
+	for _, tt := range []struct {
+		name       string
+		rules      []string
+		text, want string
+	}{
+		{"nothing asked", nil, "a\n-- \nb\n> c", "a\n-- \nb\n> c"},
+		{"plain", all, "Pump 3 stopped.\n", "Pump 3 stopped.\n"},
+		{"signature", all, "Hello\r\n-- \r\nPetr\r\n-- \r\nx", "Hello\r\n"},
+		{"no signature without the blank", all, "Hello\n--\nPetr", "Hello\n--\nPetr"},
+		{"no signature in a line", all, "a -- b\n --  \nc", "a -- b\n --  \nc"},
+		{"nothing but a signature", all, "-- \nPetr", ""},
+		{"mark", all, "Hello ### secret\nmore", "Hello "},
+		{"several marks", []string{"mark:END", "mark:#"}, "a # b END c", "a "},
+		{"quote", all, "Yes.\n\nOn Mon, 3 Nov 2025, Petr wrote:\n> Shall we?\n>\n> P.\n\n", "Yes.\n\n"},
+		{"quote of two depths and gaps", all, "Yes.\n> a\n\n>> b\n", "Yes.\n"},
+		{"attribution broken", all, "Yes.\nOn Mon, 3 Nov 2025 at 10:00, Petr Novák <petr@example.com>\nwrote:\n> a", "Yes.\n"},
+		{"attribution broken before the address", all, "Yes.\n\nOn Mon, Nov 3, 2025 at 10:00 AM Petr Novák via Monitoring\n<petr1@example.com> wrote:\n\n> a", "Yes.\n\n"},
+		{"attribution without a date, right below the text", all, "Yes 1.\nPetr napsal:\n> a", "Yes 1.\n"},
+		{"no attribution", all, "Yes.\n> a", "Yes.\n"},
+		{"answers between", all, "> one\nyes\n> two\nno\n", "> one\nyes\n> two\nno\n"},
+		{"nothing but a quote", all, "Petr wrote:\n> a", ""},
+		{"Outlook", all, "Yes.\r\n\r\n-----Original Message-----\r\nFrom: Petr\r\nSent: Monday\r\nTo: Eva\r\nSubject: x\r\n\r\nShall we?\r\n", "Yes.\r\n\r\n"},
+		{"Outlook with a rule", all, "Ano.\n________________________________\nOd: Petr\nOdesláno: pondělí\nKomu: Eva\n\nJdeme?", "Ano.\n"},
+		{"a rule of its own", all, "Alarm\n----------\nPump: 3\nValue: 90\nState: hot\n", "Alarm\n----------\nPump: 3\nValue: 90\nState: hot\n"},
+		{"a heading with two fields", all, "--- Alarm ---\nPump: 3\nValue: 90\n", "--- Alarm ---\nPump: 3\nValue: 90\n"},
+		{"signature behind the quote", all, "Yes.\n> a\n-- \nPetr", "Yes.\n"},
+		{"quote behind the signature", all, "Yes.\n-- \nPetr\n> a", "Yes.\n"},
+	} {
+		tidy, err := ParseTidy(tt.rules)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := tidy.Text(tt.text); got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+		if tidy.Any() != (len(tt.rules) > 0) {
+			t.Errorf("%s: Any is %v", tt.name, tidy.Any())
+		}
+	}
+	if _, err := ParseTidy([]string{"signatur", "mark:", "mark: "}); err == nil || strings.Count(err.Error(), "none of") != 3 {
+		t.Errorf("error %v", err)
+	}
+}
+
+// FuzzTidy: what is left is a beginning of the text, the same when asked again.
+func FuzzTidy(f *testing.F) {
+	f.Add("Yes.\n\nOn Mon, 3 Nov 2025, Petr wrote:\n> Shall we?\n-- \nPetr ###")
+	f.Add("a\n-----Original Message-----\nFrom: a\nTo: b\nSubject: c\n")
+	tidy, err := ParseTidy([]string{"signature", "quote", "mark:###"})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		left := tidy.Text(text)
+		if !strings.HasPrefix(text, left) || strings.Contains(left, "###") {
+			t.Fatalf("%q of %q", left, text)
+		}
+	})
+}
