@@ -110,9 +110,9 @@ func lookupFailed(cause error) *reply.Reply {
 }
 
 // bindsSender says whether the client authenticated and authentication.sender_must_match
-// holds for it. Behind a milter the MTA decides who may send as whom.
+// holds for it. Where the MTA authenticates, it also decides who may send as whom.
 func (t *Transaction) bindsSender() bool {
-	return t.client.User != "" && t.client.Frontend != metrics.Milter && t.rules.settings.Authentication.SenderMustMatch
+	return t.client.User != "" && t.client.Frontend != metrics.Milter && !t.asks && t.rules.settings.Authentication.SenderMustMatch
 }
 
 // ownSender is the sender that counts where mailbox is what the client

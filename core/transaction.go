@@ -1,7 +1,6 @@
 package core
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -9,10 +8,8 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
-	"smtpreceiver/core/access"
 	"smtpreceiver/core/job"
 	"smtpreceiver/core/match"
 	"smtpreceiver/core/metrics"
@@ -62,6 +59,7 @@ type Transaction struct {
 	seen      map[string]int // jobs planned: application and recipient, to the index in plans
 	relay     *relayRight
 	steps     *steps   // nil but for Explain
+	asks      bool     // it is a question of a mail server, after which no message comes
 	charsets  []string // for Explain: how the message was read
 
 	message *job.Meter // nil before the first byte
@@ -159,6 +157,9 @@ func (t *Transaction) Recipient(ctx context.Context, address string, o Recipient
 	if err := t.quota(p); err != nil {
 		return Recipient{}, err
 	}
+	if t.asks {
+		return out, nil
+	}
 	if t.seen == nil {
 		t.seen = make(map[string]int)
 	}
@@ -167,31 +168,6 @@ func (t *Transaction) Recipient(ctx context.Context, address string, o Recipient
 	t.rcpts = append(t.rcpts, rcpt.Mailbox)
 	t.plans = append(t.plans, p)
 	return out, nil
-}
-
-// quota holds max_jobs_per_sender and max_jobs_per_client. An authenticated
-// client counts by its user name, whatever sender it writes.
-func (t *Transaction) quota(p *plan) error {
-	app := p.app
-	for _, q := range []struct {
-		key, who string
-		limit    int
-	}{
-		{"max_jobs_per_sender", strings.ToLower(cmp.Or(t.client.User, t.sender)), app.conf.MaxJobsPerSender},
-		{"max_jobs_per_client", access.Source(t.client.Addr).String(), app.conf.MaxJobsPerClient},
-	} {
-		if q.limit == 0 {
-			continue
-		}
-		ticket, ok := t.recv.quotas.Take(q.key+"\x00"+app.name+"\x00"+q.who, q.limit)
-		if !ok {
-			p.release()
-			return &reply.Reply{Code: 450, Enhanced: [3]int{4, 7, 1}, Text: app.name + ": too many messages in an hour, try again later",
-				Cause: fmt.Errorf("applications.%s.%s is %d", app.name, q.key, q.limit), Reason: reply.ReasonQuota}
-		}
-		p.tickets = append(p.tickets, ticket)
-	}
-	return nil
 }
 
 // MayRelay says whether recipients that no application takes may be forwarded:

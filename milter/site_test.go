@@ -47,22 +47,10 @@ func withClients(clients string) func(testing.TB) *gate {
 	return func(t testing.TB) *gate { return open(t, clients) }
 }
 
-// recipe reads a file of contrib with the old strings replaced by the new ones:
-// addresses and paths of a real site by those of the test. A blank or commented
-// line is left out.
+// recipe reads a file of contrib for the test.
 func recipe(t testing.TB, file string, oldnew ...string) []string {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join("../contrib", file))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := 0; i < len(oldnew); i += 2 {
-		if !bytes.Contains(b, []byte(oldnew[i])) {
-			t.Fatalf("contrib/%s has no %q", file, oldnew[i])
-		}
-	}
-	lines := strings.Split(strings.NewReplacer(oldnew...).Replace(string(b)), "\n")
-	return slices.DeleteFunc(lines, func(line string) bool { return line == "" || line[0] == '#' })
+	return mtatest.Recipe(t, filepath.Join("../contrib", file), oldnew...)
 }
 
 // simplePostfix is contrib/postfix/simple on a Postfix whose port 25 has no milter.

@@ -77,7 +77,6 @@ var (
 	errTooMany  = &reply.Reply{Code: 452, Enhanced: [3]int{4, 5, 3}, Text: "Too many recipients", Cause: errors.New("max_recipients"), Reason: reply.ReasonRecipients}
 	errTooLarge = &reply.Reply{Code: 552, Enhanced: [3]int{5, 3, 4}, Text: "Message size exceeds the limit", Cause: errors.New("SIZE is above max_message_size"), Reason: reply.ReasonSize}
 	errOddFwd   = &reply.Reply{Code: 421, Enhanced: [3]int{4, 7, 0}, Text: "Nothing is forwarded behind a nonstandard end of data; connect again", Reason: reply.ReasonRelay}
-	errUnknown  = &reply.Reply{Code: 550, Enhanced: [3]int{5, 1, 1}, Text: "No application takes this recipient", Reason: reply.ReasonRelay}
 	// errEnded is a fault of ours: a message for a transaction that is over.
 	errEnded = errors.New("the mail transaction has ended")
 )
@@ -154,13 +153,13 @@ func (s *session) recipient(to string, o *smtp.RcptOptions) error {
 		s.rcpts = append(s.rcpts, accepted{to, rcpt.Job})
 		return nil
 	case s.lmtp():
-		return errUnknown
+		return core.Unknown
 	}
 	if err := s.trx.MayRelay(ctx, s.gen.forwarder != nil); err != nil {
 		if strings.Contains(to, "@") {
 			return err
 		}
-		return &reply.Reply{Code: errUnknown.Code, Enhanced: errUnknown.Enhanced, Text: errUnknown.Text, Cause: err, Reason: errUnknown.Reason}
+		return &reply.Reply{Code: core.Unknown.Code, Enhanced: core.Unknown.Enhanced, Text: core.Unknown.Text, Cause: err, Reason: core.Unknown.Reason}
 	}
 	if s.wire.EndedOddly() {
 		return errOddFwd

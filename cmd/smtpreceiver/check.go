@@ -71,6 +71,11 @@ func validate(s *config.Settings, problems *config.Problems) (warnings []string)
 	if err := lmtpSocket(s).Check(); err != nil && s.LMTP.Listen != "" {
 		problems.Add("lmtp.listen", err.Error(), "")
 	}
+	for _, k := range []kind{milterKind, standaloneKind} {
+		if at := k.asked.socket(s); at.Spec != "" && at.Check() != nil {
+			problems.Add(k.asked.key, at.Check().Error(), "")
+		}
+	}
 	if err := metricsSocket(s).Check(); err != nil && s.Metrics.Listen != "" {
 		problems.Add("metrics.listen", err.Error(), "")
 	}

@@ -58,6 +58,11 @@ func (v *service) alive(ctx context.Context, within time.Duration) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
+	if v.policy != nil {
+		if err := v.policy.Ping(ctx); err != nil {
+			return err
+		}
+	}
 	return v.frontend.Ping(ctx)
 }
 

@@ -35,6 +35,7 @@ type frontend interface {
 type kind struct {
 	name   string
 	listen func(*config.Settings) ([]net.Listener, error)
+	asked  questions
 	build  func(*core.Receiver, *config.Settings, *slog.Logger) (f frontend, reload func(*config.Settings))
 }
 
@@ -48,6 +49,7 @@ type service struct {
 	reload   func(*config.Settings)
 	// The first is the one that every installation has.
 	listeners []net.Listener
+	policy    *policyServer   // nil: Postfix asks nothing here
 	monitor   *monitor.Server // nil: metrics.listen is off
 	stopping  atomic.Bool
 }
@@ -74,6 +76,9 @@ func start(ctx context.Context, k kind, s *config.Settings, stderr io.Writer) (_
 	if v.listeners, err = k.listen(s); err != nil {
 		return nil, err
 	}
+	if err = v.openPolicy(k.asked, s); err != nil {
+		return nil, err
+	}
 	v.frontend, v.reload = k.build(v.receiver, s, v.log.Logger)
 	return v, v.serveMonitor(s)
 }
@@ -84,6 +89,9 @@ func (v *service) close() {
 	}
 	for _, l := range v.listeners {
 		l.Close()
+	}
+	if v.policy != nil {
+		v.policy.listener.Close()
 	}
 	if v.receiver != nil {
 		if err := v.receiver.Close(); err != nil {
@@ -103,9 +111,14 @@ func (v *service) status() string {
 // run serves until ctx is done, then lets running transactions finish.
 func (v *service) run(ctx context.Context, m manager) error {
 	defer v.close()
-	served := make(chan error, len(v.listeners))
+	serving := len(v.listeners)
+	served := make(chan error, serving+1)
 	for _, l := range v.listeners {
 		go func() { served <- v.frontend.Serve(l) }()
+	}
+	if v.policy != nil {
+		serving++
+		go func() { served <- v.policy.Serve(v.policy.listener) }()
 	}
 	if p := v.settings.Load().ThreadPriority; p != 0 { // 0: as it was started
 		if err := setPriority(p); err != nil {
@@ -115,6 +128,9 @@ func (v *service) run(ctx context.Context, m manager) error {
 	v.log.Info("started", "service", v.name, "listen", v.listeners[0].Addr().String(), "version", release)
 	for _, l := range v.listeners[1:] {
 		v.log.Info("listening", "service", v.name, "listen", l.Addr().String())
+	}
+	if v.policy != nil {
+		v.log.Info("answering questions of Postfix", "service", v.name, "listen", v.policy.listener.Addr().String())
 	}
 	m.ready(v.status())
 	go v.watchdog(ctx)
@@ -129,11 +145,11 @@ func (v *service) run(ctx context.Context, m manager) error {
 	v.log.Info("stopping", "service", v.name, "timeout", timeout)
 	limit, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	if err := v.frontend.Shutdown(limit); err != nil {
+	if err := v.shutdown(limit); err != nil {
 		v.log.Warn("stopping", "service", v.name, "error", err.Error())
 	}
 	var err error
-	for range v.listeners {
+	for range serving {
 		err = errors.Join(err, <-served)
 	}
 	v.log.Info("stopped", "service", v.name)

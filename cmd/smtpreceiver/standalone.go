@@ -10,6 +10,7 @@ import (
 
 	"smtpreceiver/core"
 	"smtpreceiver/core/config"
+	"smtpreceiver/core/metrics"
 	"smtpreceiver/core/socket"
 	"smtpreceiver/standalone"
 	"smtpreceiver/standalone/forward"
@@ -21,7 +22,8 @@ func (a *app) standalone() *cobra.Command {
 		Short: "Run the SMTP listener",
 		Long: `standalone receives mail by SMTP, spools what an application takes and hands
 the rest to forward_smtp_server while the client waits. With lmtp.listen it also
-takes fax and SMS from a mail server by LMTP.`,
+takes fax and SMS from a mail server by LMTP, and with lmtp.policy_listen tells
+Postfix beforehand which recipients it would refuse.`,
 		RunE: func(c *cobra.Command, _ []string) error { return a.serve(c, standaloneKind) },
 	})
 }
@@ -29,6 +31,10 @@ takes fax and SMS from a mail server by LMTP.`,
 var standaloneKind = kind{
 	name:   "standalone",
 	listen: listenStandalone,
+	asked: questions{
+		key: "lmtp.policy_listen", about: metrics.LMTP,
+		socket: func(s *config.Settings) socket.Socket { return lmtpSocketAt(s, s.LMTP.PolicyListen) },
+	},
 	build: func(r *core.Receiver, s *config.Settings, log *slog.Logger) (frontend, func(*config.Settings)) {
 		server := standalone.NewServer(r, standaloneOptions(s), log)
 		return server, func(s *config.Settings) { server.Reload(standaloneOptions(s)) }
@@ -60,8 +66,10 @@ func listenStandalone(s *config.Settings) (listeners []net.Listener, err error) 
 	return listeners, nil
 }
 
-func lmtpSocket(s *config.Settings) socket.Socket {
-	return socket.Socket{Spec: s.LMTP.Listen, Mode: os.FileMode(s.LMTP.SocketMode), Group: s.LMTP.SocketGroup}
+func lmtpSocket(s *config.Settings) socket.Socket { return lmtpSocketAt(s, s.LMTP.Listen) }
+
+func lmtpSocketAt(s *config.Settings, spec string) socket.Socket {
+	return socket.Socket{Spec: spec, Mode: os.FileMode(s.LMTP.SocketMode), Group: s.LMTP.SocketGroup}
 }
 
 func standaloneOptions(s *config.Settings) standalone.Options {

@@ -107,16 +107,18 @@ type TLS struct {
 
 // LMTP holds the keys of the section lmtp.
 type LMTP struct {
-	Listen      string `key:"listen" doc:"Standalone: where a mail server may hand in fax and SMS by LMTP, with one reply for each recipient: unix:PATH, inet:HOST:PORT or inet6:[HOST]:PORT. A recipient that no application takes is refused with 550 5.1.1; LMTP never forwards. A client at the Unix socket counts as localhost, one at a port must be on the lists. Empty: off."`
-	SocketMode  uint32 `key:"socket_mode" default:"0660" type:"mode" doc:"Permissions of the Unix socket, octal, in quotes."`
-	SocketGroup string `key:"socket_group" doc:"Group of the Unix socket. Empty: the group of the process."`
+	Listen       string `key:"listen" doc:"Standalone: where a mail server may hand in fax and SMS by LMTP, with one reply for each recipient: unix:PATH, inet:HOST:PORT or inet6:[HOST]:PORT. A recipient that no application takes is refused with 550 5.1.1; LMTP never forwards. A client at the Unix socket counts as localhost, one at a port must be on the lists. Empty: off."`
+	PolicyListen string `key:"policy_listen" doc:"Standalone: where Postfix may ask at RCPT about a recipient that it will hand in by LMTP (check_policy_service), so that a refusal is an SMTP reply and no bounce: unix:PATH, inet:HOST:PORT or inet6:[HOST]:PORT. The lists of clients and require_authenticated then see who mails. Whoever reaches it is believed. Empty: off."`
+	SocketMode   uint32 `key:"socket_mode" default:"0660" type:"mode" doc:"Permissions of the Unix sockets, octal, in quotes."`
+	SocketGroup  string `key:"socket_group" doc:"Group of the Unix sockets. Empty: the group of the process."`
 }
 
 // Milter holds the keys of the section milter.
 type Milter struct {
 	Listen           string        `key:"listen" default:"unix:/run/smtpreceiver/milter.sock" required:"true" doc:"Where the mail server reaches the milter: unix:PATH, inet:HOST:PORT, inet6:[HOST]:PORT, or fd: for systemd socket activation."`
-	SocketMode       uint32        `key:"socket_mode" default:"0660" type:"mode" doc:"Permissions of the Unix socket, octal, in quotes."`
-	SocketGroup      string        `key:"socket_group" doc:"Group of the Unix socket. Empty: the group of the process."`
+	PolicyListen     string        `key:"policy_listen" doc:"Where Postfix may ask at RCPT about a recipient (check_policy_service), for a milter that sits behind its queue, so that a refusal is an SMTP reply and no bounce; as listen. Whoever reaches it is believed. Empty: off."`
+	SocketMode       uint32        `key:"socket_mode" default:"0660" type:"mode" doc:"Permissions of the Unix sockets, octal, in quotes."`
+	SocketGroup      string        `key:"socket_group" doc:"Group of the Unix sockets. Empty: the group of the process."`
 	Timeout          time.Duration `key:"timeout" default:"10m" min:"1s" max:"24h" doc:"How long the mail server may be silent between two commands."`
 	OnUnlistedClient string        `key:"on_unlisted_client" default:"reject" oneof:"reject|pass" doc:"A recipient of ours from a client that no list allows: reject it, or pass it on to the mail server."`
 }

@@ -21,6 +21,7 @@ type Metrics struct {
 	messages    map[Frontend]map[Outcome]prometheus.Counter
 	refusals    map[reply.Reason]prometheus.Counter
 	logins      map[Login]prometheus.Counter
+	asked       map[Frontend]map[Answer]prometheus.Counter
 	connections map[Frontend]*Connections
 	refused     map[SentAway]prometheus.Counter
 
@@ -64,6 +65,16 @@ const (
 	LoginUnavailable Login = "unavailable"
 )
 
+// Answer is what a mail server that asked about a recipient was told.
+type Answer string
+
+// The answers to a mail server.
+const (
+	Allowed  Answer = "allowed" // it goes on to its next rule
+	Rejected Answer = "refused" // for good (5yz)
+	Deferred Answer = "failed"  // for now (4yz)
+)
+
 // SentAway is why a connection was not served.
 type SentAway string
 
@@ -101,6 +112,11 @@ func New() *Metrics {
 	}
 	m.refusals = children(counter("refusals_total", "Refusals of clients, recipients and messages; each is a line in the log with the same word at refusal.", "reason"), reply.Reasons()...)
 	m.logins = children(counter("logins_total", "Logins of clients (AUTH).", "result"), LoginOK, LoginBad, LoginLocked, LoginUnavailable)
+	asked := counter("policy_requests_total", "Questions of a mail server about a recipient: refused is for good (5xx), failed for now (4xx).", "frontend", "answer")
+	m.asked = map[Frontend]map[Answer]prometheus.Counter{}
+	for _, f := range []Frontend{LMTP, Milter} {
+		m.asked[f] = children(asked.MustCurryWith(prometheus.Labels{"frontend": string(f)}), Allowed, Rejected, Deferred)
+	}
 	m.jobs = counter("jobs_total", "Jobs made.", "app")
 	m.jobBytes = counter("job_bytes_total", "Bytes of the messages that the jobs were made of.", "app")
 	m.templateErrors = counter("template_errors_total", "Templates of transform that failed.", "app")
@@ -205,6 +221,21 @@ func (m *Metrics) LoggedIn(r Login) {
 	if m != nil {
 		m.logins[r].Inc()
 	}
+}
+
+// Asked counts a question of a mail server by its answer, nil or a refusal; f is
+// the frontend that the mail itself is for.
+func (m *Metrics) Asked(f Frontend, refusal error) {
+	if m == nil {
+		return
+	}
+	answer := Allowed
+	if refusal != nil {
+		if answer = Rejected; reply.Of(refusal).Temporary() {
+			answer = Deferred
+		}
+	}
+	m.asked[f][answer].Inc()
 }
 
 // Committed counts a message whose jobs are on disk; took is the time from

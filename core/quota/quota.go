@@ -82,6 +82,15 @@ func (b *Book) Take(key string, limit int) (*Ticket, bool) {
 	return t, true
 }
 
+// Full says whether Take would find no place.
+func (b *Book) Full(key string, limit int) bool {
+	sum := sha256.Sum256([]byte(key))
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	e := b.keys[digest(sum[:16])]
+	return limit < 1 || e != nil && len(current(e.Value.(*account).taken, b.now().Sub(b.begun))) >= limit
+}
+
 // Return makes the ticket count no longer: its job was not made.
 func (t *Ticket) Return() {
 	b := t.book

@@ -28,10 +28,20 @@ func TestSlidingHour(t *testing.T) {
 	now = now.Add(30 * time.Minute)
 	second := take("a", true) // 8:30
 	take("a", false)
+	for key, want := range map[string]bool{"a": true, "b": false} {
+		for range 3 { // looking takes nothing
+			if b.Full(key, 2) != want {
+				t.Fatalf("%s is full: %v", key, !want)
+			}
+		}
+	}
 	take("b", true) // keys are apart
 	now = now.Add(29 * time.Minute)
 	take("a", false) // 8:59
 	now = now.Add(time.Minute)
+	if b.Full("a", 2) {
+		t.Fatal("full, though the first has left")
+	}
 	take("a", true) // 9:00: the first has left
 	take("a", false)
 	second.Return()
