@@ -26,12 +26,18 @@ func printSummary(to io.Writer, s *config.Settings) error {
 	if s.LMTP.Listen != "" {
 		line("", "LMTP on "+s.LMTP.Listen)
 	}
+	if s.LMTP.PolicyListen != "" {
+		line("", "asked by Postfix on "+s.LMTP.PolicyListen)
+	}
 	forwarded := "refused"
 	if servers := s.ForwardServers(); len(servers) > 0 {
 		forwarded = "forwarded to " + strings.Join(servers, ", ") + ", TLS " + s.ForwardTLS
 	}
 	line("", "mail that no application takes: "+forwarded)
 	line("milter", s.Milter.Listen)
+	if s.Milter.PolicyListen != "" {
+		line("", "asked by Postfix on "+s.Milter.PolicyListen)
+	}
 	line("", "mail that no application takes: left to the mail server")
 	line("clients", entries(s.Clients, "only those of the applications' own lists"))
 	if len(s.ProxyProtocolFrom) > 0 {

@@ -40,30 +40,41 @@ func BenchmarkMilter(b *testing.B) {
 	noop := buildNoop(b, dir)
 	plain, lean := "unix:"+startNoop(b, noop), "unix:"+startNoop(b, noop, "lean")
 	ours := "unix:" + startReceiver(b, dir)
+	startAsked(b, dir)
 	ways := []*way{
 		{name: "no milter", to: "eva@example.com", mails: milterMails},
+		{name: "recipe lmtp, ordinary mail", to: "eva@example.com", mails: milterMails},
 		{name: "libmilter, does nothing", to: "eva@example.com", mails: milterMails},
 		{name: "libmilter, answers as we do", to: "eva@example.com", mails: milterMails},
 		{name: "smtpreceiver, ordinary mail", to: "eva@example.com", mails: milterMails},
 		{name: "smtpreceiver, diverted mail", to: "61388454@fax", mails: milterMails},
 		{name: "pipe(8) into a script", to: "61388454@pipe", mails: pipeMails},
+		{name: "recipe lmtp, fax", to: "61388454@lmtp.fax", mails: milterMails},
 	}
 	script := filepath.Join(dir, "spool.sh")
 	must(b, os.WriteFile(script, []byte(pipeScript), 0o755))
 	must(b, os.Mkdir(filepath.Join(dir, "pipe"), 0o777))
 	must(b, os.Chmod(filepath.Join(dir, "pipe"), 0o777))
-	milters := []string{"", plain, lean, ours, ours, ""}
+	asks := "smtpd_recipient_restrictions=check_recipient_access,regexp:$config_directory/fax_and_sms"
+	options := []string{"", asks, "smtpd_milters=" + plain, "smtpd_milters=" + lean, "smtpd_milters=" + ours, "smtpd_milters=" + ours, "", asks}
 	var master []string
 	for i, w := range ways {
 		w.port = mtatest.FreePort(b)
-		master = append(master, fmt.Sprintf("127.0.0.1:%d inet n - n - - smtpd\n  -o smtpd_milters=%s", w.port, milters[i]))
+		entry := fmt.Sprintf("127.0.0.1:%d inet n - n - - smtpd", w.port)
+		if options[i] != "" {
+			entry += "\n  -o " + options[i]
+		}
+		master = append(master, entry)
 	}
 	// One at a time, as HylaFAX's instructions for Postfix have it: modems are few.
 	master = append(master, fmt.Sprintf("script unix - n n - 1 pipe\n  flags=q user=nobody argv=%s %s ${recipient}", script, filepath.Join(dir, "pipe")))
 	postfix := mtatest.Postfix(b, mtatest.PostfixOptions{
 		ExtraMaster: master,
-		Maps:        map[string]string{"transport": "pipe script:\n"},
-		ExtraMain:   []string{"transport_maps = hash:$config_directory/transport", "script_destination_recipient_limit = 1"},
+		Maps:        map[string]string{"transport": "pipe script:\nlmtp.fax lmtp:unix:" + filepath.Join(dir, "lmtp.sock") + "\n"},
+		Files:       map[string]string{"fax_and_sms": strings.Join(mtatest.Recipe(b, "../postfix/ask/fax_and_sms"), "\n") + "\n"},
+		ExtraMain: append([]string{"transport_maps = hash:$config_directory/transport", "script_destination_recipient_limit = 1"},
+			slices.DeleteFunc(mtatest.Recipe(b, "../postfix/ask/main.cf", "unix:smtpreceiver/policy.sock", "unix:"+filepath.Join(dir, "policy.sock")),
+				func(line string) bool { return strings.HasPrefix(line, "smtpd_recipient_restrictions") })...),
 	})
 	for range b.N {
 		for round := range *rounds {
@@ -81,12 +92,13 @@ func BenchmarkMilter(b *testing.B) {
 	for _, w := range ways {
 		fmt.Printf("%-30s %10.0f %18.2f\n", w.name, median(w.rates), median(w.rates)/base)
 	}
-	ordinary, diverted := median(ways[3].rates), median(ways[4].rates)
+	ordinary, diverted := median(ways[4].rates), median(ways[5].rates)
 	fmt.Printf("ordinary mail through us / through the C filter: %.2f, one that answers as we do: %.2f\ndiverted mail / pipe(8): %.1f\n\n",
-		ordinary/median(ways[1].rates), ordinary/median(ways[2].rates), diverted/median(ways[5].rates))
+		ordinary/median(ways[2].rates), ordinary/median(ways[3].rates), diverted/median(ways[6].rates))
 	b.ReportMetric(ordinary/base, "ordinary/none")
-	b.ReportMetric(ordinary/median(ways[1].rates), "ordinary/libmilter")
-	b.ReportMetric(diverted/median(ways[5].rates), "diverted/pipe")
+	b.ReportMetric(ordinary/median(ways[2].rates), "ordinary/libmilter")
+	b.ReportMetric(diverted/median(ways[6].rates), "diverted/pipe")
+	b.ReportMetric(median(ways[1].rates)/base, "ordinary-lmtp/none")
 	b.ReportMetric(0, "ns/op")
 }
 
@@ -174,4 +186,29 @@ applications:
 	start(b, exec.Command(program(b, dir), "milter", "--config", conf))
 	waitFor(b, "unix", socket)
 	return socket
+}
+
+// startAsked starts smtpreceiver standalone, which gets fax by LMTP and is asked
+// about it.
+func startAsked(b *testing.B, dir string) {
+	must(b, os.MkdirAll(filepath.Join(dir, "asked"), 0o755))
+	conf := filepath.Join(dir, "asked.yaml")
+	must(b, os.WriteFile(conf, []byte(strings.ReplaceAll(`
+clients: localhost
+smtp_ip_address: 127.0.0.1
+smtp_port: 0
+thread_num: 20
+instance: asked
+state_directory: '{dir}/asked'
+log_console: EW
+log_event_log: ""
+lmtp: {listen: 'unix:{dir}/lmtp.sock', policy_listen: 'unix:{dir}/policy.sock', socket_mode: "0666"}
+applications:
+  fax:
+    ctl_type: fax
+    output_folder: '{dir}/fax'
+    addresses: '(?P<number>\+?\d+)@lmtp.fax$'
+`, "{dir}", dir)), 0o644))
+	start(b, exec.Command(filepath.Join(dir, "smtpreceiver"), "standalone", "--config", conf))
+	waitFor(b, "unix", filepath.Join(dir, "policy.sock"))
 }
