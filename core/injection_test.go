@@ -55,7 +55,7 @@ applications:
 				t.Fatal(err)
 			}
 			for _, rcpt := range []string{"1@fax", `"[to]=2x=900;]"@fax`} {
-				if _, err := trx.Recipient(ctx, rcpt, RecipientOptions{Notify: evil}); err != nil {
+				if _, err := trx.Recipient(ctx, rcpt, RecipientOptions{Notify: evil, Original: evil}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -84,7 +84,7 @@ func checkInjected(t *testing.T, what string, j written, number string) {
 	allowed := map[string]string{
 		"system":      "type app id subject priority txt format parsed text note",
 		"from":        "name username email gateway smtp",
-		"to":          "number ext name address notify envid",
+		"to":          "number ext name address notify envid orcpt",
 		"attachments": "count 1 1_name",
 	}
 	known := 0

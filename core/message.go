@@ -85,7 +85,7 @@ func (t *Transaction) stage(ctx context.Context) error {
 		return err
 	}
 	mail := job.Mail{
-		Sender: t.sender, EnvID: t.envelope.EnvID, Recipients: t.rcpts,
+		Sender: t.sender, Mailbox: t.mailbox, EnvID: t.envelope.EnvID, Return: t.envelope.Return, Recipients: t.rcpts, Arrived: t.begun,
 		Client: t.client.Addr.String(), User: t.client.User,
 	}
 	maker, err := job.NewMaker(t.buffer, t.rules.limits, mail, t.recv.output, t.recv.log.With(t.logKeys()...))

@@ -139,7 +139,7 @@ func (c *compiler) application(name string, conf *config.Application, sets map[s
 func (c *compiler) recipe(name string, conf *config.Application, sets map[string]*transform.TagSet, key func(...string) string) *job.Recipe {
 	recipe := &job.Recipe{
 		App: name, Destination: conf.OutputFolder, CTLType: conf.CTLType, Page: c.r.page,
-		AttachedMessage: conf.ProcessAttMsg, Attachments: conf.ProcessAttachments, InlinePictures: conf.InlinePictures,
+		AttachedMessage: conf.ProcessAttMsg, Attachments: conf.ProcessAttachments, InlinePictures: conf.InlinePictures, Reported: c.r.settings.Reported(name),
 	}
 	for _, f := range conf.FormatPreference {
 		recipe.Formats = append(recipe.Formats, message.Format(f))

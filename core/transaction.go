@@ -35,12 +35,14 @@ func (c Client) String() string { return "[" + c.Addr.String() + "]" }
 
 // Envelope is what MAIL says besides the sender (RFC 3461).
 type Envelope struct {
-	EnvID string // the client's envelope identifier, decoded
+	EnvID  string // the client's envelope identifier, decoded
+	Return string // FULL or HDRS; empty: not said
 }
 
 // RecipientOptions is what RCPT says besides the address (RFC 3461).
 type RecipientOptions struct {
-	Notify string // NEVER, or a list of SUCCESS, FAILURE, DELAY
+	Notify   string // NEVER, or a list of SUCCESS, FAILURE, DELAY
+	Original string // ORCPT, decoded: "rfc822;a@b.example"
 }
 
 // Transaction is one mail transaction, from MAIL to the reply after the
@@ -52,6 +54,7 @@ type Transaction struct {
 	begun  time.Time
 
 	sender    string // as rules and CTL files see it: without quoting, of an authenticated client as the backend holds it
+	mailbox   string // the same in RFC 5321 syntax, for reports
 	senderErr *reply.Reply
 	envelope  Envelope
 	rcpts     []string // every recipient not refused, in order
@@ -109,7 +112,7 @@ func (t *Transaction) Sender(address string, e Envelope) (mailbox string, err er
 			Cause: err, Reason: reply.ReasonSyntax}
 		return "", t.senderErr
 	}
-	t.sender, t.envelope = sender, e // first, so that a refusal is logged with it
+	t.sender, t.mailbox, t.envelope = sender, mailbox, e // first, so that a refusal is logged with it
 	if t.bindsSender() {
 		own, refusal := t.ownSender(mailbox)
 		if t.senderErr = refusal; refusal != nil {
@@ -153,7 +156,7 @@ func (t *Transaction) Recipient(ctx context.Context, address string, o Recipient
 	if err := t.recv.space(ctx, t.rules, d.app.recipe.Destination); err != nil {
 		return Recipient{}, err
 	}
-	p := &plan{app: d.app, rcpt: job.Recipient{Recipient: rcpt, Groups: d.groups, Notify: o.Notify}}
+	p := &plan{app: d.app, rcpt: job.Recipient{Recipient: rcpt, Groups: d.groups, Notify: o.Notify, Original: o.Original}}
 	if err := t.quota(p); err != nil {
 		return Recipient{}, err
 	}

@@ -63,7 +63,7 @@ func (s *session) MailFrom(from, args string, m milter.Modifier) (resp *milter.R
 	client := s.client
 	client.User = m.Get(milter.MacroAuthAuthen)
 	s.trx = s.server.receiver.Begin(client)
-	s.trx.Sender(from, core.Envelope{EnvID: parameter(args, "ENVID")})
+	s.trx.Sender(from, core.Envelope{EnvID: parameter(args, "ENVID"), Return: strings.ToUpper(parameter(args, "RET"))})
 	return milter.RespContinue, nil
 }
 
@@ -77,7 +77,7 @@ func (s *session) RcptTo(to, args string, m milter.Modifier) (resp *milter.Respo
 	}
 	s.trx.SetQueueID(m.Get(milter.MacroQueueId))
 	ctx := s.server.ctx
-	rcpt, err := s.trx.Recipient(ctx, to, core.RecipientOptions{Notify: strings.ToUpper(parameter(args, "NOTIFY"))})
+	rcpt, err := s.trx.Recipient(ctx, to, core.RecipientOptions{Notify: strings.ToUpper(parameter(args, "NOTIFY")), Original: parameter(args, "ORCPT")})
 	switch {
 	case err != nil:
 		s.trx.Refused(ctx, to, err)

@@ -20,7 +20,7 @@ var (
 	// fromCommand is what Postfix's cleanup(8) says of mail from sendmail(1).
 	fromCommand = rawFrame('C', "localhost\x004\x00\x00127.0.0.1\x00")
 	mailFrom    = rawFrame('M', "<a@x.test>\x00ENVID=QQ+3D1\x00")
-	faxRcpt     = rawFrame('R', "<61388454@fax>\x00notify=success,Failure\x00")
+	faxRcpt     = rawFrame('R', "<61388454@fax>\x00notify=success,Failure\x00ORCPT=rfc822;6138+3D8454@fax\x00")
 	smsRcpt     = rawFrame('R', "<101@sms>\x00")
 	okRcpt      = rawFrame('R', "<ok@x.test>\x00")
 	data        = rawFrame('T', "")
@@ -138,7 +138,7 @@ func TestJob(t *testing.T) {
 		t.Fatalf("%d jobs, want 2", len(all))
 	}
 	for key, want := range map[string]string{
-		"to/number": "61388454", "to/notify": "SUCCESS,FAILURE", "to/envid": "QQ=1", "from/name": "Petr", "from/smtp": "a@x.test",
+		"to/number": "61388454", "to/notify": "SUCCESS,FAILURE", "to/envid": "QQ=1", "to/orcpt": "rfc822;6138=8454@fax", "from/name": "Petr", "from/smtp": "a@x.test",
 	} {
 		if got := all[1].ctl[key]; got != want {
 			t.Errorf("%s=%q, want %q", key, got, want)

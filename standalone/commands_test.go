@@ -1,6 +1,7 @@
 package standalone
 
 import (
+	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -163,7 +164,7 @@ applications:
 		t.Errorf("jobs %q", got)
 	}
 	ctl := g.control(t, "fax", "00000001")
-	for _, line := range []string{"name=Žluť", "number=1", "notify=SUCCESS,FAILURE", "envid=QQ314159", "smtp=jürgen@x.test"} {
+	for _, line := range []string{"name=Žluť", "number=1", "notify=SUCCESS,FAILURE", "envid=QQ314159", "orcpt=utf-8;Žluť/1@fax", "smtp=jürgen@x.test"} {
 		if !strings.Contains(ctl, "\r\n"+line+"\r\n") {
 			t.Errorf("no %q in\n%s", line, ctl)
 		}
@@ -188,4 +189,40 @@ applications:
 	d.Say("MAIL FROM:<a@x.test> REQUIRETLS", "504 5.5.4 ")
 	d.Say("MAIL FROM:<a@x.test> BY=100;R", "555 5.5.4 ")
 	d.Say("MAIL FROM:<a@x.test>", "250 ")
+}
+
+// TestDSNOffered: by SMTP and LMTP the extension is offered only where somebody
+// keeps its promise.
+func TestDSNOffered(t *testing.T) {
+	t.Parallel()
+	const reports, consume = "reports: {smtp_server: 127.0.0.1}\n", "consume: {fax: {target: hylafax}"
+	for _, tt := range []struct {
+		name, yaml string
+		offered    bool
+	}{
+		{"auto, folders that others read", "dsn_offer: auto\n", false},
+		{"auto, consumers without reports", "dsn_offer: auto\n" + consume + ", sms: {target: gammu, target_folder: '{dir}'}}\n", false},
+		{"auto, one application not consumed", "dsn_offer: auto\n" + reports + consume + "}\n", false},
+		{"auto, all reported", "dsn_offer: auto\n" + reports + consume + ", x: {application: sms, target: gammu, target_folder: '{dir}'}}\n", true},
+		{"off, all reported", "dsn_offer: off\n" + reports + consume + ", sms: {target: gammu, target_folder: '{dir}'}}\n", false},
+		{"reader", "dsn_offer: reader\n", true},
+	} {
+		g := startRaw(t, localClients+tt.yaml+faxAndSMS)
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		lmtp := g.serve(t, LMTP(l), err)
+		for hello, addr := range map[string]string{"EHLO c.test": g.addr, "LHLO c.test": lmtp} {
+			d := g.dialFrom(t, "127.0.0.1", addr)
+			d.Want("220 ")
+			d.Send(hello + "\r\n")
+			lines := d.Lines()
+			if offered := slices.ContainsFunc(lines, func(l string) bool { return strings.HasPrefix(l[4:], "DSN") }); offered != tt.offered {
+				t.Errorf("%s: %q", tt.name, lines)
+			}
+			want := "504 5.5.4 "
+			if tt.offered {
+				want = "250 "
+			}
+			d.Say("MAIL FROM:<a@x.test> RET=HDRS", want)
+		}
+	}
 }

@@ -48,6 +48,7 @@ state_directory: '{dir}/state'
 output_code_page: utf-8
 min_free_space: 0
 thread_num: 50
+dsn_offer: reader
 clients: 127.0.0.2
 forward_smtp_server: '{hop}'
 applications:
@@ -130,7 +131,7 @@ func gatewayOptions(s *config.Settings) Options {
 	return Options{
 		Hostname: s.Hostname, ThreadNum: s.ThreadNum, MaxConnectionsPerClient: s.MaxConnectionsPerClient, MaxWaiting: s.MaxWaiting,
 		SocketTimeout: s.SocketTimeout, TransactionTimeout: s.TransactionTimeout,
-		MaxMessageSize: s.MaxMessageSize, MaxRecipients: s.MaxRecipients, BareNewlines: s.BareNewlines == "accept",
+		MaxMessageSize: s.MaxMessageSize, MaxRecipients: s.MaxRecipients, BareNewlines: s.BareNewlines == "accept", DSN: s.OffersDSN(),
 		Forward: forward.Options{Servers: s.ForwardServers(), TLS: s.ForwardTLS},
 		TLS:     TLS{CertFile: s.TLS.CertFile, KeyFile: s.TLS.KeyFile, MinVersion: s.TLS.MinVersion},
 		Auth:    Auth{AllowPlaintext: s.Authentication.AllowPlaintext},

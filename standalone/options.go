@@ -17,6 +17,7 @@ type Options struct {
 	MaxMessageSize          int64 // bytes
 	MaxRecipients           int
 	BareNewlines            bool // accept them; they become CRLF
+	DSN                     bool // offer it
 	Forward                 forward.Options
 	TLS                     TLS
 	Auth                    Auth

@@ -57,6 +57,9 @@ func rawGateway(t testing.TB, yaml string) *gateway {
 			t.Fatal(err)
 		}
 	}
+	if !strings.Contains(yaml, "dsn_offer:") {
+		yaml = "dsn_offer: reader\n" + yaml
+	}
 	if !strings.Contains(yaml, "thread_num:") {
 		yaml = "thread_num: 1000\n" + yaml
 	}

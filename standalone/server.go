@@ -61,7 +61,7 @@ func (s *Server) generation(o Options) *generation {
 		options:   o,
 		forwarder: forward.New(o.Forward, o.Hostname, o.SocketTimeout),
 		smtp: wire.Options{
-			Host: o.Hostname, Idle: o.SocketTimeout, Transaction: o.TransactionTimeout, MaxSize: o.MaxMessageSize, MaxRecipients: o.MaxRecipients,
+			Host: o.Hostname, Idle: o.SocketTimeout, Transaction: o.TransactionTimeout, MaxSize: o.MaxMessageSize, MaxRecipients: o.MaxRecipients, DSN: o.DSN,
 			TLS: s.serverTLS(o.TLS), Places: wire.NewPlaces(o.ThreadNum, o.MaxWaiting), Strangers: wire.NewStrangers(o.ThreadNum),
 			Clients: wire.NewClients(o.MaxConnectionsPerClient),
 			Admit:   s.admit(false), Proxy: s.receiver.Proxy, NewID: core.NewSessionID, Log: s.log, Metrics: s.receiver.Metrics(),
@@ -94,7 +94,7 @@ func (s *Server) wireOptions(g *generation, l net.Listener) wire.Options {
 		// for each recipient needs no LMTP of the library.
 		engine.LMTP, engine.MaxLineLength = o.LMTP, 0
 		engine.AllowInsecureAuth = true // the session says what is offered, and when
-		engine.EnableSMTPUTF8, engine.EnableDSN = true, true
+		engine.EnableSMTPUTF8, engine.EnableDSN = true, o.DSN
 		engine.ErrorLog = log.New(logLines{s.log}, "", 0)
 		engine.Serve(one)
 	}

@@ -109,7 +109,7 @@ func (s *session) begin(trx *core.Transaction) (sender string, err error) {
 		return "", errLongSender
 	}
 	// First, so that the log has the sender of whatever is refused.
-	if sender, err = trx.Sender(from, core.Envelope{EnvID: s.mail.EnvelopeID}); err != nil {
+	if sender, err = trx.Sender(from, core.Envelope{EnvID: s.mail.EnvelopeID, Return: string(s.mail.Return)}); err != nil {
 		return "", err
 	}
 	if !s.client.Local {
@@ -145,7 +145,7 @@ func (s *session) recipient(to string, o *smtp.RcptOptions) error {
 		return errTooMany
 	}
 	ctx := s.wire.Ctx
-	rcpt, err := s.trx.Recipient(ctx, to, core.RecipientOptions{Notify: notify(o)})
+	rcpt, err := s.trx.Recipient(ctx, to, core.RecipientOptions{Notify: notify(o), Original: original(o)})
 	switch {
 	case err != nil:
 		return err
@@ -300,6 +300,14 @@ func notify(o *smtp.RcptOptions) string {
 		list = append(list, string(n))
 	}
 	return strings.Join(list, ",")
+}
+
+// original is the ORCPT parameter, decoded.
+func original(o *smtp.RcptOptions) string {
+	if o.OriginalRecipient == "" {
+		return ""
+	}
+	return strings.ToLower(string(o.OriginalRecipientType)) + ";" + o.OriginalRecipient
 }
 
 var localhost = netip.AddrFrom4([4]byte{127, 0, 0, 1})

@@ -83,6 +83,7 @@ func standaloneOptions(s *config.Settings) standalone.Options {
 		MaxMessageSize:          s.MaxMessageSize,
 		MaxRecipients:           s.MaxRecipients,
 		BareNewlines:            s.BareNewlines == "accept",
+		DSN:                     s.OffersDSN(),
 		Forward: forward.Options{
 			Servers: s.ForwardServers(), TLS: s.ForwardTLS,
 			Username: s.ForwardUsername, Password: s.ForwardPassword,

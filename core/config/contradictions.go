@@ -26,6 +26,7 @@ func (l *loader) contradictions(s *Settings) {
 	l.tls(s)
 	l.authentication(s)
 	l.consumers(s)
+	l.reports(s)
 	if s.LogRcvData && !strings.Contains(s.LogConsole+s.LogEventLog+s.LogFile, "T") {
 		l.contradiction("log_rcv_data", "has no effect, because no log has the level T", "add T to log_file, or remove the key",
 			"log_console", "log_event_log", "log_file")

@@ -53,12 +53,13 @@ func TestDefaults(t *testing.T) {
 		LogConsole: "EWI", LogEventLog: "EW", LogFile: "EWI",
 		MaxMessageSize: 50 << 20, MaxRecipients: 1000, MaxMIMEDepth: 50, MaxMIMEParts: 1000, MaxHeaderSize: 1 << 20, MaxHeaderFields: 1000, MaxHops: 50, MaxFilesPerMessage: 10000,
 		TransactionTimeout: 10 * time.Minute, MemoryPerMessage: 256 << 10, MinFreeSpace: 100 << 20,
-		BareNewlines: "reject", ShutdownTimeout: 30 * time.Second,
+		BareNewlines: "reject", DSNOffer: "auto", ShutdownTimeout: 30 * time.Second,
 		Authentication: Authentication{Backend: "none", SenderMustMatch: true, MaxFailures: 5, FailureWindow: 10 * time.Minute, Timeout: 10 * time.Second},
 
 		TLS:     TLS{MinVersion: "1.2"},
 		LMTP:    LMTP{SocketMode: 0o660},
 		Metrics: Metrics{SocketMode: 0o660, Hosts: []string{}},
+		Reports: Reports{SMTPPort: 25, DelayAfter: 4 * time.Hour},
 		Milter:  Milter{Listen: "unix:/run/smtpreceiver/milter.sock", SocketMode: 0o660, Timeout: 10 * time.Minute, OnUnlistedClient: "reject"},
 		Applications: map[string]*Application{"fax": {
 			Enabled: true, OutputFolder: "/var/spool/fax", CTLType: "fax", Addresses: []string{".*@fax$"},

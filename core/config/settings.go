@@ -53,6 +53,7 @@ type Settings struct {
 	MemoryPerMessage   int64         `key:"memory_per_message" default:"256KiB" type:"size" min:"4KiB" max:"1GiB" doc:"How large a message is held in memory; a larger one waits in a temporary file next to the spool."`
 	MinFreeSpace       uint64        `key:"min_free_space" default:"100MiB" type:"size" doc:"Free space the file system of an output folder must have; below it 452 4.3.1, and the milter tempfails what it would divert. 0: not checked."`
 	BareNewlines       string        `key:"bare_newlines" default:"reject" oneof:"reject|accept" doc:"Messages with a bare CR or LF: reject (550 5.5.2) or accept. Accepting them opens the way to SMTP smuggling."`
+	DSNOffer           string        `key:"dsn_offer" default:"auto" oneof:"auto|reader|off" doc:"Standalone: whether clients may ask for reports (the DSN extension, RFC 3461): auto, if every application is handed on by consume with reports on; reader, always, since what reads the folders keeps the promise; off, never."`
 	ShutdownTimeout    time.Duration `key:"shutdown_timeout" default:"30s" min:"0s" max:"24h" doc:"How long running transactions may take to finish when the program is stopped."`
 
 	Authentication Authentication `key:"authentication" section:"Authentication"`
@@ -61,6 +62,7 @@ type Settings struct {
 	LMTP    LMTP    `key:"lmtp" section:"LMTP"`
 	Milter  Milter  `key:"milter" section:"Milter"`
 	Metrics Metrics `key:"metrics" section:"Metrics"`
+	Reports Reports `key:"reports" section:"Reports"`
 
 	given map[string]bool // keys that the file or the environment sets
 

@@ -18,6 +18,7 @@ import (
 // Maker makes the jobs of one message. It is used by one goroutine at a time.
 type Maker struct {
 	root     *message.Message
+	source   *Buffer
 	size     int64
 	memory   int64          // for a message file that jobs share
 	budget   *python.Budget // of the templates of all jobs
@@ -26,6 +27,7 @@ type Maker struct {
 	log      *slog.Logger // has the keys of the transaction
 	contents map[*Recipe]*content
 	unpacked []*dearchive.Files
+	header   []byte // of the message, for reports; nil: not read yet
 }
 
 // NewMaker reads the structure of a message. The buffer stays the caller's.
@@ -34,7 +36,7 @@ func NewMaker(b *Buffer, limits message.Limits, mail Mail, scratch Scratch, log 
 	if err != nil {
 		return nil, err
 	}
-	return &Maker{root: root, size: b.Size(), memory: b.limit, budget: python.NewBudget(), mail: mail, scratch: scratch, log: log, contents: map[*Recipe]*content{}}, nil
+	return &Maker{root: root, source: b, size: b.Size(), memory: b.limit, budget: python.NewBudget(), mail: mail, scratch: scratch, log: log, contents: map[*Recipe]*content{}}, nil
 }
 
 // filesBesideAttachments is the CTL and the message file of a job.
@@ -52,7 +54,11 @@ func (m *Maker) Read(ctx context.Context, recipe *Recipe) (files int, err error)
 		m.contents[recipe] = c
 	}
 	c.jobs++
-	return filesBesideAttachments + len(c.attachments), nil
+	files = filesBesideAttachments + len(c.attachments)
+	if recipe.Reported {
+		files++
+	}
+	return files, nil
 }
 
 // LogProblems says what could not be read of the message as it claims to be.

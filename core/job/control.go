@@ -39,6 +39,7 @@ func (m *Maker) document(ctx context.Context, c *content, rcpt Recipient, id, fi
 	d.Set("to", "address", rcpt.Mailbox)
 	d.Set("to", "notify", rcpt.Notify)
 	d.Set("to", "envid", m.mail.EnvID)
+	d.Set("to", "orcpt", rcpt.Original)
 
 	if len(attached) > 0 {
 		d.Set("attachments", "count", strconv.Itoa(len(attached)))

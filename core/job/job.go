@@ -4,6 +4,7 @@ package job
 
 import (
 	"io"
+	"time"
 
 	"smtpreceiver/core/codepage"
 	"smtpreceiver/core/ctl"
@@ -69,6 +70,7 @@ type Recipe struct {
 	Number    func(written string) (string, error)
 	Page      *codepage.Page
 	Dearchive *dearchive.Rules
+	Reported  bool // the sender is told what becomes of the job
 	Counters  *metrics.App
 }
 
@@ -95,8 +97,11 @@ func (r *Recipe) wantsText() bool {
 
 // Mail is what SMTP says of a message.
 type Mail struct {
-	Sender     string   // mailbox; empty: the null sender
-	EnvID      string   // RFC 3461 section 4.4
+	Sender     string // as rules see it; empty: the null sender
+	Mailbox    string // in RFC 5321 syntax
+	EnvID      string // RFC 3461 section 4.4
+	Return     string // section 4.3
+	Arrived    time.Time
 	Recipients []string // mailboxes, those without a job too
 	Client     string   // IP address
 	User       string   // that the client authenticated as
@@ -105,6 +110,7 @@ type Mail struct {
 // Recipient is whom a job is for.
 type Recipient struct {
 	match.Recipient
-	Groups []match.Group // of the expression that matched
-	Notify string        // RFC 3461 section 4.1
+	Groups   []match.Group // of the expression that matched
+	Notify   string        // RFC 3461 section 4.1
+	Original string        // section 4.2
 }

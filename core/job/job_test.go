@@ -18,6 +18,7 @@ import (
 	"smtpreceiver/core/match"
 	"smtpreceiver/core/message"
 	"smtpreceiver/core/reply"
+	"smtpreceiver/core/report"
 	"smtpreceiver/core/transform"
 )
 
@@ -376,5 +377,53 @@ func TestReadEndsWithItsContext(t *testing.T) {
 	cancel()
 	if _, err := m.Read(ctx, r); err == nil {
 		t.Error("read")
+	}
+}
+
+// TestRequestForReports: beside a job that is reported lies what a report needs,
+// and in no CTL.
+func TestRequestForReports(t *testing.T) {
+	t.Parallel()
+	mail := Mail{Sender: "a b@x.test", Mailbox: `"a b"@x.test`, EnvID: "QQ1", Return: "HDRS", Arrived: time.Unix(1e9, 0).UTC()}
+	rcpt := recipient(t, "1@fax")
+	rcpt.Notify, rcpt.Original = "SUCCESS", "rfc822;fax@x.test"
+	r := recipe(t)
+	r.Attachments, r.Reported = false, true
+	m, _ := maker(t, mail, "Subject: hello\nBroken line\n\nbody\n")
+	for _, id := range []string{"00000001", "00000002"} {
+		j := m.job(t, id, r, rcpt)
+		got, err := report.Decode(strings.NewReader(j.files["gw1-"+id+".report"]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := &report.Request{
+			Sender: `"a b"@x.test`, Recipient: "1@fax", Arrived: mail.Arrived, Notify: "SUCCESS", Return: "HDRS", EnvID: "QQ1", Original: "rfc822;fax@x.test",
+			Header: []byte("Subject: hello\r\n"),
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		if doc := j.document(t, r); strings.Contains(j.ctl, ".report") || doc.Get("to", "orcpt") != "rfc822;fax@x.test" {
+			t.Errorf("CTL %s", j.ctl)
+		}
+	}
+	never := rcpt
+	never.Notify = "NEVER"
+	for name, quiet := range map[string]func() (*Maker, *Recipe, Recipient){
+		"not reported": func() (*Maker, *Recipe, Recipient) { m, _ := maker(t, mail, "\nx\n"); return m, recipe(t), rcpt },
+		"null sender":  func() (*Maker, *Recipe, Recipient) { m, _ := maker(t, Mail{}, "\nx\n"); return m, r, rcpt },
+		"NEVER":        func() (*Maker, *Recipe, Recipient) { m, _ := maker(t, mail, "\nx\n"); return m, r, never },
+	} {
+		m, r, rcpt := quiet()
+		if _, err := m.Read(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		j := newMemoryJob("00000009")
+		if err := m.Fill(t.Context(), j, r, rcpt); err != nil {
+			t.Fatal(err)
+		}
+		if len(j.files) != 1 {
+			t.Errorf("%s: %q", name, j.files)
+		}
 	}
 }

@@ -29,6 +29,9 @@ func (m *Maker) Fill(ctx context.Context, job Job, recipe *Recipe, rcpt Recipien
 	if err != nil {
 		return err
 	}
+	if err := m.writeRequest(job, recipe, rcpt); err != nil {
+		return err
+	}
 	return job.Control(recipe.Page.Encode(laidOut.String()))
 }
 

@@ -31,6 +31,7 @@ type Options struct {
 	MaxSize       int64         // bytes of a message
 	MaxRecipients int
 	LMTP          bool
+	DSN           bool        // offer it
 	Local         bool        // only processes of this host reach the listener
 	TLS           *tls.Config // nil: no certificate
 	Implicit      bool        // clients speak TLS from the first byte

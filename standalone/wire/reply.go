@@ -126,7 +126,10 @@ func (c *Conn) hail(said string) string {
 	if c.verb == "HELO" || c.probe {
 		return "250 " + c.opts.Host + "\r\n"
 	}
-	lines := []string{c.opts.Host, "PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES", "SMTPUTF8", "DSN", fmt.Sprint("SIZE ", c.opts.MaxSize)}
+	lines := []string{c.opts.Host, "PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES", "SMTPUTF8", fmt.Sprint("SIZE ", c.opts.MaxSize)}
+	if c.opts.DSN {
+		lines = append(lines, "DSN")
+	}
 	if c.opts.MaxRecipients > 0 {
 		lines = append(lines, fmt.Sprint("LIMITS RCPTMAX=", c.opts.MaxRecipients))
 	}

@@ -1,0 +1,3 @@
+// Package report tells the sender of a mail what became of a job: it keeps what a
+// report needs beside the job, writes the report (RFC 3464), and sends it.
+package report

@@ -1,0 +1,108 @@
+package report
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestRequest(t *testing.T) {
+	t.Parallel()
+	full := Request{
+		Sender: `"a b"@x.test`, Recipient: "jiří/1@fax", Arrived: time.Date(2026, 11, 28, 10, 0, 0, 0, time.UTC), Notify: "SUCCESS,FAILURE", Return: "HDRS",
+		EnvID: "QQ=1", Original: "rfc822;1@fax", Told: []Action{Delayed}, Header: []byte("Subject: \xff\r\n folded\r\n"),
+	}
+	data, err := full.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := Decode(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(&full, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	// What is too long, or hidden in xtext, does not cost the report.
+	hostile := full
+	hostile.EnvID, hostile.Original, hostile.Header = "a\r\nBcc: all", strings.Repeat("x", maxEnvelope), []byte(strings.Repeat("X: y\r\n", 20000))
+	if data, err = hostile.Encode(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err = Decode(bytes.NewReader(data)); err != nil {
+		t.Fatal(err)
+	}
+	if got.EnvID != "" || got.Original != "" || len(got.Header) != maxHeader/6*6 {
+		t.Errorf("%q, %q, a header of %d bytes", got.EnvID, got.Original, len(got.Header))
+	}
+	for _, bad := range []string{"", "{}\n", "{\"sender\":\"a\"}", "[]\n", `{"sender":"a\nb"}` + "\n", `{"sender":"a"}` + "\n" + strings.Repeat("x", maxRequest)} {
+		if q, err := Decode(strings.NewReader(bad)); err == nil {
+			t.Errorf("%.40q is a request: %v", bad, q)
+		}
+	}
+	if _, err := (&Request{Sender: strings.Repeat("x", maxEnvelope)}).Encode(); err == nil {
+		t.Error("a sender that nobody could read was written")
+	}
+}
+
+func TestWants(t *testing.T) {
+	t.Parallel()
+	for notify, want := range map[string]string{
+		"": "failed", "NEVER": "", "SUCCESS": "relayed", "FAILURE": "failed", "delay,Failure": "delayed failed", "SUCCESS,FAILURE,DELAY": "relayed delayed failed",
+	} {
+		q := &Request{Notify: notify}
+		var got []string
+		for _, a := range []Action{Relayed, Delayed, Failed} {
+			if q.Wants(a) {
+				got = append(got, string(a))
+			}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("NOTIFY=%s: %q, want %q", notify, got, want)
+		}
+	}
+}
+
+func TestCutHeader(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"":                                    "",
+		"A: b\r\n\r\nbody: c\r\n":             "A: b\r\n",
+		"A: b\nB: c\n\nd\n":                   "A: b\r\nB: c\r\n",
+		"A: b\r\n c\r\nno field\r\nD: e\r\n":  "A: b\r\n c\r\n",
+		" first\r\nA: b\r\n":                  "",
+		"text of a mail without a header\r\n": "",
+		"A: b\r\nB: cut":                      "A: b\r\n",
+		"A : b\r\n":                           "A : b\r\n",
+		"A: b\r\nB: c\r\n folded\r\n cut in half": "A: b\r\n",
+		"A b: c\r\n": "",
+	} {
+		if got := string(CutHeader([]byte(in))); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+	long := "A: b\r\nB: " + strings.Repeat("x\r\n ", maxHeader/4) + "\r\n"
+	if got := string(CutHeader([]byte(long))); got != "A: b\r\n" {
+		t.Errorf("a field that is too long is cut in its middle: %d bytes", len(got))
+	}
+}
+
+func FuzzRequest(f *testing.F) {
+	f.Add([]byte(`{"sender":"a@x.test","recipient":"1@fax"}` + "\nSubject: x\r\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		q, err := Decode(bytes.NewReader(data))
+		if err != nil {
+			return
+		}
+		again, err := q.Encode()
+		if err != nil {
+			return // escapes made it too long
+		}
+		if _, err := Decode(bytes.NewReader(again)); err != nil {
+			t.Errorf("what was written is not read: %v", err)
+		}
+	})
+}
