@@ -10,6 +10,7 @@ import (
 
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/consume/targets"
+	"smtpreceiver/core/report"
 )
 
 // TestConsumerExamples: each example dropped into conf.d beside the packaged
@@ -57,6 +58,41 @@ func TestConsumerExamples(t *testing.T) {
 		for name := range settings.Consume {
 			if _, err := targets.Open(settings, name, slog.New(slog.DiscardHandler)); err != nil {
 				t.Errorf("%s: %v", file, err)
+			}
+		}
+	}
+}
+
+// TestReportTexts: the translated texts of reports are templates that work, beside
+// an example of a consumer.
+func TestReportTexts(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("../../contrib/consumers/reports/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%q, %v", files, err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		const around = "applications: {fax: {output_folder: /x, ctl_type: fax, addresses: '(?P<number>\\d+)@fax$'}}\nconsume: {fax: {target: hylafax}}\n"
+		settings, err := config.Parse("yaml", append([]byte(around), text...), nil)
+		if err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		var problems config.Problems
+		if targets.Check(settings, &problems); len(problems) > 0 {
+			t.Errorf("%s: %v", file, problems)
+		}
+		c, err := targets.Open(settings, "fax", slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, action := range []report.Action{report.Failed, report.Delayed, report.Relayed} {
+			letter, errs := c.Reports.Composer.Compose(t.Context(), &report.Request{Sender: "a@x.test", Recipient: "1@fax"}, report.Outcome{Action: action, Code: "5.0.0", Reason: "x"})
+			if len(errs) > 0 || !strings.Contains(string(letter), "Action: "+string(action)) {
+				t.Errorf("%s: %v\n%s", file, errs, letter)
 			}
 		}
 	}

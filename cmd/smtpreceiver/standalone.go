@@ -74,7 +74,7 @@ func lmtpSocketAt(s *config.Settings, spec string) socket.Socket {
 
 func standaloneOptions(s *config.Settings) standalone.Options {
 	return standalone.Options{
-		Hostname:                hostname(s),
+		Hostname:                s.HostName(),
 		ThreadNum:               s.ThreadNum,
 		MaxConnectionsPerClient: s.MaxConnectionsPerClient,
 		MaxWaiting:              s.MaxWaiting,
@@ -92,15 +92,4 @@ func standaloneOptions(s *config.Settings) standalone.Options {
 		TLS:  standalone.TLS{CertFile: s.TLS.CertFile, KeyFile: s.TLS.KeyFile, MinVersion: s.TLS.MinVersion},
 		Auth: standalone.Auth{AllowPlaintext: s.Authentication.AllowPlaintext},
 	}
-}
-
-// hostname is the setting, or the machine's name.
-func hostname(s *config.Settings) string {
-	if s.Hostname != "" {
-		return s.Hostname
-	}
-	if h, err := os.Hostname(); err == nil {
-		return h
-	}
-	return "localhost"
 }

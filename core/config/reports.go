@@ -1,6 +1,9 @@
 package config
 
-import "time"
+import (
+	"os"
+	"time"
+)
 
 // Reports holds the keys of the section reports.
 type Reports struct {
@@ -59,4 +62,15 @@ func (l *loader) reports(s *Settings) {
 		l.contradiction("reports.smtp_server", "has no effect, because there is no section consume: only jobs that smtpreceiver consume hands on are reported",
 			"set up consume, or remove the key", "consume")
 	}
+}
+
+// HostName is hostname, or the name of the machine.
+func (s *Settings) HostName() string {
+	if s.Hostname != "" {
+		return s.Hostname
+	}
+	if name, err := os.Hostname(); err == nil {
+		return name
+	}
+	return "localhost"
 }

@@ -39,6 +39,7 @@ type Options struct {
 	Timeout        time.Duration // of one try
 	// OnFailed is told of each job that failed for good; nil: nobody is.
 	OnFailed func(ctx context.Context, j *Job, reason string) error
+	Reports  *Reports // nil: senders are told nothing
 	Log      *slog.Logger
 }
 
@@ -49,8 +50,10 @@ type Consumer struct {
 	folder  *folder.Folder
 	scratch scratch
 	settler *settler
-	metrics *Metrics
-	hooks   chan struct{}
+	// reporter is nil where senders are told nothing.
+	reporter *reporter
+	metrics  *Metrics
+	hooks    chan struct{}
 
 	mu       sync.Mutex // guards what follows
 	changed  *sync.Cond
@@ -111,11 +114,11 @@ func (c *Consumer) Run(ctx context.Context) error {
 // Drain hands on what is there and returns how many jobs could not be: those that
 // failed and those to be tried again later.
 func (c *Consumer) Drain(ctx context.Context) (left int, err error) {
+	c.once = true
 	if err := c.open(); err != nil {
 		return 0, err
 	}
 	defer c.close()
-	c.once = true
 	scanned := make(chan error, 1)
 	go func() { scanned <- c.scan(ctx) }()
 	c.work(ctx)
@@ -123,6 +126,10 @@ func (c *Consumer) Drain(ctx context.Context) (left int, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for stem, why := range c.troubles {
+		if stem == reportsTrouble {
+			err = errors.Join(err, fmt.Errorf("reports: %s", why))
+			continue
+		}
 		err = errors.Join(err, fmt.Errorf("job %s: %s", stem, why))
 	}
 	return c.failures + len(c.order.stems), errors.Join(err, ctx.Err())
@@ -136,12 +143,17 @@ func (c *Consumer) open() (err error) {
 		c.Log.Warn("old temporary files not removed", "consumer", c.Name, "error", err.Error())
 	}
 	c.clean()
+	if err := c.startReporter(); err != nil {
+		c.folder.Close()
+		return err
+	}
 	c.startSettler()
 	c.filling = true
 	return nil
 }
 
 func (c *Consumer) close() {
+	c.reporter.end(c.once)
 	if err := c.scratch.remove(); err != nil {
 		c.Log.Warn("temporary files not removed", "consumer", c.Name, "error", err.Error())
 	}
@@ -332,6 +344,8 @@ func (c *Consumer) trouble(stem string, err error) {
 	case said:
 	case stem == "":
 		log.Error("handing jobs on", "error", why)
+	case stem == reportsTrouble:
+		log.Error("reports to senders", "error", why)
 	default:
 		log.Error("handing jobs on", "job", stem, "error", why)
 	}

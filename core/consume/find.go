@@ -199,8 +199,10 @@ func (c *Consumer) Waiting() Waiting {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	held := len(c.troubles)
-	if _, whole := c.troubles[""]; whole {
-		held--
+	for _, noJob := range []string{"", reportsTrouble} {
+		if _, there := c.troubles[noJob]; there {
+			held--
+		}
 	}
 	return Waiting{Waiting: max(len(c.order.stems)-held, 0), Held: held, Oldest: c.order.oldest(), Down: c.health.down}
 }

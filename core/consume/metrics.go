@@ -20,6 +20,7 @@ type Metrics struct {
 	jobs     map[folder.State]prometheus.Counter
 	parts    prometheus.Counter
 	cuts     prometheus.Counter
+	reports  map[string]prometheus.Counter
 }
 
 // outcomes of tries, as labels.
@@ -68,9 +69,10 @@ func register(registry prometheus.Registerer, consumers []*Consumer) {
 	took := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "smtpreceiver_consume_seconds", Help: "Time of one try.", Buckets: prometheus.ExponentialBuckets(0.005, 4, 10),
 	}, []string{"app"})
-	registry.MustRegister(tries, jobs, failures, parts, cuts, took, &gauges{consumers: consumers, failed: map[*Consumer]counted{}})
+	reports := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "smtpreceiver_consume_reports_total", Help: "Reports to senders that came to an end: sent, refused by the report server, or given_up after five days."}, []string{"app", "outcome"})
+	registry.MustRegister(tries, jobs, failures, reports, parts, cuts, took, &gauges{consumers: consumers, failed: map[*Consumer]counted{}})
 	for _, c := range consumers {
-		m := &Metrics{tries: map[string]prometheus.Counter{}, failures: map[failure]prometheus.Counter{}, jobs: map[folder.State]prometheus.Counter{}, took: took.WithLabelValues(c.App)}
+		m := &Metrics{tries: map[string]prometheus.Counter{}, failures: map[failure]prometheus.Counter{}, jobs: map[folder.State]prometheus.Counter{}, reports: map[string]prometheus.Counter{}, took: took.WithLabelValues(c.App)}
 		m.parts, m.cuts = parts.WithLabelValues(c.App), cuts.WithLabelValues(c.App)
 		for _, outcome := range []string{tryDone, tryRefused, tryLater, tryDoubt} {
 			m.tries[outcome] = tries.WithLabelValues(c.App, outcome)
@@ -80,6 +82,9 @@ func register(registry prometheus.Registerer, consumers []*Consumer) {
 		}
 		for _, state := range []folder.State{folder.Done, folder.Failed} {
 			m.jobs[state] = jobs.WithLabelValues(c.App, string(state))
+		}
+		for _, outcome := range []string{"sent", "refused", "given_up"} {
+			m.reports[outcome] = reports.WithLabelValues(c.App, outcome)
 		}
 		c.metrics = m
 	}
@@ -124,6 +129,13 @@ func (m *Metrics) settled(state folder.State, f failure, parts int) {
 	}
 }
 
+// reported counts the end of a report.
+func (m *Metrics) reported(outcome string) {
+	if m != nil {
+		m.reports[outcome].Inc()
+	}
+}
+
 // gauges are read when somebody asks.
 type gauges struct {
 	consumers []*Consumer
@@ -134,16 +146,17 @@ type gauges struct {
 
 // counted is a count that is not made again at once.
 type counted struct {
-	n  int
-	at time.Time
+	failed, reports int
+	at              time.Time
 }
 
 const countedFor = 10 * time.Second
 
 var (
-	jobsDesc   = prometheus.NewDesc("smtpreceiver_consume_jobs", "Jobs in a consumer's folders: waiting (those between tries too), held (somebody must have a look), failed.", []string{"app", "state"}, nil)
-	oldestDesc = prometheus.NewDesc("smtpreceiver_consume_oldest_seconds", "Age of the job that waits for longest; 0: none waits.", []string{"app"}, nil)
-	downDesc   = prometheus.NewDesc("smtpreceiver_consume_down", "1: the target is down.", []string{"app"}, nil)
+	jobsDesc    = prometheus.NewDesc("smtpreceiver_consume_jobs", "Jobs in a consumer's folders: waiting (those between tries too), held (somebody must have a look), failed.", []string{"app", "state"}, nil)
+	oldestDesc  = prometheus.NewDesc("smtpreceiver_consume_oldest_seconds", "Age of the job that waits for longest; 0: none waits.", []string{"app"}, nil)
+	lettersDesc = prometheus.NewDesc("smtpreceiver_consume_reports_waiting", "Reports to senders that wait to be sent.", []string{"app"}, nil)
+	downDesc    = prometheus.NewDesc("smtpreceiver_consume_down", "1: the target is down.", []string{"app"}, nil)
 )
 
 // Describe implements prometheus.Collector.
@@ -151,6 +164,7 @@ func (g *gauges) Describe(to chan<- *prometheus.Desc) {
 	to <- jobsDesc
 	to <- oldestDesc
 	to <- downDesc
+	to <- lettersDesc
 }
 
 // Collect implements prometheus.Collector. Consumers of one application see the
@@ -167,7 +181,7 @@ func (g *gauges) Collect(to chan<- prometheus.Metric) {
 		seen[c.App] = true
 		if g.failed[c].at.Before(now.Add(-countedFor)) {
 			if n, err := c.FailedJobs(); err == nil {
-				g.failed[c] = counted{n, now}
+				g.failed[c] = counted{n, c.waitingReports(), now}
 			}
 		}
 		w := c.Waiting()
@@ -178,10 +192,11 @@ func (g *gauges) Collect(to chan<- prometheus.Metric) {
 		if w.Down {
 			down = 1
 		}
-		for state, n := range map[string]int{folder.StateWaiting: w.Waiting, folder.StateHeld: w.Held, folder.StateFailed: g.failed[c].n} {
+		for state, n := range map[string]int{folder.StateWaiting: w.Waiting, folder.StateHeld: w.Held, folder.StateFailed: g.failed[c].failed} {
 			to <- prometheus.MustNewConstMetric(jobsDesc, prometheus.GaugeValue, float64(n), c.App, state)
 		}
 		to <- prometheus.MustNewConstMetric(oldestDesc, prometheus.GaugeValue, age, c.App)
+		to <- prometheus.MustNewConstMetric(lettersDesc, prometheus.GaugeValue, float64(g.failed[c].reports), c.App)
 		to <- prometheus.MustNewConstMetric(downDesc, prometheus.GaugeValue, down, c.App)
 	}
 }

@@ -3,6 +3,7 @@ package consume
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -70,6 +71,11 @@ func (s *settler) settle(batch []*settling, hooks *sync.WaitGroup) {
 	for i, j := range batch {
 		verdicts[i] = &j.Verdict
 	}
+	for _, j := range batch {
+		if err := c.reporter.tell(j); err != nil {
+			j.Err = fmt.Errorf("the report for the sender: %w", err)
+		}
+	}
 	c.folder.Settle(verdicts)
 	for _, j := range batch {
 		if j.Err != nil {
@@ -92,6 +98,9 @@ func (s *settler) forget(j *settling) {
 		return
 	}
 	s.consumer.noTrouble(j.Stem)
+	if j.Request != nil {
+		s.consumer.reporter.wake()
+	}
 }
 
 // hook runs on_failed. The job's journal goes after it, so that a crash before

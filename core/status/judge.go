@@ -52,6 +52,7 @@ func (r *Report) addSpool(app, folder string, s spool.State, err error, minFree 
 	stuck := "is the reader of " + folder + " running?"
 	if c != nil {
 		line.Consumer, line.Waiting, line.Held, line.Failed = c.Consumer, c.Waiting, c.Held, c.Failed
+		line.Reports = c.Reports.Waiting
 		line.Oldest, line.Since = "", c.Since
 		if c.Oldest != "" {
 			line.Oldest = c.Oldest + ".ctl"
@@ -84,6 +85,13 @@ func (r *Report) addSpool(app, folder string, s spool.State, err error, minFree 
 func (r *Report) judgeConsumer(app string, c *joblist.Count) {
 	if c.Untrusted != "" {
 		r.problem("%s: consume.%s cannot work: %s", app, c.Consumer, strings.ReplaceAll(c.Untrusted, "\n", "; "))
+	}
+	if age := r.now.Sub(c.Reports.Oldest); c.Reports.Waiting > 0 && age > r.warn {
+		why := c.Reports.Reason
+		if why == "" {
+			why = "is smtpreceiver consume " + c.Consumer + " running?"
+		}
+		r.problem("%s: reports to senders wait: %d, the oldest for %s: %s", app, c.Reports.Waiting, Short(age), why)
 	}
 	for _, of := range []struct {
 		n    int

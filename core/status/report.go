@@ -49,6 +49,7 @@ type Application struct {
 	Waiting    int       `json:"waiting"`            // those between two tries too
 	Held       int       `json:"held"`
 	Failed     int       `json:"failed"`
+	Reports    int       `json:"reports,omitempty"` // to senders, that wait to be sent
 	Oldest     string    `json:"oldest,omitempty"`
 	Since      time.Time `json:"since,omitzero"` // Oldest waits
 	AgeSeconds int64     `json:"age_seconds,omitempty"`

@@ -34,6 +34,10 @@ type Items struct {
 	Recipients  []string
 	Attachments []string // names of the attachments
 
+	// Reason, Status and Target are those of a report; only a template of
+	// ParseReport knows them.
+	Reason, Status, Target string
+
 	// Groups are the named groups of the recipient address, for groups['any'].
 	Groups map[string]string
 	// Header gives the decoded value of a header field by its name in any
@@ -88,26 +92,47 @@ var itemByName = map[string]item{
 	}},
 }
 
-// itemNames are the items as expressions name them.
-var itemNames = func() python.Names {
+// reportItems are those that only templates of reports have.
+var reportItems = map[string]item{
+	"reason": {text: func(it *Items) string { return it.Reason }},
+	"status": {text: func(it *Items) string { return it.Status }},
+	"target": {text: func(it *Items) string { return it.Target }},
+}
+
+// itemNames are the items as expressions name them; reportNames with those of a
+// report.
+var (
+	itemNames   = namesOf(itemByName)
+	reportNames = namesOf(itemByName, reportItems)
+)
+
+func namesOf(tables ...map[string]item) python.Names {
 	names := make(python.Names)
-	for name, i := range itemByName {
-		switch {
-		case i.text != nil:
-			names[name] = python.Text
-		case i.list != nil:
-			names[name] = python.List
-		default:
-			names[name] = python.Table
+	for _, table := range tables {
+		for name, i := range table {
+			switch {
+			case i.text != nil:
+				names[name] = python.Text
+			case i.list != nil:
+				names[name] = python.List
+			default:
+				names[name] = python.Table
+			}
 		}
 	}
 	return names
-}()
+}
 
 // values gives the items to expressions.
 type values struct{ it *Items }
 
-func (v values) Text(name string) string         { return itemByName[name].text(v.it) }
+func (v values) Text(name string) string {
+	if i, ok := reportItems[name]; ok {
+		return i.text(v.it)
+	}
+	return itemByName[name].text(v.it)
+}
+
 func (v values) List(name string) []string       { return itemByName[name].list(v.it) }
 func (v values) Lookup(table, key string) string { return itemByName[table].lookup(v.it, key) }
 

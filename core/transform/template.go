@@ -34,7 +34,13 @@ var literalEscapes = strings.NewReplacer(`\\`, `\`, `\r\n`, "\r\n", `\n`, "\n", 
 // ParseTemplate reads a template and checks all of it: the syntax, the names
 // and the constant regular expressions of every alternative. A fault is a
 // *python.SyntaxError.
-func ParseTemplate(s string) (*Template, error) {
+func ParseTemplate(s string) (*Template, error) { return parseTemplate(s, itemNames) }
+
+// ParseReport reads a template of a report, which has the items reason, status and
+// target besides.
+func ParseReport(s string) (*Template, error) { return parseTemplate(s, reportNames) }
+
+func parseTemplate(s string, names python.Names) (*Template, error) {
 	if len(s) > maxTemplate {
 		return nil, python.Fault(s, maxTemplate, "the template is longer than %d bytes", maxTemplate)
 	}
@@ -50,7 +56,7 @@ func ParseTemplate(s string) (*Template, error) {
 		if rest += open; rest == len(s) {
 			break
 		}
-		e, end, fault := python.Parse(s, rest+len("<%"), itemNames)
+		e, end, fault := python.Parse(s, rest+len("<%"), names)
 		if fault != nil {
 			return nil, fault
 		}

@@ -26,7 +26,7 @@ func (f *Folder) Again(e *Entry, files []string) error {
 				return err
 			}
 		}
-		for _, name := range files {
+		for _, name := range withRequest(e.Stem, files) {
 			if err := moveNew(d, name, f.output, name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
@@ -89,7 +89,7 @@ func (f *Folder) Drop(e *Entry, files []string) error {
 			}
 		}
 		for _, place := range from {
-			for _, name := range files {
+			for _, name := range withRequest(e.Stem, files) {
 				if err := place.removeIfThere(name); err != nil {
 					return err
 				}

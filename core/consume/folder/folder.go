@@ -121,7 +121,7 @@ func (f *Folder) Stems(see func(stem string)) error {
 		return err
 	}
 	return f.work.each(func(e fs.DirEntry) error {
-		if stem, _, _ := strings.Cut(e.Name(), "."); stemSyntax.MatchString(stem) {
+		if stem, _, _ := strings.Cut(e.Name(), "."); !e.IsDir() && stemSyntax.MatchString(stem) {
 			see(stem)
 		}
 		return nil
@@ -187,7 +187,7 @@ func readControl(d *dir, stem string) ([]byte, error) {
 func (f *Folder) Clean(keepDone, keepFailed int, now time.Time) error {
 	f.doneHome.forget()
 	f.failedHome.forget()
-	var errs []error
+	errs := []error{f.cleanRequests(now)}
 	if keepDone > 0 {
 		errs = append(errs, f.cleanDone(keepDone, now))
 	}

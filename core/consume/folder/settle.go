@@ -3,6 +3,8 @@ package folder
 import (
 	"errors"
 	"fmt"
+
+	"smtpreceiver/core/report"
 )
 
 // Verdict is a job whose journal holds a verdict, and what its moving needs.
@@ -10,7 +12,9 @@ type Verdict struct {
 	*Held
 	Files       []string // that the control file names; nil if it cannot be read
 	Explanation string   // of a failed job, for its .err file
-	Err         error    // set by Settle: it is not settled
+	// Request is what the job's .report is to be; nil: as it is.
+	Request *report.Request
+	Err     error // set by Settle: it is not settled
 }
 
 // Settle moves jobs whose verdict is written to where they belong, and syncs each
@@ -66,6 +70,7 @@ func (v *Verdict) moveFiles(to *dir) error {
 			return err
 		}
 	}
+	files = withRequest(v.Stem, files)
 	places, err := v.places()
 	if err != nil {
 		return err
@@ -75,6 +80,15 @@ func (v *Verdict) moveFiles(to *dir) error {
 			if err := moveAll(from, to, files); err != nil {
 				return err
 			}
+		}
+	}
+	if v.Request != nil {
+		data, err := v.Request.Encode()
+		if err == nil {
+			err = to.replace(v.Stem+report.FileExt, data, true)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	if v.Journal.State != Failed {

@@ -135,6 +135,7 @@ type Count struct {
 	Consumer  string          // "": another program reads the folder
 	Last      map[string]*Job // the one that failed, or is held, for the shortest time
 	LastTry   string          // why the oldest waiting one is not handed on yet; "": it was not tried
+	Reports   folder.Reports  // that wait to be sent
 	Untrusted string          // what keeps the consumer from working at all
 }
 
@@ -169,6 +170,9 @@ func (p *place) count(c *Count) error {
 		return err
 	}
 	if err := v.Trusted(); err != nil {
+		return err
+	}
+	if c.Reports, err = v.Reports(); err != nil {
 		return err
 	}
 	c.Last = map[string]*Job{}

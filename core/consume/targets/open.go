@@ -27,13 +27,17 @@ func Open(s *config.Settings, name string, log *slog.Logger) (*consume.Consumer,
 	if err != nil {
 		return nil, err
 	}
+	reports, err := reportsOf(s, c.Target)
+	if err != nil {
+		return nil, err
+	}
 	done, failed := c.Folders(app.OutputFolder)
 	return consume.New(consume.Options{
 		Name: name, App: c.ApplicationOf(name), Folder: app.OutputFolder, Done: done, Failed: failed,
 		Layout: layout, Decode: page.Decode, Encode: page.Encode, Target: target, Resend: c.InDoubt == "resend",
 		KeepDoneDays: c.KeepDoneDays, PollInterval: c.PollInterval, RetryDelay: c.RetryDelay,
 		RetryDelayMax: c.RetryDelayMax, GiveUpAfter: c.GiveUpAfter, Timeout: c.Timeout, Log: log,
-		Workers: workersOf(c), KeepFailedDays: c.KeepFailedDays, OnFailed: hook(c.OnFailed),
+		Workers: workersOf(c), KeepFailedDays: c.KeepFailedDays, OnFailed: hook(c.OnFailed), Reports: reports,
 	}), nil
 }
 

@@ -16,6 +16,7 @@ type kind struct {
 	// formats of the text that it can hand on; nil: all.
 	formats []string
 	workers int  // jobs at once, where the configuration does not say
+	tells   bool // the target tells the sender itself what becomes of a job it has
 	later   bool // the target reads the job's files after it has taken it
 	make    func(*config.Consumer, *config.Application) (consume.Target, error)
 	refused string // the key of the value that make may refuse
@@ -28,7 +29,7 @@ var text = []string{"txt"}
 
 var kinds = []kind{
 	{
-		name: "hylafax", keys: []key{{name: "server"}, {name: "arguments"}, {name: "skip_unknown"}, {name: "convert"}, {name: "convert_timeout"}, {name: "convert_max_size"}, {name: "convert_max_memory"}}, formats: text, workers: 1,
+		name: "hylafax", keys: []key{{name: "server"}, {name: "arguments"}, {name: "skip_unknown"}, {name: "convert"}, {name: "convert_timeout"}, {name: "convert_max_size"}, {name: "convert_max_memory"}}, formats: text, workers: 1, tells: true,
 		make: func(c *config.Consumer, _ *config.Application) (consume.Target, error) {
 			h, _, err := newHylaFAX(c)
 			return h, err

@@ -1,0 +1,398 @@
+package consume
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"sync"
+	"time"
+
+	"smtpreceiver/core/consume/folder"
+	"smtpreceiver/core/report"
+)
+
+const (
+	reportsFor    = 5 * 24 * time.Hour // RFC 5321 section 4.5.4.1
+	reportRetry   = time.Minute
+	reportMost    = time.Hour
+	reportPoll    = 5 * time.Second
+	serverMost    = 15 * time.Minute // between two looks at a server that is down
+	onceFor       = time.Minute
+	reportLinger  = 10 * time.Second // a report under way, when the consumer stops
+	delaysEvery   = time.Minute
+	delaysAtOnce  = 1000
+	reportsAWay   = 100 // reports over one connection
+	reportUnknown = "5.0.0"
+)
+
+// Reports say who tells senders what became of their jobs, and how.
+type Reports struct {
+	Composer   *report.Composer
+	Server     report.Server
+	DelayAfter time.Duration
+	// Ours says whether an address is one that an application takes: a report there
+	// would be a job again.
+	Ours func(address string) bool
+	// Target names who gets the jobs; Tells: it tells the sender itself what becomes
+	// of those that it has.
+	Target string
+	Tells  bool
+
+	retry, poll time.Duration // reportRetry and reportPoll, but for tests
+}
+
+// reporter makes the reports of a consumer and sends them.
+type reporter struct {
+	*Reports
+	consumer *Consumer
+	outbox   *folder.Outbox
+	log      *slog.Logger
+	kick     chan struct{}
+	ended    sync.WaitGroup
+	stop     context.CancelFunc
+
+	pause time.Duration // while the server as a whole cannot be reached
+	until time.Time
+}
+
+func (c *Consumer) startReporter() error {
+	if c.Reports == nil {
+		return nil
+	}
+	outbox, err := c.folder.Outbox()
+	if err != nil {
+		return err
+	}
+	own := *c.Reports
+	own.retry, own.poll = cmp.Or(own.retry, reportRetry), cmp.Or(own.poll, reportPoll)
+	r := &reporter{Reports: &own, consumer: c, outbox: outbox, log: c.Log.With("consumer", c.Name, "app", c.App), kick: make(chan struct{}, 1)}
+	ctx, stop := context.WithCancel(context.Background())
+	r.stop = stop
+	c.reporter = r
+	r.ended.Go(func() { r.run(ctx) })
+	if !c.once {
+		r.ended.Go(func() { r.delays(ctx) })
+	}
+	return nil
+}
+
+// end stops sending; with once, what is there is tried first.
+func (r *reporter) end(once bool) {
+	if r == nil {
+		return
+	}
+	r.stop()
+	r.ended.Wait()
+	if once {
+		ctx, cancel := context.WithTimeout(context.Background(), onceFor)
+		defer cancel()
+		r.round(ctx)
+	}
+	if err := r.outbox.Close(); err != nil {
+		r.log.Warn("reports", "error", oneLine(err))
+	}
+}
+
+// tell makes the final report on a job that has a verdict, where its sender is to
+// hear it. It is on disk before the job is settled. An error keeps the job from
+// being settled: nobody would be told any more.
+func (r *reporter) tell(j *settling) error {
+	if r == nil {
+		return nil
+	}
+	action := report.Relayed
+	if j.Journal.State == folder.Failed {
+		action = report.Failed
+	}
+	q, err := r.request(j.Held)
+	if err != nil || q == nil {
+		return err
+	}
+	switch {
+	case q.HasTold(action): // before, or in this very settling, which a crash has cut short
+		return nil
+	case !q.Wants(action) || action == report.Relayed && r.Tells || r.loops(q):
+		return r.outbox.Withdraw(j.Held)
+	}
+	o := r.outcome(action, j.Held)
+	o.Reason, o.Code = j.Journal.Reason, "2.0.0"
+	if action == report.Failed {
+		o.Code = j.failure.status()
+	}
+	if j.job != nil {
+		o.Number, o.Name = j.job.Number, j.job.Name
+	}
+	if err := r.put(j.Held, q, o); err != nil {
+		return err
+	}
+	q.Told = append(q.Told, action)
+	j.Request = q
+	return nil
+}
+
+// request reads what reports need. What is no request any more costs the report,
+// and not the job.
+func (r *reporter) request(h *folder.Held) (*report.Request, error) {
+	q, err := h.Request()
+	var system *fs.PathError
+	if err == nil || errors.As(err, &system) {
+		return q, err
+	}
+	r.log.Error("the sender cannot be told what becomes of the job", "job", h.Stem, "error", oneLine(err))
+	return nil, nil
+}
+
+// loops says whether a report would come back as a job.
+func (r *reporter) loops(q *report.Request) bool { return r.Ours != nil && r.Ours(q.Sender) }
+
+func (r *reporter) outcome(a report.Action, h *folder.Held) report.Outcome {
+	return report.Outcome{
+		Action: a, Target: r.Target, App: r.consumer.App, Job: h.Stem, Key: h.Stem + "-" + h.Journal.Key, At: time.Now(),
+	}
+}
+
+// put makes a report and has it wait. The journal must last too: its key names the
+// report, and holds it back.
+func (r *reporter) put(h *folder.Held, q *report.Request, o report.Outcome) error {
+	if err := h.Save(true); err != nil {
+		return err
+	}
+	text, errs := r.Composer.Compose(context.Background(), q, o)
+	for _, err := range errs {
+		r.log.Warn("template of reports", "job", h.Stem, "error", oneLine(err))
+	}
+	return r.outbox.Put(h, &folder.Letter{To: q.Sender, Action: o.Action, Job: h.Stem, Made: o.At, Text: text})
+}
+
+// status is the enhanced status code of a failure (RFC 3463).
+func (f failure) status() string {
+	if f == givenUp {
+		return "5.4.7"
+	}
+	return reportUnknown
+}
+
+// wake has the outbox looked at.
+func (r *reporter) wake() {
+	if r == nil {
+		return
+	}
+	select {
+	case r.kick <- struct{}{}:
+	default:
+	}
+}
+
+// run sends what may be sent, until ctx is done.
+func (r *reporter) run(ctx context.Context) {
+	for {
+		r.round(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.kick:
+		case <-time.After(r.poll):
+		}
+	}
+}
+
+// round tries each report once whose time has come.
+func (r *reporter) round(ctx context.Context) {
+	if time.Now().Before(r.until) {
+		return
+	}
+	mine, err := r.outbox.Mine()
+	var names []string
+	if err == nil && mine {
+		names, err = r.outbox.Ready()
+	}
+	if err != nil {
+		r.consumer.trouble(reportsTrouble, err)
+		return
+	}
+	if r.consumer.noTrouble(reportsTrouble); !mine {
+		return
+	}
+	// What is half way when the consumer stops may be sent again: let it end.
+	sending, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(reportLinger, cancel) })()
+	var way *report.Way
+	defer func() {
+		if way != nil {
+			way.Close()
+		}
+	}()
+	for i, name := range names {
+		if ctx.Err() != nil {
+			return
+		}
+		letter, tried, err := r.outbox.Read(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			r.consumer.trouble(reportsTrouble, err)
+			continue
+		}
+		if tried.Next.After(time.Now()) {
+			continue
+		}
+		if way != nil && i%reportsAWay == 0 {
+			way.Close()
+			way = nil
+		}
+		if way == nil {
+			way, err = r.Server.Open(sending)
+		}
+		if err == nil {
+			err = way.Send(sending, letter.To, letter.Text)
+		}
+		var refused *report.RefusedError
+		if err != nil && !errors.As(err, &refused) {
+			way = nil
+		}
+		if r.settle(name, letter, tried, err); err != nil && refused == nil {
+			r.down(err)
+			return
+		}
+		r.pause, r.until = 0, time.Time{}
+	}
+}
+
+// reportsTrouble is no job's name.
+const reportsTrouble = "."
+
+// down waits longer and longer for a server that cannot be reached.
+func (r *reporter) down(err error) {
+	if r.pause == 0 {
+		r.log.Warn("reports wait, their server does not take them", "error", oneLine(err))
+	}
+	r.pause = min(max(2*r.pause, r.retry), serverMost)
+	r.until = time.Now().Add(r.pause)
+}
+
+// settle notes what became of a try.
+func (r *reporter) settle(name string, l *folder.Letter, tried folder.Tried, err error) {
+	log := r.log.With("job", l.Job, "rcpt", l.To, "report", string(l.Action))
+	var refused *report.RefusedError
+	permanent := errors.As(err, &refused) && refused.Permanent()
+	outcome := ""
+	switch {
+	case err == nil:
+		outcome = "sent"
+		log.Info("sender told")
+	case permanent:
+		outcome = "refused"
+		log.Error("report refused, the sender is not told", "error", oneLine(err))
+	case time.Since(l.Made) >= reportsFor:
+		outcome = "given_up"
+		log.Error("report given up, the sender is not told", "tries", tried.Times+1, "error", oneLine(err))
+	default:
+		tried.Times++
+		tried.Reason = oneLine(err)
+		tried.Next = time.Now().Add(min(r.retry<<min(tried.Times-1, 10), reportMost))
+		if err := r.outbox.Note(name, tried); err != nil {
+			r.consumer.trouble(reportsTrouble, err)
+		}
+		return
+	}
+	r.consumer.metrics.reported(outcome)
+	if err := r.outbox.Remove(name); err != nil {
+		r.consumer.trouble(reportsTrouble, fmt.Errorf("report %s is dealt with and cannot be removed: it will be sent again: %w", name, err))
+	}
+}
+
+// delays tells the senders that asked for it of jobs that wait for long.
+func (r *reporter) delays(ctx context.Context) {
+	told := map[string]bool{} // looked at, and nothing more to do
+	tick := time.NewTicker(min(delaysEvery, r.DelayAfter))
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		for _, stem := range r.consumer.late(r.DelayAfter, told) {
+			if ctx.Err() != nil {
+				return
+			}
+			over, err := r.delayed(stem)
+			if err != nil {
+				r.consumer.trouble(stem, err)
+			}
+			if over {
+				told[stem] = true
+			}
+		}
+	}
+}
+
+// late are jobs that wait for longer; it forgets of told what waits no more.
+func (c *Consumer) late(than time.Duration, told map[string]bool) (stems []string) {
+	before := time.Now().Add(-than).UnixNano()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for stem := range told {
+		if c.order.stems[stem] == nil {
+			delete(told, stem)
+		}
+	}
+	for stem, e := range c.order.stems {
+		if e.since != 0 && e.since <= before && !e.running && !told[stem] && len(stems) < delaysAtOnce {
+			stems = append(stems, stem)
+		}
+	}
+	return stems
+}
+
+// delayed tells the sender of one job. over: there is nothing more to be done.
+func (r *reporter) delayed(stem string) (over bool, err error) {
+	h, err := r.consumer.folder.Take(stem)
+	switch {
+	case errors.Is(err, folder.ErrBusy):
+		return false, nil
+	case err != nil || h == nil:
+		return true, err
+	}
+	defer func() { err = errors.Join(err, h.Release()) }()
+	q, err := r.request(h)
+	if err != nil || q == nil || h.Journal.State.Over() || !q.Wants(report.Delayed) || q.HasTold(report.Delayed) || r.loops(q) {
+		return true, err
+	}
+	o := r.outcome(report.Delayed, h)
+	o.Code, o.Reason = "4.0.0", h.Journal.Reason
+	if g := r.consumer.GiveUpAfter; g > 0 && !h.Journal.First.IsZero() {
+		o.Until = h.Journal.First.Add(g)
+	}
+	if job, broken := r.consumer.readControl(h); broken == nil {
+		o.Number, o.Name = job.Number, job.Name
+	}
+	if err := r.put(h, q, o); err != nil {
+		return false, err
+	}
+	q.Told = append(q.Told, report.Delayed)
+	if err := h.SaveRequest(q); err != nil {
+		return false, err
+	}
+	r.wake()
+	return true, nil
+}
+
+// waitingReports counts the reports that wait to be sent.
+func (c *Consumer) waitingReports() int {
+	v, err := folder.OpenView(c.Folder, c.Done, c.Failed)
+	if err != nil {
+		return 0
+	}
+	defer v.Close()
+	r, err := v.Reports()
+	if err != nil {
+		return 0
+	}
+	return r.Waiting
+}

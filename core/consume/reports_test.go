@@ -1,0 +1,396 @@
+package consume
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"smtpreceiver/contrib/mtatest"
+	"smtpreceiver/core/consume/folder"
+	"smtpreceiver/core/report"
+)
+
+// reporting has the consumer report to the server.
+func reporting(o *Options, addr string) {
+	o.Reports = &Reports{
+		Composer: &report.Composer{Host: "gw.test"}, Server: report.Server{Addr: addr, Host: "gw.test"}, DelayAfter: time.Hour, Target: "fake",
+		retry: time.Millisecond, poll: 5 * time.Millisecond,
+	}
+}
+
+// addReported writes a job and what reports need of its mail.
+func addReported(t *testing.T, o Options, stem, notify string) {
+	t.Helper()
+	q := report.Request{Sender: stem + "@x.test", Recipient: "1@fax", Arrived: time.Now(), Notify: notify, Header: []byte("Subject: mail " + stem + "\r\n")}
+	data, err := q.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(o.Folder, stem+".report"), string(data))
+	addJob(t, o, stem)
+}
+
+func refuse(*Job) error { return Permanent(errors.New("no such number")) }
+
+// told lists who was told what.
+func told(sink *mtatest.Sink) []string {
+	var all []string
+	for _, m := range sink.All() {
+		_, action, _ := strings.Cut(string(m.Data), "\r\nAction: ")
+		action, _, _ = strings.Cut(action, "\r\n")
+		all = append(all, m.Recipients()[0]+" "+action)
+	}
+	slices.Sort(all)
+	return all
+}
+
+func wantTold(t *testing.T, sink *mtatest.Sink, want ...string) {
+	t.Helper()
+	slices.Sort(want)
+	if got := told(sink); !slices.Equal(got, want) {
+		t.Errorf("told %q, want %q", got, want)
+	}
+}
+
+func retry(t *testing.T, o Options, stem string) {
+	t.Helper()
+	f, err := folder.Open(o.Folder, o.Done, o.Failed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	v, err := folder.OpenView(o.Folder, o.Done, o.Failed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	err = v.Each([]string{folder.StateFailed}, func(e *folder.Entry) error {
+		if e.Stem == stem {
+			return f.Again(e, []string{stem + ".txt", stem + "_1_a.pdf"})
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestReports: who is told of what, once; what it needs moves with the job.
+func TestReports(t *testing.T) {
+	t.Parallel()
+	sink := mtatest.NewSink(t, mtatest.SinkOptions{})
+	target := &fake{submit: refuse}
+	o := options(t, target)
+	reporting(&o, sink.Addr)
+	addReported(t, o, "1", "")
+	addReported(t, o, "2", "SUCCESS")
+	addReported(t, o, "3", "SUCCESS,FAILURE")
+	addJob(t, o, "4") // of the null sender, or NOTIFY=NEVER
+	if left := drain(t, o); left != 4 {
+		t.Errorf("%d left", left)
+	}
+	wantTold(t, sink, "1@x.test failed", "3@x.test failed")
+	first := sink.All()[0]
+	if first.Sender() != "" || !strings.Contains(string(first.Data), "no such number") || !strings.Contains(string(first.Data), "Subject: mail ") {
+		t.Errorf("%s", first.Data)
+	}
+	if _, err := os.Stat(filepath.Join(o.Failed, "2.report")); err != nil {
+		t.Error(err)
+	}
+	// Again, and it fails again: nothing new.
+	retry(t, o, "1")
+	drain(t, o)
+	wantTold(t, sink, "1@x.test failed", "3@x.test failed")
+	// Again, and it succeeds: who asked for that hears it.
+	target.submit = nil
+	for _, stem := range []string{"1", "2", "3"} {
+		retry(t, o, stem)
+	}
+	drain(t, o)
+	wantTold(t, sink, "1@x.test failed", "2@x.test relayed", "3@x.test failed", "3@x.test relayed")
+	today := filepath.Join(o.Done, time.Now().Format(time.DateOnly))
+	for _, stem := range []string{"1", "2", "3"} {
+		if _, err := os.Stat(filepath.Join(today, stem+".report")); err != nil {
+			t.Error(err)
+		}
+	}
+	left, err := filepath.Glob(filepath.Join(o.Folder, ".consume/reports/[0-9]*"))
+	if beside, _ := filepath.Glob(filepath.Join(o.Folder, "*.report")); err != nil || len(left)+len(beside) > 0 {
+		t.Errorf("left %q %q, %v", left, beside, err)
+	}
+}
+
+// TestReportsNever: a report that would come back as a job, and what the target
+// tells by itself.
+func TestReportsNever(t *testing.T) {
+	t.Parallel()
+	sink := mtatest.NewSink(t, mtatest.SinkOptions{})
+	target := &fake{submit: func(j *Job) error {
+		if j.Stem == "1" {
+			return refuse(j)
+		}
+		return nil
+	}}
+	o := options(t, target)
+	reporting(&o, sink.Addr)
+	o.Reports.Ours = func(address string) bool { return address == "1@x.test" }
+	o.Reports.Tells = true
+	addReported(t, o, "1", "")
+	addReported(t, o, "2", "SUCCESS")
+	drain(t, o)
+	wantTold(t, sink)
+}
+
+// TestReportServer: down, refusing for now and for good.
+func TestReportServer(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		replies []mtatest.Reply
+		told    []string
+		log     string // one line has it
+	}{
+		"closes, then works":       {[]mtatest.Reply{{On: mtatest.OnConnect, Times: 3, Then: mtatest.CloseUnanswered}}, []string{"1@x.test failed", "2@x.test failed"}, "level=WARN msg=\"reports wait"},
+		"4yz to one, then takes":   {[]mtatest.Reply{{On: mtatest.OnRCPT, Match: "1@x", Times: 2, Text: "450 4.2.0 greylisted"}}, []string{"1@x.test failed", "2@x.test failed"}, "msg=\"sender told\" consumer=fax app=fax job=1 "},
+		"4yz to the message":       {[]mtatest.Reply{{On: mtatest.OnDot, Times: 2, Text: "451 4.3.0 later"}}, []string{"1@x.test failed", "2@x.test failed"}, "msg=\"sender told\" consumer=fax app=fax job=1 "},
+		"5yz to one":               {[]mtatest.Reply{{On: mtatest.OnRCPT, Match: "1@x", Text: "550 5.1.1 nobody"}}, []string{"2@x.test failed"}, "level=ERROR msg=\"report refused, the sender is not told\" consumer=fax app=fax job=1 rcpt=1@x.test"},
+		"breaks at one, each time": {[]mtatest.Reply{{On: mtatest.OnDot, Match: "mail 1", Times: 5, Then: mtatest.CloseUnanswered}}, []string{"1@x.test failed", "2@x.test failed"}, "level=WARN msg=\"reports wait"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			sink := mtatest.NewSink(t, mtatest.SinkOptions{Replies: tt.replies})
+			o := options(t, &fake{submit: refuse})
+			reporting(&o, sink.Addr)
+			log := logged(&o)
+			addReported(t, o, "1", "")
+			addReported(t, o, "2", "")
+			runUntil(t, t.Context(), o, func() bool {
+				left, _ := filepath.Glob(filepath.Join(o.Folder, ".consume/reports/*.final"))
+				failed, _ := filepath.Glob(filepath.Join(o.Failed, "*.ctl"))
+				return len(failed) == 2 && len(left) == 0
+			})
+			wantTold(t, sink, tt.told...)
+			if log.count(tt.log) != 1 {
+				t.Errorf("not once %q in\n%s", tt.log, log.all())
+			}
+		})
+	}
+}
+
+// TestReportsGivenUp: after five days, with a line that says so.
+func TestReportsGivenUp(t *testing.T) {
+	t.Parallel()
+	sink := mtatest.NewSink(t, mtatest.SinkOptions{Replies: []mtatest.Reply{{On: mtatest.OnRCPT, Text: "450 4.2.0 later"}}})
+	o := options(t, &fake{})
+	reporting(&o, sink.Addr)
+	log := logged(&o)
+	drain(t, o) // makes the folders
+	f, err := folder.Open(o.Folder, o.Done, o.Failed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	box, err := f.Outbox()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer box.Close()
+	for stem, made := range map[string]time.Time{"1": time.Now().Add(-reportsFor), "2": time.Now()} {
+		held := &folder.Held{Stem: stem, Journal: &folder.Journal{Key: "KEY"}}
+		if err := box.Put(held, &folder.Letter{To: stem + "@x.test", Action: report.Failed, Job: stem, Made: made, Text: []byte("Subject: x\r\n\r\n")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	drain(t, o)
+	if log.count("level=ERROR", "report given up", "job=1") != 1 || log.count("job=2") != 0 {
+		t.Errorf("%s", log.all())
+	}
+	v, err := folder.OpenView(o.Folder, o.Done, o.Failed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	if r, err := v.Reports(); err != nil || r.Waiting != 1 || !strings.Contains(r.Reason, "450 4.2.0 later") || r.Oldest.IsZero() {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// TestDelayed: who asked for it is told once that a job waits, and afterwards how
+// it ended.
+func TestDelayed(t *testing.T) {
+	t.Parallel()
+	sink := mtatest.NewSink(t, mtatest.SinkOptions{})
+	target := &fake{submit: func(j *Job) error { return errors.New("busy") }}
+	o := options(t, target)
+	reporting(&o, sink.Addr)
+	o.Reports.DelayAfter = 50 * time.Millisecond
+	for stem, notify := range map[string]string{"1": "DELAY,FAILURE", "2": "", "3": "DELAY"} {
+		addReported(t, o, stem, notify)
+	}
+	runUntil(t, t.Context(), o, func() bool { return len(sink.All()) >= 2 })
+	wantTold(t, sink, "1@x.test delayed", "3@x.test delayed")
+	// Not again, also by another process.
+	ends := time.Now().Add(300 * time.Millisecond)
+	runUntil(t, t.Context(), o, func() bool { return time.Now().After(ends) })
+	wantTold(t, sink, "1@x.test delayed", "3@x.test delayed")
+	target.submit = refuse
+	runUntil(t, t.Context(), o, func() bool { return len(sink.All()) >= 4 })
+	wantTold(t, sink, "1@x.test delayed", "3@x.test delayed", "1@x.test failed", "2@x.test failed")
+}
+
+// TestReportHalfWay: whatever a crash left, the sender is told once.
+func TestReportHalfWay(t *testing.T) {
+	t.Parallel()
+	const journal = `{"state":"failed","key":"KEY","reason":"no such number"}`
+	for name, left := range map[string]func(t *testing.T, o Options, q string){
+		"verdict, no report": func(t *testing.T, o Options, q string) {},
+		"report made": func(t *testing.T, o Options, q string) {
+			write(t, filepath.Join(o.Folder, ".consume/reports/1-KEY.final"), `{"to":"1@x.test","action":"failed","job":"1","made":"2026-11-28T10:00:00Z"}`+"\nSubject: x\r\n\r\n\r\nAction: failed\r\n")
+		},
+		"report made in part": func(t *testing.T, o Options, q string) {
+			write(t, filepath.Join(o.Folder, ".consume/reports/1-KEY.final.new"), `{"to":"1@x`)
+		},
+		"request moved and told": func(t *testing.T, o Options, q string) {
+			write(t, filepath.Join(o.Folder, ".consume/reports/1-KEY.final"), `{"to":"1@x.test","action":"failed","job":"1","made":"2026-11-28T10:00:00Z"}`+"\nSubject: x\r\n\r\n\r\nAction: failed\r\n")
+			move(t, o, "1.report", ".failed/1.report")
+			write(t, filepath.Join(o.Failed, "1.report"), strings.Replace(q, `"sender"`, `"told":["failed"],"sender"`, 1))
+		},
+		"control file moved": func(t *testing.T, o Options, q string) {
+			write(t, filepath.Join(o.Folder, ".consume/reports/1-KEY.final"), `{"to":"1@x.test","action":"failed","job":"1","made":"2026-11-28T10:00:00Z"}`+"\nSubject: x\r\n\r\n\r\nAction: failed\r\n")
+			move(t, o, "1.report", ".failed/1.report")
+			write(t, filepath.Join(o.Failed, "1.report"), strings.Replace(q, `"sender"`, `"told":["failed"],"sender"`, 1))
+			for _, name := range []string{"1.txt", "1_1_a.pdf"} {
+				move(t, o, name, ".failed/"+name)
+			}
+			move(t, o, ".consume/1.ctl", ".failed/1.ctl")
+		},
+		"all but the report": func(t *testing.T, o Options, q string) {
+			write(t, filepath.Join(o.Folder, ".consume/reports/1-KEY.final"), `{"to":"1@x.test","action":"failed","job":"1","made":"2026-11-28T10:00:00Z"}`+"\nSubject: x\r\n\r\n\r\nAction: failed\r\n")
+			for _, name := range []string{"1.report", "1.txt", "1_1_a.pdf"} {
+				move(t, o, name, ".failed/"+name)
+			}
+			move(t, o, ".consume/1.ctl", ".failed/1.ctl")
+			if err := os.Remove(filepath.Join(o.Folder, ".consume/1.json")); err != nil {
+				t.Fatal(err)
+			}
+		},
+		// Of a job that is back: its own report is another one.
+		"an older report": func(t *testing.T, o Options, q string) {
+			write(t, filepath.Join(o.Folder, ".consume/reports/1-OLD.delayed"), `{"to":"1@x.test","action":"delayed","job":"1","made":"2026-11-28T10:00:00Z"}`+"\nSubject: x\r\n\r\n\r\nAction: delayed\r\n")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			sink := mtatest.NewSink(t, mtatest.SinkOptions{})
+			o := options(t, &fake{submit: refuse})
+			reporting(&o, sink.Addr)
+			addReported(t, o, "1", "")
+			for _, dir := range []string{".consume/reports", ".failed"} {
+				if err := os.MkdirAll(filepath.Join(o.Folder, dir), 0o750); err != nil {
+					t.Fatal(err)
+				}
+			}
+			q, err := os.ReadFile(filepath.Join(o.Folder, "1.report"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			move(t, o, "1.ctl", ".consume/1.ctl")
+			write(t, filepath.Join(o.Folder, ".consume/1.json"), journal)
+			left(t, o, string(q))
+			for range 2 {
+				drain(t, o)
+				wantTold(t, sink, "1@x.test failed")
+			}
+			if _, err := os.Stat(filepath.Join(o.Failed, "1.ctl")); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func move(t *testing.T, o Options, from, to string) {
+	t.Helper()
+	if err := os.Rename(filepath.Join(o.Folder, from), filepath.Join(o.Folder, to)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestReportWaitsForItsJob: a report is not sent before all of its job is settled.
+func TestReportWaitsForItsJob(t *testing.T) {
+	t.Parallel()
+	sink := mtatest.NewSink(t, mtatest.SinkOptions{})
+	o := options(t, &fake{submit: refuse})
+	reporting(&o, sink.Addr)
+	addReported(t, o, "1", "")
+	// The place of the failed job is taken by what cannot be moved away.
+	if err := os.MkdirAll(filepath.Join(o.Failed, "1.txt", "x"), 0o750); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := New(o).Drain(t.Context()); err == nil {
+		t.Fatal("settled")
+	}
+	wantTold(t, sink)
+	if made, _ := filepath.Glob(filepath.Join(o.Folder, ".consume/reports/1-*.final")); len(made) != 1 {
+		t.Errorf("reports %q", made)
+	}
+	if err := os.RemoveAll(filepath.Join(o.Failed, "1.txt")); err != nil {
+		t.Fatal(err)
+	}
+	drain(t, o)
+	wantTold(t, sink, "1@x.test failed")
+}
+
+// TestStrangeRequest: a file that is no request costs the report, and not the job.
+func TestStrangeRequest(t *testing.T) {
+	t.Parallel()
+	sink := mtatest.NewSink(t, mtatest.SinkOptions{})
+	o := options(t, &fake{submit: refuse})
+	reporting(&o, sink.Addr)
+	log := logged(&o)
+	addJob(t, o, "1")
+	write(t, filepath.Join(o.Folder, "1.report"), "no JSON\n")
+	addJob(t, o, "2")
+	if err := os.Symlink("/etc/passwd", filepath.Join(o.Folder, "2.report")); err != nil {
+		t.Fatal(err)
+	}
+	if left := drain(t, o); left != 2 {
+		t.Errorf("%d left", left)
+	}
+	wantTold(t, sink)
+	if log.count("level=ERROR", "cannot be told") != 2 {
+		t.Errorf("%s", log.all())
+	}
+}
+
+// TestOldRequests: what lies about without a job goes after a day.
+func TestOldRequests(t *testing.T) {
+	t.Parallel()
+	o := options(t, &fake{answer: Unknown})
+	old := time.Now().Add(-25 * time.Hour)
+	for name, at := range map[string]time.Time{"1.report": old, "2.report": time.Now(), "3.report": old, "x.report.txt": old} {
+		path := filepath.Join(o.Folder, name)
+		write(t, path, "{}")
+		if err := os.Chtimes(path, at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(t, filepath.Join(o.Folder, "3.ctl"), "x")
+	f, err := folder.Open(o.Folder, o.Done, o.Failed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := f.Clean(0, 0, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	wantFiles(t, o, "2.report", "3.report", "3.ctl", "x.report.txt")
+}
+
+func (l *lines) all() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
