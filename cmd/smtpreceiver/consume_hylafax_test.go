@@ -163,6 +163,40 @@ Content-Disposition: attachment; filename="a $(id).pdf"
 	r.stop(t)
 }
 
+// TestHylaFAXCover: HylaFAX's cover page stands in front and says who faxes what to
+// whom; what a stranger wrote runs nowhere.
+func TestHylaFAXCover(t *testing.T) {
+	t.Parallel()
+	h := newHylafax(t)
+	r := consuming(t, "target: hylafax, cover: 1, arguments: ['-s', 'a4'], server: '"+h.server+"'", "")
+	ran := filepath.Join(t.TempDir(), "ran")
+	r.start(t)
+	consumer := r.launch(t, "consume")
+	wantDelivery(t, r.addr, mail{"petr.novak@example.com", []string{`"Jana/Acme/+420603123456"@fax`},
+		"From: Petr =?utf-8?q?Nov=C3=A1k?= <petr.novak@example.com>\r\nSubject: Nab=?utf-8?q?=C3=ADdka?= '$(touch " + ran + ")' `touch " + ran + "`\r\n\r\nwords\r\n"}, "250 ")
+	consumer.awaitLine(t, `msg="job handed on"`, "status=done")
+	files := h.documents(t)
+	if len(files) != 2 {
+		t.Fatalf("documents %q", files)
+	}
+	_, path, _ := strings.Cut(files[0], " ")
+	text, count := pages(t, path)
+	for _, want := range []string{"Jana", "Acme", "Petr Novák", "Nabídka ", "$ touch", "+420603123456"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the cover page does not say %s", want)
+		}
+	}
+	if count != 1 {
+		t.Errorf("a cover of %d pages", count)
+	}
+	if _, err := os.Stat(ran); err == nil {
+		t.Error("what the subject says was run")
+	}
+	if t.Failed() {
+		t.Log(text)
+	}
+}
+
 // TestConsumeKillHylaFAX kills the consumers while sendfax, made slow, works with
 // the real server; then each job stands in the queue once.
 func TestConsumeKillHylaFAX(t *testing.T) {

@@ -173,6 +173,7 @@ type Consumer struct {
 	Server           string              `key:"server" doc:"hylafax: HOST or HOST:PORT of its server. Empty: the one that sendfax knows."`
 	Arguments        []string            `key:"arguments" doc:"hylafax: more arguments for sendfax, such as -m for fine resolution or -s and a4."`
 	SkipUnknown      bool                `key:"skip_unknown" default:"1" doc:"hylafax: leave out attachments that cannot be faxed; the log and the end of the fax name them. A message that has no other pages fails. 0: each such job fails."`
+	Cover            bool                `key:"cover" default:"0" doc:"hylafax: 1: its cover page in front, with the subject and the names, companies and departments of recipient and sender (of the sender: from/company and from/dept of the CTL). arguments wins: -C for a template, -n for none."`
 	Convert          map[string][]string `key:"convert" doc:"hylafax: programs that make what can be faxed of other attachments: file extension to command, a list of program and arguments with {file} and {dir}, as dearchive has it."`
 	ConvertTimeout   time.Duration       `key:"convert_timeout" default:"2m" min:"1s" max:"1h" doc:"hylafax: time limit for converting the attachments of one job. Past it the job waits for another try."`
 	ConvertMaxSize   int64               `key:"convert_max_size" default:"200MiB" type:"size" min:"1" max:"1TiB" doc:"hylafax: size limit of what is converted for one job."`

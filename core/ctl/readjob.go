@@ -21,7 +21,9 @@ type Job struct {
 	MaxLen, Action         string // most SMS the text may make; 1 or 2: a longer text is not sent, otherwise it is cut
 	Text, Format           string // the message file and its format
 	FromName, FromSMTP     string
-	Number, Name, Company  string
+	FromCompany, FromDept  string // where ctl_settings or transform set them
+	Number, Name           string
+	Company, Dept          string
 	Address, Notify        string
 	Attachments            []Attachment
 }
@@ -56,8 +58,8 @@ func ReadJob(text string, l Layout) (*Job, error) {
 		Priority: strings.ToLower(get("system", "priority")), Report: get("system", "dr"), Flash: get("system", "flash"),
 		MaxLen: get("system", "maxlen"), Action: get("system", "action"),
 		Text: get("system", "txt"), Format: get("system", "format"),
-		FromName: get("from", "name"), FromSMTP: get("from", "smtp"),
-		Number: get("to", "number"), Name: get("to", "name"), Company: get("to", "company"),
+		FromName: get("from", "name"), FromSMTP: get("from", "smtp"), FromCompany: get("from", "company"), FromDept: get("from", "dept"),
+		Number: get("to", "number"), Name: get("to", "name"), Company: get("to", "company"), Dept: get("to", "dept"),
 		Address: get("to", "address"), Notify: strings.ToUpper(get("to", "notify")),
 	}
 	if j.Report == "" {

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"smtpreceiver/core/codepage"
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/consume"
 	"smtpreceiver/core/consume/pages"
@@ -36,13 +37,14 @@ type HylaFAX struct {
 	Server      string   // host or host:port; empty: what sendfax knows
 	Arguments   []string // more for sendfax
 	SkipUnknown bool     // attachments that cannot be faxed are left out
+	Cover       bool     // its cover page in front
 	Pages       pages.Maker
 }
 
 // newHylaFAX makes the target of a consumer. missing are its converters that are not
 // installed here.
 func newHylaFAX(c *config.Consumer) (h *HylaFAX, missing map[string]error, err error) {
-	h = &HylaFAX{Server: c.Server, Arguments: c.Arguments, SkipUnknown: c.SkipUnknown}
+	h = &HylaFAX{Server: c.Server, Arguments: c.Arguments, SkipUnknown: c.SkipUnknown, Cover: c.Cover}
 	h.Pages.Converters.Limits = dearchive.Limits{
 		Timeout: c.ConvertTimeout, MaxSize: c.ConvertMaxSize, MaxFiles: maxConverted, MaxMemory: c.ConvertMaxMemory,
 	}
@@ -104,7 +106,7 @@ func (h *HylaFAX) Submit(ctx context.Context, j *consume.Job) error {
 
 // sendfax is the command without the documents.
 func (h *HylaFAX) sendfax(j *consume.Job, number string) []string {
-	argv := append([]string{"sendfax", "-n", "-i", j.Key, "-f", sender(j)}, h.server()...)
+	argv := append([]string{"sendfax", "-i", j.Key, "-f", h.sender(j)}, h.server()...)
 	switch level, err := strconv.Atoi(j.Priority); {
 	case j.Priority == "high", j.Priority == "low", err == nil && level >= 0 && level <= 255:
 		argv = append(argv, "-P", j.Priority)
@@ -115,15 +117,34 @@ func (h *HylaFAX) sendfax(j *consume.Job, number string) []string {
 	case j.Report == "1", strings.Contains(j.Notify, "SUCCESS"):
 		argv = append(argv, "-D")
 	}
-	if company := plain(j.Company, "@"); company != "" {
-		argv = append(argv, "-x", company)
+	told := [][2]string{{"-x", j.Company}}
+	if h.Cover { // which has a place for each company, and for where in it
+		told = append(told, [][2]string{{"-y", j.Dept}, {"-X", j.FromCompany}, {"-Y", j.FromDept}, {"-r", j.Subject}}...)
+	} else {
+		argv = append(argv, "-n")
+	}
+	for _, option := range told {
+		if value := h.words(option[1]); value != "" {
+			argv = append(argv, option[0], value)
+		}
 	}
 	destination := number
-	if name := plain(j.Name, "@"); name != "" {
+	if name := h.words(j.Name); name != "" {
 		destination = name + "@" + number
 	}
 	argv = append(argv, h.Arguments...)
 	return append(argv, "-d", destination)
+}
+
+// words is a value as HylaFAX reads it: its cover page knows the letters of Western
+// Europe only, and no UTF-8.
+func (h *HylaFAX) words(value string) string {
+	page, err := codepage.Lookup("iso-8859-1")
+	if err != nil || !h.Cover {
+		return plain(value, "@")
+	}
+	value = page.Decode(page.Encode(value)) // “ becomes "
+	return string(page.Encode(plain(value, "@")))
 }
 
 func (h *HylaFAX) server() []string {
@@ -134,9 +155,9 @@ func (h *HylaFAX) server() []string {
 }
 
 // sender is who gets HylaFAX's reports.
-func sender(j *consume.Job) string {
+func (h *HylaFAX) sender(j *consume.Job) string {
 	address := strings.ReplaceAll(plain(j.FromSMTP, ""), " ", "")
-	name := plain(j.FromName, "@")
+	name := h.words(j.FromName)
 	switch {
 	case address == "": // the null sender
 		return "smtpreceiver"

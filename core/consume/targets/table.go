@@ -29,7 +29,7 @@ var text = []string{"txt"}
 
 var kinds = []kind{
 	{
-		name: "hylafax", keys: []key{{name: "server"}, {name: "arguments"}, {name: "skip_unknown"}, {name: "convert"}, {name: "convert_timeout"}, {name: "convert_max_size"}, {name: "convert_max_memory"}}, formats: text, workers: 1, tells: true,
+		name: "hylafax", keys: []key{{name: "server"}, {name: "arguments"}, {name: "skip_unknown"}, {name: "cover"}, {name: "convert"}, {name: "convert_timeout"}, {name: "convert_max_size"}, {name: "convert_max_memory"}}, formats: text, workers: 1, tells: true,
 		make: func(c *config.Consumer, _ *config.Application) (consume.Target, error) {
 			h, _, err := newHylaFAX(c)
 			return h, err

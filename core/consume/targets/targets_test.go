@@ -299,14 +299,19 @@ func TestNewCommandErrors(t *testing.T) {
 func TestSendfaxArguments(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
-		set  map[string]string
-		want []string
+		set   map[string]string
+		cover bool
+		want  []string
 	}{
-		{nil, []string{"-f", "Petr Novák <petr@example.com>", "-m", "-d", "Jana@+420"}},
-		{map[string]string{"system/priority": "high", "to/notify": "success,failure"}, []string{"-f", "Petr Novák <petr@example.com>", "-P", "high", "-D", "-m", "-d", "Jana@+420"}},
-		{map[string]string{"system/priority": "300", "to/notify": "NEVER"}, []string{"-f", "Petr Novák <petr@example.com>", "-N", "-m", "-d", "Jana@+420"}},
-		{map[string]string{"from/name": "-x <y>@z", "to/name": "a@9001#2 \"", "to/company": "; -c"}, []string{"-f", "-x y z <petr@example.com>", "-x", "-c", "-m", "-d", "a 9001 2@+420"}},
-		{map[string]string{"from/smtp": "", "to/name": ""}, []string{"-f", "smtpreceiver", "-m", "-d", "+420"}},
+		{nil, false, []string{"-f", "Petr Novák <petr@example.com>", "-n", "-m", "-d", "Jana@+420"}},
+		{map[string]string{"system/priority": "high", "to/notify": "success,failure"}, false, []string{"-f", "Petr Novák <petr@example.com>", "-P", "high", "-D", "-n", "-m", "-d", "Jana@+420"}},
+		{map[string]string{"system/priority": "300", "to/notify": "NEVER"}, false, []string{"-f", "Petr Novák <petr@example.com>", "-N", "-n", "-m", "-d", "Jana@+420"}},
+		{map[string]string{"from/name": "-x <y>@z", "to/name": "a@9001#2 \"", "to/company": "; -c"}, false, []string{"-f", "-x y z <petr@example.com>", "-n", "-x", "-c", "-m", "-d", "a 9001 2@+420"}},
+		{map[string]string{"from/smtp": "", "to/name": ""}, false, []string{"-f", "smtpreceiver", "-n", "-m", "-d", "+420"}},
+		{map[string]string{
+			"to/name": "Jana Žluťoučká", "to/company": "Acme (CZ)", "to/dept": "Prodej “2”", "from/company": "Novák's", "from/dept": "$(id)", "system/subject": "Nabídka č. 42; `id`",
+		}, true, []string{"-f", "Petr Nov\xe1k <petr@example.com>", "-x", "Acme CZ", "-y", "Prodej 2", "-X", "Nov\xe1k's", "-Y", "$ id", "-r", "Nab\xeddka c. 42 `id`", "-m", "-d", "Jana Zlutouck\xe1@+420"}},
+		{map[string]string{"system/subject": " ", "to/name": ""}, true, []string{"-f", "Petr Nov\xe1k <petr@example.com>", "-m", "-d", "+420"}},
 	} {
 		s := newSpool(t, "x")
 		s.set(tt.set)
@@ -314,8 +319,9 @@ func TestSendfaxArguments(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := (&HylaFAX{Arguments: []string{"-m"}}).sendfax(&consume.Job{Job: doc, Key: "K"}, "+420")
-		if want := append([]string{"sendfax", "-n", "-i", "K"}, tt.want...); !slices.Equal(got, want) {
+		got := (&HylaFAX{Arguments: []string{"-m"}, Cover: tt.cover}).sendfax(&consume.Job{Job: doc, Key: "K"}, "+420")
+		want := append([]string{"sendfax", "-i", "K"}, tt.want...)
+		if !slices.Equal(got, want) {
 			t.Errorf("%v:\n got %q\nwant %q", tt.set, got, want)
 		}
 	}
