@@ -5,7 +5,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-packages="python3-aiosmtpd postfix m4 libwrap0 libnsl2 libldap-2.5-0 libsasl2-2 libdb5.3 libgnutls-dane0 libidn12
+packages="python3-aiosmtpd postfix mutt m4 libwrap0 libnsl2 libldap-2.5-0 libsasl2-2 libdb5.3 libgnutls-dane0 libidn12
   curl swaks libnet-ssleay-perl python3 strace openssl chromium libarchive-tools libmilter-dev gcc libc6-dev
   postgresql mariadb-server slapd fail2ban prometheus wine wine64 systemd
   hylafax-server hylafax-client ghostscript libreoffice-writer-nogui libreoffice-calc-nogui libheif-examples
