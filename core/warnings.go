@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"maps"
 	"slices"
-	"strings"
 
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/job"
@@ -57,7 +56,7 @@ func (c *compiler) consumers() {
 	for _, name := range slices.Sorted(maps.Keys(c.r.settings.Consume)) {
 		consumer := c.r.settings.Consume[name]
 		i := slices.IndexFunc(c.r.apps, func(a *application) bool { return a.name == cmp.Or(consumer.Application, name) })
-		if i < 0 || consumer.Target == "command" && !strings.Contains(strings.Join(consumer.Command, " "), "{number}") {
+		if i < 0 || !consumer.NeedsNumber() {
 			continue
 		}
 		app := c.r.apps[i]

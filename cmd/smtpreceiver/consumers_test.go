@@ -18,7 +18,7 @@ import (
 func TestConsumerExamples(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("../../contrib/consumers/*.yaml")
-	if err != nil || len(files) != 6 {
+	if err != nil || len(files) != 14 {
 		t.Fatalf("%q, %v", files, err)
 	}
 	for _, file := range files {
@@ -48,7 +48,7 @@ func TestConsumerExamples(t *testing.T) {
 			app.OutputFolder = t.TempDir()
 		}
 		var problems config.Problems
-		warnings := slices.DeleteFunc(validate(settings, &problems), func(w string) bool { return strings.Contains(w, ": install it") })
+		warnings := slices.DeleteFunc(validateDropIn(settings, &problems), func(w string) bool { return strings.Contains(w, ": install it") })
 		if len(problems) > 0 || len(warnings) > 0 {
 			t.Errorf("%s: problems %v, warnings %v", file, problems, warnings)
 		}

@@ -104,7 +104,7 @@ func TestAddedFilesWrong(t *testing.T) {
 		{"no section", [][2]string{main, {"conf.d/a.yaml", "- x\n"}},
 			`conf.d/a.yaml: a list where a section must be: write keys with values below it`},
 		{"bad value", [][2]string{main, {"conf.d/a.yaml", "consume:\n  fax:\n    target: hylafx\n"}},
-			`consume.fax.target (conf.d/a.yaml:3): "hylafx" is not known here: write one of: hylafax, smstools, gammu, asterisk, command`},
+			`consume.fax.target (conf.d/a.yaml:3): "hylafx" is not known here: write one of: hylafax, smstools, gammu, asterisk, command, http, folder`},
 		{"missing", [][2]string{main, {"conf.d/a.yaml", "consume:\n  fax:\n    server: x\n"}},
 			`consume.fax.target (conf.d/a.yaml:2): missing: set it, for example hylafax`},
 		{"missing in the main file's section", [][2]string{{"smtpreceiver.yaml", "applications:\n  fax: {ctl_type: fax, addresses: x}\n"}, {"conf.d/a.yaml", "applications:\n  fax: {cmd_tags: faxchange}\n"}},

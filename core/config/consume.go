@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"path/filepath"
 	"reflect"
+	"slices"
+	"strings"
 )
 
 // ApplicationOf names the application that the consumer of that name serves.
@@ -20,6 +22,12 @@ var consumerKeys = schemaOf[Consumer]()
 // IsSet tells a key whose value is not the default.
 func (c *Consumer) IsSet(key string) bool {
 	f := consumerKeys.byName[key]
+	if f.kind == kindTree {
+		return !f.in(c).IsNil()
+	}
+	if f.kind.isMap() {
+		return f.in(c).Len() > 0
+	}
 	standard := reflect.New(f.goType).Elem()
 	if f.kind != kindList && !f.kind.isMap() {
 		if text := f.initial().(string); text != "" {
@@ -41,4 +49,25 @@ func (l *loader) consumers(s *Settings) {
 			l.contradiction(shown+"retry_delay_max", "less than retry_delay", "make it at least as long", shown+"retry_delay")
 		}
 	}
+}
+
+// NeedsNumber tells a consumer that fails a job without a number.
+func (c *Consumer) NeedsNumber() bool {
+	has := func(text string) bool {
+		return strings.Contains(text, "{number}") || strings.Contains(text, "{digits}")
+	}
+	switch c.Target {
+	case "command":
+		return slices.ContainsFunc(c.Command, has)
+	case "http":
+		for _, values := range []map[string]string{c.Headers, c.Query, c.Form, c.Multipart} {
+			for _, value := range values {
+				if has(value) {
+					return true
+				}
+			}
+		}
+		return c.JSON != nil && c.JSON.Any(has)
+	}
+	return c.Target != "folder"
 }

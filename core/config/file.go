@@ -129,6 +129,10 @@ func (l *loader) value(n *node, key string, f field) (value any) {
 		value = mapOf(l, n, key, l.text)
 	case kindMapList:
 		value = mapOf(l, n, key, l.texts)
+	case kindTree:
+		if tree := l.treeOf(n, key); tree != nil {
+			value = tree
+		}
 	case kindMapMap:
 		value = mapOf(l, n, key, func(n *node, key string) map[string]string { return mapOf(l, n, key, l.text) })
 	default:

@@ -38,7 +38,9 @@ func (b *treeBuilder) yamlNode(y *yaml.Node, depth int) (*node, error) {
 	case yaml.AliasNode:
 		return b.yamlNode(y.Alias, depth+1)
 	case yaml.ScalarNode:
-		n.scalar, n.text, n.null = true, y.Value, y.ShortTag() == "!!null"
+		tag := y.ShortTag()
+		n.scalar, n.text, n.null = true, y.Value, tag == "!!null"
+		n.literal = tag == "!!int" || tag == "!!float" || tag == "!!bool"
 	case yaml.SequenceNode:
 		for _, item := range y.Content {
 			child, err := b.yamlNode(item, depth+1)
@@ -135,7 +137,7 @@ func (b *treeBuilder) tomlNode(value any, depth int) (*node, error) {
 	case string:
 		n.scalar, n.text = true, value
 	default:
-		n.scalar, n.text, n.decoded = true, fmt.Sprint(value), true
+		n.scalar, n.text, n.decoded, n.literal = true, fmt.Sprint(value), true, true
 	}
 	return n, nil
 }
@@ -188,7 +190,8 @@ func (b *treeBuilder) jsonNode(decoder *jsonTokens, depth int) (*node, error) {
 		n.mapping = true
 	case json.Delim('['):
 	default:
-		n.scalar, n.text = true, fmt.Sprint(token)
+		_, quoted := token.(string)
+		n.scalar, n.text, n.literal = true, fmt.Sprint(token), !quoted
 		return n, nil
 	}
 	for decoder.More() {

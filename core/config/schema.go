@@ -22,10 +22,13 @@ const (
 	kindMap      kind = "map"
 	kindMapList  kind = "map of lists"
 	kindMapMap   kind = "map of maps"
+	kindTree     kind = "map of anything"
 )
 
 // isMap tells the kinds that only a file can hold.
-func (k kind) isMap() bool { return k == kindMap || k == kindMapList || k == kindMapMap }
+func (k kind) isMap() bool {
+	return k == kindMap || k == kindMapList || k == kindMapMap || k == kindTree
+}
 
 // field is one key: a struct field and what its tags say.
 type field struct {
@@ -46,6 +49,8 @@ func (f field) initial() any {
 	switch {
 	case f.kind == kindList:
 		return f.split(text)
+	case f.kind == kindTree:
+		return (*Tree)(nil)
 	case f.kind.isMap():
 		return reflect.MakeMap(f.goType).Interface()
 	}
@@ -148,6 +153,8 @@ func kindOf(f reflect.StructField) kind {
 		return kindMapList
 	case reflect.TypeFor[map[string]map[string]string]():
 		return kindMapMap
+	case reflect.TypeFor[*Tree]():
+		return kindTree
 	}
 	switch f.Type.Kind() {
 	case reflect.Bool:

@@ -169,7 +169,7 @@ type Application struct {
 // Consumer holds the keys of one consume.<name>: who gets the jobs of an application.
 type Consumer struct {
 	Application      string              `key:"application" doc:"The application whose jobs are handed on. Empty: the one with the name of this section."`
-	Target           string              `key:"target" required:"true" oneof:"hylafax|smstools|gammu|asterisk|command" example:"hylafax" doc:"Who gets the jobs: HylaFAX (by sendfax), smstools3, gammu-smsd with its files backend, Asterisk (by call files), or any command."`
+	Target           string              `key:"target" required:"true" oneof:"hylafax|smstools|gammu|asterisk|command|http|folder" example:"hylafax" doc:"Who gets the jobs: HylaFAX (by sendfax), smstools3, gammu-smsd with its files backend, Asterisk (by call files), any command, a web service, or the reader of another folder."`
 	Server           string              `key:"server" doc:"hylafax: HOST or HOST:PORT of its server. Empty: the one that sendfax knows."`
 	Arguments        []string            `key:"arguments" doc:"hylafax: more arguments for sendfax, such as -m for fine resolution or -s and a4."`
 	SkipUnknown      bool                `key:"skip_unknown" default:"1" doc:"hylafax: leave out attachments that cannot be faxed; the log and the end of the fax name them. A message that has no other pages fails. 0: each such job fails."`
@@ -178,10 +178,21 @@ type Consumer struct {
 	ConvertTimeout   time.Duration       `key:"convert_timeout" default:"2m" min:"1s" max:"1h" doc:"hylafax: time limit for converting the attachments of one job. Past it the job waits for another try."`
 	ConvertMaxSize   int64               `key:"convert_max_size" default:"200MiB" type:"size" min:"1" max:"1TiB" doc:"hylafax: size limit of what is converted for one job."`
 	ConvertMaxMemory int64               `key:"convert_max_memory" default:"2GiB" type:"size" min:"0" max:"1TiB" doc:"hylafax: memory that each process of a converter may ask for, on Linux and Windows. 0: no limit."`
-	TargetFolder     string              `key:"target_folder" doc:"smstools, gammu, asterisk: the folder it takes its files from, such as /var/spool/sms/outgoing, /var/spool/gammu/outbox or /var/spool/asterisk/outgoing."`
+	TargetFolder     string              `key:"target_folder" doc:"smstools, gammu, asterisk, folder: the folder it takes its files from, such as /var/spool/sms/outgoing, /var/spool/gammu/outbox or /var/spool/asterisk/outgoing."`
 	Channel          string              `key:"channel" doc:"asterisk: the channel to dial, such as PJSIP/{number}@trunk."`
 	Context          string              `key:"context" default:"smtpreceiver" doc:"asterisk: the dialplan context that gets the answered call, at extension s, with the job in variables."`
 	Command          []string            `key:"command" doc:"command: a program with full path and its arguments, in which {number} {name} {subject} {from} {id} {app} {txt} {ctl} {attachments} stand for those of the job. Exit status 0: done; 75: try again later; any other: failed."`
+	URL              string              `key:"url" doc:"http: the address of the service, http:// or https://. {env:NAME} here and in each value below stands for an environment variable of the consumer, so that no password stands in a file: it is in no log."`
+	Method           string              `key:"method" default:"POST" oneof:"POST|PUT|PATCH|GET" doc:"http: the method; GET has query only."`
+	Headers          map[string]string   `key:"headers" doc:"http: header fields, such as Authorization: 'Bearer {env:SMS_TOKEN}'."`
+	Query            map[string]string   `key:"query" doc:"http: parameters behind the address. In each value {number} {digits} (the number without '+') {name} {subject} {from} {id} {app} {key} (unique, the same at each try) {text} {parts} (how many SMS) {hex} (the text in GSM septets or UTF-16, in hexadecimal) stand for those of the job, encoded so that none can become another parameter; {gsm:A|B} is A if the text is in the GSM alphabet and else B, so are {report:A|B} for who wants a delivery report and {flash:A|B}."`
+	Form             map[string]string   `key:"form" doc:"http: the body as a form, with the values of query."`
+	JSON             *Tree               `key:"json" doc:"http: the body as JSON, of any depth, with the values of query; '{attachments}' by itself is the list of their names."`
+	Multipart        map[string]string   `key:"multipart" doc:"http: the body as multipart/form-data, with the values of query; '{attachments}' by itself is one file for each attachment."`
+	Success          string              `key:"success" doc:"http: regular expression for the answer of a service that says 2xx to failures too; a 2xx answer without it is a failure for good. Empty: 2xx is success."`
+	Idempotency      string              `key:"idempotency_header" doc:"http: header field by which the service knows a job that it has got already, such as Idempotency-Key. A request without an answer is then sent again, within a day, instead of being in doubt."`
+	Proxy            string              `key:"proxy" doc:"http: the proxy, such as http://proxy.example.com:3128. Empty: as HTTPS_PROXY, HTTP_PROXY and NO_PROXY in the environment say."`
+	CAFile           string              `key:"ca_file" doc:"http: certificates in PEM of the authorities to trust, in place of the system's."`
 	InDoubt          string              `key:"in_doubt" default:"fail" oneof:"fail|resend" doc:"A job that was being handed over when the machine or this program died, and of which the target cannot tell whether it has it: fail (never sent twice) or resend (never lost)."`
 	Workers          int                 `key:"workers" default:"0" min:"0" max:"1000" doc:"Jobs handed on at once. Those of high priority go first, then the oldest; those to one number one after the other. 0: 1 for hylafax and asterisk, 4 for the others."`
 	OnFailed         []string            `key:"on_failed" doc:"A program with full path and its arguments, run for each job that has failed for good; the placeholders of command, and {reason}. It may run twice for a job if this program dies meanwhile."`

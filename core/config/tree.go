@@ -22,6 +22,7 @@ type node struct {
 	scalar  bool
 	text    string // of a scalar
 	decoded bool   // the text is a number printed again (TOML), which may have been written otherwise
+	literal bool   // a number or a truth value without quotes
 	list    []*node
 	pairs   []pair
 	null    bool

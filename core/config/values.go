@@ -27,6 +27,7 @@ var remedies = map[kind]string{
 	kindMap:      "write a section of names and values",
 	kindMapList:  "write a section of names and lists",
 	kindMapMap:   "write a section of sections",
+	kindTree:     "write a section of names and values, lists or sections",
 }
 
 var (

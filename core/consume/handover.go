@@ -215,6 +215,7 @@ func (c *Consumer) later(j *Job, s folder.State, why error) error {
 	if doublings := max(record.Attempts-1, 0); doublings < 32 {
 		delay = min(delay, c.RetryDelay<<doublings)
 	}
+	delay = max(delay, pauseOf(why))
 	record.State, record.Next, record.Reason = s, now.Add(delay), oneLine(why)
 	level := levelOfTry(c.targetIsDown())
 	c.Log.Log(context.Background(), level, "job not handed on yet", "consumer", c.Name, "app", c.App, "rcpt", j.Address, "job", j.Stem, "try", record.Attempts, "again", delay, "error", record.Reason)

@@ -120,6 +120,9 @@ func (j *Job) WriteText(text string) error {
 	return os.WriteFile(filepath.Join(scratch, j.Job.Text), j.encode(text), 0o600)
 }
 
+// Control is the CTL as it lies there.
+func (j *Job) Control() ([]byte, error) { return j.held.Control() }
+
 // CopyControl does the same with the CTL.
 func (j *Job) CopyControl() (string, error) {
 	scratch, err := j.Scratch()

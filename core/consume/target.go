@@ -3,6 +3,7 @@ package consume
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // Target takes jobs over. Its methods are called for several jobs at the same
@@ -53,6 +54,23 @@ func Uncertain(err error) error {
 		return nil
 	}
 	return uncertainError{err}
+}
+
+type pauseError struct {
+	error
+	pause time.Duration
+}
+
+func (e pauseError) Unwrap() error { return e.error }
+
+// After marks an error of a target that wants to be left alone for a time.
+func After(pause time.Duration, err error) error { return pauseError{err, pause} }
+
+// pauseOf is how long the target wants to be left alone.
+func pauseOf(err error) time.Duration {
+	var e pauseError
+	errors.As(err, &e)
+	return e.pause
 }
 
 func is[T error](err error) bool {

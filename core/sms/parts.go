@@ -2,8 +2,10 @@
 package sms
 
 import (
+	"encoding/binary"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -30,20 +32,29 @@ type Parts struct {
 	Units    int // septets or UTF-16 code units of the text
 }
 
-// The default alphabet without ESC, and the extension table: 3GPP TS 23.038, 6.2.1.
+// The default alphabet from code 0 on, without ESC, and the extension table with its
+// codes behind ESC: 3GPP TS 23.038, 6.2.1.
 const (
 	basic = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?" +
 		"¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
-	extension = "\f^{}\\[~]|€"
+	extension      = "\f^{}\\[~]|€"
+	extensionCodes = "\x0A\x14\x28\x29\x2F\x3C\x3D\x3E\x40\x65"
+	escape         = 0x1B
 )
 
-var septetsOf = func() map[rune]int {
-	table := map[rune]int{}
+// codes are the letters of GSM7 and their septets.
+var codes = func() map[rune]string {
+	table := map[rune]string{}
+	code := byte(0)
 	for _, r := range basic {
-		table[r] = 1
+		if code == escape {
+			code++
+		}
+		table[r] = string([]byte{code})
+		code++
 	}
-	for _, r := range extension {
-		table[r] = 2 // the escape and the letter
+	for i, r := range []rune(extension) {
+		table[r] = string([]byte{escape, extensionCodes[i]})
 	}
 	return table
 }()
@@ -86,8 +97,8 @@ func newMeasure() *measure {
 }
 
 func (m *measure) add(r rune) {
-	if size, ok := septetsOf[r]; ok {
-		m.gsm.add(size)
+	if code, ok := codes[r]; ok {
+		m.gsm.add(len(code))
 	} else {
 		m.wide = true
 	}
@@ -176,4 +187,20 @@ func Plain(text string) string {
 		return r
 	}, text)
 	return strings.TrimRight(text, "\n ")
+}
+
+// Encode is a text as it travels: GSM7 letters one a byte with their escapes (SMPP
+// data_coding 0), UCS2 in big endian (data_coding 8).
+func Encode(text string) []byte {
+	var b []byte
+	if Count(text).Alphabet == UCS2 {
+		for _, unit := range utf16.Encode([]rune(text)) {
+			b = binary.BigEndian.AppendUint16(b, unit)
+		}
+		return b
+	}
+	for _, r := range text {
+		b = append(b, codes[r]...)
+	}
+	return b
 }

@@ -78,6 +78,21 @@ func TestCut(t *testing.T) {
 	}
 }
 
+func TestEncode(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"@£Å_Ξ": "\x00\x01\x0e\x11\x1a", "ÆÉ A¿aà": "\x1c\x1f A\x60a\x7f", "€[]~\\|^{}\f": "\x1be\x1b<\x1b>\x1b=\x1b/\x1b@\x1b\x14\x1b(\x1b)\x1b\n",
+		"ač😀": "\x00a\x01\x0d\xd8\x3d\xde\x00", "": "",
+	} {
+		if got := string(Encode(text)); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+	if n := len(Encode(basic)); n != 127 {
+		t.Errorf("%d codes", n)
+	}
+}
+
 func TestPlain(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{

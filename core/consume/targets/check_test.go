@@ -24,6 +24,9 @@ consume:
   sms: {application: off, target: smstools, target_folder: {a: b}, context: smtpreceiver}
   two: {application: fax, target: gammu}
   none: {application: off, target: sms}
+  self: {application: off, target: folder, target_folder: /tmp}
+  web: {application: off, target: http, form: {to: '{nummer}'}, method: GET, server: x}
+  clear: {application: fax, target: http, url: 'http://sms.example.com', form: {to: '{text}'}}
 `), nil)
 	problems, ok := loaded.(config.Problems)
 	if !ok || len(problems) != 2 {
@@ -32,6 +35,7 @@ consume:
 	warnings := Check(settings, &problems)
 	want := []string{
 		`consume.call.channel: the channel "SIP/1" has no {number}`,
+		"consume.clear.application: ctl_layout drops system/txt or to/number, without which nothing can be handed on: rename the key instead",
 		"consume.fax.application: ctl_layout drops system/txt or to/number, without which nothing can be handed on: rename the key instead",
 		"consume.late.channel: missing, target asterisk needs it: set it, for example to PJSIP/{number}@trunk",
 		"consume.mixed.arguments: has no meaning for target command: remove it; it is a key of hylafax",
@@ -40,11 +44,16 @@ consume:
 		"consume.mixed.context: has no meaning for target command: remove it; it is a key of asterisk",
 		"consume.mixed.server: has no meaning for target command: remove it; it is a key of hylafax",
 		"consume.mixed.skip_unknown: has no meaning for target command: remove it; it is a key of hylafax",
-		`consume.none.target: "sms" is not known here: write one of: hylafax, smstools, gammu, asterisk, command`,
+		`consume.none.target: "sms" is not known here: write one of: hylafax, smstools, gammu, asterisk, command, http, folder`,
 		"consume.off.command: the program needs its full path there is no {nummer}",
+		"consume.self.target_folder: it is the output folder of the application itself: name another",
 		"consume.sms.target_folder: a section where one value must be: write one value",
 		"consume.two.application: ctl_layout drops system/txt or to/number, without which nothing can be handed on: rename the key instead",
 		"consume.two.target_folder: missing, target gammu needs it: set it, for example to /var/spool/gammu/outbox",
+		"consume.web.form.to: there is no {nummer}",
+		"consume.web.method: GET has no body: use query, or another method",
+		"consume.web.server: has no meaning for target http: remove it; it is a key of hylafax",
+		"consume.web.url: missing, target http needs it: set it, for example to https://sms.example.com/send",
 	}
 	if got := strings.Split(problems.Error(), "\n"); !slices.Equal(got, want) {
 		t.Errorf("problems\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
@@ -52,7 +61,7 @@ consume:
 	if n := len(slices.DeleteFunc(slices.Clone(warnings), func(w string) bool { return !strings.Contains(w, "done_folder: asterisk reads") })); n != 2 {
 		t.Errorf("%d warnings of files that are read later", n)
 	}
-	if len(warnings) != 14 {
+	if len(warnings) != 21 {
 		t.Errorf("warnings\n%s", strings.Join(warnings, "\n"))
 	}
 }

@@ -19,6 +19,11 @@ func Open(s *config.Settings, name string, log *slog.Logger) (*consume.Consumer,
 	if err != nil {
 		return nil, err
 	}
+	if service, is := target.(*HTTP); is {
+		for _, variable := range service.request.unset() {
+			log.Warn("environment variable not set: no job can be handed on without it", "consumer", name, "variable", variable)
+		}
+	}
 	layout, err := layoutOf(s, app)
 	if err != nil {
 		return nil, err

@@ -32,5 +32,8 @@ func syncFolder(path string) error {
 		return err
 	}
 	defer f.Close()
-	return f.Sync()
+	return syncOpen(f)
 }
+
+// syncOpen brings the names in an open folder to disk.
+func syncOpen(f *os.File) error { return f.Sync() }

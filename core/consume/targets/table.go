@@ -1,6 +1,7 @@
 package targets
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -19,7 +20,7 @@ type kind struct {
 	tells   bool // the target tells the sender itself what becomes of a job it has
 	later   bool // the target reads the job's files after it has taken it
 	make    func(*config.Consumer, *config.Application) (consume.Target, error)
-	refused string // the key of the value that make may refuse
+	refused string // the key of the value that make may refuse, unless its error names keys
 }
 
 // key is one of consume.<name>. With an example, the target cannot do without it.
@@ -65,6 +66,24 @@ var kinds = []kind{
 			return command, err
 		},
 		refused: "command",
+	},
+	{
+		name: "http", keys: []key{
+			{"url", "https://sms.example.com/send"}, {name: "method"}, {name: "headers"}, {name: "query"}, {name: "form"}, {name: "json"}, {name: "multipart"},
+			{name: "success"}, {name: "idempotency_header"}, {name: "proxy"}, {name: "ca_file"},
+		},
+		workers: 4,
+		make:    func(c *config.Consumer, app *config.Application) (consume.Target, error) { return NewHTTP(c, app) },
+	},
+	{
+		name: "folder", keys: []key{{"target_folder", "/srv/fax/out"}}, workers: 4,
+		make: func(c *config.Consumer, app *config.Application) (consume.Target, error) {
+			if c.TargetFolder != "" && within(c.TargetFolder, app.OutputFolder) && within(app.OutputFolder, c.TargetFolder) {
+				return nil, errors.New("it is the output folder of the application itself: name another")
+			}
+			return Folder{Path: c.TargetFolder}, nil
+		},
+		refused: "target_folder",
 	},
 }
 

@@ -1,0 +1,199 @@
+package targets
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+
+	"smtpreceiver/core/consume"
+)
+
+// Folder makes a job a job in another folder, which may be on another disk: for a
+// reader that wants a folder. The names stay, the CTL comes last, and its rename
+// decides, so that a crash never makes two of one.
+type Folder struct{ Path string }
+
+// Prepare implements consume.Target: it puts a copy of all files into staging.
+func (t Folder) Prepare(_ context.Context, j *consume.Job) (note string, err error) {
+	root, err := os.OpenRoot(t.Path)
+	if err != nil {
+		return "", err
+	}
+	defer root.Close()
+	control, err := j.Control()
+	if err != nil {
+		return "", err
+	}
+	dir := path.Join(stagingName, j.Key)
+	if err := errors.Join(root.RemoveAll(dir), root.MkdirAll(dir, 0o770)); err != nil {
+		return "", err
+	}
+	for _, name := range j.Files() {
+		if err := t.copy(root, j, name, path.Join(dir, name)); err != nil {
+			return "", err
+		}
+	}
+	if err := t.write(root, path.Join(dir, t.control(j)), bytes.NewReader(control)); err != nil {
+		return "", err
+	}
+	return staged + " " + j.Key, errors.Join(syncIn(root, dir), syncIn(root, stagingName))
+}
+
+func (t Folder) control(j *consume.Job) string { return j.Stem + ".ctl" }
+
+func (t Folder) copy(root *os.Root, j *consume.Job, name, to string) error {
+	from, err := j.Open(name)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	return t.write(root, to, from)
+}
+
+// write makes a file that the folder's group may use, and brings it to disk.
+func (t Folder) write(root *os.Root, name string, content io.Reader) error {
+	f, err := root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o660)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, content)
+	if err == nil {
+		giveToGroup(f, t.Path)
+		err = errors.Join(f.Chmod(0o660), f.Sync()) // whatever the umask
+	}
+	return errors.Join(err, f.Close())
+}
+
+// Submit implements consume.Target: data files first, on disk before the CTL is
+// there. Nothing that is there is overwritten.
+func (t Folder) Submit(_ context.Context, j *consume.Job) error {
+	root, err := os.OpenRoot(t.Path)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	dir := path.Join(stagingName, j.Key)
+	moves, err := t.moves(root, dir, j)
+	if err != nil {
+		return errors.Join(err, root.RemoveAll(dir))
+	}
+	for _, name := range moves {
+		if err := root.Rename(path.Join(dir, name), name); err != nil {
+			return err
+		}
+	}
+	if err := syncIn(root, "."); err != nil {
+		return err
+	}
+	if err := root.Rename(path.Join(dir, t.control(j)), t.control(j)); err != nil {
+		return consume.Uncertain(err)
+	}
+	if err := syncIn(root, "."); err != nil {
+		return consume.Uncertain(err)
+	}
+	_ = root.RemoveAll(dir) // empty; what is left is not a job
+	return nil
+}
+
+// moves are the data files that have no name yet in the folder.
+func (t Folder) moves(root *os.Root, dir string, j *consume.Job) (names []string, err error) {
+	if _, err := root.Lstat(t.control(j)); err == nil {
+		return nil, consume.Permanent(fmt.Errorf("%s has a job %s already, which is another one: move it away", t.Path, j.Stem))
+	}
+	for _, name := range j.Files() {
+		switch free, err := free(root, path.Join(dir, name), name); {
+		case err != nil:
+			return nil, fmt.Errorf("%s: %w", t.Path, err)
+		case free:
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+// free tells whether a data file can get its name. The same file may have it, from
+// a try that was interrupted.
+func free(root *os.Root, from, to string) (bool, error) {
+	_, err := root.Lstat(to)
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	}
+	same := false
+	if err == nil {
+		same, err = equal(root, from, to)
+	}
+	if err == nil && !same {
+		err = consume.Permanent(fmt.Errorf("%s is there already and another file: move it away", to))
+	}
+	return false, err
+}
+
+// equal compares two regular files.
+func equal(root *os.Root, a, b string) (bool, error) {
+	var open [2]*os.File
+	for i, name := range []string{a, b} {
+		info, err := root.Lstat(name)
+		if err != nil || !info.Mode().IsRegular() {
+			return false, err
+		}
+		if open[i], err = root.Open(name); err != nil {
+			return false, err
+		}
+		defer open[i].Close()
+	}
+	const piece = 64 << 10
+	left, right := make([]byte, piece), make([]byte, piece)
+	for {
+		n, errLeft := io.ReadFull(open[0], left)
+		m, errRight := io.ReadFull(open[1], right)
+		if !bytes.Equal(left[:n], right[:m]) {
+			return false, nil
+		}
+		if errLeft != nil || errRight != nil {
+			return true, errors.Join(notEnd(errLeft), notEnd(errRight))
+		}
+	}
+}
+
+func notEnd(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil
+	}
+	return err
+}
+
+// Has implements consume.Target.
+func (t Folder) Has(_ context.Context, j *consume.Job) (consume.Answer, error) {
+	if !strings.HasPrefix(j.Noted(), staged) {
+		return consume.No, nil
+	}
+	root, err := os.OpenRoot(t.Path)
+	if err != nil {
+		return consume.Unknown, err
+	}
+	defer root.Close()
+	switch _, err := root.Lstat(path.Join(stagingName, j.Key, t.control(j))); {
+	case err == nil:
+		return consume.No, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return consume.Yes, nil
+	default:
+		return consume.Unknown, err
+	}
+}
+
+// syncIn brings the names in a folder to disk.
+func syncIn(root *os.Root, dir string) error {
+	f, err := root.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return syncOpen(f)
+}

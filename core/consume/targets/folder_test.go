@@ -1,0 +1,169 @@
+//go:build unix
+
+package targets
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"smtpreceiver/core/consume"
+)
+
+// interrupting is a folder whose Submit dies at a step.
+type interrupting struct {
+	Folder
+	before, after func() // Submit
+	answers       []consume.Answer
+}
+
+// TestFolder: a job is the same job in another folder, its CTL last.
+func TestFolder(t *testing.T) {
+	t.Parallel()
+	to := t.TempDir()
+	if err := os.Chmod(to, 0o770); err != nil {
+		t.Fatal(err)
+	}
+	s := newSpool(t, "Ahoj\r\n")
+	s.attach(t, "00000042_1_a.pdf", strings.Repeat("%PDF-", 50_000))
+	if why := s.handOn(t, Folder{to}); why != "" {
+		t.Fatal(why)
+	}
+	want := map[string]string{"00000042.ctl": s.doc.String(), "00000042.txt": "Ahoj\r\n", "00000042_1_a.pdf": strings.Repeat("%PDF-", 50_000)}
+	wantFolder(t, to, want)
+	if info, err := os.Stat(filepath.Join(to, "00000042.ctl")); err != nil || info.Mode().Perm() != 0o660 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+}
+
+func wantFolder(t *testing.T, folder string, want map[string]string) {
+	t.Helper()
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		if e.Name() == stagingName {
+			if left, err := os.ReadDir(filepath.Join(folder, stagingName)); err != nil || len(left) > 0 {
+				t.Errorf("left in staging: %v, %v", left, err)
+			}
+			continue
+		}
+		names = append(names, e.Name())
+		if got, err := os.ReadFile(filepath.Join(folder, e.Name())); err != nil || string(got) != want[e.Name()] {
+			t.Errorf("%s: %d bytes, %v", e.Name(), len(got), err)
+		}
+	}
+	if len(names) != len(want) {
+		t.Errorf("files %q", names)
+	}
+}
+
+// TestFolderTaken: nothing that is there is overwritten.
+func TestFolderTaken(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"00000042.ctl": "has a job 00000042 already", "00000042.txt": "00000042.txt is there already and another file",
+	} {
+		to := t.TempDir()
+		if err := os.WriteFile(filepath.Join(to, name), []byte("other"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if why := newSpool(t, "x").handOn(t, Folder{to}); !strings.Contains(why, want) {
+			t.Errorf("%s: %q", name, why)
+		}
+		if got, _ := os.ReadFile(filepath.Join(to, name)); string(got) != "other" {
+			t.Errorf("%s is now %q", name, got)
+		}
+		if files, _ := filepath.Glob(filepath.Join(to, "[^.]*")); len(files) != 1 {
+			t.Errorf("files %q", files)
+		}
+	}
+	if why := newSpool(t, "x").handOn(t, Folder{filepath.Join(t.TempDir(), "none")}); !strings.Contains(why, "given up after 1 tries") {
+		t.Errorf("no folder: %q", why)
+	}
+}
+
+// TestFolderLinks: a link in the place of the staging folder leads nowhere.
+func TestFolderLinks(t *testing.T) {
+	t.Parallel()
+	to, elsewhere := t.TempDir(), t.TempDir()
+	if err := os.Symlink(elsewhere, filepath.Join(to, stagingName)); err != nil {
+		t.Fatal(err)
+	}
+	if why := newSpool(t, "x").handOn(t, Folder{to}); !strings.Contains(why, "given up") {
+		t.Errorf("why %q", why)
+	}
+	if files, _ := filepath.Glob(filepath.Join(elsewhere, "*")); len(files) > 0 {
+		t.Errorf("written elsewhere: %q", files)
+	}
+}
+
+// Submit ends in doubt at each step that a crash could hit, then the job is tried
+// again.
+func (i *interrupting) Submit(ctx context.Context, j *consume.Job) error {
+	if i.before != nil {
+		i.before()
+		i.before = nil
+		return consume.Uncertain(errors.New("interrupted"))
+	}
+	err := i.Folder.Submit(ctx, j)
+	if err == nil && i.after != nil {
+		i.after()
+		i.after = nil
+		return consume.Uncertain(errors.New("interrupted"))
+	}
+	return err
+}
+
+func (i *interrupting) Has(ctx context.Context, j *consume.Job) (consume.Answer, error) {
+	answer, err := i.Folder.Has(ctx, j)
+	i.answers = append(i.answers, answer)
+	return answer, err
+}
+
+// TestFolderOnce: an interrupted job is there once, also if its reader was quicker
+// than the end of the try.
+func TestFolderOnce(t *testing.T) {
+	t.Parallel()
+	to := t.TempDir()
+	move := func(name string) {
+		staged, err := filepath.Glob(filepath.Join(to, stagingName, "*", name))
+		if err != nil || len(staged) != 1 {
+			t.Fatalf("%q, %v", staged, err)
+		}
+		if err := os.Rename(staged[0], filepath.Join(to, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Between the data file and the CTL.
+	target := &interrupting{Folder: Folder{to}, before: func() { move("00000042.txt") }}
+	s := newSpool(t, "x")
+	s.again = true
+	if why := s.handOn(t, target); why != "" {
+		t.Fatal(why)
+	}
+	wantFolder(t, to, map[string]string{"00000042.ctl": s.doc.String(), "00000042.txt": "x"})
+	if slices.Contains(target.answers, consume.Yes) {
+		t.Errorf("answers %v", target.answers)
+	}
+	// Behind the CTL, and the reader has taken it.
+	to = t.TempDir()
+	target = &interrupting{Folder: Folder{to}, after: func() {
+		if err := errors.Join(os.Remove(filepath.Join(to, "00000042.ctl")), os.Remove(filepath.Join(to, "00000042.txt"))); err != nil {
+			t.Fatal(err)
+		}
+	}}
+	if why := newSpool(t, "x").handOn(t, target); why != "" {
+		t.Fatal(why)
+	}
+	wantFolder(t, to, nil)
+	if !slices.Equal(target.answers, []consume.Answer{consume.Yes}) {
+		t.Errorf("answers %v", target.answers)
+	}
+}

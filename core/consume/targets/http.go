@@ -1,0 +1,232 @@
+package targets
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"smtpreceiver/core/config"
+	"smtpreceiver/core/consume"
+)
+
+const (
+	maxAnswer   = 64 << 10 // bytes that are read of an answer
+	connectTime = 30 * time.Second
+	// repeatable is how long a service is trusted to know a job by its
+	// idempotency_header; most forget after a day.
+	repeatable    = 23 * time.Hour
+	maxRetryAfter = 24 * time.Hour
+)
+
+// HTTP hands jobs to a web service, one request each, on a connection of its own:
+// of one that was open already nobody could tell whether the service has still
+// read from it.
+type HTTP struct {
+	request request
+	success *regexp.Regexp // nil: any 2xx
+	client  *http.Client
+
+	mu     sync.Mutex
+	asleep time.Time // before that the service wants no request
+}
+
+// NewHTTP checks the keys of a section with target http; the error lists what is
+// wrong with them.
+func NewHTTP(c *config.Consumer, app *config.Application) (*HTTP, error) {
+	r, problems := newRequest(c, app)
+	h := &HTTP{request: r}
+	var err error
+	if h.success, err = compiled(c.Success); err != nil {
+		problems = append(problems, keyError{"success", err})
+	}
+	transport, err := newTransport(c)
+	if err != nil {
+		problems = append(problems, err)
+	}
+	h.client = &http.Client{
+		Transport: transport,
+		// Behind a redirect another service could be, and a POST would become a GET.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	return h, errors.Join(problems...)
+}
+
+func compiled(expression string) (*regexp.Regexp, error) {
+	if expression == "" {
+		return nil, nil
+	}
+	return regexp.Compile(expression)
+}
+
+func newTransport(c *config.Consumer) (*http.Transport, error) {
+	t := &http.Transport{
+		Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: connectTime}).DialContext,
+		TLSHandshakeTimeout: connectTime, MaxResponseHeaderBytes: maxAnswer, DisableKeepAlives: true, DisableCompression: true, ForceAttemptHTTP2: true,
+	}
+	if c.Proxy != "" {
+		if u, err := url.Parse(variable.ReplaceAllString(c.Proxy, "x")); err != nil || u.Host == "" {
+			return t, keyError{"proxy", errors.New("it is no address: write it as http://proxy.example.com:3128")}
+		}
+		t.Proxy = func(*http.Request) (*url.URL, error) {
+			u, err := url.Parse(fromEnvironment(c.Proxy))
+			return u, plainURL(err)
+		}
+	}
+	if c.CAFile != "" {
+		pem, err := os.ReadFile(c.CAFile)
+		if err != nil {
+			return t, keyError{"ca_file", err}
+		}
+		pool := x509.NewCertPool()
+		if !pool.AppendCertsFromPEM(pem) {
+			return t, keyError{"ca_file", fmt.Errorf("%s holds no certificate in PEM", c.CAFile)}
+		}
+		t.TLSClientConfig = &tls.Config{RootCAs: pool}
+	}
+	return t, nil
+}
+
+// Prepare implements consume.Target: it finds out whether there can be a request.
+func (h *HTTP) Prepare(ctx context.Context, j *consume.Job) (note string, err error) {
+	h.mu.Lock()
+	wait := time.Until(h.asleep)
+	h.mu.Unlock()
+	if wait > 0 {
+		return "", consume.After(wait, errors.New("the service asked for a pause (Retry-After)"))
+	}
+	req, err := h.request.make(ctx, j)
+	if err != nil {
+		return "", err
+	}
+	return "", req.Body.Close()
+}
+
+// Submit implements consume.Target.
+func (h *HTTP) Submit(ctx context.Context, j *consume.Job) error {
+	connected := false
+	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected = true }})
+	req, err := h.request.make(traced, j)
+	if err != nil {
+		return err
+	}
+	answer, err := h.client.Do(req)
+	if err != nil {
+		return h.unanswered(req, connected, cmp.Or(context.Cause(ctx), err))
+	}
+	defer answer.Body.Close()
+	said, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
+	return h.judge(req, answer, string(said), err)
+}
+
+// unanswered is what became of a request without an answer. From the connection on
+// the service may have it.
+func (h *HTTP) unanswered(req *http.Request, connected bool, err error) error {
+	err = h.request.hidden(fmt.Errorf("%s %s: %w", req.Method, origin(req.URL), plainURL(err)))
+	if connected && h.request.idempotencyHeader == "" {
+		return consume.Uncertain(err)
+	}
+	return err
+}
+
+// judge reads an answer: 2xx is done, if its body has what success asks for; a
+// server that is busy or down is asked again, and so is one that points elsewhere,
+// until the administrator has changed url; anything else is refused.
+func (h *HTTP) judge(req *http.Request, answer *http.Response, said string, unread error) error {
+	status := answer.StatusCode
+	fault := func(format string, args ...any) error {
+		text := fmt.Sprintf("%s %s: %s", req.Method, origin(req.URL), answer.Status)
+		if words := lastWords(said); words != "" {
+			text += ": it says: " + words
+		}
+		return h.request.hidden(errors.New(text + fmt.Sprintf(format, args...)))
+	}
+	switch {
+	case status/100 == 2 && (h.success == nil || h.success.MatchString(said)):
+		return nil
+	case status/100 == 2 && unread != nil:
+		return h.unanswered(req, true, fmt.Errorf("the answer broke off: %w", unread))
+	case status/100 == 2:
+		return consume.Permanent(fault(" (success does not match)"))
+	case status/100 == 3:
+		return fault(" (it points to %s: change url, if that is right)", place(answer))
+	case status == http.StatusRequestTimeout, status == http.StatusTooEarly, status == http.StatusTooManyRequests, status/100 == 5:
+		return h.pause(answer.Header.Get("Retry-After"), fault(""))
+	}
+	return consume.Permanent(fault(""))
+}
+
+// pause heeds Retry-After (RFC 9110, 10.2.3), for all jobs.
+func (h *HTTP) pause(retryAfter string, err error) error {
+	wait := time.Duration(0)
+	if seconds, bad := strconv.ParseUint(retryAfter, 10, 31); bad == nil {
+		wait = time.Duration(seconds) * time.Second
+	} else if at, bad := http.ParseTime(retryAfter); bad == nil {
+		wait = time.Until(at)
+	}
+	if wait = min(wait, maxRetryAfter); wait <= 0 {
+		return err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if until := time.Now().Add(wait); until.After(h.asleep) {
+		h.asleep = until
+	}
+	return consume.After(wait, err)
+}
+
+// Has implements consume.Target: no service can be asked, but some know what they
+// have got already.
+func (h *HTTP) Has(_ context.Context, j *consume.Job) (consume.Answer, error) {
+	if h.request.idempotencyHeader != "" && time.Since(j.Begun) < repeatable {
+		return consume.No, nil
+	}
+	return consume.Unknown, nil
+}
+
+// origin is as much of an address as may be logged: a path or a query may hold
+// passwords.
+func origin(u *url.URL) string { return u.Scheme + "://" + u.Host }
+
+func place(answer *http.Response) string {
+	to, err := answer.Location()
+	if err != nil {
+		return "nowhere"
+	}
+	return origin(to)
+}
+
+// plainURL takes the address off an error of net/http, which repeats it whole.
+func plainURL(err error) error {
+	var with *url.Error
+	if errors.As(err, &with) {
+		return with.Err
+	}
+	return err
+}
+
+// hidden takes the values of environment variables out of an error: a service may
+// repeat what it was sent.
+func (r *request) hidden(err error) error {
+	text := err.Error()
+	for _, secret := range r.secrets() {
+		text = strings.ReplaceAll(text, secret, "***")
+	}
+	if text == err.Error() {
+		return err
+	}
+	return errors.New(text)
+}

@@ -1,0 +1,171 @@
+package targets
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"maps"
+	"mime"
+	"mime/multipart"
+	"net/textproto"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"smtpreceiver/core/config"
+)
+
+// body is the body of a request, read once. Files are streamed.
+type body struct {
+	io.Reader
+	kind  string // Content-Type; "": there is no body
+	size  int64
+	files []io.Closer
+}
+
+// Close implements io.Closer.
+func (b *body) Close() error {
+	var errs []error
+	for _, f := range b.files {
+		errs = append(errs, f.Close())
+	}
+	b.files = nil
+	return errors.Join(errs...)
+}
+
+func textBody(kind string, content []byte) *body {
+	return &body{Reader: bytes.NewReader(content), kind: kind, size: int64(len(content))}
+}
+
+// body makes the body of the request for a job. Each way encodes values by its own
+// structure: none can end its place.
+func (r *request) body(c *content) (*body, error) {
+	switch {
+	case r.json != nil:
+		var out bytes.Buffer
+		if err := c.encode(&out, r.json); err != nil {
+			return nil, err
+		}
+		return textBody("application/json", out.Bytes()), nil
+	case len(r.form) > 0:
+		return textBody("application/x-www-form-urlencoded", []byte(filled(c, r.form).Encode())), nil
+	case len(r.multipart) > 0:
+		return r.parts(c)
+	}
+	return textBody("", nil), nil
+}
+
+// encode writes a tree as JSON, members in their order.
+func (c *content) encode(out *bytes.Buffer, t *config.Tree) error {
+	switch {
+	case t.Text != nil && *t.Text == attachments:
+		names := []string{}
+		for _, a := range c.Attachments {
+			names = append(names, a.Name)
+		}
+		return encodeJSON(out, names)
+	case t.Text != nil:
+		return encodeJSON(out, c.fill(*t.Text))
+	case t.Literal != "":
+		out.WriteString(t.Literal)
+		return nil
+	case t.List != nil:
+		out.WriteByte('[')
+		for i := range t.List {
+			if i > 0 {
+				out.WriteByte(',')
+			}
+			if err := c.encode(out, &t.List[i]); err != nil {
+				return err
+			}
+		}
+		out.WriteByte(']')
+		return nil
+	}
+	out.WriteByte('{')
+	for i, m := range t.Object {
+		if i > 0 {
+			out.WriteByte(',')
+		}
+		if err := encodeJSON(out, m.Name); err != nil {
+			return err
+		}
+		out.WriteByte(':')
+		if err := c.encode(out, &m.Value); err != nil {
+			return err
+		}
+	}
+	out.WriteByte('}')
+	return nil
+}
+
+func encodeJSON(out *bytes.Buffer, value any) error {
+	e := json.NewEncoder(out)
+	e.SetEscapeHTML(false)
+	err := e.Encode(value)
+	out.Truncate(out.Len() - len("\n"))
+	return err
+}
+
+// parts makes a multipart/form-data body (RFC 7578). Its size is known beforehand:
+// many services take none without.
+func (r *request) parts(c *content) (b *body, err error) {
+	b = new(body)
+	var readers []io.Reader
+	var text bytes.Buffer
+	flush := func() {
+		b.size += int64(text.Len())
+		readers = append(readers, bytes.NewReader(bytes.Clone(text.Bytes())))
+		text.Reset()
+	}
+	w := multipart.NewWriter(&text)
+	for _, name := range slices.Sorted(maps.Keys(r.multipart)) {
+		if r.multipart[name] != attachments {
+			if err := w.WriteField(name, c.fill(r.multipart[name])); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		for _, a := range c.Attachments {
+			f, err := c.Open(a.File)
+			if err != nil {
+				return nil, errors.Join(err, b.Close())
+			}
+			b.files = append(b.files, f)
+			info, err := f.Stat()
+			if err != nil {
+				return nil, errors.Join(err, b.Close())
+			}
+			header := textproto.MIMEHeader{}
+			header.Set("Content-Disposition", multipart.FileContentDisposition(name, attachmentName(a.Name, a.File)))
+			header.Set("Content-Type", contentType(a.File))
+			if _, err := w.CreatePart(header); err != nil {
+				return nil, errors.Join(err, b.Close())
+			}
+			flush()
+			readers = append(readers, io.LimitReader(f, info.Size()))
+			b.size += info.Size()
+		}
+	}
+	if err := w.Close(); err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
+	flush()
+	b.kind, b.Reader = w.FormDataContentType(), io.MultiReader(readers...)
+	return b, nil
+}
+
+func attachmentName(name, file string) string {
+	if name = oneLine(strings.ToValidUTF8(name, "?")); name == "" {
+		return file
+	}
+	return name
+}
+
+func contentType(file string) string {
+	if kind := mime.TypeByExtension(filepath.Ext(file)); kind != "" {
+		return kind
+	}
+	return "application/octet-stream"
+}
