@@ -62,6 +62,9 @@ func (t *Transaction) Stage(ctx context.Context) error {
 	if !t.Diverting() {
 		return nil
 	}
+	if t.batch != nil || t.over {
+		return reply.Of(errTwice)
+	}
 	begun := time.Now()
 	err := errOthersRemain
 	for errors.Is(err, errOthersRemain) { // each time without those refused before
@@ -74,6 +77,9 @@ func (t *Transaction) Stage(ctx context.Context) error {
 	t.staging = time.Since(begun)
 	return nil
 }
+
+// errTwice is a fault of ours: a message would be sent twice.
+var errTwice = errors.New("the transaction was staged, committed or aborted before")
 
 // errOthersRemain is the error of stage where it has refused recipients and
 // others remain.
@@ -175,9 +181,13 @@ func tooManyFiles(cause error) *reply.Reply {
 // are on disk and the frontend may answer 250. The error is a *reply.Reply.
 func (t *Transaction) Commit(ctx context.Context) error {
 	defer t.release()
-	if t.batch == nil {
+	if !t.Diverting() {
 		return nil
 	}
+	if t.batch == nil {
+		return reply.Of(errTwice)
+	}
+	t.over = true
 	begun := time.Now()
 	if err := t.batch.Commit(ctx); err != nil {
 		if errors.Is(err, ErrUnknown) {
@@ -217,6 +227,7 @@ func (t *Transaction) Job(i int) (name string, refusal *reply.Reply) {
 // Abort throws away what was staged and kept. It may be called at any time
 // and more than once; after Commit it does nothing.
 func (t *Transaction) Abort() {
+	t.over = true
 	if t.batch != nil {
 		t.batch.Abort()
 		t.batch = nil

@@ -69,6 +69,7 @@ type Transaction struct {
 	buffer  *job.Buffer
 	batch   Batch
 	staged  []*plan
+	over    bool // committed or aborted
 	queueID string
 
 	count   metrics.Message

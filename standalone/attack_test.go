@@ -268,3 +268,66 @@ func TestForwardServerIsOurselves(t *testing.T) {
 		t.Errorf("jobs %q", got)
 	}
 }
+
+// BDAT, then RSET and another message, all at once: the first message's end came
+// to the second one's transaction, which doubled jobs, made blank ones, and
+// answered 451 for jobs that were there. There are as many jobs as 250s, one for
+// each text.
+func TestRSETBehindBDAT(t *testing.T) {
+	t.Parallel()
+	const clients, rounds = 3, 60
+	for _, lmtp := range []bool{false, true} {
+		for _, first := range []string{"BDAT 0\r\n", "BDAT 5\r\nhello\r\n", "BDAT 0 LAST\r\n"} {
+			t.Run(fmt.Sprintf("LMTP=%v/%q", lmtp, first), func(t *testing.T) {
+				t.Parallel()
+				g, hello := (*gateway)(nil), "EHLO c.test"
+				if lmtp {
+					g, _ = startLMTP(t, localClients+faxAndSMS)
+					hello = "LHLO c.test"
+				} else {
+					g = startRaw(t, localClients+faxAndSMS)
+				}
+				taken := make(chan int, clients)
+				for n := range clients {
+					go func() {
+						count := 0
+						defer func() { taken <- count }()
+						d := g.dial(t)
+						d.Want("220 ")
+						d.Say(hello, "250 ")
+						for round := range rounds {
+							if strings.Contains(first, "hello") && round == 3 {
+								break // one more ends the session
+							}
+							d.Send("MAIL FROM:<a@x.test>\r\nRCPT TO:<1@fax>\r\n" + first + "RSET\r\n" +
+								"MAIL FROM:<a@x.test>\r\nRCPT TO:<2@fax>\r\nDATA\r\n" + fmt.Sprintf("text %d of %d\r\n.\r\nNOOP\r\n", round, n))
+							d.Want("250 2.1.0 ", "250 2.1.5 ", "502 5.5.1 BDAT ")
+							if strings.Contains(first, "hello") {
+								d.Want("500 5.5.2 ")
+							}
+							d.Want("250 2.0.0 OK", "250 2.1.0 ", "250 2.1.5 ", "354 ")
+							if reply := d.Reply(); reply[0] == '2' {
+								count++
+							}
+							d.Want("250 2.0.0 OK")
+						}
+					}()
+				}
+				want := 0
+				for range clients {
+					want += <-taken
+				}
+				texts := map[string]int{}
+				for _, message := range g.messages(t, "fax") {
+					texts[message]++
+					if !strings.HasPrefix(message, "text ") {
+						t.Errorf("job with the text %q", message)
+					}
+				}
+				if len(texts) != want || len(g.messages(t, "fax")) != want {
+					t.Errorf("%d jobs with %d texts, %d answered 250", len(g.messages(t, "fax")), len(texts), want)
+				}
+			})
+		}
+	}
+}

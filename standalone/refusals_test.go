@@ -4,6 +4,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"smtpreceiver/core/reply"
 )
 
 // Each refusal is one line of the log and one count, whoever makes it. All its
@@ -16,34 +18,35 @@ func TestEachRefusalIsLoggedAndCounted(t *testing.T) {
 		before []string // taken
 		line   string
 		reply  string
+		reason reply.Reason
 	}{
-		{"unknown verb", nil, "XYZZ", "500 5.5.2 "},
-		{"no verb", nil, "", "500 5.5.2 "},
-		{"a verb of others", nil, "BDAT 3", "502 5.5.1 BDAT is not implemented"},
-		{"too long a line", nil, "NOOP " + strings.Repeat("x", 13000), "500 5.5.2 Line too long"},
-		{"NUL", nil, "NOOP \x00", "500 5.5.2 NUL"},
-		{"no name", nil, "EHLO", "501 5.5.4 EHLO needs your host name"},
-		{"blank for a name", nil, "HELO ", "501 5.5.4 HELO needs your host name"},
-		{"another protocol", nil, "LHLO c.test", "500 5.5.1 This server speaks SMTP"},
-		{"order: RCPT", nil, rcpt, "503 5.5.1 Send MAIL first"},
-		{"order: DATA", []string{mail}, "DATA", "503 5.5.1 Send RCPT first"},
-		{"order: MAIL twice", []string{mail}, mail, "503 5.5.1 A mail transaction is open"},
-		{"no FROM", nil, "MAIL a@x.test", "501 5.1.7 "},
-		{"syntax of the sender", nil, "MAIL FROM:<a b@x.test>", "501 5.1.7 "},
-		{"syntax of the recipient", []string{mail}, "RCPT TO:<1@fax", "501 5.1.3 "},
-		{"control character", nil, "MAIL FROM:<a\x1b@x.test>", "501 5.1.7 "},
-		{"size at MAIL", nil, "MAIL FROM:<a@x.test> SIZE=52428801", "552 5.3.4 "},
-		{"no size", nil, "MAIL FROM:<a@x.test> SIZE=x", "501 5.5.4 SIZE"},
-		{"unknown parameter", nil, "MAIL FROM:<a@x.test> X=Y", "555 5.5.4 "},
-		{"malformed parameter", []string{mail}, "RCPT TO:<1@fax> NOTIFY=SOMETIMES", "501 5.5.4 "},
-		{"parameter that is not offered", nil, "MAIL FROM:<a@x.test> BODY=BINARYMIME", "504 5.5.4 "},
-		{"DATA with an argument", []string{mail, rcpt}, "DATA now", "501 5.5.4 "},
-		{"nowhere to go", []string{mail}, "RCPT TO:<eva@example.com>", "550 5.7.1 Relay"},
-		{"postmaster", []string{mail}, "RCPT TO:<postmaster>", "550 5.1.1 "},
-		{"AUTH without TLS", nil, "AUTH PLAIN", "538 5.7.11 "},
-		{"AUTH without a mechanism", nil, "AUTH", "501 5.5.4 "},
-		{"STARTTLS with an argument", nil, "STARTTLS x", "501 5.5.4 "},
-		{"STARTTLS in a transaction", []string{mail}, "STARTTLS", "503 5.5.1 "},
+		{"unknown verb", nil, "XYZZ", "500 5.5.2 ", reply.ReasonSyntax},
+		{"no verb", nil, "", "500 5.5.2 ", reply.ReasonSyntax},
+		{"a verb of others", nil, "BDAT 3", "502 5.5.1 BDAT is not implemented", reply.ReasonSyntax},
+		{"too long a line", nil, "NOOP " + strings.Repeat("x", 13000), "500 5.5.2 Line too long", reply.ReasonSyntax},
+		{"NUL", nil, "NOOP \x00", "500 5.5.2 NUL", reply.ReasonSyntax},
+		{"no name", nil, "EHLO", "501 5.5.4 EHLO needs your host name", reply.ReasonSyntax},
+		{"blank for a name", nil, "HELO ", "501 5.5.4 HELO needs your host name", reply.ReasonSyntax},
+		{"another protocol", nil, "LHLO c.test", "500 5.5.1 This server speaks SMTP", reply.ReasonSyntax},
+		{"order: RCPT", nil, rcpt, "503 5.5.1 Send MAIL first", reply.ReasonOrder},
+		{"order: DATA", []string{mail}, "DATA", "503 5.5.1 Send RCPT first", reply.ReasonOrder},
+		{"order: MAIL twice", []string{mail}, mail, "503 5.5.1 A mail transaction is open", reply.ReasonOrder},
+		{"no FROM", nil, "MAIL a@x.test", "501 5.1.7 ", reply.ReasonSyntax},
+		{"syntax of the sender", nil, "MAIL FROM:<a b@x.test>", "501 5.1.7 ", reply.ReasonSyntax},
+		{"syntax of the recipient", []string{mail}, "RCPT TO:<1@fax", "501 5.1.3 ", reply.ReasonSyntax},
+		{"control character", nil, "MAIL FROM:<a\x1b@x.test>", "501 5.1.7 ", reply.ReasonSyntax},
+		{"size at MAIL", nil, "MAIL FROM:<a@x.test> SIZE=52428801", "552 5.3.4 ", reply.ReasonSize},
+		{"no size", nil, "MAIL FROM:<a@x.test> SIZE=x", "501 5.5.4 SIZE", reply.ReasonSyntax},
+		{"unknown parameter", nil, "MAIL FROM:<a@x.test> X=Y", "555 5.5.4 ", reply.ReasonSyntax},
+		{"malformed parameter", []string{mail}, "RCPT TO:<1@fax> NOTIFY=SOMETIMES", "501 5.5.4 ", reply.ReasonSyntax},
+		{"parameter that is not offered", nil, "MAIL FROM:<a@x.test> BODY=BINARYMIME", "504 5.5.4 ", reply.ReasonSyntax},
+		{"DATA with an argument", []string{mail, rcpt}, "DATA now", "501 5.5.4 ", reply.ReasonSyntax},
+		{"nowhere to go", []string{mail}, "RCPT TO:<eva@example.com>", "550 5.7.1 Relay", reply.ReasonRelay},
+		{"postmaster", []string{mail}, "RCPT TO:<postmaster>", "550 5.1.1 ", reply.ReasonRelay},
+		{"AUTH without TLS", nil, "AUTH PLAIN", "538 5.7.11 ", reply.ReasonAuth},
+		{"AUTH without a mechanism", nil, "AUTH", "501 5.5.4 ", reply.ReasonSyntax},
+		{"STARTTLS with an argument", nil, "STARTTLS x", "501 5.5.4 ", reply.ReasonSyntax},
+		{"STARTTLS in a transaction", []string{mail}, "STARTTLS", "503 5.5.1 ", reply.ReasonOrder},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -56,17 +59,17 @@ func TestEachRefusalIsLoggedAndCounted(t *testing.T) {
 			}
 			d.Say(tt.line, tt.reply)
 			d.Say("NOOP", "250 2.0.0 OK")
-			g.refusedOnce(t)
+			g.refusedOnce(t, tt.reason)
 		})
 	}
 }
 
 // refusedOnce fails the test unless the log has one refusal, and the metrics
 // too.
-func (g *gateway) refusedOnce(t *testing.T) {
+func (g *gateway) refusedOnce(t *testing.T, reason reply.Reason) {
 	t.Helper()
-	if lines := g.refusedLines(); len(lines) != 1 {
-		t.Errorf("%d lines of refusals: %q", len(lines), lines)
+	if lines := g.refusedLines(); len(lines) != 1 || !strings.Contains(lines[0], " refusal="+string(reason)+" ") && !strings.HasSuffix(lines[0], " refusal="+string(reason)+"\n") {
+		t.Errorf("%d lines of refusals, want one for %s: %q", len(lines), reason, lines)
 	}
 	if n := g.refusals(t); n != 1 {
 		t.Errorf("%v refusals counted", n)
@@ -102,10 +105,13 @@ func (g *gateway) refusals(t *testing.T) (n float64) {
 // Refusals that end the connection, and those of TLS.
 func TestEachRefusalThatEndsIsLogged(t *testing.T) {
 	t.Parallel()
-	for _, tt := range []struct{ name, send, reply string }{
-		{"TLS on the plain port", "\x16\x03\x01\x02\x00\x01\n", ""},
-		{"HTTP", "GET / HTTP/1.1\r\n", ""},
-		{"STARTTLS, then no TLS", "EHLO c.test\r\nSTARTTLS\r\n", "250 "},
+	for _, tt := range []struct {
+		name, send, reply string
+		reason            reply.Reason
+	}{
+		{"TLS on the plain port", "\x16\x03\x01\x02\x00\x01\n", "", reply.ReasonTLS},
+		{"HTTP", "GET / HTTP/1.1\r\n", "", reply.ReasonSyntax},
+		{"STARTTLS, then no TLS", "EHLO c.test\r\nSTARTTLS\r\n", "250 ", reply.ReasonTLS},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -119,7 +125,7 @@ func TestEachRefusalThatEndsIsLogged(t *testing.T) {
 				d.Send("MAIL FROM:<a@x.test>\r\n")
 				d.Gone()
 			}
-			g.refusedOnce(t)
+			g.refusedOnce(t, tt.reason)
 		})
 	}
 	g := startRaw(t, localClients+faxAndSMS)

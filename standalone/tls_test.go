@@ -201,3 +201,35 @@ func TestReceivedNamesProtocol(t *testing.T) {
 		}
 	}
 }
+
+// A client that comes again resumes its session (RFC 8446 section 2.2), whichever
+// way into TLS it takes.
+func TestSessionTickets(t *testing.T) {
+	t.Parallel()
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		for _, implicit := range []bool{false, true} {
+			g := newGateway(t, withTLS)
+			config := &tls.Config{RootCAs: g.roots, ServerName: "gw.test", MaxVersion: version, ClientSessionCache: tls.NewLRUClientSessionCache(4)}
+			visit := func() (resumed bool) {
+				conn, err := g.handshake(t, implicit, config)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer conn.Close()
+				d := mtatest.NewDialog(t, conn)
+				if implicit {
+					d.Want("220 ")
+				}
+				d.Say("EHLO c.test", "250 ") // a ticket of TLS 1.3 comes behind the handshake
+				d.Say("QUIT", "221 ")
+				return conn.ConnectionState().DidResume
+			}
+			if visit() {
+				t.Error("the first visit resumed a session")
+			}
+			if !visit() {
+				t.Errorf("%s, implicit %v: the session is not resumed", tls.VersionName(version), implicit)
+			}
+		}
+	}
+}

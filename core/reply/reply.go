@@ -82,7 +82,9 @@ const (
 	ReasonNumber     Reason = "number"     // not allowed
 	ReasonQuota      Reason = "quota"      // max_jobs_per_sender, max_jobs_per_client
 	ReasonRelay      Reason = "relay"      // no application takes it, and it may not be forwarded
-	ReasonSyntax     Reason = "syntax"     // of an address
+	ReasonSyntax     Reason = "syntax"     // of an address or a command
+	ReasonOrder      Reason = "order"      // of commands
+	ReasonTLS        Reason = "tls"        // the handshake failed, or there is no certificate
 	ReasonSize       Reason = "size"       // of the message
 	ReasonHeader     Reason = "header"     // too long
 	ReasonHops       Reason = "hops"       // max_hops
@@ -98,7 +100,7 @@ const (
 )
 
 var reasons = []Reason{
-	ReasonClient, ReasonSender, ReasonNumber, ReasonQuota, ReasonRelay, ReasonSyntax, ReasonSize, ReasonHeader, ReasonHops,
+	ReasonClient, ReasonSender, ReasonNumber, ReasonQuota, ReasonRelay, ReasonSyntax, ReasonOrder, ReasonTLS, ReasonSize, ReasonHeader, ReasonHops,
 	ReasonNewlines, ReasonSpace, ReasonRecipients, ReasonAuth, ReasonLookup, ReasonSpool, ReasonForward, ReasonTimeout, ReasonOther,
 }
 

@@ -84,8 +84,8 @@ func init() {
 	}
 }
 
-// missing are the replies to a command that comes too early or too late.
-var missing = map[order]string{
+// before are the replies to a command that comes too early or too late.
+var before = map[order]string{
 	afterHello: "Send EHLO or HELO first",
 	afterMail:  "Send MAIL first",
 	afterRcpt:  "Send RCPT first; no recipient has been accepted",
@@ -100,6 +100,11 @@ func syntax(code int, enhanced [3]int, text string) *reply.Reply {
 	return &reply.Reply{Code: code, Enhanced: enhanced, Text: text, Reason: reply.ReasonSyntax}
 }
 
+// misplaced refuses a command out of order.
+func misplaced(text string) *reply.Reply {
+	return &reply.Reply{Code: 503, Enhanced: [3]int{5, 5, 1}, Text: text, Reason: reply.ReasonOrder}
+}
+
 // command reads one line: it is answered, or goes to go-smtp.
 func (c *Conn) command(line []byte, continuation bool) error {
 	long := line == nil
@@ -109,7 +114,11 @@ func (c *Conn) command(line []byte, continuation bool) error {
 	bad := long || bytes.IndexByte(line, 0) >= 0
 	switch {
 	case first && !long && isForeign(line): // a browser, say, was made to talk to us
-		c.log("", syntax(500, [3]int{5, 5, 2}, "This is no SMTP; the connection was closed without an answer"))
+		r := syntax(500, [3]int{5, 5, 2}, "This is no SMTP; the connection was closed without an answer")
+		if line[0] == tlsHandshake {
+			r.Reason = reply.ReasonTLS
+		}
+		c.log("", r)
 		c.enter(over)
 		return net.ErrClosed
 	case endless:
@@ -147,8 +156,8 @@ func (c *Conn) obey(line string) error {
 		c.refuse(verb, &reply.Reply{Code: 554, Enhanced: [3]int{5, 7, 1}, Text: "A proxy's own connection carries no mail", Reason: reply.ReasonClient})
 		return nil
 	}
-	if text := c.misplaced(command.order); text != "" {
-		c.refuse(verb, &reply.Reply{Code: 503, Enhanced: [3]int{5, 5, 1}, Text: text, Reason: reply.ReasonSyntax})
+	if text := c.missing(command.order); text != "" {
+		c.refuse(verb, misplaced(text))
 		return nil
 	}
 	c.verb = verb
@@ -166,20 +175,20 @@ func (c *Conn) obey(line string) error {
 	return nil
 }
 
-// misplaced is the reply to a command out of order.
-func (c *Conn) misplaced(o order) string {
+// missing says what must come before a command and has not.
+func (c *Conn) missing(o order) string {
 	c.mu.Lock()
 	busy := c.busy
 	c.mu.Unlock()
 	switch {
 	case o != anywhere && c.greeted.name == "":
-		return missing[afterHello]
+		return before[afterHello]
 	case o == beforeMail && busy:
-		return missing[beforeMail]
+		return before[beforeMail]
 	case (o == afterMail || o == afterRcpt) && !busy:
-		return missing[afterMail]
+		return before[afterMail]
 	case o == afterRcpt && c.rcpts == 0:
-		return missing[afterRcpt]
+		return before[afterRcpt]
 	}
 	return ""
 }
@@ -261,7 +270,7 @@ func auth(c *Conn, arg string) (string, *reply.Reply) {
 	case arg == "":
 		return "", syntax(501, [3]int{5, 5, 4}, "AUTH needs a mechanism")
 	case busy: // RFC 4954 section 4
-		return "", &reply.Reply{Code: 503, Enhanced: [3]int{5, 5, 1}, Text: "AUTH is not permitted in a mail transaction", Reason: reply.ReasonAuth}
+		return "", misplaced("AUTH is not permitted in a mail transaction")
 	}
 	return "AUTH " + arg, nil
 }

@@ -33,7 +33,7 @@ var refusals = map[string]map[int]*reply.Reply{
 	"AUTH": {
 		454: {Code: 501, Enhanced: [3]int{5, 5, 2}, Text: "Authentication response is not in base64", Reason: reply.ReasonAuth},
 		501: {Code: 501, Enhanced: [3]int{5, 7, 0}, Text: "Authentication was given up", Reason: reply.ReasonAuth},
-		503: {Code: 503, Enhanced: [3]int{5, 5, 1}, Text: "Already authenticated", Reason: reply.ReasonAuth},
+		503: misplaced("Already authenticated"),
 	},
 }
 

@@ -24,11 +24,11 @@ func startTLS(c *Conn, arg string) (string, *reply.Reply) {
 	case c.opts.TLS == nil || c.opts.LMTP:
 		return "", syntax(502, [3]int{5, 5, 1}, "STARTTLS is not available")
 	case c.tls != nil:
-		return "", syntax(503, [3]int{5, 5, 1}, "TLS is in use already")
+		return "", misplaced("TLS is in use already")
 	case arg != "":
 		return "", syntax(501, [3]int{5, 5, 4}, "STARTTLS takes no parameter")
 	case busy:
-		return "", syntax(503, [3]int{5, 5, 1}, "STARTTLS is not permitted in a mail transaction")
+		return "", misplaced("STARTTLS is not permitted in a mail transaction")
 	}
 	c.say(&reply.Reply{Code: 220, Enhanced: [3]int{2, 0, 0}, Text: "Ready to start TLS"})
 	c.r, c.w = 0, 0
@@ -43,7 +43,7 @@ func startTLS(c *Conn, arg string) (string, *reply.Reply) {
 // it could not read.
 func (c *Conn) handshake() bool {
 	if c.opts.TLS == nil { // a reload took the certificate away
-		c.log("STARTTLS", &reply.Reply{Code: 454, Enhanced: [3]int{4, 7, 0}, Text: "TLS is not available", Reason: reply.ReasonOther})
+		c.log("STARTTLS", &reply.Reply{Code: 454, Enhanced: [3]int{4, 7, 0}, Text: "TLS is not available", Reason: reply.ReasonTLS})
 		c.enter(over)
 		return false
 	}
@@ -56,7 +56,7 @@ func (c *Conn) handshake() bool {
 	secure := tls.Server(c.raw, c.opts.TLS)
 	c.raw.SetDeadline(by)
 	if err := secure.HandshakeContext(ctx); err != nil {
-		c.log("STARTTLS", &reply.Reply{Code: 554, Enhanced: [3]int{5, 7, 0}, Text: "TLS handshake failed", Cause: err, Reason: reply.ReasonOther})
+		c.log("STARTTLS", &reply.Reply{Code: 554, Enhanced: [3]int{5, 7, 0}, Text: "TLS handshake failed", Cause: err, Reason: reply.ReasonTLS})
 		c.enter(over)
 		return false
 	}

@@ -1,0 +1,120 @@
+package wire
+
+import (
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"smtpreceiver/contrib/mtatest"
+	"smtpreceiver/core/reply"
+)
+
+// TestEachReply provokes each row of the tables of replies, and none of the
+// library's words comes through.
+func TestEachReply(t *testing.T) {
+	t.Parallel()
+	const mail, rcpt = "MAIL FROM:<a@x.test>", "RCPT TO:<1@fax>"
+	said := map[string]bool{}
+	for _, tt := range []struct {
+		before string // taken, separated by "|"
+		line   string
+		want   string
+	}{
+		{"", mail, "250 2.1.0 Sender OK"},
+		{mail, rcpt, "250 2.1.5 Recipient OK"},
+		{mail, "RSET", "250 2.0.0 OK"},
+		{"", "AUTH PLAIN AGEAYg==", "235 2.7.0 Authentication succeeded"},
+
+		{"", mail + " X=Y", "555 5.5.4 A parameter of MAIL is not known here"},
+		{"", mail + " BODY=X", "501 5.5.4 A parameter of MAIL is malformed"},
+		{"", mail + " BODY=BINARYMIME", "504 5.5.4 A parameter of MAIL is not implemented"},
+		{mail, rcpt + " X=Y", "555 5.5.4 A parameter of RCPT is not known here"},
+		{mail, rcpt + " NOTIFY=X", "501 5.5.4 A parameter of RCPT is malformed"},
+		{mail, rcpt + " RRVS=2026-01-01T00:00:00Z", "504 5.5.4 A parameter of RCPT is not implemented"},
+		{"", "AUTH PLAIN ?", "501 5.5.2 Authentication response is not in base64"},
+		{"AUTH PLAIN", "*", "501 5.7.0 Authentication was given up"},
+		{"AUTH PLAIN AGEAYg==", "AUTH PLAIN AGEAYg==", "503 5.5.1 Already authenticated"},
+
+		{"-", mail, "503 5.5.1 Send EHLO or HELO first"},
+		{"", rcpt, "503 5.5.1 Send MAIL first"},
+		{mail, "DATA", "503 5.5.1 Send RCPT first; no recipient has been accepted"},
+		{mail, mail, "503 5.5.1 A mail transaction is open already; send RSET first"},
+
+		{"", "BDAT 1", "502 5.5.1 BDAT is not implemented"},
+		{"", "EXPN x", "502 5.5.1 EXPN is not implemented"},
+		{"", "HELP", "502 5.5.1 HELP is not implemented"},
+		{"", "SEND FROM:<a@x.test>", "502 5.5.1 SEND is not implemented"},
+		{"", "SOML FROM:<a@x.test>", "502 5.5.1 SOML is not implemented"},
+		{"", "SAML FROM:<a@x.test>", "502 5.5.1 SAML is not implemented"},
+		{"", "TURN", "502 5.5.1 TURN is not implemented"},
+		{"", "VRFY <1@fax>", "252 2.1.5 Addresses are judged at RCPT"},
+		{"", "AUTH", "501 5.5.4 AUTH needs a mechanism"},
+		{mail, "AUTH PLAIN", "503 5.5.1 AUTH is not permitted in a mail transaction"},
+		{"", "STARTTLS", "502 5.5.1 STARTTLS is not available"},
+		{"", "QUIT", "221 2.0.0 gw.test closing the connection"},
+		{"", "MAIL FROM:<panic@x.test>", "421 4.3.0 Internal error, try again later"},
+	} {
+		s := (&wireServer{password: func(string, string) error { return nil }}).start(t, testOptions())
+		d := s.dial(t)
+		d.Want("220 gw.test ESMTP ready")
+		if tt.before != "-" {
+			d.Say("EHLO c.test", "250 ")
+		}
+		for line := range strings.SplitSeq(strings.Trim(tt.before, "-"), "|") {
+			if line != "" {
+				d.Send(line + "\r\n")
+				if got := d.Reply(); got[0] > '3' {
+					t.Fatalf("%s: %s", line, got)
+				}
+			}
+		}
+		d.Send(tt.line + "\r\n")
+		if got := strings.TrimRight(d.Reply(), "\r\n"); got != tt.want {
+			t.Errorf("%q, then %q: %q, want %q", tt.before, tt.line, got, tt.want)
+		}
+		said[tt.want] = true
+		d.Close()
+	}
+	row := func(r *reply.Reply) {
+		if want := strings.TrimRight(format(r), "\r\n"); !said[want] {
+			t.Errorf("the row %q has no test", want)
+		}
+	}
+	for _, r := range successes {
+		row(r)
+	}
+	for _, byCode := range refusals {
+		for _, r := range byCode {
+			row(r)
+		}
+	}
+	for _, text := range before {
+		row(misplaced(text))
+	}
+	for _, verb := range unknown {
+		row(syntax(502, [3]int{5, 5, 1}, verb+" is not implemented"))
+	}
+	row(&broken)
+}
+
+// TestIdleClientIsLogged: what a client that says nothing is told at its end is
+// one line of the log too.
+func TestIdleClientIsLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, log := testOptions(), new(mtatest.Log)
+		o.Log = slog.New(slog.NewTextHandler(log, nil))
+		inner := newPipeListener()
+		new(wireServer).serve(t, inner, o)
+		d, begin := inner.dial(t), time.Now()
+		d.Want("220 ")
+		d.Want("421 4.4.2 gw.test ", "")
+		if took := time.Since(begin); took != o.Idle {
+			t.Errorf("after %v", took)
+		}
+		if lines := strings.Count(log.String(), "refused"); lines != 1 || !strings.Contains(log.String(), "status=421") || !strings.Contains(log.String(), "refusal=timeout") {
+			t.Errorf("log of %d refusals: %s", lines, log)
+		}
+	})
+}
