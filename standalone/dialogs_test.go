@@ -11,7 +11,7 @@ import (
 )
 
 // TestDialogs plays testdata/dialogs in plain text, behind STARTTLS and in
-// implicit TLS. "C" is a line of the client; lines that follow each other go
+// implicit TLS; those of LMTP at a port and at a Unix socket. "C" is a line of the client; lines that follow each other go
 // out at once. "S" is how a reply begins. "end" is the end of the connection,
 // "jobs" how many jobs were made.
 func TestDialogs(t *testing.T) {
@@ -25,9 +25,22 @@ func TestDialogs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, way := range []string{"plain", "STARTTLS", "implicit TLS"} {
+		ways := []string{"plain", "STARTTLS", "implicit TLS"}
+		if strings.HasPrefix(filepath.Base(file), "lmtp-") {
+			ways = []string{"LMTP", "LMTP at a socket"}
+		}
+		for _, way := range ways {
 			t.Run(filepath.Base(file)+"/"+way, func(t *testing.T) {
 				t.Parallel()
+				if strings.HasPrefix(way, "LMTP") {
+					g, unix := startLMTP(t, localClients+faxAndSMS)
+					d := g.dial(t)
+					if way != "LMTP" {
+						d = mtatest.NewDialog(t, dialUnix(t, unix))
+					}
+					g.play(t, d, string(text), false)
+					return
+				}
 				g := startRaw(t, localClients+withCertificate(t)+faxAndSMS)
 				d := g.dial(t)
 				switch way {
