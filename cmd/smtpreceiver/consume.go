@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -19,6 +20,7 @@ import (
 	"smtpreceiver/core/consume/targets"
 	"smtpreceiver/core/logging"
 	"smtpreceiver/core/monitor"
+	"smtpreceiver/core/page"
 	"smtpreceiver/core/socket"
 )
 
@@ -107,20 +109,30 @@ func serveConsumers(s *config.Settings, consumers []*consume.Consumer, log *logg
 	if err != nil {
 		return nil, fmt.Errorf("SMTPRECEIVER_METRICS_LISTEN: %w", err)
 	}
+	registry := consume.NewRegistry(release, log.Count, consumers...)
+	history := page.NewHistory(registry, "smtpreceiver_consume_settled_total", "failed")
+	ctx, stop := context.WithCancel(context.Background())
+	go history.Run(ctx)
+	alive := func(context.Context) error { return nil }
+	ready := func(ctx context.Context) error {
+		var err error
+		for _, c := range consumers {
+			err = errors.Join(err, c.Ready(ctx))
+		}
+		return err
+	}
 	server := monitor.Serve(l, monitor.Source{
-		Metrics: consume.NewRegistry(release, log.Count, consumers...),
-		Alive:   func(context.Context) error { return nil },
-		Ready: func(ctx context.Context) error {
-			var err error
-			for _, c := range consumers {
-				err = errors.Join(err, c.Ready(ctx))
-			}
-			return err
-		},
-		Errors: log.Recent,
+		Metrics: registry, Alive: alive, Ready: ready, Errors: log.Recent, Hosts: monitorHosts(s),
+		Page: page.New(page.Source{
+			Service: "consume", Version: release, Started: time.Now(), Settings: func() *config.Settings { return s }, Alive: alive, Ready: ready,
+			Errors: log.Recent, History: history, Private: page.Private(l.Addr()), Log: log.Logger,
+		}),
 	}, log.Logger)
 	log.Info("serving metrics", "service", "consume", "listen", l.Addr().String())
-	return func() { server.Close() }, nil
+	return func() {
+		server.Close()
+		stop()
+	}, nil
 }
 
 // gcPercent keeps what a hundred thousand waiting jobs take under 64 MiB.

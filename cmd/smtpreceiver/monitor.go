@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
+	"smtpreceiver/core"
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/monitor"
+	"smtpreceiver/core/page"
 	"smtpreceiver/core/socket"
 )
 
@@ -30,15 +34,37 @@ func (v *service) serveMonitor(s *config.Settings) error {
 	if err != nil {
 		return fmt.Errorf("metrics.listen: %w", err)
 	}
+	history := page.NewHistory(metrics.Registry(), "smtpreceiver_jobs_total", "")
+	ctx, stop := context.WithCancel(context.Background())
+	go history.Run(ctx)
+	v.stopHistory = stop
+	alive := func(ctx context.Context) error { return v.alive(ctx, aliveLimit) }
 	v.monitor = monitor.Serve(l, monitor.Source{
 		Metrics: metrics.Registry(),
-		Alive:   func(ctx context.Context) error { return v.alive(ctx, aliveLimit) },
+		Alive:   alive,
 		Ready:   v.ready,
 		Errors:  v.log.Recent,
 		Hosts:   monitorHosts(s),
+		Page: page.New(page.Source{
+			Service: v.name, Version: release, Started: time.Now(), Settings: v.settings.Load, Alive: alive, Ready: v.ready,
+			Errors: v.log.Recent, History: history, Private: page.Private(l.Addr()), Explain: v.explain, Log: v.log.Logger,
+		}),
 	}, v.log.Logger)
 	v.log.Info("serving metrics", "service", v.name, "listen", l.Addr().String())
 	return nil
+}
+
+// explain says in words what would become of a mail.
+func (v *service) explain(ctx context.Context, from string, rcpts []string, client netip.Addr) (string, error) {
+	e, err := core.Explain(ctx, v.settings.Load(), core.Question{
+		Milter: v.name == milterKind.name, Client: core.Client{Addr: client}, Sender: from, Recipients: rcpts,
+	})
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	err = printExplanation(&b, e)
+	return b.String(), err
 }
 
 // monitorHosts are the names of this machine.

@@ -52,6 +52,8 @@ type service struct {
 	policy    *policyServer   // nil: Postfix asks nothing here
 	monitor   *monitor.Server // nil: metrics.listen is off
 	stopping  atomic.Bool
+	// stopHistory is set with monitor.
+	stopHistory context.CancelFunc
 }
 
 // start brings everything up but does not serve yet.
@@ -86,6 +88,7 @@ func start(ctx context.Context, k kind, s *config.Settings, stderr io.Writer) (_
 func (v *service) close() {
 	if v.monitor != nil {
 		v.monitor.Close()
+		v.stopHistory()
 	}
 	for _, l := range v.listeners {
 		l.Close()

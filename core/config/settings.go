@@ -127,10 +127,10 @@ type Milter struct {
 
 // Metrics holds the keys of the section metrics.
 type Metrics struct {
-	Listen      string   `key:"listen" doc:"Where Prometheus, probes and smtpreceiver status ask what the program does: inet:HOST:PORT, inet6:[HOST]:PORT or unix:PATH. /metrics, /healthz, /readyz (503 with the reasons) and /errors, the last errors and warnings. Nobody has to log in, and /errors holds addresses from mail: use 127.0.0.1 or a socket. Counts from the next start. Empty: off."`
+	Listen      string   `key:"listen" doc:"Where people, Prometheus, probes and smtpreceiver status ask what the program does: inet:HOST:PORT, inet6:[HOST]:PORT or unix:PATH. / is a page for a browser; /metrics, /healthz, /readyz (503 with the reasons) and /errors, the last errors and warnings. Nobody has to log in, and /errors holds addresses from mail: use 127.0.0.1 or a socket, where the page shows the last jobs too. Counts from the next start. Empty: off."`
 	SocketMode  uint32   `key:"socket_mode" default:"0660" type:"mode" doc:"Permissions of the Unix socket, octal, in quotes."`
 	SocketGroup string   `key:"socket_group" doc:"Group of the Unix socket. Empty: the group of the process."`
-	Hosts       []string `key:"hosts" doc:"Names by which this machine is asked for /metrics and /errors, besides localhost, its own names and IP addresses; any other gets 421, so that no web page can have a browser read them. /healthz and /readyz answer to any name."`
+	Hosts       []string `key:"hosts" doc:"Names by which this machine is asked for the page, /metrics and /errors, besides localhost, its own names and IP addresses; any other gets 421, so that no web page can have a browser read them. /healthz and /readyz answer to any name."`
 }
 
 // Application holds the keys of one applications.<name>.

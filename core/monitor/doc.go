@@ -1,6 +1,7 @@
 // Package monitor shows by HTTP what the program does, to Prometheus, to
 // probes and to smtpreceiver status, and reads it back for the latter.
 //
+//	/         a page for people (package page)
 //	/metrics  Prometheus metrics
 //	/healthz  200 if the service is alive
 //	/readyz   200 if it can do its work; 503 with the reasons, one a line

@@ -33,7 +33,8 @@ type Source struct {
 	Alive   func(context.Context) error // the service does what it is there for
 	Ready   func(context.Context) error // and everything around it allows that
 	Errors  func() []logging.Event
-	Hosts   []string // names this machine is asked by, besides localhost and IP addresses
+	Hosts   []string     // names this machine is asked by, besides localhost and IP addresses
+	Page    http.Handler // for people; nil: none
 }
 
 // Server serves one listener.
@@ -76,6 +77,9 @@ func (s Source) handler(log *slog.Logger) http.Handler {
 		w.Header().Set("Content-Type", "application/json")
 		json.NewEncoder(w).Encode(s.Errors()) // fails for a client that is gone
 	})))
+	if s.Page != nil {
+		mux.Handle("/", own(s.Page))
+	}
 	return bounded(http.TimeoutHandler(mux, requestTimeout, "timeout\n"))
 }
 

@@ -70,8 +70,25 @@ type Totals struct {
 // Gather looks at the service, the folders and the consumers of s. A job that
 // has waited longer than warn is a problem, and so is an error logged within it.
 func Gather(ctx context.Context, s *config.Settings, warn time.Duration) *Report {
-	r := &Report{now: time.Now(), warn: warn, Problems: []string{}}
+	r := newReport(warn)
 	r.askService(ctx, s)
+	r.lookAt(s)
+	return r
+}
+
+// Folders is Gather without the service: the state of folders and consumers.
+func Folders(s *config.Settings, warn time.Duration) *Report {
+	r := newReport(warn)
+	r.lookAt(s)
+	return r
+}
+
+func newReport(warn time.Duration) *Report {
+	return &Report{now: time.Now(), warn: warn, Problems: []string{}}
+}
+
+// lookAt looks at the folders of the applications.
+func (r *Report) lookAt(s *config.Settings) {
 	type seen struct {
 		state spool.State
 		err   error
@@ -85,12 +102,11 @@ func Gather(ctx context.Context, s *config.Settings, warn time.Duration) *Report
 		}
 		f, ok := folders[conf.OutputFolder]
 		if !ok {
-			f.state, f.err = spool.Inspect(conf.OutputFolder, warn)
+			f.state, f.err = spool.Inspect(conf.OutputFolder, r.warn)
 			folders[conf.OutputFolder] = f
 		}
 		r.addSpool(name, conf.OutputFolder, f.state, f.err, s.MinFreeSpace, counts[conf.OutputFolder])
 	}
-	return r
 }
 
 // askService reads what metrics.listen serves.

@@ -102,7 +102,7 @@ func (v *View) Count() (c Counts, err error) {
 	if err != nil {
 		return c, err
 	}
-	err = v.onTheirWay(func(e *Entry) error {
+	err = v.onTheirWay(all, func(e *Entry) error {
 		if e.State == StateHeld {
 			c.Held++
 			return nil
@@ -120,7 +120,7 @@ func (v *View) Count() (c Counts, err error) {
 
 // Reason is why the last try of a waiting job was in vain; "": it was not tried.
 func (v *View) Reason(stem string) (why string) {
-	_ = v.onTheirWay(func(e *Entry) error {
+	_ = v.onTheirWay(all, func(e *Entry) error {
 		if e.Stem == stem && e.Journal != nil {
 			why = e.Reason
 		}
@@ -169,7 +169,7 @@ func (v *View) Each(states []string, see func(*Entry) error) error {
 		}
 	}
 	if wanted(StateWaiting) || wanted(StateHeld) {
-		err := v.onTheirWay(func(e *Entry) error {
+		err := v.onTheirWay(all, func(e *Entry) error {
 			if !wanted(e.State) {
 				return nil
 			}
@@ -269,8 +269,10 @@ func Explain(stem, about, reason, output string, attempts int, now time.Time) st
 		stem, about, now.Format(time.RFC3339), triesMark, attempts, reasonMark, reason, stem, output, stem+controlExt, stem)
 }
 
-// onTheirWay calls see for each job in the working folder.
-func (v *View) onTheirWay(see func(*Entry) error) error {
+func all(string) bool { return true }
+
+// onTheirWay calls see for each job in the working folder that is wanted.
+func (v *View) onTheirWay(wanted func(stem string) bool, see func(*Entry) error) error {
 	if v.work == nil {
 		return nil
 	}
@@ -289,7 +291,9 @@ func (v *View) onTheirWay(see func(*Entry) error) error {
 	var stems []string
 	err := v.work.each(func(e fs.DirEntry) error {
 		if stem := Stem(e.Name()); stem != "" {
-			stems = append(stems, stem)
+			if wanted(stem) {
+				stems = append(stems, stem)
+			}
 		} else if stem, isLock := strings.CutSuffix(e.Name(), lockExt); isLock {
 			locked[stem] = true
 		}

@@ -129,6 +129,37 @@ func Each(s *config.Settings, f Filter, see func(*Job) error) error {
 	return errors.Join(errs...)
 }
 
+// Latest are the newest jobs of all applications, at most n, the newest first. What
+// cannot be read is in the error.
+func Latest(s *config.Settings, n int) ([]*Job, error) {
+	all, err := places(s)
+	if err != nil {
+		return nil, err
+	}
+	var found []*Job
+	var errs []error
+	seen := map[string]bool{}
+	for _, p := range all {
+		if seen[p.output+"\x00"+p.failed] {
+			continue
+		}
+		seen[p.output+"\x00"+p.failed] = true
+		v, err := folder.OpenView(p.output, p.done, p.failed)
+		if err == nil {
+			err = v.Latest(n, func(e *folder.Entry) error {
+				found = append(found, p.job(e))
+				return nil
+			})
+			v.Close()
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, fmt.Errorf("application %s: %w", p.app, err))
+		}
+	}
+	slices.SortStableFunc(found, func(a, b *Job) int { return b.Since.Compare(a.Since) })
+	return found[:min(len(found), n)], errors.Join(errs...)
+}
+
 // Count is an application's jobs in figures.
 type Count struct {
 	folder.Counts
