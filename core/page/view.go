@@ -21,6 +21,7 @@ const (
 	lastErrors = 10
 	maxShown   = 300 // characters of what a mail or a program says
 	maxAddress = 80
+	maxSubject = 160
 )
 
 // view is what the template shows.
@@ -168,7 +169,7 @@ func latest(s *config.Settings, now time.Time) []job {
 	for _, j := range found {
 		list = append(list, job{
 			ID: j.ID, App: j.App, State: j.State, When: ago(now, j.Since), Recipient: clean(j.Recipient, maxAddress),
-			Subject: clean(j.Subject, maxShown), Reason: clean(j.Reason, maxShown),
+			Subject: clean(j.Subject, maxSubject), Reason: clean(j.Reason, maxShown),
 		})
 	}
 	return list
