@@ -35,20 +35,22 @@ type Maker struct {
 	Converters dearchive.Rules
 
 	missing map[string]error // programs that are not installed, by ".extension"
-	one     sync.Mutex       // one picture at a time: a photograph takes hundreds of MiB
+	fonts   fonts
+	one     sync.Mutex // one picture at a time: a photograph takes hundreds of MiB
 }
 
-// Files makes documents of the files of one message.
+// Files makes documents of the texts and files of one message.
 type Files struct {
 	*Maker
 	converters dearchive.Rules // with what is left of their limits
 	decode     func([]byte) string
+	lacking    map[rune]bool // no font has them
 }
 
 // Message begins a message; decode is for a text that says of itself no character
 // set.
 func (m *Maker) Message(decode func([]byte) string) *Files {
-	return &Files{m, m.Converters, decode}
+	return &Files{m, m.Converters, decode, map[rune]bool{}}
 }
 
 // File makes documents of the file at path, which only this user can change; name
@@ -122,5 +124,5 @@ func (f *Files) text(document, path string) error {
 	if len(data) > maxText {
 		return unfit("a text of more than %d MiB", maxText>>20)
 	}
-	return Text(document, readable(data, f.decode))
+	return f.Text(document, readable(data, f.decode))
 }

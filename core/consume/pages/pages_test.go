@@ -262,13 +262,8 @@ func TestText(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "x.pdf")
 	for _, text := range []string{"", "\xff\x00\u202e", strings.Repeat("a", 100_000), "😀 \tx\u0301"} {
-		if err := Text(path, text); err != nil {
+		if err := (&Maker{}).Message(upper).Text(path, text); err != nil {
 			t.Errorf("%.20q: %v", text, err)
-		}
-	}
-	for in, want := range map[string]string{"a\tb\x07c\x00d\uFEFF": "a       bcd", "1234567\t8\t9": "1234567 8       9"} {
-		if got := printable(in); got != want {
-			t.Errorf("printable = %q, want %q", got, want)
 		}
 	}
 }

@@ -2,10 +2,13 @@ package pages
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
+	"unicode"
 
 	"codeberg.org/go-pdf/fpdf"
-	"golang.org/x/image/font/gofont/gomono"
+	"golang.org/x/text/unicode/norm"
 )
 
 // Layout of a text on A4 paper, in mm and points.
@@ -17,51 +20,161 @@ const (
 	maxPages = 500 // an A4 page holds about 3 KiB
 )
 
-// Text sets a text in a font that has all letters of Europe. Fax servers do it in
-// Latin-1 only.
-func Text(document, text string) error {
-	p := fpdf.New("P", "mm", "A4", "")
-	p.SetMargins(margin, margin, margin)
-	p.SetAutoPageBreak(true, margin)
-	p.AddUTF8FontFromBytes("go", "", gomono.TTF)
-	p.SetFont("go", "", fontSize)
-	p.AddPage()
+// unknown stands for what no font has.
+const unknown = '\uFFFD'
+
+// Text sets a text in the letters of Europe, and in others for which there is a font
+// on this machine. Fax servers do it in Latin-1 only.
+func (f *Files) Text(document, text string) error {
+	s := &setting{Fpdf: fpdf.New("P", "mm", "A4", ""), files: f, known: map[*font]bool{}, fonts: map[rune]*font{}, widths: map[rune]float64{}, back: map[rune]float64{}}
+	s.SetAutoPageBreak(false, margin)
+	s.SetCellMargin(0)
+	s.AddPage()
+	s.y = margin
 	for line := range strings.Lines(text) {
-		line = printable(strings.TrimRight(line, "\r\n"))
-		if line == "" {
-			p.Ln(lineStep)
-		} else {
-			p.MultiCell(0, lineStep, line, "", "L", false)
-		}
-		if p.PageNo() > maxPages {
+		s.paragraph(printable(strings.TrimRight(line, "\r\n")))
+		if s.PageNo() > maxPages {
 			return unfit("a text of more than %d pages", maxPages)
 		}
 	}
-	if err := p.OutputFileAndClose(document); err != nil {
+	if err := s.OutputFileAndClose(document); err != nil {
 		return fmt.Errorf("text as PDF: %w", err)
 	}
 	return nil
 }
 
-// printable expands tabs and drops what has no place on paper; the font is for
-// the Basic Multilingual Plane.
-func printable(line string) string {
-	var b strings.Builder
-	column := 0
-	for _, r := range line {
+// Lacking are the characters of the texts of this message that no font has.
+func (f *Files) Lacking() []rune { return slices.Sorted(maps.Keys(f.lacking)) }
+
+// setting is a text being set.
+type setting struct {
+	*fpdf.Fpdf
+	files  *Files
+	known  map[*font]bool // of the document
+	fonts  map[rune]*font
+	widths map[rune]float64 // mm
+	back   map[rune]float64 // mm that a mark stands before where its font would have it
+	y      float64          // mm, of the top of the next line
+}
+
+// paragraph sets a line of the text in as many as it needs.
+func (s *setting) paragraph(text []rune) {
+	rightToLeft := isRightToLeft(text)
+	text = shaped(text, func(r rune) bool { return s.files.fonts.with(r) != nil })
+	for i, r := range text {
+		if s.font(r) == nil {
+			s.files.lacking[r] = true
+			text[i] = unknown
+		}
+	}
+	for {
+		n := s.fits(text)
+		s.line(visual(trimmed(text[:n]), rightToLeft), rightToLeft)
+		if text = text[n:]; len(text) == 0 {
+			return
+		}
+	}
+}
+
+// font finds the font of a character and its width.
+func (s *setting) font(r rune) *font {
+	of, seen := s.fonts[r]
+	if !seen {
+		of = s.files.fonts.with(r)
+		s.fonts[r] = of
+		if of != nil {
+			of.use(s.Fpdf, s.known)
+			s.widths[r] = s.GetStringWidth(string(r))
+			if unicode.Is(unicode.Mn, r) { // stands over a letter, which is drawn after it in a run from the right
+				if !isRightToLeftMark(r) {
+					s.back[r] = s.widths[r]
+				}
+				s.widths[r] = 0
+			}
+		}
+	}
+	return of
+}
+
+// fits is how much of a text has room on a line: up to a blank or between two
+// characters of Chinese and its like where possible.
+func (s *setting) fits(text []rune) int {
+	width, breaks := 0.0, 0
+	for i, r := range text {
+		width += s.widths[r]
+		switch {
+		case r == ' ':
+			breaks = i + 1
+			continue // a blank may stand beyond the edge
+		case i > 0 && isWide(r):
+			breaks = i
+		}
+		if width > pageWidth-2*margin && i > 0 {
+			if breaks > 0 {
+				return breaks
+			}
+			return i
+		}
+		if isWide(r) {
+			breaks = i + 1
+		}
+	}
+	return len(text)
+}
+
+func isRightToLeftMark(r rune) bool {
+	return r >= 0x0590 && r <= 0x08FF // Hebrew to Arabic; most marks of Arabic are nobody's script
+}
+
+func isWide(r rune) bool {
+	return unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul)
+}
+
+// trimmed is a line without the blanks at its end.
+func trimmed(line []rune) []rune { return []rune(strings.TrimRight(string(line), " ")) }
+
+// line draws a line, which is in the order of drawing.
+func (s *setting) line(line []rune, fromTheRight bool) {
+	if s.y+lineStep > pageHeight-margin {
+		s.AddPage()
+		s.y = margin
+	}
+	x := float64(margin)
+	if fromTheRight {
+		x = pageWidth - margin
+		for _, r := range line {
+			x -= s.widths[r]
+		}
+	}
+	for len(line) > 0 {
+		of, n := s.font(line[0]), 1
+		for !unicode.Is(unicode.Mn, line[0]) && n < len(line) && s.font(line[n]) == of && !unicode.Is(unicode.Mn, line[n]) {
+			n++
+		}
+		of.use(s.Fpdf, s.known)
+		s.Fpdf.Text(x-s.back[line[0]], s.y+lineStep*0.75, string(line[:n]))
+		for _, r := range line[:n] {
+			x += s.widths[r]
+		}
+		line = line[n:]
+	}
+	s.y += lineStep
+}
+
+// printable composes letters and their marks, expands tabs and drops what has no
+// place on paper.
+func printable(line string) []rune {
+	var out []rune
+	for _, r := range norm.NFC.String(line) {
 		switch {
 		case r == '\t':
-			n := tabStop - column%tabStop
-			b.WriteString(strings.Repeat(" ", n))
-			column += n
-			continue
-		case r < ' ' || r == 0x7f || r == '\uFEFF':
-			continue
-		case r > 0xFFFF:
-			r = '\uFFFD'
+			out = append(out, []rune(strings.Repeat(" ", tabStop-len(out)%tabStop))...)
+		case r == '\u00A0':
+			out = append(out, ' ')
+		case unicode.IsControl(r), unicode.Is(unicode.Cf, r) && r != joiner && r != nonJoiner, unicode.Is(unicode.Variation_Selector, r):
+		default:
+			out = append(out, r)
 		}
-		b.WriteRune(r)
-		column++
 	}
-	return b.String()
+	return out
 }

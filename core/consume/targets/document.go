@@ -51,12 +51,12 @@ func (h *HylaFAX) documents(ctx context.Context, j *consume.Job, folder string) 
 	var documents []string
 	if !blank || len(attached) == 0 {
 		documents = append(documents, filepath.Join(folder, "text.pdf"))
-		err = setText(documents[0], text)
+		err = setText(files, documents[0], text)
 	}
 	documents = append(documents, attached...)
 	if note != "" && err == nil {
 		documents = append(documents, filepath.Join(folder, "left.pdf"))
-		err = setText(documents[len(documents)-1], note)
+		err = setText(files, documents[len(documents)-1], note)
 	}
 	for _, path := range documents {
 		made = append(made, filepath.Base(path))
@@ -64,7 +64,20 @@ func (h *HylaFAX) documents(ctx context.Context, j *consume.Job, folder string) 
 	for _, reason := range reasons {
 		j.Remark("left out of the fax: " + reason)
 	}
+	if lacking := files.Lacking(); len(lacking) > 0 {
+		j.Remark(withoutFont(lacking))
+	}
 	return made, err
+}
+
+// withoutFont names characters that are not on the fax, and some of them.
+func withoutFont(lacking []rune) string {
+	const named = 10
+	text := fmt.Sprintf("%d characters are not on the fax, because no font here has them:", len(lacking))
+	for _, r := range lacking[:min(len(lacking), named)] {
+		text += fmt.Sprintf(" %c (%U)", r, r)
+	}
+	return text
 }
 
 // leftOut is what the recipient is told.
@@ -87,8 +100,8 @@ func attachment(ctx context.Context, j *consume.Job, files *pages.Files, file, p
 	return files.File(ctx, path, file)
 }
 
-func setText(document, text string) error {
-	err := pages.Text(document, text)
+func setText(files *pages.Files, document, text string) error {
+	err := files.Text(document, text)
 	if unfit := (*pages.Unfit)(nil); errors.As(err, &unfit) {
 		return consume.Permanent(err)
 	}
