@@ -143,9 +143,6 @@ func (c *Consumer) attempt(ctx context.Context, j *Job) (asked bool, err error) 
 	c.metrics.try(err, time.Since(began))
 	switch {
 	case err == nil:
-		for _, lost := range j.remarks {
-			c.Log.WarnContext(ctx, "not all of a job handed on", "consumer", c.Name, "app", c.App, "rcpt", j.Address, "job", j.Stem, "reason", oneLine(errors.New(lost)))
-		}
 		return true, c.succeed(j)
 	case is[permanentError](err):
 		return true, c.fail(j, refused, err)
@@ -198,7 +195,15 @@ func (j *Job) interruption(why error) string {
 	return "at " + j.Begun.Format(time.RFC3339)
 }
 
-func (c *Consumer) succeed(j *Job) error { return j.held.Judge(folder.Done, "", time.Now()) }
+// succeed ends a job that the target has. What is lost of it stands in its journal,
+// for the report.
+func (c *Consumer) succeed(j *Job) error {
+	lost := oneLine(errors.New(strings.Join(j.remarks, "; ")))
+	if lost != "" {
+		c.Log.Warn("not all of a job handed on", "consumer", c.Name, "app", c.App, "rcpt", j.Address, "job", j.Stem, "reason", lost)
+	}
+	return j.held.Judge(folder.Done, lost, time.Now())
+}
 
 func (c *Consumer) fail(j *Job, kind failure, why error) error {
 	j.failure = kind

@@ -111,10 +111,14 @@ func (r *reporter) tell(j *settling) error {
 	if err != nil || q == nil {
 		return err
 	}
+	wanted := q.Wants(action) && (action == report.Failed || !r.Tells)
+	if action == report.Relayed && j.Journal.Reason != "" { // not all of it: in part a failure, of which no target knows
+		wanted = q.Wants(report.Failed) || q.Wants(report.Relayed)
+	}
 	switch {
 	case q.HasTold(action): // before, or in this very settling, which a crash has cut short
 		return nil
-	case !q.Wants(action) || action == report.Relayed && r.Tells || r.loops(q):
+	case !wanted || r.loops(q):
 		return r.outbox.Withdraw(j.Held)
 	}
 	o := r.outcome(action, j.Held)

@@ -124,6 +124,35 @@ func TestReports(t *testing.T) {
 	}
 }
 
+// TestReportsIncomplete: what is lost of a job its sender hears, also where the target
+// tells the rest.
+func TestReportsIncomplete(t *testing.T) {
+	t.Parallel()
+	for _, tells := range []bool{false, true} {
+		sink := mtatest.NewSink(t, mtatest.SinkOptions{})
+		o := options(t, &fake{submit: func(j *Job) error {
+			if j.Stem != "4" {
+				j.Remark("left out: x.mp4")
+				j.Remark("another")
+			}
+			return nil
+		}})
+		reporting(&o, sink.Addr)
+		o.Reports.Tells = tells
+		addReported(t, o, "1", "")
+		addReported(t, o, "2", "SUCCESS")
+		addReported(t, o, "3", "DELAY")
+		addReported(t, o, "4", "")
+		drain(t, o)
+		wantTold(t, sink, "1@x.test relayed", "2@x.test relayed")
+		for _, m := range sink.All() {
+			if !strings.Contains(string(m.Data), "Reason:  left out: x.mp4; another\r\n") {
+				t.Errorf("%s", m.Data)
+			}
+		}
+	}
+}
+
 // TestReportsNever: a report that would come back as a job, and what the target
 // tells by itself.
 func TestReportsNever(t *testing.T) {
