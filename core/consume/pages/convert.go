@@ -67,11 +67,15 @@ func (f *Files) convert(ctx context.Context, path, name string) (documents []str
 	f.converters.MaxSize -= made.Size
 	for i, file := range made.List {
 		one := fmt.Sprintf("%s-%d", path, i+1)
-		if err := save(file, one); err != nil {
+		content, err := file.Open()
+		if err != nil {
+			return nil, err
+		}
+		if err := save(content, one); err != nil {
 			return nil, err
 		}
 		pages, err := f.plain(one, file.Name)
-		if err != nil && !errors.As(err, new(*Unfit)) && !errors.Is(err, ErrDecoration) {
+		if err != nil && !errors.As(err, new(*Unfit)) && !errors.Is(err, errDecoration) {
 			return nil, err
 		}
 		documents = append(documents, pages...)
@@ -82,11 +86,8 @@ func (f *Files) convert(ctx context.Context, path, name string) (documents []str
 	return documents, nil
 }
 
-func save(file dearchive.File, path string) error {
-	from, err := file.Open()
-	if err != nil {
-		return err
-	}
+// save writes a new file of from, which it closes.
+func save(from io.ReadCloser, path string) error {
 	defer from.Close()
 	to, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {

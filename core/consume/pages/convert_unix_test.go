@@ -40,7 +40,7 @@ func made(t *testing.T, files *Files, name string, content []byte) (string, erro
 	if err := os.WriteFile(path, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	documents, err := files.File(context.Background(), path, name)
+	documents, err := files.file(context.Background(), path, name)
 	var said []string
 	for _, document := range documents {
 		data, err := os.ReadFile(document)
@@ -192,7 +192,7 @@ func TestRecipe(t *testing.T) {
 			if err := os.WriteFile(path, content, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			documents, err := m.Message(upper).File(t.Context(), path, file)
+			documents, err := m.Message(upper).file(t.Context(), path, file)
 			if err != nil || len(documents) != 1 {
 				t.Fatalf("%q, %v", documents, err)
 			}

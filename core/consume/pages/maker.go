@@ -26,9 +26,9 @@ func (e *Unfit) Error() string { return e.Why }
 
 func unfit(format string, args ...any) error { return &Unfit{fmt.Sprintf(format, args...)} }
 
-// ErrDecoration is for a file that a reader of the mail does not see or does not
+// errDecoration is for a file that a reader of the mail does not see or does not
 // miss: a signature in the sense of cryptography, a picture of a few pixels.
-var ErrDecoration = errors.New("only decorates the message")
+var errDecoration = errors.New("only decorates the message")
 
 // Maker makes documents. It may be used for several messages at once.
 type Maker struct {
@@ -41,29 +41,35 @@ type Maker struct {
 
 // Files makes documents of the texts and files of one message.
 type Files struct {
+	Left []Left // out, of the message and of those that it forwards
+
 	*Maker
 	converters dearchive.Rules // with what is left of their limits
 	decode     func([]byte) string
 	lacking    map[rune]bool // no font has them
+	depth      int           // of forwarded messages
 }
 
 // Message begins a message; decode is for a text that says of itself no character
 // set.
 func (m *Maker) Message(decode func([]byte) string) *Files {
-	return &Files{m, m.Converters, decode, map[rune]bool{}}
+	return &Files{Maker: m, converters: m.Converters, decode: decode, lacking: map[rune]bool{}}
 }
 
-// File makes documents of the file at path, which only this user can change; name
-// is what its sender calls it. It returns their paths, which begin with path, in
-// order. The file itself may be moved. The error is an *Unfit or ErrDecoration
-// where the file is the reason.
-func (f *Files) File(ctx context.Context, path, name string) (documents []string, err error) {
+// file makes documents of the file at path, which only this user can change; name
+// has its extension. It returns their paths, which begin with path, in order. The
+// file itself may be moved. The error is an *Unfit or errDecoration where the file is
+// the reason.
+func (f *Files) file(ctx context.Context, path, name string) (documents []string, err error) {
 	head, err := headOf(path)
 	if err != nil {
 		return nil, err
 	}
 	if taken(head) == "" && f.converts(name) && !isSignature(name, head) {
 		return f.convert(ctx, path, name)
+	}
+	if taken(head) == "" && strings.EqualFold(filepath.Ext(name), ".eml") {
+		return f.forwarded(ctx, path)
 	}
 	return f.plain(path, name)
 }
@@ -80,7 +86,7 @@ func (f *Files) plain(path, name string) (documents []string, err error) {
 	document := path + ".pdf"
 	switch {
 	case isSignature(name, head):
-		err = ErrDecoration
+		err = errDecoration
 	case isPicture(head):
 		err = f.picture(document, path)
 	case len(head) == 0:
@@ -117,12 +123,9 @@ func (f *Files) text(document, path string) error {
 		return err
 	}
 	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, maxText+1))
+	data, err := limited(file)
 	if err != nil {
 		return err
-	}
-	if len(data) > maxText {
-		return unfit("a text of more than %d MiB", maxText>>20)
 	}
 	return f.Text(document, readable(data, f.decode))
 }

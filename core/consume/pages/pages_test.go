@@ -31,7 +31,7 @@ func makeOne(t *testing.T, m *Maker, name string, content []byte) (document stri
 	if err := os.WriteFile(path, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	documents, err := m.Message(upper).File(context.Background(), path, name)
+	documents, err := m.Message(upper).file(context.Background(), path, name)
 	if err != nil {
 		return "", err
 	}
@@ -107,22 +107,22 @@ func TestFile(t *testing.T) {
 		{"cut.jpg", asJPEG(t, picture)[:2000], "a picture that cannot be read: "},
 		{"head.jpg", []byte("\xff\xd8\xff\xe1"), "a picture that cannot be read"},
 		{"bomb.png", bomb(t), "a picture of 100000 × 100000 pixels"},
-		{"readers.gif", encoded(t, func(b *bytes.Buffer) error { return gif.Encode(b, corner(1, 1), nil) }), ErrDecoration.Error()},
-		{"line.png", asPNG(t, corner(800, 4)), ErrDecoration.Error()},
-		{"smime.p7s", []byte("\x30\x82"), ErrDecoration.Error()},
-		{"signature.asc", []byte("-----BEGIN PGP SIGNATURE-----\n"), ErrDecoration.Error()},
+		{"readers.gif", encoded(t, func(b *bytes.Buffer) error { return gif.Encode(b, corner(1, 1), nil) }), errDecoration.Error()},
+		{"line.png", asPNG(t, corner(800, 4)), errDecoration.Error()},
+		{"smime.p7s", []byte("\x30\x82"), errDecoration.Error()},
+		{"signature.asc", []byte("-----BEGIN PGP SIGNATURE-----\n"), errDecoration.Error()},
 		{"long.txt", bytes.Repeat([]byte("x\n"), 60*maxPages), "more than 500 pages"},
 		{"large.txt", make([]byte, maxText+1), "more than 16 MiB"},
 	} {
 		document, err := makeOne(t, &Maker{}, tt.name, tt.content)
 		switch unfit := (*Unfit)(nil); {
 		case err == nil && filepath.Ext(document) == tt.want:
-		case err != nil && strings.Contains(err.Error(), tt.want) && (errors.As(err, &unfit) || errors.Is(err, ErrDecoration)):
+		case err != nil && strings.Contains(err.Error(), tt.want) && (errors.As(err, &unfit) || errors.Is(err, errDecoration)):
 		default:
 			t.Errorf("%s: %q, %v, want %q", tt.name, document, err, tt.want)
 		}
 	}
-	if _, err := (&Maker{}).Message(upper).File(t.Context(), filepath.Join(t.TempDir(), "none"), "a.txt"); !errors.Is(err, os.ErrNotExist) {
+	if _, err := (&Maker{}).Message(upper).file(t.Context(), filepath.Join(t.TempDir(), "none"), "a.txt"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a file that is not there: %v", err)
 	}
 }
@@ -315,7 +315,7 @@ func FuzzPicture(f *testing.F) {
 		}
 		page, width, height, err := readPicture(path)
 		switch {
-		case err != nil && !errors.As(err, new(*Unfit)) && !errors.Is(err, ErrDecoration):
+		case err != nil && !errors.As(err, new(*Unfit)) && !errors.Is(err, errDecoration):
 			t.Error(err)
 		case err == nil && (width <= 0 || height <= 0 || width > pageWidth || height > pageHeight || page.Rect.Empty() || len(page.Pix) > 4e6):
 			t.Errorf("%v dots on %g × %g mm", page.Rect, width, height)

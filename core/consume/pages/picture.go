@@ -67,7 +67,7 @@ func readPicture(path string) (page *image.Gray, width, height float64, err erro
 	case size.Width <= 0 || size.Height <= 0:
 		return nil, 0, 0, unfit("a picture of %d × %d pixels", size.Width, size.Height)
 	case size.Width <= spacerSide || size.Height <= spacerSide:
-		return nil, 0, 0, ErrDecoration
+		return nil, 0, 0, errDecoration
 	case size.Width > maxPixels/size.Height:
 		return nil, 0, 0, unfit("a picture of %d × %d pixels; %d million can be faxed", size.Width, size.Height, maxPixels/1_000_000)
 	}

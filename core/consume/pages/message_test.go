@@ -1,0 +1,77 @@
+package pages
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func part(name, content string) Part {
+	return Part{name, name, func(path string) error { return os.WriteFile(path, []byte(content), 0o600) }}
+}
+
+// paged makes documents of a message and lists them as name=words.
+func paged(t *testing.T, files *Files, text string, parts ...Part) (string, error) {
+	t.Helper()
+	dir := t.TempDir()
+	documents, err := files.Pages(t.Context(), dir+string(filepath.Separator), text, parts)
+	var all []string
+	for _, document := range documents {
+		rest, _ := filepath.Rel(dir, document)
+		all = append(all, rest+"="+strings.ReplaceAll(strings.Join(extracted(t, document), "/"), "\n", "|"))
+	}
+	return strings.Join(all, " "), err
+}
+
+const forwardedMail = "From: Jana <jana@x.test>\r\nTo: a@x.test, B <b@x.test>\r\nDate: Mon, 2 Nov 2026 10:00:00 +0100\r\nSubject: =?utf-8?q?Nab=C3=ADdka?=\r\n" +
+	"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\nwords\r\n--b\r\nContent-Type: text/plain\r\nContent-Disposition: attachment; filename=a.txt\r\n\r\n" +
+	"inner\r\n--b\r\nContent-Type: video/mp4; name=b.mp4\r\nContent-Transfer-Encoding: base64\r\n\r\nAAEC\r\n--b--\r\n"
+
+// TestForwarded: a message that is an attachment has pages as one that was sent, with
+// who wrote it when; what it lacks is named where it ends.
+func TestForwarded(t *testing.T) {
+	t.Parallel()
+	files := (&Maker{}).Message(upper)
+	got, err := paged(t, files, "see below", part("fwd.eml", forwardedMail), part("c.txt", "last"))
+	const want = "text.pdf=see below 1-text.pdf=From: Jana <jana@x.test>|To: <a@x.test>, B <b@x.test>|Date: Mon, 2 Nov 2026 10:00:00 +0100|Subject: Nabídka|words " +
+		"1-1.pdf=inner 1-left.pdf=Left out of this fax, because it cannot be printed:|b.mp4 2.pdf=last"
+	if err != nil || got != want {
+		t.Errorf("%v\n%s\nwant\n%s", err, got, want)
+	}
+	if list(files.Left) != `"b.mp4": PDF, PostScript, TIFF, pictures and plain text can be faxed` {
+		t.Error(list(files.Left))
+	}
+}
+
+// deep is a message in that many others.
+func deep(n int) string {
+	mail := forwardedMail
+	for i := range n {
+		boundary := strings.Repeat("o", i+1) + "x"
+		mail = "Subject: outer\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=" + boundary + "\r\n\r\n--" + boundary +
+			"\r\nContent-Type: message/rfc822\r\n\r\n" + mail + "\r\n--" + boundary + "--\r\n"
+	}
+	return mail
+}
+
+// TestForwardedDeep: messages inside each other end somewhere.
+func TestForwardedDeep(t *testing.T) {
+	t.Parallel()
+	files := (&Maker{}).Message(upper)
+	got, err := paged(t, files, "", part("deep.eml", deep(5)))
+	if err != nil || strings.Count(got, "text.pdf=") != maxForwarded || !strings.Contains(list(files.Left), "more than 3 messages inside each other") {
+		t.Errorf("%q, %v, %s", got, err, list(files.Left))
+	}
+}
+
+// TestPagesFails: what is no fault of the message is an error.
+func TestPagesFails(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("disk")
+	_, err := paged(t, (&Maker{}).Message(upper), "words", Part{"a", "a.txt", func(string) error { return broken }})
+	if !errors.Is(err, broken) || errors.As(err, new(*Unfit)) || !strings.Contains(err.Error(), `attachment "a"`) {
+		t.Error(err)
+	}
+}
