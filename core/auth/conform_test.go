@@ -95,7 +95,12 @@ func oneName(t *testing.T, a *Authenticator, caseless bool) {
 // open sets up an Authenticator whose failures take no time.
 func open(t *testing.T, o Options) *Authenticator {
 	t.Helper()
-	a, err := New(o, slog.New(slog.DiscardHandler))
+	return openLogging(t, o, slog.New(slog.DiscardHandler))
+}
+
+func openLogging(t *testing.T, o Options, log *slog.Logger) *Authenticator {
+	t.Helper()
+	a, err := New(o, log)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"smtpreceiver/core/datafile"
 )
 
 // usersFileOf writes a users file and returns the options for it.
@@ -46,7 +48,7 @@ func TestFileEqualWork(t *testing.T) {
 	for i, login := range []struct{ user, password string }{{"jan", "secret"}, {"jan", "x"}, {"eva", "x"}, {"ivo", "secret"}, {"'", "x"}} {
 		_, err := a.Verify(t.Context(), home, login.user, login.password)
 		total := 0
-		for _, stored := range f.table.Load().all {
+		for _, stored := range f.users.Get().all {
 			total += counts[stored]
 		}
 		if total != i+1 || (err == nil) != (i == 0) {
@@ -60,9 +62,7 @@ func TestFileReload(t *testing.T) {
 	t.Parallel()
 	o := usersFileOf(t, "jan:"+bcryptOfSecret+"\n")
 	var log bytes.Buffer
-	a := open(t, o)
-	f := a.backend.(*usersFile)
-	f.log = slog.New(slog.NewTextHandler(&log, nil))
+	a := openLogging(t, o, slog.New(slog.NewTextHandler(&log, nil)))
 	// What was written just now is always read again, so the file must look older
 	// for its time to be believed.
 	age := func() {
@@ -94,7 +94,7 @@ func TestFileReload(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, "ivo", "users file read"},
-		{"too large", func() { os.Truncate(o.UsersFile, maxUsersFile+1) }, "ivo", "more than 32 MiB"},
+		{"too large", func() { os.Truncate(o.UsersFile, datafile.MaxSize+1) }, "ivo", "more than 32 MiB"},
 		{"emptied", func() { writeUsers(t, o.UsersFile, "# nobody\n") }, "", "users=0"},
 	} {
 		log.Reset()

@@ -6,45 +6,43 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"regexp"
 	"strings"
-	"time"
 
 	"github.com/go-ldap/ldap/v3"
+
+	"smtpreceiver/core/directory"
 )
 
-// directory is the backend ldap: it searches the entry of the user and binds as
+// ldapBackend is the backend ldap: it searches the entry of the user and binds as
 // it. Searches and binds have connections of their own: one that a user has
 // bound is for the next bind only, which replaces what came of the one before,
 // so that nothing is ever done in the name of a user (RFC 4513 section 4).
-type directory struct {
-	server       server
-	baseDN       string
-	filter       string
-	attribute    string // of the user's name
-	bindDN       string
-	bindPassword string
-	searches     *connections // bound as bindDN, or anonymous
-	binds        *connections
+type ldapBackend struct {
+	server    directory.Server
+	baseDN    string
+	filter    string
+	attribute string          // of the user's name
+	searches  *directory.Pool // bound as bindDN, or anonymous
+	binds     *directory.Pool
 }
 
 func newDirectory(o Options, log *slog.Logger) (backend, error) {
 	var problems []error
-	s, err := parseServer(o.URL, o.StartTLS)
+	s, err := directory.ParseServer(o.URL, o.StartTLS)
 	if err != nil {
 		problems = append(problems, bad("url", "%w", err))
 	}
 	if _, err := ldap.ParseDN(o.BaseDN); err != nil || o.BaseDN == "" {
 		problems = append(problems, bad("base_dn", "%q is no distinguished name, such as dc=example,dc=com", o.BaseDN))
 	}
-	if _, err := ldap.CompileFilter(userFilter(o.Filter, "name")); err != nil {
+	if _, err := ldap.CompileFilter(directory.Filter(o.Filter, "name")); err != nil {
 		problems = append(problems, bad("filter", "%w", err))
 	} else if !strings.Contains(o.Filter, "%s") {
 		problems = append(problems, bad("filter", "it must have %%s where the user name goes, for example: (mail=%%s)"))
 	}
 	attribute := cmp.Or(o.Attribute, comparedAttribute(o.Filter))
-	if !attributeSyntax.MatchString(attribute) && len(problems) == 0 {
+	if !directory.IsAttribute(attribute) && len(problems) == 0 {
 		problems = append(problems, bad("attribute", "%q is no attribute of a directory: name the one that holds the user's name, such as mail", attribute))
 	}
 	if (o.BindDN == "") != (o.BindPassword == "") {
@@ -53,38 +51,14 @@ func newDirectory(o Options, log *slog.Logger) (backend, error) {
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
 	}
-	if s.clear() {
-		log.Warn("passwords travel unencrypted to the LDAP server; set start_tls or an ldaps: url", "server", s.addr)
+	if s.Clear() {
+		log.Warn("passwords travel unencrypted to the LDAP server; set start_tls or an ldaps: url", "server", s.Addr)
 	}
-	d := &directory{server: s, baseDN: o.BaseDN, filter: o.Filter, attribute: attribute, bindDN: o.BindDN, bindPassword: o.BindPassword}
-	d.searches = newConnections(d.searcher, o.Timeout, maxIdleTime)
-	d.binds = newConnections(s.dial, o.Timeout, maxIdleTime)
+	d := &ldapBackend{server: s, baseDN: o.BaseDN, filter: o.Filter, attribute: attribute}
+	d.searches = directory.NewPool(d.server.Account(o.BindDN, o.BindPassword), o.Timeout, directory.MaxIdle)
+	d.binds = directory.NewPool(s.Dial, o.Timeout, directory.MaxIdle)
 	return d, nil
 }
-
-// searcher connects as the account for the search.
-func (d *directory) searcher(ctx context.Context) (*connection, error) {
-	c, err := d.server.dial(ctx)
-	if err != nil || d.bindDN == "" {
-		return c, err
-	}
-	release := context.AfterFunc(ctx, func() { c.wire.Close() })
-	defer release()
-	if err := c.Bind(d.bindDN, d.bindPassword); err != nil {
-		c.wire.Close()
-		return nil, fmt.Errorf("bind as %s to %s: %w", d.bindDN, d.server.addr, err)
-	}
-	return c, nil
-}
-
-// userFilter puts a name into the filter so that it cannot become more than a
-// name (RFC 4515 section 3).
-func userFilter(filter, name string) string {
-	return strings.ReplaceAll(filter, "%s", ldap.EscapeFilter(name))
-}
-
-// attributeSyntax is that of RFC 4512 section 1.4, by name or number.
-var attributeSyntax = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9-]*|[0-9]+(\.[0-9]+)+)$`)
 
 // compared finds "(mail=%s)" in a filter.
 var compared = regexp.MustCompile(`\(\s*([A-Za-z0-9.-]+)(?:;[A-Za-z0-9;-]+)?\s*(?::[^=()]*)?[~<>]?=[^()]*%s`)
@@ -101,7 +75,7 @@ func comparedAttribute(filter string) string {
 	return ""
 }
 
-func (d *directory) verify(ctx context.Context, user, password string) (name string, err error) {
+func (d *ldapBackend) verify(ctx context.Context, user, password string) (name string, err error) {
 	entry, refusal, err := d.find(ctx, user)
 	if err != nil {
 		return "", err
@@ -115,10 +89,10 @@ func (d *directory) verify(ctx context.Context, user, password string) (name str
 	} else {
 		dn = "cn=nobody," + d.baseDN // to take as long as a user with a wrong password
 	}
-	err = d.binds.do(ctx, func(conn *ldap.Conn) error { return conn.Bind(dn, password) })
+	err = d.binds.Do(ctx, func(conn *ldap.Conn) error { return conn.Bind(dn, password) })
 	switch {
 	case err != nil && !refused(err):
-		return "", fmt.Errorf("bind as the user to %s: %w", d.server.addr, err)
+		return "", fmt.Errorf("bind as the user to %s: %w", d.server.Addr, err)
 	case refusal != nil:
 		return "", refusal
 	case err != nil:
@@ -129,7 +103,7 @@ func (d *directory) verify(ctx context.Context, user, password string) (name str
 
 // name is the user's name in its entry. Of several, such as the addresses of one
 // mailbox, it is the one that the user typed, but for case; else the first.
-func (d *directory) name(entry *ldap.Entry, user string) (string, error) {
+func (d *ldapBackend) name(entry *ldap.Entry, user string) (string, error) {
 	values := entry.GetEqualFoldAttributeValues(d.attribute)
 	if len(values) == 0 {
 		return "", fmt.Errorf("the account for the search sees no attribute %s in the entry %s: let it read the attribute, or name another one in authentication.attribute",
@@ -145,34 +119,25 @@ func (d *directory) name(entry *ldap.Entry, user string) (string, error) {
 
 // find searches the entry of a user. It is a refusal, not an error, if there is
 // none or more than one.
-func (d *directory) find(ctx context.Context, user string) (entry *ldap.Entry, refusal, err error) {
+func (d *ldapBackend) find(ctx context.Context, user string) (entry *ldap.Entry, refusal, err error) {
 	const enough = 2 // entries, to know that there is more than one
 	var result *ldap.SearchResult
-	err = d.searches.do(ctx, func(conn *ldap.Conn) (err error) {
+	err = d.searches.Do(ctx, func(conn *ldap.Conn) (err error) {
 		result, err = conn.Search(ldap.NewSearchRequest(d.baseDN, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases,
-			enough, searchSeconds(ctx), false, userFilter(d.filter, user), []string{d.attribute}, nil))
+			enough, directory.Seconds(ctx), false, directory.Filter(d.filter, user), []string{d.attribute}, nil))
 		return err
 	})
 	switch {
 	case ldap.IsErrorWithCode(err, ldap.LDAPResultSizeLimitExceeded), err == nil && len(result.Entries) > 1:
 		return nil, fmt.Errorf("%w: more than one entry fits %q", ErrBadCredentials, user), nil
 	case err != nil:
-		return nil, nil, fmt.Errorf("search in %s at %s: %w", d.baseDN, d.server.addr, err)
+		return nil, nil, fmt.Errorf("search in %s at %s: %w", d.baseDN, d.server.Addr, err)
 	case len(result.Entries) == 0:
 		return nil, unknownUser(user), nil
 	case result.Entries[0].DN == "": // to bind without a name is to be anonymous, which succeeds
 		return nil, fmt.Errorf("%w: the entry of %q has no name", ErrBadCredentials, user), nil
 	}
 	return result.Entries[0], nil, nil
-}
-
-// searchSeconds is what the server may take until ctx ends.
-func searchSeconds(ctx context.Context) int {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		return 0
-	}
-	return max(1, int(math.Ceil(time.Until(deadline).Seconds())))
 }
 
 // refused tells the answers to a bind that are about the user from those about
@@ -188,7 +153,7 @@ func refused(err error) bool {
 	)
 }
 
-func (d *directory) Close() error {
+func (d *ldapBackend) Close() error {
 	d.searches.Close()
 	d.binds.Close()
 	return nil

@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"smtpreceiver/core/directory"
 )
 
 func TestLDAP(t *testing.T) {
@@ -96,7 +98,7 @@ func TestLDAPCertificate(t *testing.T) {
 		o.URL, o.StartTLS = test.url, test.startTLS
 		a := open(t, o)
 		if test.trusted {
-			a.backend.(*directory).server.tls.RootCAs = s.roots
+			a.backend.(*ldapBackend).server.TLS.RootCAs = s.roots
 		}
 		if _, err := a.Verify(t.Context(), home, "jan@example.com", "secret"); !errors.Is(err, test.want) {
 			t.Errorf("%s: %v, want %v", test.name, err, test.want)
@@ -167,7 +169,7 @@ func TestLDAPEqualWork(t *testing.T) {
 	}
 }
 
-// TestLDAPPool: logins share connections, at most maxConnections of each sort,
+// TestLDAPPool: logins share connections, at most MaxConnections of each sort,
 // and those nobody uses are closed.
 func TestLDAPPool(t *testing.T) {
 	t.Parallel()
@@ -192,7 +194,7 @@ func TestLDAPPool(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := made.(*directory)
+	d := made.(*ldapBackend)
 	defer func() { d.Close() }()
 	logins := func() {
 		for user, password := range people {
@@ -216,12 +218,12 @@ func TestLDAPPool(t *testing.T) {
 		all.Go(logins)
 	}
 	all.Wait()
-	if n := opened.Load(); n > 2*maxConnections {
+	if n := opened.Load(); n > 2*directory.MaxConnections {
 		t.Errorf("logins at the same time opened %d connections", n)
 	}
 	d.Close()
-	for _, p := range []**connections{&d.searches, &d.binds} {
-		*p = newConnections(d.searcher, o.Timeout, 50*time.Millisecond)
+	for _, p := range []**directory.Pool{&d.searches, &d.binds} {
+		*p = directory.NewPool(d.server.Account(o.BindDN, o.BindPassword), o.Timeout, 50*time.Millisecond)
 	}
 	logins()
 	retry(t, func() error {

@@ -7,20 +7,14 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"time"
+
+	"smtpreceiver/core/database"
 )
 
-// Bounds of the connection pool.
-const (
-	maxConnections     = 8
-	maxIdleConnections = 2
-	maxIdleTime        = time.Minute
-)
-
-// database is the backend sql. How fast it answers for an unknown user and for
+// sqlBackend is the backend sql. How fast it answers for an unknown user and for
 // a known one is the server's affair; the comparison that follows takes both as
 // long.
-type database struct {
+type sqlBackend struct {
 	db       *sql.DB
 	query    string
 	bytewise string // query where it returns no name; "": query compares byte for byte itself
@@ -28,29 +22,16 @@ type database struct {
 	decoys   *decoys
 }
 
-// databaseDriver is what differs between the databases.
-type databaseDriver struct {
-	placeholder string
-	bytewise    string                                                   // what goes in the placeholder's place to compare byte for byte; "": nothing need
-	open        func(dsn string, timeout time.Duration) (*sql.DB, error) // does not connect
-}
-
 func newDatabase(o Options, _ *slog.Logger) (backend, error) {
-	drivers := map[string]databaseDriver{
-		"postgres": {"$1", "", openPostgres},
-		// Its usual collations take ö for o and drop blanks at the end.
-		"mysql":  {"?", "CAST(? AS BINARY)", openMySQL},
-		"sqlite": {"?", "", openSQLite},
-	}
-	driver, ok := drivers[o.Driver]
-	if !ok {
-		return nil, bad("driver", "%q is none of postgres, mysql and sqlite", o.Driver)
+	driver, err := database.Find(o.Driver)
+	if err != nil {
+		return nil, bad("driver", "%w", err)
 	}
 	var problems []error
-	if err := driver.checkQuery(o.Query); err != nil {
+	if err := driver.CheckQuery(o.Query, "name, hash"); err != nil {
 		problems = append(problems, bad("query", "%w", err))
 	}
-	db, err := driver.open(o.DSN, o.Timeout)
+	db, err := driver.Open(o.DSN, o.Timeout)
 	if err != nil {
 		problems = append(problems, bad("dsn", "%w", err))
 	}
@@ -60,29 +41,10 @@ func newDatabase(o Options, _ *slog.Logger) (backend, error) {
 		}
 		return nil, errors.Join(problems...)
 	}
-	db.SetMaxOpenConns(maxConnections)
-	db.SetMaxIdleConns(maxIdleConnections)
-	db.SetConnMaxIdleTime(maxIdleTime)
-	d := &database{db: db, query: o.Query, hasher: newHasher(), decoys: newDecoys()}
-	if driver.bytewise != "" {
-		d.bytewise = strings.Replace(o.Query, driver.placeholder, driver.bytewise, 1)
-	}
-	return d, nil
+	return &sqlBackend{db: db, query: o.Query, bytewise: driver.Bytewise(o.Query), hasher: newHasher(), decoys: newDecoys()}, nil
 }
 
-func (d databaseDriver) checkQuery(query string) error {
-	placeholders := strings.Count(query, d.placeholder)
-	switch {
-	case placeholders == 0 || d.placeholder == "?" && placeholders > 1:
-		return fmt.Errorf("it must have the placeholder %s where the user name goes, for example: SELECT name, hash FROM users WHERE name = %[1]s",
-			d.placeholder)
-	case d.placeholder == "$1" && strings.Contains(query, "$2"):
-		return errors.New("$2 has no value; $1 is the user name")
-	}
-	return nil
-}
-
-func (d *database) verify(ctx context.Context, user, password string) (name string, err error) {
+func (d *sqlBackend) verify(ctx context.Context, user, password string) (name string, err error) {
 	held, hash, unusable, err := d.find(ctx, user)
 	if err != nil {
 		return "", err
@@ -119,7 +81,7 @@ type userRow struct {
 // find asks for a user. It is unusable, not an error, if there is none or more
 // than one. A query that returns no name must compare byte for byte: else one
 // account has many names, each with quotas and rules of its own.
-func (d *database) find(ctx context.Context, user string) (name, hash string, unusable, err error) {
+func (d *sqlBackend) find(ctx context.Context, user string) (name, hash string, unusable, err error) {
 	columns, found, err := d.ask(ctx, d.query, user)
 	if err == nil && columns == 1 && d.bytewise != "" {
 		_, found, err = d.ask(ctx, d.bytewise, user)
@@ -141,7 +103,7 @@ func (d *database) find(ctx context.Context, user string) (name, hash string, un
 }
 
 // ask runs a query and reads two rows at most.
-func (d *database) ask(ctx context.Context, query, user string) (columns int, found []userRow, err error) {
+func (d *sqlBackend) ask(ctx context.Context, query, user string) (columns int, found []userRow, err error) {
 	rows, err := d.db.QueryContext(ctx, query, user)
 	if err != nil {
 		return 0, nil, err
@@ -168,4 +130,4 @@ func (d *database) ask(ctx context.Context, query, user string) (columns int, fo
 	return len(names), found, rows.Err()
 }
 
-func (d *database) Close() error { return d.db.Close() }
+func (d *sqlBackend) Close() error { return d.db.Close() }

@@ -7,6 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"smtpreceiver/core/database"
 )
 
 // fill makes the table users and puts people into it, besides a few whose
@@ -31,6 +34,14 @@ func fill(t *testing.T, db *sql.DB, placeholders string) {
 	}{{"twice", bcryptOfSecret}, {"twice", bcryptOfSecret}, {"null", nil}, {"plain", "secret"}, {"empty", ""}} {
 		exec(add, user.name, user.hash)
 	}
+}
+
+func openDatabase(driver, dsn string, timeout time.Duration) (*sql.DB, error) {
+	d, err := database.Find(driver)
+	if err != nil {
+		return nil, err
+	}
+	return d.Open(dsn, timeout)
 }
 
 // conformSQL is conform and what only databases have.
@@ -87,7 +98,7 @@ func sqliteOf(t *testing.T) Options {
 	if err := os.WriteFile(o.DSN, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	db, err := openSQLite(o.DSN, o.Timeout)
+	db, err := openDatabase("sqlite", o.DSN, o.Timeout)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +138,7 @@ func TestSQLiteIsOnlyRead(t *testing.T) {
 func TestSQLEqualWork(t *testing.T) {
 	t.Parallel()
 	a := open(t, sqliteOf(t))
-	d := a.backend.(*database)
+	d := a.backend.(*sqlBackend)
 	var compared []int64 // KiB
 	var kinds []string
 	d.hasher.match = func(stored storedHash, password string) bool {

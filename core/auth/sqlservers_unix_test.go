@@ -24,14 +24,14 @@ func TestPostgreSQL(t *testing.T) {
 	o.Driver, o.Query = "postgres", "SELECT hash FROM users WHERE name = $1"
 	o.DSN = fmt.Sprintf("host=127.0.0.1 port=%d user=test dbname=postgres sslmode=disable", d.port)
 	retry(t, func() error {
-		db, err := openPostgres(o.DSN, o.Timeout)
+		db, err := openDatabase("postgres", o.DSN, o.Timeout)
 		if err != nil {
 			return err
 		}
 		defer db.Close()
 		return db.Ping()
 	})
-	db, err := openPostgres(o.DSN, o.Timeout)
+	db, err := openDatabase("postgres", o.DSN, o.Timeout)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func TestMariaDB(t *testing.T) {
 	o := options("sql")
 	o.Driver, o.DSN, o.Query = "mysql", server+"auth", "SELECT hash FROM users WHERE name = ?"
 	retry(t, func() error {
-		db, err := openMySQL(server, o.Timeout)
+		db, err := openDatabase("mysql", server, o.Timeout)
 		if err != nil {
 			return err
 		}
@@ -62,7 +62,7 @@ func TestMariaDB(t *testing.T) {
 		_, err = db.Exec("CREATE DATABASE auth")
 		return err
 	})
-	db, err := openMySQL(o.DSN, o.Timeout)
+	db, err := openDatabase("mysql", o.DSN, o.Timeout)
 	if err != nil {
 		t.Fatal(err)
 	}

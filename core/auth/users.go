@@ -18,6 +18,9 @@ type userTable struct {
 	seed  maphash.Seed
 }
 
+// Len counts the users.
+func (t *userTable) Len() int { return len(t.all) }
+
 // lookup finds the hash of a user. For an unknown user it is that of somebody
 // else, the same one for the same name every time, so that comparing the
 // password with it takes as long as it takes for the users there are, of

@@ -1,4 +1,4 @@
-package auth
+package directory
 
 import (
 	"context"
@@ -8,42 +8,48 @@ import (
 	"github.com/jackc/puddle/v2"
 )
 
-// connection is one to an LDAP server. Closing the wire ends whatever waits on it.
-type connection struct {
+// Bounds of a pool.
+const (
+	MaxConnections = 8
+	MaxIdle        = time.Minute // that a connection is kept after its last use
+)
+
+// Conn is a connection to an LDAP server. Closing the wire ends whatever waits on it.
+type Conn struct {
 	*ldap.Conn
 	wire interface{ Close() error }
 }
 
-// connections are kept open for the logins to come, maxConnections at most,
+// Pool keeps connections open for the next requests, MaxConnections at most,
 // each for maxIdleTime after its last use.
-type connections struct {
-	pool *puddle.Pool[*connection]
+type Pool struct {
+	pool *puddle.Pool[*Conn]
 	stop context.CancelFunc
 }
 
-// newConnections opens none yet. open has timeout for one.
-func newConnections(open func(context.Context) (*connection, error), timeout, idle time.Duration) *connections {
-	pool, err := puddle.NewPool(&puddle.Config[*connection]{
-		MaxSize: maxConnections,
-		Constructor: func(ctx context.Context) (*connection, error) {
-			ctx, cancel := context.WithTimeout(ctx, timeout) // the pool goes on connecting when the login has given up
+// NewPool opens none yet. open has timeout for one.
+func NewPool(open func(context.Context) (*Conn, error), timeout, idle time.Duration) *Pool {
+	pool, err := puddle.NewPool(&puddle.Config[*Conn]{
+		MaxSize: MaxConnections,
+		Constructor: func(ctx context.Context) (*Conn, error) {
+			ctx, cancel := context.WithTimeout(ctx, timeout) // the pool goes on connecting when the request has given up
 			defer cancel()
 			return open(ctx)
 		},
-		Destructor: func(c *connection) { c.wire.Close() },
+		Destructor: func(c *Conn) { c.wire.Close() },
 	})
 	if err != nil {
-		panic("auth: " + err.Error()) // only for a size below one
+		panic("directory: " + err.Error()) // only for a size below one
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	p := &connections{pool: pool, stop: stop}
+	p := &Pool{pool: pool, stop: stop}
 	go p.closeIdle(ctx, idle)
 	return p
 }
 
-// do has a connection for one request. A kept one may have been closed by the
+// Do has a connection for one request. A kept one may have been closed by the
 // server meanwhile; then it is another's turn.
-func (p *connections) do(ctx context.Context, request func(*ldap.Conn) error) error {
+func (p *Pool) Do(ctx context.Context, request func(*ldap.Conn) error) error {
 	for {
 		begun := time.Now()
 		res, err := p.pool.Acquire(ctx)
@@ -67,7 +73,7 @@ func (p *connections) do(ctx context.Context, request func(*ldap.Conn) error) er
 }
 
 // closeIdle closes, until ctx is done, what nobody has used for that long.
-func (p *connections) closeIdle(ctx context.Context, idle time.Duration) {
+func (p *Pool) closeIdle(ctx context.Context, idle time.Duration) {
 	tick := time.NewTicker(idle / 2)
 	defer tick.Stop()
 	for {
@@ -86,8 +92,8 @@ func (p *connections) closeIdle(ctx context.Context, idle time.Duration) {
 	}
 }
 
-// Close waits for the logins that use a connection.
-func (p *connections) Close() {
+// Close waits for the requests that use a connection.
+func (p *Pool) Close() {
 	p.stop()
 	p.pool.Close()
 }
