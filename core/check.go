@@ -70,6 +70,7 @@ func checkMachine(s *config.Settings) config.Problems {
 	problems := checkFolders(s)
 	problems.Merge(s.CheckCertificate())
 	problems.Merge(checkAuthentication(s))
+	problems.Merge(checkSenders(s))
 	return problems
 }
 

@@ -97,23 +97,33 @@ func (t *Transaction) ask(ctx context.Context, app *application) (refusal *reply
 		return &reply.Reply{Code: 550, Enhanced: [3]int{5, 7, 1}, Text: fmt.Sprintf("%s: client %s is not on its list of clients", app.name, t.client),
 			Cause: fmt.Errorf("add the client to applications.%s.clients or clients", app.name), Reason: reply.ReasonClient}, true
 	}
-	if t.sender == "" {
-		return nil, true
+	if refusal := t.mustAuthenticate(app); refusal != nil {
+		return refusal, true
 	}
+	if t.sender != "" {
+		if refusal := t.senderAllowed(app); refusal != nil {
+			return refusal, true
+		}
+	}
+	return t.maySend(ctx, app), true
+}
+
+// senderAllowed holds from_disabled and from_enabled.
+func (t *Transaction) senderAllowed(app *application) *reply.Reply {
 	if i, ok := app.fromDenied.Match(t.sender); ok {
 		t.steps.rule("from_disabled", false, i)
 		return &reply.Reply{Code: 550, Enhanced: [3]int{5, 7, 1}, Text: fmt.Sprintf("%s: sender address is denied", app.name),
-			Cause: fmt.Errorf("applications.%s.from_disabled[%d]", app.name, i), Reason: reply.ReasonSender}, true
+			Cause: fmt.Errorf("applications.%s.from_disabled[%d]", app.name, i), Reason: reply.ReasonSender}
 	}
 	t.steps.rule("from_disabled", true, -1)
 	i, ok := app.fromEnabled.Match(t.sender)
 	if !ok {
 		t.steps.rule("from_enabled", false, -1)
 		return &reply.Reply{Code: 550, Enhanced: [3]int{5, 7, 1}, Text: fmt.Sprintf("%s: sender address is not allowed", app.name),
-			Cause: fmt.Errorf("no expression of applications.%s.from_enabled matches", app.name), Reason: reply.ReasonSender}, true
+			Cause: fmt.Errorf("no expression of applications.%s.from_enabled matches", app.name), Reason: reply.ReasonSender}
 	}
 	t.steps.rule("from_enabled", true, i)
-	return nil, true
+	return nil
 }
 
 // passesUnlisted says whether a recipient of a client on no list goes on as
@@ -122,14 +132,19 @@ func (t *Transaction) passesUnlisted() bool {
 	return t.client.Frontend == metrics.Milter && t.rules.settings.Milter.OnUnlistedClient == "pass"
 }
 
-// mayCall holds numbers_denied and numbers_allowed.
+// mayCall holds numbers_denied and numbers_allowed, then those of the sender.
 func (t *Transaction) mayCall(app *application, number string) *reply.Reply {
 	denied, allowed := app.judge(number)
 	t.steps.rule("numbers_denied", denied < 0, denied)
 	if denied < 0 && len(app.numbers) > 0 {
 		t.steps.rule("numbers_allowed", allowed >= 0, allowed)
 	}
-	return app.wrongNumber(denied, allowed)
+	if refusal := app.wrongNumber(denied, allowed); refusal != nil || t.rights == nil || t.rights.row == nil {
+		return refusal
+	}
+	refusal := t.mayDial(app, app.region.Number(number))
+	t.steps.rule("senders.numbers_allowed", refusal == nil, -1)
+	return refusal
 }
 
 // judge holds the number rules for a number as people write it: what is dialled
@@ -158,19 +173,28 @@ func (a *application) wrongNumber(denied, allowed int) *reply.Reply {
 	default:
 		return nil
 	}
+	return a.numberRefused(cause)
+}
+
+func (a *application) numberRefused(cause error) *reply.Reply {
 	return &reply.Reply{Code: 550, Enhanced: [3]int{5, 7, 1}, Text: a.name + ": number not allowed", Cause: cause, Reason: reply.ReasonNumber}
 }
 
 // lastWord is the number that the CTL gets where ctl_settings, @commands,
 // transform or ctl_layout set one: completed, and judged again.
-func (a *application) lastWord(written string) (string, error) {
-	if refusal := a.wrongNumber(a.judge(written)); refusal != nil {
-		return "", refusal
+func (t *Transaction) lastWord(a *application, written string) (string, error) {
+	dialled := a.region.Number(written)
+	refusal := a.wrongNumber(a.judge(written))
+	if refusal == nil {
+		refusal = t.mayDial(a, dialled)
 	}
-	if a.region == (number.Region{}) {
+	switch {
+	case refusal != nil:
+		return "", refusal
+	case a.region == (number.Region{}):
 		return written, nil
 	}
-	return a.region.Number(written), nil
+	return dialled, nil
 }
 
 func numberOf(groups []match.Group) string {

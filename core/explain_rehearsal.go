@@ -62,6 +62,9 @@ func openRehearsal(ctx context.Context, s *config.Settings) (_ *rehearsal, err e
 		return nil, err
 	}
 	r.output = rehearsedOutput{newFolders(jobs), r.folder}
+	if rules.senders, err = sendersTable(moved, log); err != nil {
+		return nil, errors.Join(checkSenders(moved), r.output.Close())
+	}
 	r.rules.Store(rules)
 	return r, nil
 }
@@ -109,7 +112,7 @@ func (o rehearsedOutput) Room(ctx context.Context, folder string) (uint64, error
 }
 
 func (r *rehearsal) close() error {
-	return errors.Join(r.output.Close(), os.RemoveAll(r.dir))
+	return errors.Join(r.output.Close(), r.rules.Load().senders.Close(), os.RemoveAll(r.dir))
 }
 
 // jobs reads what the transaction has written.

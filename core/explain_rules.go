@@ -71,6 +71,9 @@ func (e *explaining) answer(ctx context.Context, a *explained.Application, app *
 				a.Limits = append(a.Limits, limit)
 			}
 		}
+		if row := e.trx.right(ctx).row; row != nil && row.MaxJobs > 0 {
+			a.Limits = append(a.Limits, explained.Limit{Key: "senders", Jobs: row.MaxJobs})
+		}
 	}
 }
 
@@ -85,6 +88,15 @@ func (e *explaining) rule(ctx context.Context, app *application, s step, number 
 		if !s.ok {
 			r.Detail = "it does not take mail with the null sender"
 		}
+		return r, true
+	case "require_authenticated":
+		r.Detail = "authenticated as " + e.trx.client.User
+		if e.trx.client.User == "" {
+			r.Detail = "the client has not authenticated"
+		}
+		return r, true
+	case "senders", "senders.numbers_allowed":
+		r.Key, r.Detail = "senders", e.senderRule(ctx, s, number)
 		return r, true
 	case "clients":
 		e.clientRule(ctx, app, &r)
@@ -104,6 +116,24 @@ func (e *explaining) rule(ctx context.Context, app *application, s step, number 
 	}
 	r.Key, r.Entry, r.Detail = config.KeyIndex(r.Key, s.at), list[s.at].String(), what+" matches"
 	return r, true
+}
+
+// senderRule says what the table of senders decided.
+func (e *explaining) senderRule(ctx context.Context, s step, number string) string {
+	found, asked := e.trx.right(ctx), strconv.Quote(e.trx.lookedUp())
+	switch {
+	case found.err != nil:
+		return "the table of senders cannot be asked"
+	case found.row == nil:
+		return "there is no row for " + asked + ", and senders.unknown is " + e.trx.rules.settings.Senders.Unknown
+	case s.key == "senders.numbers_allowed" && s.ok:
+		return "number " + strconv.Quote(number) + " is one that " + strconv.Quote(found.row.Name) + " may use"
+	case s.key == "senders.numbers_allowed":
+		return "number " + strconv.Quote(number) + " is none that " + strconv.Quote(found.row.Name) + " may use"
+	case s.ok:
+		return asked + " is " + strconv.Quote(found.row.Name) + ", who may use it"
+	}
+	return asked + " is " + strconv.Quote(found.row.Name) + ", who may not use it"
 }
 
 // clientRule says what let the client in, or kept it out.

@@ -1,7 +1,6 @@
 package core
 
 import (
-	"cmp"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -10,33 +9,46 @@ import (
 	"smtpreceiver/core/reply"
 )
 
-// limit is how many jobs in an hour a key of an application allows one of whom
-// it counts for.
+// limit is how many jobs in an hour a key allows one of whom it counts for.
 type limit struct {
 	key, who string
 	jobs     int
+	all      bool // over all applications: senders' max_jobs
 }
 
 // counted is the name that the book of quotas has for it.
-func (l limit) counted(app *application) string { return l.key + "\x00" + app.name + "\x00" + l.who }
-
-func (l limit) reached(app *application) *reply.Reply {
-	return &reply.Reply{Code: 450, Enhanced: [3]int{4, 7, 1}, Text: app.name + ": too many messages in an hour, try again later",
-		Cause: fmt.Errorf("applications.%s.%s is %d", app.name, l.key, l.jobs), Reason: reply.ReasonQuota}
+func (l limit) counted(app *application) string {
+	if l.all {
+		return "senders." + l.key + "\x00\x00" + l.who
+	}
+	return l.key + "\x00" + app.name + "\x00" + l.who
 }
 
-// limits are those that hold for this sender and client. An authenticated client
-// counts by its user name, whatever sender it writes.
+func (l limit) reached(app *application) *reply.Reply {
+	cause := fmt.Errorf("applications.%s.%s is %d", app.name, l.key, l.jobs)
+	if l.all {
+		cause = fmt.Errorf("%s of %q in senders is %d", l.key, l.who, l.jobs)
+	}
+	return &reply.Reply{Code: 450, Enhanced: [3]int{4, 7, 1}, Text: app.name + ": too many messages in an hour, try again later",
+		Cause: cause, Reason: reply.ReasonQuota}
+}
+
+// limits are those that hold for this sender and client.
 func (t *Transaction) limits(app *application) []limit {
 	sender, client := app.conf.MaxJobsPerSender, app.conf.MaxJobsPerClient
 	all := []limit{
-		{"max_jobs_per_sender", strings.ToLower(cmp.Or(t.client.User, t.sender)), sender},
-		{"max_jobs_per_client", source(t.client.Addr), client},
+		{key: "max_jobs_per_sender", who: strings.ToLower(t.name()), jobs: sender},
+		{key: "max_jobs_per_client", who: source(t.client.Addr), jobs: client},
+	}
+	if t.rights != nil && t.rights.row != nil {
+		all = append(all, limit{"max_jobs", strings.ToLower(t.name()), t.rights.row.MaxJobs, true})
 	}
 	if t.asks {
 		// The mail itself comes from the mail server on this machine, which
 		// does not say who has logged in there.
-		all = append(all, limit{"max_jobs_per_sender", strings.ToLower(t.sender), sender}, limit{"max_jobs_per_client", source(thisMachine), client})
+		all = append(all,
+			limit{key: "max_jobs_per_sender", who: strings.ToLower(t.sender), jobs: sender},
+			limit{key: "max_jobs_per_client", who: source(thisMachine), jobs: client})
 	}
 	return all
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"sync/atomic"
 
@@ -48,7 +49,7 @@ func Open(ctx context.Context, s *config.Settings, log *slog.Logger) (*Receiver,
 	}
 	r.output = newFolders(jobs)
 	if err = r.output.Use(rules.destinations()); err == nil {
-		rules.auth, err = newAuthenticator(s, log)
+		err = rules.connect(nil, log)
 	}
 	if err != nil {
 		r.output.Close()
@@ -66,28 +67,48 @@ func (r *Receiver) Reload(s *config.Settings) error {
 	if err != nil {
 		return err
 	}
-	// Where nothing changed the backend goes on, and with it the memory of who
-	// failed.
 	old := r.rules.Load()
-	rules.auth = old.auth
-	if s.Authentication != old.settings.Authentication {
-		if rules.auth, err = newAuthenticator(s, r.log); err != nil {
-			return err
-		}
+	if err := rules.connect(old, r.log); err != nil {
+		return err
 	}
-	err = r.output.Use(rules.destinations())
-	unused := old.auth
-	if err == nil {
-		r.rules.Store(rules)
-	} else {
-		unused = rules.auth
+	if err := r.output.Use(rules.destinations()); err != nil {
+		rules.disconnect(old, r.log)
+		return err
 	}
-	if rules.auth != old.auth {
-		if err := unused.Close(); err != nil {
-			r.log.Warn("closing the authentication backend", "error", err.Error())
-		}
+	r.rules.Store(rules)
+	old.disconnect(rules, r.log)
+	return nil
+}
+
+// connect readies the backends of logins and of senders. Where nothing has changed
+// those of old go on, with what they remember: who failed, who may send.
+func (r *rules) connect(old *rules, log *slog.Logger) (err error) {
+	s := r.settings
+	if old != nil && s.Authentication == old.settings.Authentication {
+		r.auth = old.auth
+	} else if r.auth, err = newAuthenticator(s, log); err != nil {
+		return err
+	}
+	if old != nil && reflect.DeepEqual(s.Senders, old.settings.Senders) {
+		r.senders = old.senders
+	} else if r.senders, err = sendersTable(s, log); err != nil {
+		r.disconnect(old, log)
 	}
 	return err
+}
+
+// disconnect closes the backends that others do not use.
+func (r *rules) disconnect(others *rules, log *slog.Logger) {
+	if others == nil || r.auth != others.auth {
+		if err := r.auth.Close(); err != nil {
+			log.Warn("closing the authentication backend", "error", err.Error())
+		}
+	}
+	if others == nil || r.senders != others.senders {
+		if err := r.senders.Close(); err != nil {
+			log.Warn("closing the table of senders", "error", err.Error())
+		}
+	}
 }
 
 // ready compiles s; a rule set with a problem is never used.
@@ -119,10 +140,11 @@ func (r *Receiver) KeepQuotas(service string) {
 // Metrics count what the receiver does.
 func (r *Receiver) Metrics() *metrics.Metrics { return r.metrics }
 
-// Close ends the spool and the authentication backend. No transaction may be
+// Close ends the spool and the backends. No transaction may be
 // open.
 func (r *Receiver) Close() error {
-	return errors.Join(r.output.Close(), r.quotas.Close(), r.rules.Load().auth.Close())
+	rules := r.rules.Load()
+	return errors.Join(r.output.Close(), r.quotas.Close(), rules.auth.Close(), rules.senders.Close())
 }
 
 func (r *rules) destinations() []string {

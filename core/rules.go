@@ -17,6 +17,7 @@ import (
 	"smtpreceiver/core/message"
 	"smtpreceiver/core/message/charset"
 	"smtpreceiver/core/number"
+	"smtpreceiver/core/senders"
 	"smtpreceiver/core/sms"
 	"smtpreceiver/core/transform"
 )
@@ -30,7 +31,8 @@ type rules struct {
 	table    *match.Table // over apps, same order
 	page     *codepage.Page
 	limits   message.Limits
-	auth     *auth.Authenticator // put in by Open and Reload
+	auth     *auth.Authenticator // put in by connect
+	senders  *senders.Table      // the same; nil: senders have no rights of their own
 	warnings []string
 }
 
@@ -82,6 +84,7 @@ func compile(s *config.Settings, resolver *access.Resolver) (*rules, config.Prob
 		c.addresses(app, app.key("addresses"))
 	}
 	c.consumers()
+	c.authenticated()
 	c.proxyClients()
 	return c.r, c.problems
 }
@@ -130,7 +133,6 @@ func (c *compiler) application(name string, conf *config.Application, sets map[s
 	c.numberRules(app, key("numbers_denied"), app.noNumbers)
 	app.terminator = c.terminator(app, key)
 	app.recipe = c.recipe(name, conf, sets, key)
-	app.recipe.Number = app.lastWord
 	return app
 }
 

@@ -61,6 +61,7 @@ type Transaction struct {
 	plans     []*plan
 	seen      map[string]int // jobs planned: application and recipient, to the index in plans
 	relay     *relayRight
+	rights    *rights  // of the sender; nil: the table has not been asked
 	steps     *steps   // nil but for Explain
 	asks      bool     // it is a question of a mail server, after which no message comes
 	charsets  []string // for Explain: how the message was read
@@ -157,7 +158,10 @@ func (t *Transaction) Recipient(ctx context.Context, address string, o Recipient
 	if err := t.recv.space(ctx, t.rules, d.app.recipe.Destination); err != nil {
 		return Recipient{}, err
 	}
-	p := &plan{app: d.app, rcpt: job.Recipient{Recipient: rcpt, Groups: d.groups, Notify: o.Notify, Original: o.Original}}
+	p := &plan{app: d.app, rcpt: job.Recipient{
+		Recipient: rcpt, Groups: d.groups, Notify: o.Notify, Original: o.Original,
+		Number: func(written string) (string, error) { return t.lastWord(d.app, written) },
+	}}
 	if err := t.quota(p); err != nil {
 		return Recipient{}, err
 	}

@@ -94,3 +94,18 @@ func (c *compiler) proxyClients() {
 		}
 	}
 }
+
+// authenticated warns of an application that only authenticated clients may use
+// where some of its mail has no way to be that.
+func (c *compiler) authenticated() {
+	s := c.r.settings
+	for _, app := range c.r.apps {
+		if !app.conf.RequireAuthenticated {
+			continue
+		}
+		key := app.key("require_authenticated")
+		if s.LMTP.Listen != "" && s.LMTP.PolicyListen == "" {
+			c.warn(key, "nobody authenticates by LMTP, so all mail of lmtp.listen is refused: set lmtp.policy_listen, and let Postfix ask there")
+		}
+	}
+}

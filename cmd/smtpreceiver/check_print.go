@@ -46,6 +46,9 @@ func printSummary(to io.Writer, s *config.Settings) error {
 	if a := s.Authentication; a.Backend != "none" {
 		line("", "whoever logs in, backend "+a.Backend+either(a.AllowPlaintext, ", also without TLS", ", under TLS only"))
 	}
+	if a := s.Senders; a.Backend != "none" {
+		line("senders", "rights of each from the backend "+a.Backend+either(a.Unknown == "allow", ", also those without a row may send", ", nobody else may send"))
+	}
 	for _, name := range slices.Sorted(maps.Keys(s.Applications)) {
 		summarize(line, s, name)
 	}

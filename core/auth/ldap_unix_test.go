@@ -50,7 +50,7 @@ func TestLDAP(t *testing.T) {
 	if _, err := open(t, o).Verify(t.Context(), home, "jan@example.com", "secret"); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("a base that the server has not: %v", err)
 	}
-	comesAndGoes(t, a, s.stop, s.start)
+	comesAndGoes(t, a, func() { s.Stop() }, s.Start)
 }
 
 // TestLDAPSearchAccount: its password is not the one that users are asked for,
@@ -86,19 +86,19 @@ func TestLDAPCertificate(t *testing.T) {
 		startTLS, trusted bool
 		want              error
 	}{
-		{"STARTTLS", fmt.Sprintf("ldap://localhost:%d", s.port), true, true, nil},
-		{"implicit", fmt.Sprintf("ldaps://localhost:%d", s.tlsPort), false, true, nil},
-		{"STARTTLS, unknown authority", fmt.Sprintf("ldap://localhost:%d", s.port), true, false, ErrUnavailable},
-		{"implicit, unknown authority", fmt.Sprintf("ldaps://localhost:%d", s.tlsPort), false, false, ErrUnavailable},
-		{"STARTTLS, another name", fmt.Sprintf("ldap://127.0.0.1:%d", s.port), true, true, ErrUnavailable},
-		{"implicit, another name", fmt.Sprintf("ldaps://127.0.0.1:%d", s.tlsPort), false, true, ErrUnavailable},
-		{"TLS where there is none", fmt.Sprintf("ldaps://localhost:%d", s.port), false, true, ErrUnavailable},
+		{"STARTTLS", fmt.Sprintf("ldap://localhost:%d", s.Port), true, true, nil},
+		{"implicit", fmt.Sprintf("ldaps://localhost:%d", s.TLSPort), false, true, nil},
+		{"STARTTLS, unknown authority", fmt.Sprintf("ldap://localhost:%d", s.Port), true, false, ErrUnavailable},
+		{"implicit, unknown authority", fmt.Sprintf("ldaps://localhost:%d", s.TLSPort), false, false, ErrUnavailable},
+		{"STARTTLS, another name", fmt.Sprintf("ldap://127.0.0.1:%d", s.Port), true, true, ErrUnavailable},
+		{"implicit, another name", fmt.Sprintf("ldaps://127.0.0.1:%d", s.TLSPort), false, true, ErrUnavailable},
+		{"TLS where there is none", fmt.Sprintf("ldaps://localhost:%d", s.Port), false, true, ErrUnavailable},
 	} {
 		o := s.options()
 		o.URL, o.StartTLS = test.url, test.startTLS
 		a := open(t, o)
 		if test.trusted {
-			a.backend.(*ldapBackend).server.TLS.RootCAs = s.roots
+			a.backend.(*ldapBackend).server.TLS.RootCAs = s.Roots
 		}
 		if _, err := a.Verify(t.Context(), home, "jan@example.com", "secret"); !errors.Is(err, test.want) {
 			t.Errorf("%s: %v, want %v", test.name, err, test.want)
@@ -144,7 +144,7 @@ func TestLDAPEqualWork(t *testing.T) {
 	var requests atomic.Int32
 	o := s.options()
 	o.URL = "ldap://" + unhelpful(t, func(client net.Conn) {
-		real, err := net.Dial("tcp", s.addr())
+		real, err := net.Dial("tcp", s.Addr())
 		if err != nil {
 			return
 		}
@@ -182,7 +182,7 @@ func TestLDAPPool(t *testing.T) {
 		open.Add(1)
 		defer open.Add(-1)
 		defer client.Close()
-		real, err := net.Dial("tcp", s.addr())
+		real, err := net.Dial("tcp", s.Addr())
 		if err != nil {
 			return
 		}

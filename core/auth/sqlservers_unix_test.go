@@ -4,74 +4,33 @@ package auth
 
 import (
 	"errors"
-	"fmt"
-	"path/filepath"
 	"strings"
 	"testing"
+
+	"smtpreceiver/contrib/mtatest"
 )
 
 func TestPostgreSQL(t *testing.T) {
 	t.Parallel()
-	d, postgres := newDaemon(t, "/usr/lib/postgresql/*/bin/postgres", "postgresql", "postgres")
-	d.run(t, filepath.Join(filepath.Dir(postgres), "initdb"),
-		"-D", "data", "-U", "test", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync", "--no-instructions")
-	start := func() {
-		d.start(t, "QUIT", postgres, "-D", "data", "-F", "-c", "listen_addresses=127.0.0.1",
-			"-c", fmt.Sprint("port=", d.port), "-c", "unix_socket_directories=", "-c", "shared_buffers=1MB", "-c", "autovacuum=off")
-	}
-	start()
+	s := mtatest.PostgreSQL(t)
 	o := options("sql")
-	o.Driver, o.Query = "postgres", "SELECT hash FROM users WHERE name = $1"
-	o.DSN = fmt.Sprintf("host=127.0.0.1 port=%d user=test dbname=postgres sslmode=disable", d.port)
-	retry(t, func() error {
-		db, err := openDatabase("postgres", o.DSN, o.Timeout)
-		if err != nil {
-			return err
-		}
-		defer db.Close()
-		return db.Ping()
-	})
-	db, err := openDatabase("postgres", o.DSN, o.Timeout)
-	if err != nil {
-		t.Fatal(err)
-	}
-	fill(t, db, "$1, $2")
+	o.Driver, o.DSN, o.Query = "postgres", s.DSN, "SELECT hash FROM users WHERE name = $1"
+	fill(t, s.DB, "$1, $2")
 	conformSQL(t, o, false)
-	comesAndGoes(t, open(t, o), d.stop, start)
+	comesAndGoes(t, open(t, o), func() { s.Stop() }, s.Start)
 }
 
 func TestMariaDB(t *testing.T) {
 	t.Parallel()
-	d, mariadbd := newDaemon(t, "/usr/sbin/mariadbd", "mariadb-server", "mysql")
-	start := func() {
-		// Without its own tables it has no accounts, and is there in a second.
-		d.start(t, "KILL", mariadbd, "--no-defaults", "--skip-grant-tables", "--datadir="+d.dir, "--skip-networking=0",
-			"--bind-address=127.0.0.1", fmt.Sprint("--port=", d.port), "--socket="+filepath.Join(d.dir, "socket"),
-			"--character-set-server=utf8mb4", "--innodb-buffer-pool-size=8M", "--innodb-log-file-size=4M", "--innodb-flush-method=nosync")
-	}
-	start()
-	server := fmt.Sprintf("test@tcp(%s)/", d.addr())
+	s := mtatest.MariaDB(t)
 	o := options("sql")
-	o.Driver, o.DSN, o.Query = "mysql", server+"auth", "SELECT hash FROM users WHERE name = ?"
-	retry(t, func() error {
-		db, err := openDatabase("mysql", server, o.Timeout)
-		if err != nil {
-			return err
-		}
-		defer db.Close()
-		_, err = db.Exec("CREATE DATABASE auth")
-		return err
-	})
-	db, err := openDatabase("mysql", o.DSN, o.Timeout)
-	if err != nil {
-		t.Fatal(err)
-	}
-	fill(t, db, "?, ?")
+	o.Driver, o.DSN, o.Query = "mysql", s.DSN, "SELECT hash FROM users WHERE name = ?"
+	fill(t, s.DB, "?, ?")
 	conformSQL(t, o, true)
 	o.DSN += "?interpolateParams=true" // the driver quotes the name itself
 	conformSQL(t, o, true)
 	oneNameOfMany(t, o)
-	comesAndGoes(t, open(t, o), d.stop, start)
+	comesAndGoes(t, open(t, o), func() { s.Stop() }, s.Start)
 }
 
 // oneNameOfMany: the usual collation of MySQL takes ö for o and drops blanks at

@@ -25,6 +25,7 @@ func (l *loader) contradictions(s *Settings) {
 	l.forwarding(s)
 	l.tls(s)
 	l.authentication(s)
+	l.senders(s)
 	l.consumers(s)
 	l.reports(s)
 	if s.LogRcvData && !strings.Contains(s.LogConsole+s.LogEventLog+s.LogFile, "T") {

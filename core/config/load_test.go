@@ -55,6 +55,7 @@ func TestDefaults(t *testing.T) {
 		TransactionTimeout: 10 * time.Minute, MemoryPerMessage: 256 << 10, MinFreeSpace: 100 << 20,
 		BareNewlines: "reject", DSNOffer: "auto", ShutdownTimeout: 30 * time.Second,
 		Authentication: Authentication{Backend: "none", SenderMustMatch: true, MaxFailures: 5, FailureWindow: 10 * time.Minute, Timeout: 10 * time.Second},
+		Senders:        Senders{Backend: "none", Unknown: "refuse", Cache: time.Minute, Timeout: 10 * time.Second, Attributes: map[string]string{}},
 
 		TLS:     TLS{MinVersion: "1.2"},
 		LMTP:    LMTP{SocketMode: 0o660},

@@ -57,6 +57,7 @@ type Settings struct {
 	ShutdownTimeout    time.Duration `key:"shutdown_timeout" default:"30s" min:"0s" max:"24h" doc:"How long running transactions may take to finish when the program is stopped."`
 
 	Authentication Authentication `key:"authentication" section:"Authentication"`
+	Senders        Senders        `key:"senders" section:"Senders"`
 
 	TLS     TLS     `key:"tls" section:"TLS"`
 	LMTP    LMTP    `key:"lmtp" section:"LMTP"`
@@ -96,6 +97,26 @@ type Authentication struct {
 	StartTLS        bool          `key:"start_tls" backend:"ldap" default:"0" doc:"Backend ldap: encrypt ldap:// connections."`
 	BindDN          string        `key:"bind_dn" backend:"ldap" doc:"Backend ldap: account for the search. Empty: anonymous."`
 	BindPassword    string        `key:"bind_password" secret:"value" backend:"ldap" doc:"Backend ldap: its password."`
+}
+
+// Senders holds the keys of the section senders: where it stands what each sender
+// may do. Its tags are those of Authentication.
+type Senders struct {
+	Backend      string            `key:"backend" default:"none" oneof:"none|file|sql|ldap" doc:"Where it stands what each sender may do, and what else is known of it. A client that has authenticated is looked up by its user name, any other by the envelope sender, in small letters. The columns: name, the sender as it counts; allowed (1, 0 or names of applications; empty: 1); numbers_allowed, a regular expression as in applications.<name>.numbers_allowed, which holds too; max_parts, the most SMS of one text; max_jobs, jobs an hour. Further columns, such as caller_id, are the item sender['caller_id'] of templates and from/caller_id of the CTL. While it cannot be asked, recipients of ours get 451 4.3.0. none: senders have no rights of their own."`
+	Unknown      string            `key:"unknown" default:"refuse" oneof:"refuse|allow" doc:"A sender that has no row: refuse it (550 5.7.1), or allow what the applications' own rules allow. The null sender has no row; process_anonymous rules it."`
+	Cache        time.Duration     `key:"cache" default:"1m" min:"0s" max:"1h" doc:"How long an answer counts, also that there is no row. 0: each mail asks."`
+	Timeout      time.Duration     `key:"timeout" default:"10s" min:"1s" max:"10m" doc:"Time limit of one look-up."`
+	File         string            `key:"file" backend:"file" missing:"name the file: CSV whose first line names the columns" doc:"Backend file: CSV, the names of the columns in its first line, such as name,allowed,numbers_allowed,caller_id. Read anew when it changes."`
+	Driver       string            `key:"driver" backend:"sql" missing:"write one of: postgres, mysql, sqlite" doc:"Backend sql: as in authentication."`
+	DSN          string            `key:"dsn" secret:"value" backend:"sql" missing:"say where the database is, as the driver writes it" doc:"Backend sql: as in authentication. Better given by environment if it holds a password."`
+	Query        string            `key:"query" backend:"sql" missing:"write the query for the columns, for example SELECT name, allowed, numbers_allowed FROM senders WHERE name = ? (for postgres $1)" doc:"Backend sql: returns the columns of one sender, such as SELECT name, allowed, numbers_allowed, caller_id FROM senders WHERE lower(name) = ?; one placeholder for the sender, $1 for postgres, else ?. Two rows are an error."`
+	URL          string            `key:"url" backend:"ldap" missing:"write ldap://host or ldaps://host" doc:"Backend ldap: as in authentication."`
+	BaseDN       string            `key:"base_dn" backend:"ldap" missing:"say where senders are, for example ou=people,dc=example,dc=com" doc:"Backend ldap: where senders are searched."`
+	Filter       string            `key:"filter" backend:"ldap" missing:"say how senders are found, for example (mail=%s)" doc:"Backend ldap: finds the sender, such as (mail=%s); %s stands for it."`
+	Attributes   map[string]string `key:"attributes" backend:"ldap" missing:"say which attribute is which column, at least name, for example {name: mail}" doc:"Backend ldap: column to attribute, such as {name: mail, caller_id: telephoneNumber}. Of several values of an attribute the first counts; those of allowed and numbers_allowed count all."`
+	StartTLS     bool              `key:"start_tls" backend:"ldap" default:"0" doc:"Backend ldap: encrypt ldap:// connections."`
+	BindDN       string            `key:"bind_dn" backend:"ldap" doc:"Backend ldap: account for the search. Empty: anonymous."`
+	BindPassword string            `key:"bind_password" secret:"value" backend:"ldap" doc:"Backend ldap: its password."`
 }
 
 // TLS holds the keys of the section tls, what the standalone listener shows to
@@ -150,6 +171,7 @@ type Application struct {
 	MaxParts                         int                 `key:"max_parts" default:"10" min:"0" max:"255" doc:"SMS: most parts that one text may make, counted as the network does (160 letters of the GSM alphabet in one, 153 in each of several; 70 and 67 with any other letter). system/maxlen of the CTL may ask for less. A longer text is cut, or not sent where system/action is 1 or 2. It holds where smtpreceiver hands on, not for a reader of the folder. 0: no limit."`
 	SMSText                          []string            `key:"sms_text" split:";" doc:"SMS: what the text is written without: signature (from a line '-- ' on), quote (a reply quoted at the end, with the line that says who wrote it), mark:TEXT (from TEXT on)."`
 	Clients                          []string            `key:"clients" doc:"Clients allowed to use this application, as in the global list. Empty: the global list applies."`
+	RequireAuthenticated             bool                `key:"require_authenticated" default:"0" doc:"Only clients that have authenticated may use this application, whatever the lists say. By LMTP nobody authenticates: there it holds at lmtp.policy_listen alone, and without that key all is refused."`
 	ProcessAttachments               bool                `key:"process_attachments" default:"0" doc:"Write attachments as files of the job."`
 	InlinePictures                   bool                `key:"inline_pictures" default:"0" doc:"Attachments are also the small pictures that only the HTML of a mail shows, such as the logo of a signature. 0: only those larger than 400 x 400 pixels, and all of a mail that has no words."`
 	ProcessAnonymous                 bool                `key:"process_anonymous" default:"0" doc:"Take mail with the null sender <>, typically delivery reports. 0: 550 5.7.1."`

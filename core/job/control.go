@@ -3,6 +3,8 @@ package job
 import (
 	"cmp"
 	"context"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -31,6 +33,11 @@ func (m *Maker) document(ctx context.Context, c *content, rcpt Recipient, id, fi
 	d.Set("from", "email", cmp.Or(msg.ReplyTo().Email, msg.From().Email, m.mail.Sender))
 	d.Set("from", "gateway", "s") // SMTP, in the original's letters
 	d.Set("from", "smtp", m.mail.Sender)
+	for _, column := range slices.Sorted(maps.Keys(m.mail.SenderData)) {
+		if d.Get("from", column) == "" && !slices.Contains(ownFrom, column) {
+			d.Set("from", column, m.mail.SenderData[column])
+		}
+	}
 
 	for _, g := range rcpt.Groups {
 		d.Set("to", g.Name, g.Value)
@@ -72,6 +79,10 @@ func (m *Maker) document(ctx context.Context, c *content, rcpt Recipient, id, fi
 	}
 	return d
 }
+
+// ownFrom are the keys of the section from that speak of the mail: no column of
+// the table of senders is written in their place.
+var ownFrom = []string{"name", "username", "email", "gateway", "smtp"}
 
 // place is that of a ctl_settings rule or of a template in its recipe.
 type place struct {
@@ -120,6 +131,7 @@ func (m *Maker) items(c *content, rcpt Recipient, file string) *transform.Items 
 		To:                    rcpt.Mailbox,
 		Client:                m.mail.Client,
 		User:                  m.mail.User,
+		Sender:                m.mail.SenderData,
 		Date:                  msg.Date(),
 		MessageID:             msg.MessageID(),
 		Recipients:            m.mail.Recipients,

@@ -65,13 +65,10 @@ type Recipe struct {
 	Text            *transform.Template // nil: the message's own text
 	Targets         []Target
 	Layout          ctl.Layout
-	// Number gives the number that the CTL gets for one that a rule may have set,
-	// or refuses it; nil: as it is.
-	Number    func(written string) (string, error)
-	Page      *codepage.Page
-	Dearchive *dearchive.Rules
-	Reported  bool // the sender is told what becomes of the job
-	Counters  *metrics.App
+	Page            *codepage.Page
+	Dearchive       *dearchive.Rules
+	Reported        bool // the sender is told what becomes of the job
+	Counters        *metrics.App
 }
 
 // Target is one entry of transform other than txt.
@@ -105,6 +102,10 @@ type Mail struct {
 	Recipients []string // mailboxes, those without a job too
 	Client     string   // IP address
 	User       string   // that the client authenticated as
+	// What the site's table of senders holds of the sender: further columns, and the
+	// most SMS of one text, 0 where it says nothing.
+	SenderData map[string]string
+	MaxParts   int
 }
 
 // Recipient is whom a job is for.
@@ -113,4 +114,7 @@ type Recipient struct {
 	Groups   []match.Group // of the expression that matched
 	Notify   string        // RFC 3461 section 4.1
 	Original string        // section 4.2
+	// Number gives the number that the CTL gets for one that a rule may have set,
+	// or refuses it; nil: as it is.
+	Number func(written string) (string, error)
 }

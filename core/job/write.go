@@ -4,11 +4,13 @@ import (
 	"context"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"smtpreceiver/core/codepage"
 	"smtpreceiver/core/ctl"
 	"smtpreceiver/core/message"
+	"smtpreceiver/core/sms"
 	"smtpreceiver/core/transform"
 )
 
@@ -25,7 +27,7 @@ func (m *Maker) Fill(ctx context.Context, job Job, recipe *Recipe, rcpt Recipien
 		return err
 	}
 	doc := m.document(ctx, c, rcpt, job.ID(), file, attached, items)
-	laidOut, err := recipe.layOut(doc)
+	laidOut, err := m.layOut(recipe, rcpt, doc)
 	if err != nil {
 		return err
 	}
@@ -35,15 +37,18 @@ func (m *Maker) Fill(ctx context.Context, job Job, recipe *Recipe, rcpt Recipien
 	return job.Control(recipe.Page.Encode(laidOut.String()))
 }
 
-// layOut gives the CTL its layout. The number has its last word before it, and
-// after it where the layout makes a number of something else.
-func (r *Recipe) layOut(doc *ctl.Document) (*ctl.Document, error) {
+// layOut gives the CTL its layout. Number and maxlen have their last word before
+// it, and after it where the layout makes one of something else.
+func (m *Maker) layOut(recipe *Recipe, rcpt Recipient, doc *ctl.Document) (*ctl.Document, error) {
 	last := func(d *ctl.Document) error {
+		if recipe.CTLType == "sms" {
+			m.boundParts(d)
+		}
 		written := d.Get("to", "number")
-		if r.Number == nil || written == "" {
+		if rcpt.Number == nil || written == "" {
 			return nil
 		}
-		number, err := r.Number(written)
+		number, err := rcpt.Number(written)
 		if err == nil && number != written {
 			d.Set("to", "number", number)
 		}
@@ -52,8 +57,16 @@ func (r *Recipe) layOut(doc *ctl.Document) (*ctl.Document, error) {
 	if err := last(doc); err != nil {
 		return nil, err
 	}
-	laidOut := r.Layout.Apply(doc)
+	laidOut := recipe.Layout.Apply(doc)
 	return laidOut, last(laidOut)
+}
+
+// boundParts lowers maxlen to what the sender may cause.
+func (m *Maker) boundParts(d *ctl.Document) {
+	l := sms.NewLimit(m.mail.MaxParts, d.Get("system", "maxlen"), "")
+	if m.mail.MaxParts > 0 && l.Max == m.mail.MaxParts {
+		d.Set("system", "maxlen", strconv.Itoa(l.Max))
+	}
 }
 
 // writeBody writes the message file of a job. Where all of several jobs have the

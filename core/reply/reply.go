@@ -92,7 +92,7 @@ const (
 	ReasonSpace      Reason = "space"      // min_free_space, or the disk is full
 	ReasonRecipients Reason = "recipients" // max_recipients
 	ReasonAuth       Reason = "auth"       // authentication required, or refused
-	ReasonLookup     Reason = "lookup"     // of the client's host name
+	ReasonLookup     Reason = "lookup"     // of the client's host name, or of the sender
 	ReasonSpool      Reason = "spool"      // any other error of the file system
 	ReasonForward    Reason = "forward"    // the forward server refused, or cannot be reached
 	ReasonTimeout    Reason = "timeout"    // the peer was too slow, or hung up in the middle

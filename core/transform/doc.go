@@ -22,9 +22,9 @@
 //     because the code page is applied when the job is written.
 //   - a list that is the result of an expression is joined with ", ".
 //
-// The names are the items (see Items), headers['X-Any'] and groups['any'], the
-// functions abs all any bool chr enumerate float int len list max min ord
-// range repr reversed sorted str tuple unicode zip, and the modules
+// The names are the items (see Items), headers['X-Any'], sender['any'] and
+// groups['any'], the functions abs all any bool chr enumerate float int len list
+// max min ord range repr reversed sorted str tuple unicode zip, and the modules
 //
 //   - time: strftime(format[, t]), localtime([secs]), gmtime([secs]), time();
 //     names of days and months are English (the C locale);

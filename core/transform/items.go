@@ -40,6 +40,8 @@ type Items struct {
 
 	// Groups are the named groups of the recipient address, for groups['any'].
 	Groups map[string]string
+	// Sender is what the site's table holds of the sender, for sender['any'].
+	Sender map[string]string
 	// Header gives the decoded value of a header field by its name in any
 	// case, for headers['X-Any']; nil if there are no headers.
 	Header func(name string) string
@@ -84,6 +86,7 @@ var itemByName = map[string]item{
 	"recipients":            {list: func(it *Items) []string { return it.Recipients }},
 	"attachments":           {list: func(it *Items) []string { return it.Attachments }},
 	"groups":                {lookup: func(it *Items, key string) string { return it.Groups[key] }},
+	"sender":                {lookup: func(it *Items, key string) string { return it.Sender[key] }},
 	"headers": {lookup: func(it *Items, key string) string {
 		if it.Header == nil {
 			return ""

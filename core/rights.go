@@ -1,0 +1,131 @@
+package core
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"smtpreceiver/core/config"
+	"smtpreceiver/core/match"
+	"smtpreceiver/core/metrics"
+	"smtpreceiver/core/reply"
+	"smtpreceiver/core/senders"
+)
+
+// sendersTable readies the table of senders, nil where there is none.
+func sendersTable(s *config.Settings, log *slog.Logger) (*senders.Table, error) {
+	c := s.Senders
+	return senders.New(senders.Options{
+		Backend: c.Backend, File: c.File,
+		Driver: c.Driver, DSN: c.DSN, Query: c.Query,
+		URL: c.URL, BaseDN: c.BaseDN, Filter: c.Filter, Attributes: c.Attributes, StartTLS: c.StartTLS, BindDN: c.BindDN, BindPassword: c.BindPassword,
+		Timeout: c.Timeout, Cache: c.Cache,
+	}, numberRule, log)
+}
+
+// numberRule readies a numbers_allowed of a sender.
+func numberRule(expression string) (senders.Numbers, error) {
+	e, err := match.Compile(expression)
+	if err != nil {
+		return nil, err
+	}
+	return e.Match, nil
+}
+
+// checkSenders lists what is wrong with the section senders.
+func checkSenders(s *config.Settings) config.Problems {
+	t, err := sendersTable(s, slog.New(slog.DiscardHandler))
+	if err == nil {
+		t.Close()
+		return nil
+	}
+	var problems config.Problems
+	for _, e := range unjoin(err) {
+		var option *senders.OptionError
+		key := "senders"
+		if errors.As(e, &option) {
+			key += "." + option.Option
+		}
+		problems.Add(key, e.Error(), "")
+	}
+	return problems
+}
+
+// rights is what the table of senders says of the sender of a transaction.
+type rights struct {
+	row *senders.Rights // nil: no row, or no table
+	err error           // it could not be asked
+}
+
+// name is the sender as it counts: as the table holds it, else the user name of
+// an authenticated client, else the envelope sender.
+func (t *Transaction) name() string {
+	if t.rights != nil && t.rights.row != nil {
+		return t.rights.row.Name
+	}
+	return t.lookedUp()
+}
+
+// lookedUp is whom the table is asked for. Who has authenticated cannot take the
+// rights of another by writing its address.
+func (t *Transaction) lookedUp() string { return cmp.Or(t.client.User, t.sender) }
+
+// right asks the table, once for a transaction, so that no recipient is judged by
+// another row than the one before.
+func (t *Transaction) right(ctx context.Context) rights {
+	if t.rights == nil {
+		t.rights = new(rights)
+		if t.rules.senders != nil && t.lookedUp() != "" {
+			t.rights.row, t.rights.err = t.rules.senders.Find(ctx, t.lookedUp())
+		}
+	}
+	return *t.rights
+}
+
+// maySend says whether the table of senders lets the sender use app.
+func (t *Transaction) maySend(ctx context.Context, app *application) *reply.Reply {
+	if t.rules.senders == nil || t.lookedUp() == "" {
+		return nil
+	}
+	refuse := func(text string, cause error) *reply.Reply {
+		return &reply.Reply{Code: 550, Enhanced: [3]int{5, 7, 1}, Text: app.name + ": " + text, Cause: cause, Reason: reply.ReasonSender}
+	}
+	var refusal *reply.Reply
+	switch found := t.right(ctx); {
+	case found.err != nil:
+		refusal = &reply.Reply{Code: 451, Enhanced: [3]int{4, 3, 0}, Text: app.name + ": the rights of the sender cannot be looked up now, try again later",
+			Cause: found.err, Reason: reply.ReasonLookup}
+	case found.row == nil && t.rules.settings.Senders.Unknown != "allow":
+		refusal = refuse("sender is not known", fmt.Errorf("senders has no row for %q, and senders.unknown is refuse", t.lookedUp()))
+	case found.row != nil && !found.row.MayUse(app.name):
+		refusal = refuse("sender may not use it", fmt.Errorf("allowed of %q in senders", found.row.Name))
+	}
+	t.steps.rule("senders", refusal == nil, -1)
+	return refusal
+}
+
+// mayDial holds the sender's own numbers_allowed.
+func (t *Transaction) mayDial(app *application, dialled string) *reply.Reply {
+	if t.rights == nil || t.rights.row == nil || t.rights.row.MayDial(dialled) {
+		return nil
+	}
+	return app.numberRefused(fmt.Errorf("numbers_allowed of %q in senders", t.rights.row.Name))
+}
+
+// mustAuthenticate holds require_authenticated. A mail server that asks before it
+// hands mail in at the LMTP socket has been answered for the client itself.
+func (t *Transaction) mustAuthenticate(app *application) *reply.Reply {
+	if !app.conf.RequireAuthenticated {
+		return nil
+	}
+	asked := t.client.Frontend == metrics.LMTP && t.client.Local && t.rules.settings.LMTP.PolicyListen != ""
+	ok := t.client.User != "" || asked
+	t.steps.rule("require_authenticated", ok, -1)
+	if ok {
+		return nil
+	}
+	return &reply.Reply{Code: 550, Enhanced: [3]int{5, 7, 1}, Text: app.name + ": authentication required",
+		Cause: fmt.Errorf("applications.%s.require_authenticated is 1", app.name), Reason: reply.ReasonAuth}
+}

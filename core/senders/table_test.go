@@ -1,0 +1,534 @@
+package senders
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+// TestMain looks for goroutines left over by look-ups.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// compile is what core has for numbers_allowed, but for Python's ways.
+func compile(expression string) (Numbers, error) {
+	re, err := regexp.Compile("^(?:" + expression + ")")
+	if err != nil {
+		return nil, err
+	}
+	return re.MatchString, nil
+}
+
+func open(t testing.TB, o Options) *Table {
+	t.Helper()
+	if o.Timeout == 0 {
+		o.Timeout = 20 * time.Second
+	}
+	table, err := New(o, compile, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { table.Close() }) // an error is that of a server which has gone
+	return table
+}
+
+// shown is what a look-up found, in words.
+func shown(r *Rights, err error) string {
+	if err != nil {
+		return "error"
+	}
+	if r == nil {
+		return "none"
+	}
+	s := r.Name
+	for _, app := range []string{"fax", "sms"} {
+		if r.MayUse(app) {
+			s += " " + app
+		}
+	}
+	for _, number := range []string{"+4201", "+491", ""} {
+		if !r.MayDial(number) {
+			s += " not:" + number
+		}
+	}
+	if r.MaxParts > 0 || r.MaxJobs > 0 {
+		s += fmt.Sprintf(" %d parts %d jobs", r.MaxParts, r.MaxJobs)
+	}
+	for _, column := range []string{"caller_id", "cost_code"} {
+		if v, ok := r.Data[column]; ok {
+			s += fmt.Sprintf(" %s=%s", column, v)
+		}
+	}
+	return s
+}
+
+// people are the rows that every backend is filled with: name, allowed,
+// numbers_allowed, max_parts, max_jobs, caller_id, cost_code; nil is NULL.
+var people = [][]any{
+	{"jan@example.com", "1", `\+420\d+$`, 3, 50, "+420111", "K7"},
+	{"o'brien@example.com", "0", nil, nil, nil, nil, nil},
+	{"fax@example.com", "fax", nil, -1, 0, "", "K8"},
+	{"null@example.com", nil, nil, nil, nil, nil, nil},
+	{"bad@example.com", "1", `(`, nil, nil, nil, nil},
+}
+
+// conform holds a backend with people in it against what all have in common.
+func conform(t *testing.T, table *Table) {
+	t.Helper()
+	for sender, want := range map[string]string{
+		"jan@example.com":     "jan@example.com fax sms not:+491 not: 3 parts 50 jobs caller_id=+420111 cost_code=K7",
+		"JAN@Example.COM":     "jan@example.com fax sms not:+491 not: 3 parts 50 jobs caller_id=+420111 cost_code=K7",
+		"o'brien@example.com": "o'brien@example.com",
+		"fax@example.com":     "fax@example.com fax cost_code=K8",
+		"null@example.com":    "null@example.com fax sms",
+		"bad@example.com":     "error",
+		"nobody@example.com":  "none",
+	} {
+		if got := shown(table.Find(t.Context(), sender)); got != want {
+			t.Errorf("%s: %q, want %q", sender, got, want)
+		}
+	}
+	_, err := table.Find(t.Context(), "bad@example.com")
+	if err == nil || !strings.Contains(err.Error(), `the row of "bad@example.com": numbers_allowed: `) {
+		t.Errorf("a bad expression: %v", err)
+	}
+	for _, sender := range injections {
+		if got := shown(table.Find(t.Context(), sender)); got != "none" {
+			t.Errorf("%.60q: %q", sender, got)
+		}
+	}
+	// However a sender is written, it counts under the name that the table holds.
+	for _, sender := range spellings {
+		r, err := table.Find(t.Context(), sender)
+		if err != nil || r != nil && r.Name != "jan@example.com" {
+			t.Errorf("%q is %v, %v", sender, r, err)
+		}
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := table.Find(gone, "new@example.com"); err == nil {
+		t.Error("an answer for mail that is gone")
+	}
+	if got := shown(table.Find(t.Context(), "o'brien@example.com")); got != "o'brien@example.com" {
+		t.Errorf("after all that: %q", got)
+	}
+}
+
+// injections are senders that try to be more than a name. Nobody is called so.
+var injections = []string{
+	"*", "*)(uid=*", "jan@example.com)(|(mail=*", "jan*", "*)(&", "jan@example.com)(mail=*))(|(mail=*", `\2a`, `\`, `jan@example.com\`,
+	"cn=admin,dc=example,dc=com", "%s", "%25s",
+	"' or '1'='1", "' OR 1=1 -- ", "jan@example.com' -- ", "jan@example.com'/*", "jan@example.com'; DROP TABLE senders; --",
+	`" OR ""="`, "') UNION SELECT 'jan@example.com' -- ", `\' OR 1=1 -- `, "%", "_", "jan%", "$1", "?", "NULL", "name", "#",
+	strings.Repeat("x", 10_000), strings.Repeat("'", 255), strings.Repeat("(", 255), strings.Repeat("*", 255),
+	"jan@example.com\x00", "jan@example.com\r\n", "\xbf' OR 1=1 -- ", "jan@example.com\xff", "",
+}
+
+// spellings are what some backends take for jan@example.com.
+var spellings = []string{
+	"Jan@Example.Com", "ján@example.com", "jan@éxample.com", "jan@example.com ", " jan@example.com",
+	"\uff4aan@example.com", "jan@exa\u00admple.com", "jan@example.\u24d2om", "jan@example.com\u0301",
+}
+
+// scripted is a backend that counts what it is asked.
+type scripted struct {
+	asked atomic.Int64
+	wait  chan struct{} // nil: answers at once
+	fails atomic.Bool
+}
+
+func (s *scripted) find(ctx context.Context, name string) (row, error) {
+	s.asked.Add(1)
+	if s.wait != nil {
+		select {
+		case <-s.wait:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	if s.fails.Load() {
+		return nil, errors.New("down")
+	}
+	if strings.HasPrefix(name, "nobody") {
+		return nil, nil
+	}
+	return row{columnName: name}, nil
+}
+
+func (s *scripted) Close() error { return nil }
+
+// table is one over a script, with a clock of its own.
+func (s *scripted) table(keep time.Duration, now func() time.Time) *Table {
+	t := &Table{backend: s, timeout: time.Minute, compile: compile, cache: newCache(keep, now)}
+	t.ctx, t.stop = context.WithCancel(context.Background())
+	return t
+}
+
+// TestOneQuestionAMinute: for each sender, whether there is a row or not, and for
+// all who ask at the same time.
+func TestOneQuestionAMinute(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	s := &scripted{}
+	table := s.table(time.Minute, func() time.Time { return now })
+	defer table.Close()
+	for minute := range 3 {
+		for range 100 {
+			for _, sender := range []string{"a", "A", "nobody"} {
+				if got, want := shown(table.Find(t.Context(), sender)), map[string]string{"a": "a fax sms", "nobody": "none"}[strings.ToLower(sender)]; got != want {
+					t.Fatalf("%s: %q, want %q", sender, got, want)
+				}
+			}
+		}
+		if n := s.asked.Load(); n != int64(2*(minute+1)) {
+			t.Errorf("minute %d: %d questions", minute, n)
+		}
+		now = now.Add(time.Minute)
+	}
+}
+
+// TestAskedOnce: many at once share one question, and one that hangs up takes the
+// answer from no other.
+func TestAskedOnce(t *testing.T) {
+	t.Parallel()
+	s := &scripted{wait: make(chan struct{})}
+	table := s.table(time.Minute, time.Now)
+	defer table.Close()
+	var all sync.WaitGroup
+	impatient, hangUp := context.WithCancel(t.Context())
+	first := make(chan error, 1)
+	go func() { _, err := table.Find(impatient, "a"); first <- err }()
+	for s.asked.Load() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	for range 50 {
+		all.Go(func() {
+			if got := shown(table.Find(t.Context(), "a")); got != "a fax sms" {
+				t.Errorf("%q", got)
+			}
+		})
+	}
+	hangUp()
+	if err := <-first; !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	time.Sleep(20 * time.Millisecond) // for those who join it
+	close(s.wait)
+	all.Wait()
+	if n := s.asked.Load(); n != 1 {
+		t.Errorf("%d questions", n)
+	}
+}
+
+// TestErrorsAreNotKept: the first mail after the table is back has its rights.
+func TestErrorsAreNotKept(t *testing.T) {
+	t.Parallel()
+	s := &scripted{}
+	table := s.table(time.Minute, time.Now)
+	defer table.Close()
+	s.fails.Store(true)
+	for range 2 {
+		if _, err := table.Find(t.Context(), "a"); err == nil {
+			t.Fatal("rights from a table that is down")
+		}
+	}
+	s.fails.Store(false)
+	if got := shown(table.Find(t.Context(), "a")); got != "a fax sms" {
+		t.Errorf("%q", got)
+	}
+	s.fails.Store(true) // within the minute nobody notices
+	if got := shown(table.Find(t.Context(), "a")); got != "a fax sms" {
+		t.Errorf("%q", got)
+	}
+}
+
+// TestTimeout: a table that hangs is an error after the time limit.
+func TestTimeout(t *testing.T) {
+	t.Parallel()
+	s := &scripted{wait: make(chan struct{})}
+	table := s.table(time.Minute, time.Now)
+	table.timeout = 20 * time.Millisecond
+	defer table.Close()
+	if _, err := table.Find(t.Context(), "a"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestCacheIsBounded: senders are whatever a client says.
+func TestCacheIsBounded(t *testing.T) {
+	t.Parallel()
+	s := &scripted{}
+	table := s.table(time.Hour, time.Now)
+	defer table.Close()
+	for i := range 3 * maxCached {
+		table.Find(t.Context(), fmt.Sprint("nobody", i))
+	}
+	if n, m := len(table.cache.byKey), table.cache.order.Len(); n != maxCached || m != n {
+		t.Errorf("%d answers, %d in order, want %d", n, m, maxCached)
+	}
+	asked := s.asked.Load()
+	table.Find(t.Context(), fmt.Sprint("nobody", 3*maxCached-1)) // one of the last
+	table.Find(t.Context(), "nobody0")                           // long gone
+	if n := s.asked.Load() - asked; n != 1 {
+		t.Errorf("%d questions, want one", n)
+	}
+	if none := s.table(0, time.Now); none != nil {
+		none.Find(t.Context(), "a")
+		if len(none.cache.byKey) != 0 {
+			t.Error("an answer is kept that is to be asked each time")
+		}
+		none.Close()
+	}
+}
+
+func TestRights(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		row  row
+		want string // "error: " and what it says
+	}{
+		{row{"name": "a"}, "a fax sms"},
+		{row{"name": "a", "allowed": "TRUE"}, "a fax sms"},
+		{row{"name": "a", "allowed": "t"}, "a fax sms"},
+		{row{"name": "a", "allowed": "\x01"}, "a fax sms"},
+		{row{"name": "a", "allowed": "false"}, "a"},
+		{row{"name": "a", "allowed": "\x00"}, "a"},
+		{row{"name": "a", "allowed": "0"}, "a"},
+		{row{"name": "a", "allowed": "sms , fax"}, "a fax sms"},
+		{row{"name": "a", "allowed": "FAX"}, "a"}, // names of applications are as they are written
+		{row{"name": "a", "allowed": "-1"}, "error: allowed: "},
+		{row{"name": "a", "allowed": "fax,"}, "error: allowed: "},
+		{row{"name": "a", "max_parts": "5", "max_jobs": "7"}, "a fax sms 5 parts 7 jobs"},
+		{row{"name": "a", "max_parts": "-1", "max_jobs": "0"}, "a fax sms"},
+		{row{"name": "a", "max_jobs": "many"}, "error: max_jobs: "},
+		{row{"name": "a", "max_parts": "1.5"}, "error: max_parts: "},
+		{row{"name": "a", "max_parts": "99999999999"}, "error: max_parts: "},
+		{row{"name": "a", "numbers_allowed": "(?:"}, "error: numbers_allowed: "},
+		{row{"name": "a", "numbers_allowed": strings.Repeat("a", maxNumbers+1)}, "error: numbers_allowed: "},
+		{row{"name": "a", "caller_id": strings.Repeat("a", maxValue+1)}, "error: caller_id: "},
+		{row{"name": "a", "caller_id": "\xff"}, "error: caller_id: "},
+		{row{"name": ""}, "error: name: "},
+		{row{"name": "a\x00"}, "error: name: "},
+		{row{"allowed": "1"}, "error: name: "},
+	} {
+		r, err := tt.row.rights(compile)
+		got := shown(r, err)
+		if err != nil {
+			got = "error: " + err.Error()
+		}
+		if got != tt.want && (err == nil || !strings.HasPrefix(got, tt.want)) {
+			t.Errorf("%q: %q, want %q", tt.row, got, tt.want)
+		}
+	}
+}
+
+func TestCheckColumns(t *testing.T) {
+	t.Parallel()
+	many := []string{"name"}
+	for i := range maxColumns {
+		many = append(many, fmt.Sprint("c", i))
+	}
+	for _, tt := range []struct {
+		columns []string
+		says    string
+	}{
+		{[]string{"name", "allowed", "caller_id", "cost-code"}, ""},
+		{[]string{"allowed"}, "no column name"},
+		{[]string{"name", "?column?"}, `"?column?"`},
+		{[]string{"name", "a b"}, `"a b"`},
+		{[]string{"name", "x", "x"}, "x is there twice"},
+		{[]string{"name", ""}, `""`},
+		{many, "51 columns"},
+	} {
+		err := checkColumns(tt.columns)
+		if (err == nil) != (tt.says == "") || err != nil && !strings.Contains(err.Error(), tt.says) {
+			t.Errorf("%q: %v, want %q", tt.columns, err, tt.says)
+		}
+	}
+}
+
+// sheetOf writes people into a file.
+func sheetOf(t testing.TB) string {
+	t.Helper()
+	text := "Name,allowed,numbers_allowed,max_parts,max_jobs,caller_id,cost_code\n# a comment\n"
+	for _, p := range people {
+		if p[0] == "bad@example.com" {
+			continue // a file with such a line is not taken over
+		}
+		var fields []string
+		for _, v := range p {
+			if v == nil {
+				v = ""
+			}
+			fields = append(fields, fmt.Sprint(v))
+		}
+		text += strings.Join(fields, ",") + "\n"
+	}
+	path := filepath.Join(t.TempDir(), "senders.csv")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestFile(t *testing.T) {
+	t.Parallel()
+	path := sheetOf(t)
+	table := open(t, Options{Backend: "file", File: path})
+	for sender, want := range map[string]string{
+		"JAN@example.com": "jan@example.com fax sms not:+491 not: 3 parts 50 jobs caller_id=+420111 cost_code=K7",
+		"fax@example.com": "fax@example.com fax cost_code=K8", "o'brien@example.com": "o'brien@example.com",
+		"null@example.com": "null@example.com fax sms", "nobody@example.com": "none",
+	} {
+		if got := shown(table.Find(t.Context(), sender)); got != want {
+			t.Errorf("%s: %q, want %q", sender, got, want)
+		}
+	}
+	for _, sender := range append(injections, spellings[1:]...) {
+		if got := shown(table.Find(t.Context(), sender)); got != "none" {
+			t.Errorf("%.60q: %q", sender, got)
+		}
+	}
+	// What is written later counts; a bad file is not taken over.
+	table.cache.keep = 0
+	for text, want := range map[string]string{
+		"name,allowed\nnew@example.com,fax\n":                 "new@example.com fax",
+		"name;allowed\r\nnew@example.com;1\r\n":               "new@example.com fax",
+		"name,allowed\nnew@example.com,fax\nnew@example.com,": "new@example.com fax",
+	} {
+		if strings.Contains(text, ";") || strings.Count(text, "new@") > 1 {
+			table.Find(t.Context(), "x")
+		}
+		if err := os.WriteFile(path, []byte("name,allowed\nnew@example.com,fax\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		table.Find(t.Context(), "y")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := shown(table.Find(t.Context(), "new@example.com")); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
+// TestBadFile names each bad line.
+func TestBadFile(t *testing.T) {
+	t.Parallel()
+	for text, says := range map[string]string{
+		"":                                   "is empty",
+		"allowed\n1\n":                       "first line: no column name",
+		"name,allowed\na@x,maybe,\n":         ":2: wrong number of fields",
+		"name,allowed\n\na@x,-1\nb@x,-2\n":   ":3: allowed: ",
+		"name\na@x\nA@X\n":                   `:3: "a@x" has a line already, line 2`,
+		"name,max_jobs\n\"a@x\n":             ":2: ",
+		"name,numbers_allowed\na@x,(\n,\"\"": ":3: name: it is empty",
+	} {
+		path := filepath.Join(t.TempDir(), "senders.csv")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := New(Options{Backend: "file", File: path, Timeout: time.Second}, compile, slog.New(slog.DiscardHandler))
+		var option *OptionError
+		if !errors.As(err, &option) || option.Option != "file" || !strings.Contains(err.Error(), says) {
+			t.Errorf("%q: %v, want one that says %q", text, err, says)
+		}
+	}
+}
+
+func TestBadOptions(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		o    Options
+		want string // options
+	}{
+		{Options{Backend: "none"}, ""},
+		{Options{Backend: "radius", Timeout: 1}, "backend"},
+		{Options{Backend: "file", File: "x"}, "timeout"},
+		{Options{Backend: "file", File: filepath.Join(t.TempDir(), "missing"), Timeout: 1}, "file"},
+		{Options{Backend: "sql", Driver: "oracle", Timeout: 1}, "driver"},
+		{Options{Backend: "sql", Driver: "postgres", DSN: "port=x", Query: "SELECT 1", Timeout: 1}, "query dsn"},
+		{Options{Backend: "sql", Driver: "sqlite", DSN: "file:x", Query: "SELECT ?, ?", Timeout: 1}, "query dsn"},
+		{Options{Backend: "ldap", URL: "x", BaseDN: "x", Filter: "(", BindDN: "x", Timeout: 1}, "url base_dn filter attributes bind_dn"},
+		{Options{Backend: "ldap", URL: "ldap://x", BaseDN: "dc=x", Filter: "(mail=x)", Attributes: map[string]string{"name": "a b", "x": "y"}, Timeout: 1}, "filter attributes"},
+	} {
+		table, err := New(tt.o, compile, slog.New(slog.DiscardHandler))
+		var got []string
+		for _, e := range unjoined(err) {
+			var option *OptionError
+			if errors.As(e, &option) {
+				got = append(got, option.Option)
+			}
+		}
+		if strings.Join(got, " ") != tt.want || table != nil {
+			t.Errorf("%+v: %q (%v), want %q", tt.o, got, err, tt.want)
+		}
+	}
+}
+
+func unjoined(err error) []error {
+	if j, ok := err.(interface{ Unwrap() []error }); ok {
+		return j.Unwrap()
+	}
+	return []error{err}
+}
+
+// FuzzSheet: whatever a file holds, it is read or refused, and what was read can
+// be looked up.
+func FuzzSheet(f *testing.F) {
+	f.Add("name,allowed,numbers_allowed,max_parts,caller_id\njan@example.com,1,\\+420,3,x\n")
+	f.Add("\ufeffName;allowed\n\"a\nb\",0\n")
+	f.Add("name\n#\n\"\"\"\"\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		s, err := parseSheet("x", []byte(text), compile)
+		if err != nil {
+			return
+		}
+		for name, r := range s {
+			rights, err := r.rights(compile)
+			if err != nil || lowered(rights.Name) != name || checkName(name) != nil {
+				t.Fatalf("%q: %+v, %v", name, rights, err)
+			}
+		}
+	})
+}
+
+// BenchmarkFind is what mail pays for its sender while the answer is kept.
+func BenchmarkFind(b *testing.B) {
+	table := (&scripted{}).table(time.Hour, time.Now)
+	defer table.Close()
+	names := make([]string, 1000)
+	for i := range names {
+		names[i] = fmt.Sprintf("User%d@example.com", i)
+		table.Find(b.Context(), names[i])
+	}
+	b.RunParallel(func(p *testing.PB) {
+		for i := 0; p.Next(); i++ {
+			table.Find(b.Context(), names[i%len(names)])
+		}
+	})
+}
+
+// TestTenThousandASecond: a tenth of a second's worth of mail, in far less time.
+func TestTenThousandASecond(t *testing.T) {
+	table := (&scripted{}).table(time.Hour, time.Now)
+	defer table.Close()
+	const lookUps = 100_000
+	begun := time.Now()
+	for i := range lookUps {
+		table.Find(t.Context(), fmt.Sprintf("user%d@example.com", i%1000))
+	}
+	if rate := lookUps / time.Since(begun).Seconds(); rate < 10_000 {
+		t.Errorf("%.0f look-ups a second, want 10,000", rate)
+	}
+}
