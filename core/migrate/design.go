@@ -36,5 +36,6 @@ func (t *translator) byDesign() {
 	}
 	if v := t.base.Value("authentication_lib"); v != nil && strings.Join(v.Text, "") != "" {
 		say("authentication: passwords are taken over TLS only (authentication.allow_plaintext), and the envelope sender must be the user name (authentication.sender_must_match)")
+		say("senders: the rights of users hold for everybody, also on a list of clients; a sender without a row is refused unless senders.unknown is allow")
 	}
 }

@@ -88,7 +88,7 @@ func transformed(target string) func(*config.Settings) any {
 // TestManualAuthentication: the one value without an equivalent is explained.
 func TestManualAuthentication(t *testing.T) {
 	_, r := importText(t, minimal+"["+top+"]\n\"authentication_lib\"=\"Mxcomdbapi.mxdbapi\"\n")
-	if got := lines(r, Lost); !strings.HasPrefix(got, `not taken over: authentication_lib: "Mxcomdbapi.mxdbapi": `) || !strings.Contains(string(r.YAML), "#   authentication:\n#     backend: file\n") {
+	if got := lines(r, Lost); !strings.HasPrefix(got, `not taken over: authentication_lib: "Mxcomdbapi.mxdbapi": `) || !strings.Contains(string(r.YAML), "#   authentication:\n#     backend: sql\n") {
 		t.Errorf("%s in\n%s", got, r.YAML)
 	}
 	if _, r = importText(t, minimal+"["+top+"]\n\"authentication_lib\"=\"\"\n"); lines(r, Lost, Changed) != "" {

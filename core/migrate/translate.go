@@ -129,9 +129,8 @@ func (t *translator) value(s *section, st *setting, text, where string) {
 	case "output_folder", "logging_file_name":
 		t.folder(st, text, where)
 	case "authentication_lib":
-		t.doc.lose(st, where, text, "a COM object of Windows; clients on no list log in by the section authentication (backend file, sql or ldap), over TLS")
-		st.comments = append(st.comments, "  for example:", "  authentication:", "    backend: file", "    users_file: /etc/smtpreceiver/users  # lines name:hash, made by smtpreceiver hash-password",
-			"  tls:", "    cert_file: /etc/smtpreceiver/cert.pem", "    key_file: /etc/smtpreceiver/key.pem")
+		t.doc.lose(st, where, text, "a COM object of Windows; clients on no list log in by the section authentication, over TLS, and what each user may do stands in the section senders (backend file, sql or ldap)")
+		st.comments = append(st.comments, moveUsers()...)
 	case "format_preference":
 		st.shape = list
 		for format := range strings.SplitSeq(text, ";") {
