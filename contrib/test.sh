@@ -9,7 +9,7 @@ packages="python3-aiosmtpd postfix mutt m4 libwrap0 libnsl2 libldap-2.5-0 libsas
   curl swaks libnet-ssleay-perl python3 strace openssl chromium libarchive-tools libmilter-dev gcc libc6-dev
   postgresql mariadb-server slapd fail2ban prometheus wine wine64 systemd
   hylafax-server hylafax-client ghostscript libreoffice-writer-nogui libreoffice-calc-nogui libheif-examples
-  fonts-dejavu-core fonts-droid-fallback smstools gammu-smsd gammu
+  fonts-dejavu-core fonts-droid-fallback smstools gammu-smsd gammu kannel kannel-extras
   mandoc man-db systemd-container mmdebstrap lintian libevent-2.1-7 haproxy"
 
 if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
