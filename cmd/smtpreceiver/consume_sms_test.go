@@ -12,12 +12,14 @@ import (
 	"time"
 
 	"smtpreceiver/contrib/mtatest"
+	"smtpreceiver/core/sms"
 )
 
-// TestMailToSmstools: a mail comes in by SMTP, and smsd sends it by its modem.
-func TestMailToSmstools(t *testing.T) {
-	t.Parallel()
-	smsd, device, dir := program(t, "smsd", "smstools"), mtatest.NewModem(t), t.TempDir()
+// smstools is a private smsd with a modem.
+func smstools(t *testing.T) (dir string, device *mtatest.Modem) {
+	t.Helper()
+	smsd := program(t, "smsd", "smstools")
+	device, dir = mtatest.NewModem(t), t.TempDir()
 	var config strings.Builder
 	for _, name := range []string{"outgoing", "checked", "sent", "failed", "incoming", "report", "stats"} {
 		mkdir(t, filepath.Join(dir, name))
@@ -29,7 +31,13 @@ func TestMailToSmstools(t *testing.T) {
 	fmt.Fprintf(&config, "devices = GSM1\ndelaytime = 1\nloglevel = 7\n[GSM1]\ndevice = %s\ninit =\nincoming = no\nreport = no\n", device.Device)
 	writeFile(t, filepath.Join(dir, "smsd.conf"), config.String())
 	launch(t, exec.Command(smsd, "-t", "-c"+filepath.Join(dir, "smsd.conf")))
+	return dir, device
+}
 
+// TestMailToSmstools: a mail comes in by SMTP, and smsd sends it by its modem.
+func TestMailToSmstools(t *testing.T) {
+	t.Parallel()
+	dir, device := smstools(t)
 	r := consuming(t, "", "target: smstools, target_folder: '"+filepath.Join(dir, "outgoing")+"'")
 	r.start(t)
 	consumer := r.launch(t, "consume")
@@ -55,9 +63,7 @@ func TestMailToSmstools(t *testing.T) {
 		{Number: "603123456", Text: "To: 900\n\nHello"},
 		{Number: "1603555", International: true, Report: true, Text: "with report"},
 	} {
-		m := got[want.Number]
-		m.Text = strings.TrimSuffix(m.Text, "\n")
-		if m != want {
+		if m := got[want.Number]; m != want {
 			t.Errorf("sent %+v, want %+v", m, want)
 		}
 	}
@@ -66,6 +72,48 @@ func TestMailToSmstools(t *testing.T) {
 		return len(files) == 3
 	})
 	wantNothingLeft(t, r.sms)
+}
+
+// TestPartsOfSmstools: smsd sends a text in as many parts as are counted, and whole.
+func TestPartsOfSmstools(t *testing.T) {
+	t.Parallel()
+	dir, device := smstools(t)
+	r := consuming(t, "", "target: smstools, target_folder: '"+filepath.Join(dir, "outgoing")+"'")
+	r.configure(t, "output_code_page: utf-8", "consume: {sms: {target: smstools, target_folder: '"+filepath.Join(dir, "outgoing")+"', poll_interval: 100ms}}")
+	for i, text := range []string{
+		"@£$¥èéùìòÇØøÅåÆæßÉ¤¡ÄÖÑÜ§¿äöñüà", "ΔΦΓΛΩΠΨΣΘΞ_", "5 € [x] {y} ~^\\|", "á", "Žluťoučký 😀", "`", "Pump\t3",
+		strings.Repeat("0123456789", 40), strings.Repeat("Příliš ", 50), strings.Repeat("a", 152) + "€" + strings.Repeat("b", 152), strings.Repeat("ř", 66) + "😀" + strings.Repeat("ř", 66),
+		strings.Repeat("long line of words. ", 200), strings.Repeat("Ω", 160), strings.Repeat("é", 161),
+	} {
+		number := fmt.Sprintf("+42060300%04d", i)
+		spoolJobIn(t, "utf-8", r.sms, fmt.Sprintf("%08d", i+1), number, text)
+		consumer := r.launch(t, "consume")
+		line := consumer.awaitLine(t, "msg=\"job handed on\"")
+		var parts int
+		fmt.Sscanf(line[strings.Index(line, "parts="):], "parts=%d", &parts)
+		got := ""
+		for n := range parts {
+			select {
+			case m := <-device.Sent:
+				if "+"+m.Number != number || parts > 1 && (m.Part != n+1 || m.Parts != parts) {
+					t.Errorf("%.20q: part %d of %d is %+v", text, n+1, parts, m)
+				}
+				got += m.Text
+			case <-time.After(20 * time.Second):
+				t.Fatalf("%.20q: %d of %d parts came", text, n, parts)
+			}
+		}
+		consumer.kill()
+		sent, _ := sms.Cut(sms.Plain(text), 10)
+		if got != sms.Fill(sent) {
+			t.Errorf("%.40q was sent as %q", text, got)
+		}
+	}
+	select {
+	case m := <-device.Sent:
+		t.Errorf("more was sent than counted: %+v", m)
+	case <-time.After(2 * time.Second):
+	}
 }
 
 // gammu is a private gammu-smsd with its files backend and a phone that is a folder.

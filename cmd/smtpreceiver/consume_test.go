@@ -32,6 +32,12 @@ func consuming(t testing.TB, fax, sms string) *receiver {
 // spoolJob writes a job as the receiver does, its CTL last.
 func spoolJob(t testing.TB, folder, stem, number, text string, more ...[3]string) {
 	t.Helper()
+	spoolJobIn(t, outputPage, folder, stem, number, text, more...)
+}
+
+// spoolJobIn is spoolJob in another code page.
+func spoolJobIn(t testing.TB, outputPage, folder, stem, number, text string, more ...[3]string) {
+	t.Helper()
 	page, err := codepage.Lookup(outputPage)
 	if err != nil {
 		t.Fatal(err)

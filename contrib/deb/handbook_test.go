@@ -81,7 +81,7 @@ func testHandbook(t *testing.T, root string) {
 	}
 	select {
 	case sms := <-modem.Sent:
-		if want := (mtatest.SMS{Number: "420603123456", International: true, Text: "31 degrees\n"}); sms != want {
+		if want := (mtatest.SMS{Number: "420603123456", International: true, Text: "31 degrees"}); sms != want {
 			t.Errorf("the modem sent %+v, want %+v", sms, want)
 		}
 	default:

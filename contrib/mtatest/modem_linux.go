@@ -25,6 +25,7 @@ type SMS struct {
 	International bool   // Number is one, by its type (3GPP TS 23.040, 9.1.2.5)
 	Report        bool   // a delivery report is asked for
 	Text          string
+	Part, Parts   int // of a text in several; 0, 0: it is alone
 }
 
 // NewModem plugs in a modem, which stays until the test ends.
@@ -96,8 +97,8 @@ func (m *Modem) serve(t testing.TB, f *os.File) {
 	}
 }
 
-// decodeSubmit reads an SMS-SUBMIT (3GPP TS 23.040, 9.2.2.2) in UCS-2 or of letters
-// that the GSM alphabet has where ASCII has them, without a user data header.
+// decodeSubmit reads an SMS-SUBMIT (3GPP TS 23.040, 9.2.2.2) in UCS-2 or in the
+// default alphabet.
 func decodeSubmit(pdu string) (m SMS, err error) {
 	b, err := hex.DecodeString(pdu)
 	if err != nil {
@@ -122,21 +123,53 @@ func decodeSubmit(pdu string) (m SMS, err error) {
 		b = b[1:]
 	}
 	length, data := int(b[0]), b[1:]
+	header := 0 // octets of the user data header
+	if first&0x40 != 0 {
+		header = 1 + int(data[0])
+		if data[1] == 0 && data[2] == 3 { // parts with a reference of 8 bits
+			m.Parts, m.Part = int(data[4]), int(data[5])
+		}
+	}
 	if coding&0x0C == 0x08 {
-		units := make([]uint16, length/2)
-		for i := range units {
-			units[i] = uint16(data[2*i])<<8 | uint16(data[2*i+1])
+		var units []uint16
+		for at := header; at < length; at += 2 {
+			units = append(units, uint16(data[at])<<8|uint16(data[at+1]))
 		}
 		m.Text = string(utf16.Decode(units))
 		return m, nil
 	}
-	for i := range length { // septets, from the low bits on
+	m.Text = decodeSeptets(data, (header*8+6)/7, length)
+	return m, nil
+}
+
+// The default alphabet and its extension (3GPP TS 23.038, 6.2.1); the code 0x1B
+// leads to the extension.
+var (
+	defaultAlphabet = []rune("@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞ\x1bÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà")
+	extensionTable  = map[uint16]rune{0x0A: '\f', 0x14: '^', 0x28: '{', 0x29: '}', 0x2F: '\\', 0x3C: '[', 0x3D: '~', 0x3E: ']', 0x40: '|', 0x65: '€'}
+)
+
+// decodeSeptets reads the septets from one to another, which lie from the low bits
+// on.
+func decodeSeptets(data []byte, from, to int) string {
+	var text strings.Builder
+	escaped := false
+	for i := from; i < to; i++ {
 		at := i * 7
 		septet := uint16(data[at/8]) >> (at % 8)
 		if at/8+1 < len(data) {
 			septet |= uint16(data[at/8+1]) << (8 - at%8)
 		}
-		m.Text += string(rune(septet & 0x7F))
+		septet &= 0x7F
+		switch {
+		case escaped:
+			text.WriteRune(extensionTable[septet])
+			escaped = false
+		case septet == 0x1B:
+			escaped = true
+		default:
+			text.WriteRune(defaultAlphabet[septet])
+		}
 	}
-	return m, nil
+	return text.String()
 }

@@ -56,6 +56,8 @@ var codes = func() map[rune]string {
 	for i, r := range []rune(extension) {
 		table[r] = string([]byte{escape, extensionCodes[i]})
 	}
+	// Some gateways make € of it, which costs twice as much.
+	delete(table, '¤')
 	return table
 }()
 
@@ -102,11 +104,7 @@ func (m *measure) add(r rune) {
 	} else {
 		m.wide = true
 	}
-	size := 1
-	if r > 0xFFFF {
-		size = 2 // a surrogate pair
-	}
-	m.ucs.add(size)
+	m.ucs.add(units(r))
 }
 
 func (m *measure) parts() Parts {
@@ -187,6 +185,45 @@ func Plain(text string) string {
 		return r
 	}, text)
 	return strings.TrimRight(text, "\n ")
+}
+
+// Fill is a text that costs the same and may be broken into parts at any unit: a
+// letter of two that would lie across a boundary has a blank in front of it. For
+// gateways that do not look.
+func Fill(text string) string {
+	parts := Count(text)
+	if parts.Count < 2 {
+		return text
+	}
+	joined := septetsJoined
+	if parts.Alphabet == UCS2 {
+		joined = unitsJoined
+	}
+	var b strings.Builder
+	used := 0
+	for _, r := range text {
+		size := len(codes[r])
+		if parts.Alphabet == UCS2 {
+			size = units(r)
+		}
+		if used+size > joined {
+			if used < joined {
+				b.WriteByte(' ')
+			}
+			used = 0
+		}
+		used += size
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// units are the UTF-16 code units of a letter.
+func units(r rune) int {
+	if r > 0xFFFF {
+		return 2 // a surrogate pair
+	}
+	return 1
 }
 
 // Encode is a text as it travels: GSM7 letters one a byte with their escapes (SMPP

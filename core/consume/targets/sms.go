@@ -87,7 +87,13 @@ func (m *shortMessage) smstools(from string) []byte {
 	if from != "" {
 		header("From", from)
 	}
-	header("Alphabet", "UTF-8")
+	text := sms.Fill(m.text)                  // smsd breaks escapes and surrogate pairs
+	if sms.Count(text).Alphabet == sms.UCS2 { // of UTF-8 it would leave letters out, or their accents
+		header("Alphabet", "UCS")
+		text = string(sms.Encode(text))
+	} else {
+		header("Alphabet", "UTF-8")
+	}
 	if m.report {
 		header("Report", "yes")
 	}
@@ -97,7 +103,7 @@ func (m *shortMessage) smstools(from string) []byte {
 	if m.priority == "high" {
 		header("Priority", "High")
 	}
-	b.WriteString("\n" + m.text + "\n")
+	b.WriteString("\n" + text) // a line end behind it would be sent
 	return []byte(b.String())
 }
 

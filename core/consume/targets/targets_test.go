@@ -17,6 +17,7 @@ import (
 
 	"smtpreceiver/core/consume"
 	"smtpreceiver/core/ctl"
+	"smtpreceiver/core/sms"
 )
 
 // spool is an output folder with one job in it.
@@ -110,12 +111,13 @@ func TestSmstools(t *testing.T) {
 		text string
 		want string
 	}{
-		{"plain", nil, "Ahoj\r\nsvěte\r\n", "To: 420603123456\nFrom: petr@example.com\nAlphabet: UTF-8\n\nAhoj\nsvěte\n"},
+		{"plain", nil, "Ahoj\r\nsvete ä\r\n", "To: 420603123456\nFrom: petr@example.com\nAlphabet: UTF-8\n\nAhoj\nsvete ä"},
+		{"wide", nil, "á\r\n😀\r\n", "To: 420603123456\nFrom: petr@example.com\nAlphabet: UCS\n\n\x00\xe1\x00\n\xd8\x3d\xde\x00"},
 		{"all", map[string]string{"system/dr": "1", "system/flash": "1", "system/priority": "high"}, "x",
-			"To: 420603123456\nFrom: petr@example.com\nAlphabet: UTF-8\nReport: yes\nFlash: yes\nPriority: High\n\nx\n"},
+			"To: 420603123456\nFrom: petr@example.com\nAlphabet: UTF-8\nReport: yes\nFlash: yes\nPriority: High\n\nx"},
 		{"national", map[string]string{"to/number": "603 12-34.56", "from/smtp": ""}, "x",
-			"To: 603123456\nTo_TOA: unknown\nAlphabet: UTF-8\n\nx\n"},
-		{"headers in the text", nil, "To: 900\n\nReport: yes", "To: 420603123456\nFrom: petr@example.com\nAlphabet: UTF-8\n\nTo: 900\n\nReport: yes\n"},
+			"To: 603123456\nTo_TOA: unknown\nAlphabet: UTF-8\n\nx"},
+		{"headers in the text", nil, "To: 900\n\nReport: yes", "To: 420603123456\nFrom: petr@example.com\nAlphabet: UTF-8\n\nTo: 900\n\nReport: yes"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -343,14 +345,18 @@ func FuzzSmstools(f *testing.F) {
 	f.Add("a\r\rVoicecall: yes", "x\x00\r\ny", false)
 	f.Fuzz(func(t *testing.T, from, text string, national bool) {
 		m := &shortMessage{number: "+420603123456", text: text, report: true}
-		want := []string{"To: 420603123456", "Alphabet: UTF-8", "Report: yes"}
+		sent, alphabet := sms.Fill(text), "Alphabet: UTF-8"
+		if sms.Count(text).Alphabet == sms.UCS2 {
+			sent, alphabet = string(sms.Encode(sent)), "Alphabet: UCS"
+		}
+		want := []string{"To: 420603123456", alphabet, "Report: yes"}
 		if national {
 			m.number = "603"
-			want = []string{"To: 603", "To_TOA: unknown", "Alphabet: UTF-8", "Report: yes"}
+			want = []string{"To: 603", "To_TOA: unknown", alphabet, "Report: yes"}
 		}
 		head, body, ok := strings.Cut(string(m.smstools(from)), "\n\n")
-		if !ok || body != text+"\n" {
-			t.Fatalf("text %q, want %q", body, text)
+		if !ok || body != sent {
+			t.Fatalf("text %q, want %q", body, sent)
 		}
 		got := slices.DeleteFunc(strings.FieldsFunc(head, func(r rune) bool { return r == '\n' || r == '\r' }), func(line string) bool { return strings.HasPrefix(line, "From: ") })
 		if !slices.Equal(got, want) {
