@@ -30,7 +30,7 @@ way (waiting), that a consumer cannot deal with before somebody has had a look
 		`retry puts failed jobs back into the output folder, whose consumer tries them
 again as if they were new, and has a waiting one tried at once.`, (*joblist.Job).Retry),
 		a.jobsChange("drop", "Remove jobs for good",
-			"drop removes jobs that wait or have failed, with all their files.", (*joblist.Job).Drop))
+			"drop removes jobs that wait or have failed, with all their files.", (*joblist.Job).Drop), a.jobsOutcome())
 	return c
 }
 

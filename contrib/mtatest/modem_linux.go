@@ -6,6 +6,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"unicode/utf16"
 
@@ -17,7 +18,12 @@ import (
 type Modem struct {
 	Device string   // path of the terminal
 	Sent   chan SMS // what it was told to send, in order; room for 100
+
+	refused atomic.Value // string
 }
+
+// Refuse has the modem send nothing to numbers that begin with these digits.
+func (m *Modem) Refuse(prefix string) { m.refused.Store(prefix) }
 
 // SMS is a message as it goes on air.
 type SMS struct {
@@ -43,7 +49,7 @@ func NewModem(t testing.TB) *Modem {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &Modem{fmt.Sprintf("/dev/pts/%d", n), make(chan SMS, 100)}
+	m := &Modem{Device: fmt.Sprintf("/dev/pts/%d", n), Sent: make(chan SMS, 100)}
 	// Held open, so that the line does not hang up between two users.
 	line, err := os.OpenFile(m.Device, os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
@@ -80,9 +86,13 @@ func (m *Modem) serve(t testing.TB, f *os.File) {
 			if err != nil {
 				t.Errorf("PDU %q: %v", command, err)
 			}
+			command = ""
+			if prefix, ok := m.refused.Load().(string); ok && strings.HasPrefix(message.Number, prefix) {
+				fmt.Fprint(f, "\r\n+CMS ERROR: 28\r\n") // unidentified subscriber
+				continue
+			}
 			m.Sent <- message
 			fmt.Fprint(f, "\r\n+CMGS: 1\r\n\r\nOK\r\n")
-			command = ""
 		case c != '\r':
 			command += string(c)
 		default:

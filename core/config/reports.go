@@ -10,7 +10,7 @@ type Reports struct {
 	SMTPServer string        `key:"smtp_server" doc:"The server that takes reports for senders: a job that fails for good is told to the envelope sender, by RFC 3464; one that was handed on, or is late, where the sender asked for that (NOTIFY). Only jobs of applications with a section consume, and only those that came in since the key is set. Empty: senders are told nothing."`
 	SMTPPort   int           `key:"smtp_port" default:"25" min:"1" max:"65535" doc:"Its port."`
 	From       string        `key:"from" doc:"The From of reports. Empty: Fax and SMS <postmaster@HOSTNAME>, with hostname."`
-	Subject    string        `key:"subject" doc:"Template of their subject; besides the items of transform it has reason, status (failed, relayed, delayed) and target. Empty: an English one."`
+	Subject    string        `key:"subject" doc:"Template of their subject; besides the items of transform it has reason, status (failed, relayed, delivered, delayed) and target. Empty: an English one."`
 	Text       string        `key:"text" doc:"Template of their text, with the same items. Empty: an English one."`
 	DelayAfter time.Duration `key:"delay_after" default:"4h" min:"1s" max:"8760h" doc:"How long a job may wait before a sender that asked for it (NOTIFY=DELAY) is told; once a job."`
 }

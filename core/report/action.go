@@ -5,9 +5,10 @@ type Action string
 
 // The actions of reports.
 const (
-	Failed  Action = "failed"  // for good
-	Relayed Action = "relayed" // the target has it; what becomes of it there, nobody says
-	Delayed Action = "delayed" // it is still tried
+	Failed    Action = "failed"    // for good
+	Relayed   Action = "relayed"   // the target, or the network behind it, has it
+	Delivered Action = "delivered" // the device of the recipient has it
+	Delayed   Action = "delayed"   // it is still tried
 )
 
 // Final says whether the job is over with it.
@@ -18,7 +19,7 @@ func (a Action) notify() string {
 	switch a {
 	case Failed:
 		return "FAILURE"
-	case Relayed:
+	case Relayed, Delivered:
 		return "SUCCESS"
 	}
 	return "DELAY"

@@ -42,8 +42,8 @@ type Composer struct {
 
 // The templates that stand where the configuration has none.
 const (
-	DefaultSubject = `<%'Not sent: ' if status == 'failed' else 'Delayed: ' if status == 'delayed' else 'Handed on: '%><%subject|to%>`
-	DefaultText    = `<%'Your message could not be sent.' if status == 'failed' else 'Your message is still waiting to be sent. It is tried again; you need not send it again.' if status == 'delayed' else 'Your message was handed on to be sent.'%>\n\n` +
+	DefaultSubject = `<%'Not sent: ' if status == 'failed' else 'Delayed: ' if status == 'delayed' else 'Delivered: ' if status == 'delivered' else 'Handed on: '%><%subject|to%>`
+	DefaultText    = `<%'Your message could not be sent.' if status == 'failed' else 'Your message is still waiting to be sent. It is tried again; you need not send it again.' if status == 'delayed' else 'Your message was delivered.' if status == 'delivered' else 'Your message was handed on to be sent.'%>\n\n` +
 		`To:      <%number|to%>\nSubject: <%subject|'(none)'%>\n<%('Reason:  ' + reason + chr(10)) if reason else ''%>\n` +
 		`This report was made by the fax and SMS gateway. Nobody reads answers to it.\n`
 )

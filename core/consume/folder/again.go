@@ -119,7 +119,7 @@ func (f *Folder) with(e *Entry, do func(*Held, *dir) error) error {
 		return fmt.Errorf("lock %s: %w", h.work(lockExt), err)
 	}
 	if !locked {
-		return fmt.Errorf("job %s is being worked on: try again when that has ended", e.Stem)
+		return fmt.Errorf("job %s %w: try again when that has ended", e.Stem, ErrBusy)
 	}
 	d, err := f.dirAt(e)
 	if err == nil {
@@ -141,11 +141,12 @@ func (f *Folder) dirAt(e *Entry) (*dir, error) {
 			return d, nil
 		}
 	}
-	room, err := f.failedHome.room(filepath.Dir(e.Path))
-	if err != nil {
-		return nil, fmt.Errorf("job %s at %s cannot be changed any more", e.Stem, e.Path)
+	for _, h := range []*home{&f.failedHome, &f.doneHome} {
+		if room, err := h.room(filepath.Dir(e.Path)); err == nil {
+			return h.dirOf(room)
+		}
 	}
-	return f.failedHome.dirOf(room)
+	return nil, fmt.Errorf("job %s at %s cannot be changed any more", e.Stem, e.Path)
 }
 
 // filesIn are the entries of a folder whose names say that they belong to a job.

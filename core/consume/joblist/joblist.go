@@ -284,6 +284,34 @@ func (j *Job) Drop() error {
 	return j.change((*folder.Folder).Drop)
 }
 
+// ErrNotYet is a job that its consumer has not settled yet.
+var ErrNotYet = errors.New("it is not settled yet")
+
+// Tell makes the report on a job that is done, by what its target says of it. told:
+// there is one now, which the consumer sends.
+func (j *Job) Tell(s *config.Settings, o targets.Outcome) (told bool, err error) {
+	switch {
+	case j.State == folder.StateWaiting:
+		return false, fmt.Errorf("job %s is waiting: %w", j.ID, ErrNotYet)
+	case j.State != folder.StateDone:
+		return false, fmt.Errorf("job %s is %s: an outcome is that of a job which its target has", j.ID, j.State)
+	case j.place.consumer == "":
+		return false, fmt.Errorf("job %s: no section of consume hands on the jobs of application %s", j.ID, j.App)
+	}
+	read, err := j.place.read(j.entry.Control)
+	if err != nil {
+		return false, err
+	}
+	err = j.change(func(f *folder.Folder, e *folder.Entry, _ []string) (err error) {
+		told, err = targets.Tell(s, j.place.consumer, f, e, read, o)
+		if errors.Is(err, folder.ErrBusy) {
+			err = errors.Join(ErrNotYet, err)
+		}
+		return err
+	})
+	return told, err
+}
+
 func (j *Job) change(how func(*folder.Folder, *folder.Entry, []string) error) error {
 	f, err := folder.Open(j.place.output, j.place.done, j.place.failed)
 	if err != nil {

@@ -32,7 +32,7 @@ func Open(s *config.Settings, name string, log *slog.Logger) (*consume.Consumer,
 	if err != nil {
 		return nil, err
 	}
-	reports, err := reportsOf(s, c.Target)
+	reports, err := reportsOf(s, c)
 	if err != nil {
 		return nil, err
 	}

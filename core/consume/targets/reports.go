@@ -1,21 +1,26 @@
 package targets
 
 import (
+	"context"
+	"errors"
 	"net"
 	"strconv"
+	"time"
 
 	"github.com/emersion/go-message/mail"
 
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/consume"
+	"smtpreceiver/core/consume/folder"
+	"smtpreceiver/core/ctl"
 	"smtpreceiver/core/match"
 	"smtpreceiver/core/report"
 	"smtpreceiver/core/transform"
 )
 
-// reportsOf is how senders are told what becomes of the jobs of a target; nil: they
+// reportsOf is how senders are told what becomes of the jobs of a consumer; nil: they
 // are not.
-func reportsOf(s *config.Settings, target string) (*consume.Reports, error) {
+func reportsOf(s *config.Settings, consumer *config.Consumer) (*consume.Reports, error) {
 	c := s.Reports
 	if c.SMTPServer == "" {
 		return nil, nil
@@ -41,7 +46,7 @@ func reportsOf(s *config.Settings, target string) (*consume.Reports, error) {
 	}
 	return &consume.Reports{
 		Composer: composer, Server: report.Server{Addr: net.JoinHostPort(c.SMTPServer, strconv.Itoa(c.SMTPPort)), Host: host},
-		DelayAfter: c.DelayAfter, Ours: ours, Target: target, Tells: kindOf(target).tells,
+		DelayAfter: c.DelayAfter, Ours: ours, Target: consumer.Target, Tells: kindOf(consumer.Target).tells || consumer.Outcomes == "handler",
 	}, nil
 }
 
@@ -83,3 +88,35 @@ func checkReports(s *config.Settings, problems *config.Problems) {
 		problems.Add("reports.from", "not an address with or without a name", "write it like Fax and SMS <postmaster@example.com>")
 	}
 }
+
+// Outcome is what a target says of a job that it has.
+type Outcome struct {
+	Action report.Action // failed, relayed or delivered
+	Reason string
+}
+
+// Tell makes the report on a job that is done. told: there is one now; the sender
+// may not want it, or have had it.
+func Tell(s *config.Settings, name string, f *folder.Folder, e *folder.Entry, j *ctl.Job, o Outcome) (told bool, err error) {
+	reports, err := reportsOf(s, s.Consume[name])
+	if err != nil {
+		return false, err
+	}
+	if reports == nil {
+		return false, errors.New("reports.smtp_server is not set: senders are told nothing")
+	}
+	now := time.Now()
+	return f.Tell(e, o.Action, func(q *report.Request) *folder.Letter {
+		if !q.Wants(o.Action) || reports.Ours(q.Sender) {
+			return nil
+		}
+		out := report.Outcome{
+			Action: o.Action, Code: codes[o.Action], Reason: o.Reason, Target: reports.Target, App: s.Consume[name].ApplicationOf(name),
+			Job: e.Stem, Key: e.Stem + "-outcome", Number: j.Number, Name: j.Name, At: now,
+		}
+		text, _ := reports.Composer.Compose(context.Background(), q, out)
+		return &folder.Letter{To: q.Sender, Action: o.Action, Job: e.Stem, Made: now, Text: text}
+	})
+}
+
+var codes = map[report.Action]string{report.Failed: "5.0.0", report.Relayed: "2.0.0", report.Delivered: "2.0.0"}
