@@ -52,6 +52,11 @@ func printSummary(to io.Writer, s *config.Settings) error {
 	for _, name := range slices.Sorted(maps.Keys(s.Applications)) {
 		summarize(line, s, name)
 	}
+	reports := "off: senders are not told what becomes of their jobs"
+	if s.Reports.SMTPServer != "" {
+		reports = "to senders by " + net.JoinHostPort(s.Reports.SMTPServer, strconv.Itoa(s.Reports.SMTPPort))
+	}
+	line("reports", reports)
 	line("log", logs(s))
 	line("metrics", cmp.Or(s.Metrics.Listen, "off"))
 	return w.Flush()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -122,6 +123,9 @@ func (a *app) jobsShow() *cobra.Command {
 			}
 			for _, j := range found {
 				j.Control = j.Text()
+				if err := j.AddReports(); err != nil { // of a folder that this user may not read
+					fmt.Fprintln(c.ErrOrStderr(), printable(err.Error()))
+				}
 			}
 			if asJSON {
 				return printJSON(c.OutOrStdout(), found)
@@ -169,6 +173,14 @@ func printJob(to io.Writer, j *joblist.Job) {
 	line("why", j.Reason)
 	line("recipient", j.Recipient)
 	line("sender", j.Sender)
+	if r := j.Reports; r != nil {
+		for _, action := range r.Told {
+			line("told", r.Sender+" that it is "+string(action))
+		}
+		for _, why := range r.Waits {
+			line("report waits", cmp.Or(why, "to be sent"))
+		}
+	}
 	line("at", j.Path)
 	line("files", strings.Join(j.Files, ", "))
 	w.Flush()

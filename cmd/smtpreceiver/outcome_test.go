@@ -105,8 +105,14 @@ func TestOutcome(t *testing.T) {
 			t.Errorf("%s: %d %q", args, status, said)
 		}
 	}
+	if _, shown, _ := runCommand(t, r.dir, nil, "jobs", "show", "-c", r.config, "2"); !strings.Contains(shown, "report waits  to be sent\n") {
+		t.Errorf("shown %s", shown)
+	}
 	runCommand(t, r.dir, nil, "consume", "--once", "-c", r.config)
 	wantToldTo(t, sink, "00000001@x.test relayed", "00000001@x.test delivered", "00000002@x.test failed")
+	if _, shown, _ := runCommand(t, r.dir, nil, "jobs", "show", "-c", r.config, "1"); !strings.Contains(shown, "00000001@x.test that it is relayed\n") || !strings.Contains(shown, "that it is delivered\n") {
+		t.Errorf("shown %s", shown)
+	}
 	for _, m := range sink.All() {
 		if strings.Contains(string(m.Data), "Action: failed") && !strings.Contains(string(m.Data), "no network") {
 			t.Errorf("no reason in\n%s", m.Data)

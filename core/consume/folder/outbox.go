@@ -287,3 +287,45 @@ func ignoreGone(err error) error {
 	}
 	return err
 }
+
+// Told is what a job's sender has heard, and why each report on it that waits was not
+// sent; "": it was not tried. q is nil where the sender is told nothing.
+func (v *View) Told(e *Entry) (q *report.Request, waits []string, err error) {
+	places := []string{filepath.Dir(e.Path), v.output.path} // data files lie in the output folder while the job is on its way
+	for _, path := range places {
+		d, err := openDir(path)
+		if err != nil {
+			return nil, nil, err
+		}
+		file, err := d.open(e.Stem + report.FileExt)
+		if err == nil {
+			q, err = report.Decode(file)
+			file.Close()
+		}
+		if err = errors.Join(ignoreGone(err), d.close()); err != nil {
+			return nil, nil, err
+		}
+		if q != nil {
+			break
+		}
+	}
+	if q == nil || v.work == nil {
+		return q, nil, nil
+	}
+	d, err := v.work.sub(outboxName)
+	if err != nil {
+		return q, nil, ignoreGone(err)
+	}
+	defer d.close()
+	err = d.each(func(entry fs.DirEntry) error {
+		if stem, _, _, ok := parseLetterName(entry.Name()); !ok || stem != e.Stem {
+			return nil
+		}
+		_, tried, err := readLetter(d, entry.Name())
+		if err == nil {
+			waits = append(waits, tried.Reason)
+		}
+		return ignoreGone(err)
+	})
+	return q, waits, err
+}

@@ -15,6 +15,7 @@ import (
 	"smtpreceiver/core/consume/folder"
 	"smtpreceiver/core/consume/targets"
 	"smtpreceiver/core/ctl"
+	"smtpreceiver/core/report"
 )
 
 // Job is what is known of one job.
@@ -36,6 +37,7 @@ type Job struct {
 	Path      string    `json:"path"`
 	Control   string    `json:"ctl,omitempty"` // the CTL in UTF-8; only where asked for
 	Files     []string  `json:"files,omitempty"`
+	Reports   *Reports  `json:"reports,omitempty"` // only where asked for; nil: its sender is told nothing
 
 	entry *folder.Entry
 	place *place
@@ -258,6 +260,27 @@ func (p *place) job(e *folder.Entry) *Job {
 		j.App = read.App
 	}
 	return j
+}
+
+// Reports is what the sender of a job has heard, or is about to hear.
+type Reports struct {
+	Sender string          `json:"sender"`
+	Told   []report.Action `json:"told"`
+	Waits  []string        `json:"waits"` // why each report that waits was not sent; "": it was not tried
+}
+
+// AddReports looks up what the sender was told.
+func (j *Job) AddReports() error {
+	v, err := folder.OpenView(j.place.output, j.place.done, j.place.failed)
+	if err != nil {
+		return err
+	}
+	defer v.Close()
+	q, waits, err := v.Told(j.entry)
+	if q != nil {
+		j.Reports = &Reports{Sender: q.Sender, Told: append([]report.Action{}, q.Told...), Waits: append([]string{}, waits...)}
+	}
+	return err
 }
 
 // Text is the CTL in UTF-8.

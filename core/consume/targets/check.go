@@ -14,7 +14,7 @@ import (
 // Check adds to problems what is wrong with the consumers of a configuration
 // beyond what each key tells by itself.
 func Check(s *config.Settings, problems *config.Problems) (warnings []string) {
-	checkReports(s, problems)
+	warnings = checkReports(s, problems)
 	serves := map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(s.Consume)) {
 		c := s.Consume[name]

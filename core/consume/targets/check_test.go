@@ -97,3 +97,35 @@ func TestTableAndKeys(t *testing.T) {
 		}
 	}
 }
+
+// TestCheckReports: a template or an address that cannot be, and whom reports do not
+// reach.
+func TestCheckReports(t *testing.T) {
+	t.Parallel()
+	const apps = `
+applications:
+  fax: {output_folder: /x, ctl_type: fax, addresses: '(?P<number>\d+)@fax$'}
+  sms: {output_folder: /y, ctl_type: sms, addresses: '(?P<number>\d+)@sms$', max_parts: 0}
+consume: {fax: {target: hylafax}}
+`
+	for reports, want := range map[string]string{
+		"":                                  "",
+		"reports: {smtp_server: 127.0.0.1}": "reports: no section of consume hands on the jobs of application sms",
+		"reports: {smtp_server: 127.0.0.1, subject: '<%reasons%>'}": "reports.subject",
+		"reports: {smtp_server: 127.0.0.1, text: '<%1 +%>'}":        "reports.text",
+		"reports: {smtp_server: 127.0.0.1, from: nobody}":           "reports.from",
+	} {
+		s, err := config.Parse("yaml", []byte(reports+apps), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var problems config.Problems
+		said := strings.Join(Check(s, &problems), "\n")
+		for _, p := range problems {
+			said += "\n" + p.Key
+		}
+		if !strings.Contains(said, want) || want == "" && strings.Contains(said, "report") {
+			t.Errorf("%s: %q, want %q", reports, said, want)
+		}
+	}
+}

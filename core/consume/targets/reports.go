@@ -3,7 +3,9 @@ package targets
 import (
 	"context"
 	"errors"
+	"maps"
 	"net"
+	"slices"
 	"strconv"
 	"time"
 
@@ -74,19 +76,26 @@ func addresses(s *config.Settings) (func(address string) bool, error) {
 	}, nil
 }
 
-// checkReports adds what is wrong with the section reports.
-func checkReports(s *config.Settings, problems *config.Problems) {
+// checkReports adds what is wrong with the section reports, and says what it does not
+// reach.
+func checkReports(s *config.Settings, problems *config.Problems) (warnings []string) {
+	for _, name := range slices.Sorted(maps.Keys(s.Applications)) {
+		if s.Reports.SMTPServer != "" && s.Applications[name].Enabled && !s.Reported(name) {
+			warnings = append(warnings, "reports: no section of consume hands on the jobs of application "+name+", so their senders are told nothing")
+		}
+	}
 	for _, of := range []struct{ key, text string }{{"reports.subject", s.Reports.Subject}, {"reports.text", s.Reports.Text}} {
 		if _, err := transform.ParseReport(of.text); err != nil {
 			problems.Add(of.key, err.Error(), "")
 		}
 	}
 	if s.Reports.From == "" {
-		return
+		return warnings
 	}
 	if _, err := mail.ParseAddress(s.Reports.From); err != nil {
 		problems.Add("reports.from", "not an address with or without a name", "write it like Fax and SMS <postmaster@example.com>")
 	}
+	return warnings
 }
 
 // Outcome is what a target says of a job that it has.
