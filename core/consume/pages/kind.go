@@ -26,10 +26,14 @@ func taken(head []byte) string {
 // textual are the extensions of files that are plain text.
 var textual = map[string]bool{".txt": true, ".text": true, ".asc": true, ".csv": true, ".log": true, ".md": true}
 
-// isSignature tells the signature of a signed mail, which each of its attachments
-// would otherwise be said to lack.
-func isSignature(name string, head []byte) bool {
-	return strings.EqualFold(filepath.Ext(name), ".p7s") || bytes.HasPrefix(head, []byte("-----BEGIN PGP SIGNATURE"))
+// isForPrograms tells what only programs read, and the message says in words or not
+// at all: the signature of a signed mail, an invitation, a business card.
+func isForPrograms(name string, head []byte) bool {
+	switch strings.ToLower(filepath.Ext(name)) {
+	case ".p7s", ".ics", ".vcf":
+		return true
+	}
+	return bytes.HasPrefix(head, []byte("-----BEGIN PGP SIGNATURE"))
 }
 
 // readable is a text in UTF-8: by its byte order mark, else UTF-8 where it is

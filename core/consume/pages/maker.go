@@ -27,7 +27,7 @@ func (e *Unfit) Error() string { return e.Why }
 func unfit(format string, args ...any) error { return &Unfit{fmt.Sprintf(format, args...)} }
 
 // errDecoration is for a file that a reader of the mail does not see or does not
-// miss: a signature in the sense of cryptography, a picture of a few pixels.
+// miss: what only programs read, a picture of a few pixels.
 var errDecoration = errors.New("only decorates the message")
 
 // Maker makes documents. It may be used for several messages at once.
@@ -65,7 +65,7 @@ func (f *Files) file(ctx context.Context, path, name string) (documents []string
 	if err != nil {
 		return nil, err
 	}
-	if taken(head) == "" && f.converts(name) && !isSignature(name, head) {
+	if taken(head) == "" && f.converts(name) && !isForPrograms(name, head) {
 		return f.convert(ctx, path, name)
 	}
 	if taken(head) == "" && strings.EqualFold(filepath.Ext(name), ".eml") {
@@ -85,7 +85,7 @@ func (f *Files) plain(path, name string) (documents []string, err error) {
 	}
 	document := path + ".pdf"
 	switch {
-	case isSignature(name, head):
+	case isForPrograms(name, head):
 		err = errDecoration
 	case isPicture(head):
 		err = f.picture(document, path)

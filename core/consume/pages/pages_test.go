@@ -109,6 +109,8 @@ func TestFile(t *testing.T) {
 		{"bomb.png", bomb(t), "a picture of 100000 × 100000 pixels"},
 		{"readers.gif", encoded(t, func(b *bytes.Buffer) error { return gif.Encode(b, corner(1, 1), nil) }), errDecoration.Error()},
 		{"line.png", asPNG(t, corner(800, 4)), errDecoration.Error()},
+		{"invite.ics", []byte("BEGIN:VCALENDAR"), errDecoration.Error()},
+		{"Petr.VCF", []byte("BEGIN:VCARD"), errDecoration.Error()},
 		{"smime.p7s", []byte("\x30\x82"), errDecoration.Error()},
 		{"signature.asc", []byte("-----BEGIN PGP SIGNATURE-----\n"), errDecoration.Error()},
 		{"long.txt", bytes.Repeat([]byte("x\n"), 60*maxPages), "more than 500 pages"},
