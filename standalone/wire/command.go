@@ -267,7 +267,7 @@ func auth(c *Conn, arg string) (string, *reply.Reply) {
 	busy := c.busy
 	c.mu.Unlock()
 	switch {
-	case arg == "":
+	case strings.TrimSpace(arg) == "": // of every blank, as the library has it
 		return "", syntax(501, [3]int{5, 5, 4}, "AUTH needs a mechanism")
 	case busy: // RFC 4954 section 4
 		return "", misplaced("AUTH is not permitted in a mail transaction")
