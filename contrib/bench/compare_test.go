@@ -22,6 +22,7 @@ var (
 	duration = flag.Duration("duration", time.Second, "how long a run takes, more or less")
 	sessions = flag.String("sessions", "1,5,20,100", "sessions at once")
 	sizes    = flag.String("sizes", "2048,2000000", "sizes of the mails, in bytes")
+	before   = flag.String("before", "", "an earlier build of smtpreceiver, to be measured beside this one")
 )
 
 // load is what a run sends: so many mails of one size, over so many sessions.
@@ -59,6 +60,7 @@ type target struct {
 
 	rates map[load][]float64 // mails per second, one for each round
 	peaks map[load][]float64 // MiB
+	costs map[load][]float64 // milliseconds of processor time for each mail
 }
 
 // by sends with smtp-source(1) to a server that takes mail for to.
@@ -80,7 +82,7 @@ func compare(b *testing.B, targets []*target, loads []load) {
 		mails := make(map[*target]int)
 		for _, t := range targets {
 			if t.rates == nil {
-				t.rates, t.peaks = map[load][]float64{}, map[load][]float64{}
+				t.rates, t.peaks, t.costs = map[load][]float64{}, map[load][]float64{}, map[load][]float64{}
 			}
 			// Probing warms up too.
 			for probe := l.sessions; ; probe *= 4 {
@@ -99,6 +101,7 @@ func compare(b *testing.B, targets []*target, loads []load) {
 				took := t.run(b, l, mails[t])
 				t.rates[l] = append(t.rates[l], took.rate(mails[t]))
 				t.peaks[l] = append(t.peaks[l], took.peak)
+				t.costs[l] = append(t.costs[l], 1000*took.cpu.Seconds()/float64(mails[t]))
 			}
 		}
 	}
@@ -107,6 +110,7 @@ func compare(b *testing.B, targets []*target, loads []load) {
 // measured is what a run took.
 type measured struct {
 	time time.Duration
+	cpu  time.Duration
 	peak float64 // MiB
 }
 
@@ -115,11 +119,13 @@ func (m measured) rate(mails int) float64 { return float64(mails) / m.time.Secon
 func (t *target) run(b *testing.B, l load, mails int) (m measured) {
 	if t.pids != nil {
 		forgetPeak(t.pids())
+		m.cpu = -processorTime(t.pids())
 	}
 	begun := time.Now()
 	t.send(b, l, mails)
 	m.time = time.Since(begun)
 	if t.pids != nil {
+		m.cpu += processorTime(t.pids())
 		m.peak = peakMemory(t.pids())
 	}
 	if t.settle != nil {
@@ -130,7 +136,8 @@ func (t *target) run(b *testing.B, l load, mails int) (m measured) {
 
 func (t *target) rate(l load) float64 { return median(t.rates[l]) }
 
-// report prints the rates, the memory, and what the first target's rate is of
+// report prints the rates, the processor time, which other work on the machine
+// changes less, the memory, and what the first target's rate is of
 // that of each other one.
 func report(title string, targets []*target, loads []load) {
 	fmt.Printf("\n%s: %d rounds of about %v\n", title, *rounds, *duration)
@@ -152,7 +159,9 @@ func report(title string, targets []*target, loads []load) {
 	table("rate of "+targets[0].name+" over", targets[1:], func(t *target, l load) string {
 		return fmt.Sprintf("%.2f", targets[0].rate(l)/t.rate(l))
 	})
-	table("peak memory, MiB", slices.DeleteFunc(slices.Clone(targets), func(t *target) bool { return t.pids == nil }),
+	processes := slices.DeleteFunc(slices.Clone(targets), func(t *target) bool { return t.pids == nil })
+	table("processor time, ms a mail", processes, func(t *target, l load) string { return fmt.Sprintf("%.3f", median(t.costs[l])) })
+	table("peak memory, MiB", processes,
 		func(t *target, l load) string { return fmt.Sprintf("%.0f", median(t.peaks[l])) })
 	fmt.Println()
 }

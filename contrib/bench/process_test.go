@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"bytes"
 	"fmt"
 	"net"
 	"os"
@@ -98,6 +99,20 @@ func peakMemory(pids []int) (sum float64) {
 				n, _ := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(kB), " kB"), 64)
 				sum += n / 1024
 			}
+		}
+	}
+	return sum
+}
+
+// processorTime is what the processes have used. The kernel counts in hundredths
+// of a second (proc(5), utime and stime).
+func processorTime(pids []int) (sum time.Duration) {
+	for _, pid := range pids {
+		stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+		for i := 11; i <= 12 && i < len(fields); i++ {
+			ticks, _ := strconv.Atoi(fields[i])
+			sum += time.Duration(ticks) * 10 * time.Millisecond
 		}
 	}
 	return sum

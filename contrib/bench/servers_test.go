@@ -28,7 +28,7 @@ applications:
 // what is usual for a busy server and the settings. In these, {folder} is an
 // output folder.
 func startStandalone(b *testing.B, dir, program, settings string) server {
-	dir, err := os.MkdirTemp(dir, "smtpreceiver")
+	dir, err := os.MkdirTemp(dir, "receiver")
 	must(b, err)
 	port := mtatest.FreePort(b)
 	s := server{addr: fmt.Sprintf("127.0.0.1:%d", port), folder: subfolder(b, dir, "jobs")}
@@ -57,6 +57,18 @@ func startSink(b *testing.B, args ...string) server {
 func startSmtprelay(b *testing.B, program, to string) server {
 	s := server{addr: fmt.Sprintf("127.0.0.1:%d", mtatest.FreePort(b))}
 	s.pid = start(b, exec.Command(program, "-listen", s.addr, "-remotes", "smtp://"+to, "-max_connections", "-1", "-log_level", "error"))
+	waitFor(b, "tcp", s.addr)
+	return s
+}
+
+// startHAProxy starts HAProxy, which passes a TCP connection on and reads nothing
+// of it: what a relay that were only there would reach.
+func startHAProxy(b *testing.B, dir, program, to string) server {
+	s := server{addr: fmt.Sprintf("127.0.0.1:%d", mtatest.FreePort(b))}
+	conf := filepath.Join(dir, "haproxy.cfg")
+	must(b, os.WriteFile(conf, []byte("defaults\n mode tcp\n timeout connect 5s\n timeout client 5m\n timeout server 5m\n"+
+		"listen smtp\n bind "+s.addr+"\n server sink "+to+"\n"), 0o644))
+	s.pid = start(b, exec.Command(program, "-db", "-f", conf))
 	waitFor(b, "tcp", s.addr)
 	return s
 }

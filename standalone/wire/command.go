@@ -195,7 +195,8 @@ func (c *Conn) missing(o order) string {
 
 // pass gives a line to go-smtp.
 func (c *Conn) pass(line string) {
-	c.out = append([]byte(line), '\r', '\n')
+	c.encoded = append(append(c.encoded[:0], line...), '\r', '\n')
+	c.out = c.encoded
 	c.answers = c.answers[:0]
 	c.ahead.watch()
 }
@@ -292,11 +293,10 @@ func isForeign(line []byte) bool {
 // upper is the ASCII upper case of a verb: no other letter may stand for one of
 // them.
 func upper(s string) string {
-	b := []byte(s)
-	for i, c := range b {
-		if 'a' <= c && c <= 'z' {
-			b[i] = c - 'a' + 'A'
+	return strings.Map(func(r rune) rune {
+		if 'a' <= r && r <= 'z' {
+			return r - 'a' + 'A'
 		}
-	}
-	return string(b)
+		return r
+	}, s)
 }

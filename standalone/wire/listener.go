@@ -3,7 +3,6 @@ package wire
 import (
 	"context"
 	"crypto/tls"
-	"io"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -259,7 +258,7 @@ func (l *Listener) goodbye(c net.Conn, o *Options, r *reply.Reply) {
 		if o.Implicit {
 			c = tls.Server(c, o.TLS)
 		}
-		io.WriteString(c, format(r)) // a client that does not listen is closed too
+		c.Write(format(r)) // a client that does not listen is closed too
 		c.Close()
 		<-l.goodbyes
 	}()

@@ -60,17 +60,17 @@ func (c *Conn) write(b []byte, greeted *bool) (int, error) {
 	if len(last) > 3 && last[3] == '-' && len(c.reply) < maxReply {
 		return len(b), nil
 	}
-	said := string(c.reply)
+	said := c.reply
 	c.reply = c.reply[:0]
-	switch {
-	case !*greeted:
+	hail := bytes.HasPrefix(said, []byte("220 "))
+	switch first := !*greeted; {
+	case first && hail:
 		*greeted = true
-		if said[:min(4, len(said))] == "220 " {
-			return len(b), c.send(c.greeting())
-		}
-	case strings.HasPrefix(said, "220 "): // behind STARTTLS
+		return len(b), c.send([]byte(c.greeting()))
+	case hail: // behind STARTTLS
 		return len(b), nil
 	}
+	*greeted = true
 	return len(b), c.answer(said)
 }
 
@@ -83,8 +83,8 @@ func (c *Conn) greeting() string {
 }
 
 // answer puts into words what go-smtp said to the command in c.verb.
-func (c *Conn) answer(said string) error {
-	code, _ := strconv.Atoi(said[:min(3, len(said))])
+func (c *Conn) answer(said []byte) error {
+	code, _ := strconv.Atoi(string(said[:min(3, len(said))]))
 	// go-smtp knows one outcome of a message, LMTP one for each recipient.
 	each := c.opts.LMTP && c.verb == "DATA" && code == 250
 	if len(c.answers) > 0 && (each || (c.answers[0].Code < 400) == (code < 400)) {
@@ -95,7 +95,7 @@ func (c *Conn) answer(said string) error {
 	switch {
 	case code == 354:
 		c.begin()
-		return c.send("354 End the message with <CRLF>.<CRLF>\r\n")
+		return c.send([]byte("354 End the message with <CRLF>.<CRLF>\r\n"))
 	case code == 334:
 		c.enter(inAuth)
 		return c.send(said)
@@ -104,7 +104,7 @@ func (c *Conn) answer(said string) error {
 		c.place.leave()
 		return err
 	case code < 400 && strings.HasSuffix(c.verb, "LO"):
-		return c.send(c.hail(said))
+		return c.send([]byte(c.hail(string(said))))
 	case code < 400 && successes[c.verb] != nil:
 		return c.conclude(successes[c.verb])
 	}
@@ -113,7 +113,7 @@ func (c *Conn) answer(said string) error {
 		r = &broken
 	}
 	own := *r
-	_, text, _ := strings.Cut(strings.TrimSpace(said), " ")
+	_, text, _ := strings.Cut(strings.TrimSpace(string(said)), " ")
 	own.Cause = errors.New(text)
 	c.log(c.verb, &own)
 	return c.conclude(&own)
@@ -214,28 +214,32 @@ func address(a netip.Addr) string {
 
 // format is a reply as it is sent, with its enhanced code on each line (RFC 2034
 // section 4).
-func format(r *reply.Reply) string {
+func format(r *reply.Reply) []byte {
 	enhanced := r.Enhanced
 	if enhanced[0] == 0 {
 		enhanced = [3]int{r.Code / 100, 0, 0}
 	}
-	lines := strings.Split(r.Text, "\n")
-	var b strings.Builder
-	for i, line := range lines {
-		sep := byte('-')
-		if i == len(lines)-1 {
-			sep = ' '
+	var b []byte
+	for line, rest, more := "", r.Text, true; more; {
+		line, rest, more = strings.Cut(rest, "\n")
+		sep := byte(' ')
+		if more {
+			sep = '-'
 		}
-		fmt.Fprintf(&b, "%d%c%d.%d.%d %s\r\n", r.Code, sep, enhanced[0], enhanced[1], enhanced[2], line)
+		b = append(strconv.AppendInt(b, int64(r.Code), 10), sep)
+		for i, n := range enhanced {
+			b = append(strconv.AppendInt(b, int64(n), 10), ".. "[i])
+		}
+		b = append(append(b, line...), "\r\n"...)
 	}
-	return b.String()
+	return b
 }
 
 // send writes within socket_timeout.
-func (c *Conn) send(s string) error {
+func (c *Conn) send(b []byte) error {
 	if err := c.raw.SetWriteDeadline(time.Now().Add(c.opts.Idle)); err != nil {
 		return err
 	}
-	_, err := c.stream.Write([]byte(s))
+	_, err := c.stream.Write(b)
 	return err
 }
