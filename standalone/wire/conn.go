@@ -192,14 +192,10 @@ func remoteAddr(c net.Conn) netip.Addr {
 // read gives go-smtp at most one command line, or the end of a message.
 func (c *Conn) read(p []byte) (int, error) {
 	for {
-		if len(c.out) > 0 {
-			n := copy(p, c.out)
-			c.out = c.out[n:]
+		n, now := c.ready(p)
+		if n > 0 {
 			return n, nil
 		}
-		c.mu.Lock()
-		now := c.phase
-		c.mu.Unlock()
 		switch now {
 		case over:
 			return 0, net.ErrClosed
@@ -226,6 +222,15 @@ func (c *Conn) read(p []byte) (int, error) {
 			return 0, c.cutOff(err)
 		}
 	}
+}
+
+// ready gives the reader what is ready for it, or else says what comes next.
+func (c *Conn) ready(p []byte) (n int, now phase) {
+	n = copy(p, c.out)
+	c.out = c.out[n:]
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return n, c.phase
 }
 
 func (c *Conn) enter(p phase) {
@@ -265,14 +270,10 @@ type message struct{ *Conn }
 func (m message) Read(p []byte) (int, error) {
 	c := m.Conn
 	for {
-		if len(c.out) > 0 {
-			n := copy(p, c.out)
-			c.out = c.out[n:]
+		n, now := c.ready(p)
+		if n > 0 {
 			return n, nil
 		}
-		c.mu.Lock()
-		now := c.phase
-		c.mu.Unlock()
 		switch now {
 		case inMessage:
 		case over:

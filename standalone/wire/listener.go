@@ -59,18 +59,6 @@ type Options struct {
 	Count   *metrics.Connections
 }
 
-// Clients counts the connections of each client: max_connections_per_client.
-type Clients = clientPlaces
-
-// NewClients makes limit places for each client; nil, which limits nothing, if
-// it is 0.
-func NewClients(limit int) *Clients {
-	if limit == 0 {
-		return nil
-	}
-	return newClientPlaces(limit)
-}
-
 func (o *Options) id() string {
 	if o.NewID == nil {
 		return ""
@@ -90,7 +78,7 @@ func (o *Options) refused(ctx context.Context, level slog.Level, who []any, r *r
 type Listener struct {
 	*socket.Acceptor
 	opts     atomic.Pointer[Options]
-	arrivals *clientPlaces
+	arrivals *Clients
 	goodbyes chan struct{}
 	ctx      context.Context
 	stop     context.CancelFunc
@@ -106,7 +94,7 @@ type Listener struct {
 func Listen(inner net.Listener, o Options) *Listener {
 	l := &Listener{
 		Acceptor: socket.NewAcceptor(inner, o.Log),
-		arrivals: newClientPlaces(maxArrivals),
+		arrivals: NewClients(maxArrivals),
 		goodbyes: make(chan struct{}, maxGoodbyes),
 		conns:    map[*Conn]struct{}{},
 		empty:    make(chan struct{}),

@@ -146,7 +146,7 @@ func TestStrangers(t *testing.T) {
 
 // IPv6 clients are counted by their /64.
 func TestNetwork(t *testing.T) {
-	places := newClientPlaces(2)
+	places := NewClients(2)
 	for i, tt := range []struct {
 		addr string
 		ok   bool

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"sync"
 
+	"smtpreceiver/core/access"
 	"smtpreceiver/core/reply"
 )
 
@@ -34,7 +35,7 @@ func NewPlaces(limit, maxWaiting int) *Places {
 // take gets a place; where none is free it waits until the end of ctx, unless
 // the client is one that must not (nil: none is).
 func (p *Places) take(ctx context.Context, client netip.Addr, hasty func(context.Context, netip.Addr) bool) bool {
-	who := network(client)
+	who := access.Source(client)
 	p.mu.Lock()
 	if p.held < p.limit {
 		p.held++
@@ -150,7 +151,7 @@ type place struct {
 	mu        sync.Mutex
 	places    *Places // nil: none of them
 	strangers *Strangers
-	clients   *clientPlaces
+	clients   *Clients
 	conn      *Conn
 	left      bool
 }
@@ -208,38 +209,32 @@ func (p *place) promote(ctx context.Context, c *Conn) bool {
 // or not: for a host name to be looked up, or for their PROXY header.
 const maxArrivals = 256
 
-// clientPlaces counts the connections that each client holds.
-type clientPlaces struct {
+// Clients counts the connections of each client: max_connections_per_client.
+type Clients struct {
 	limit int
 
 	mu   sync.Mutex
 	held map[netip.Prefix]int
 }
 
-func newClientPlaces(limit int) *clientPlaces {
-	return &clientPlaces{limit: limit, held: map[netip.Prefix]int{}}
-}
-
-// network is what counts as one client: an address, or with IPv6 the /64 that a
-// host may choose its address from.
-func network(a netip.Addr) netip.Prefix {
-	bits := 32
-	if a.Is6() {
-		bits = 64
+// NewClients makes limit places for each client; nil, which limits nothing, if
+// it is 0.
+func NewClients(limit int) *Clients {
+	if limit == 0 {
+		return nil
 	}
-	prefix, _ := a.Prefix(bits) // the zero prefix for what has no address
-	return prefix
+	return &Clients{limit: limit, held: map[netip.Prefix]int{}}
 }
 
 // take gives a place, or none when the client has all it may have. What has no
 // address, such as a Unix socket, is not counted.
-func (p *clientPlaces) take(a netip.Addr) bool {
+func (p *Clients) take(a netip.Addr) bool {
 	if p == nil || !a.IsValid() {
 		return true
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	who := network(a)
+	who := access.Source(a)
 	if p.held[who] >= p.limit {
 		return false
 	}
@@ -247,13 +242,13 @@ func (p *clientPlaces) take(a netip.Addr) bool {
 	return true
 }
 
-func (p *clientPlaces) leave(a netip.Addr) {
+func (p *Clients) leave(a netip.Addr) {
 	if p == nil || !a.IsValid() {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	who := network(a)
+	who := access.Source(a)
 	if p.held[who]--; p.held[who] == 0 {
 		delete(p.held, who)
 	}
