@@ -82,7 +82,7 @@ func checkFolders(s *config.Settings) config.Problems {
 		checkFolder(&problems, "logging_file_name", filepath.Dir(s.LoggingFileName))
 	}
 	for name, app := range s.Applications {
-		if app.Enabled {
+		if app.Enabled && !s.Queue.On() {
 			checkFolder(&problems, config.KeyPath("applications", name, "output_folder"), app.OutputFolder)
 		}
 	}

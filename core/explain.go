@@ -152,7 +152,7 @@ func (e *explaining) recipient(ctx context.Context, address string, q Question) 
 // folder warns of an output folder that no job could be written into.
 func (e *explaining) folder(app *application) {
 	output := e.r.folder[app.conf.OutputFolder]
-	if e.r.warned[output] {
+	if output == "" || e.r.warned[output] { // "": its jobs go into the queue
 		return
 	}
 	e.r.warned[output] = true

@@ -56,7 +56,7 @@ func openRehearsal(ctx context.Context, s *config.Settings) (_ *rehearsal, err e
 		return nil, problems
 	}
 	log := slog.New(r.log)
-	r.Receiver = &Receiver{resolver: resolver, quotas: quota.NewBook(nil), log: log}
+	r.Receiver = &Receiver{resolver: resolver, quotas: book{quota.NewBook(nil)}, log: log}
 	jobs, err := spool.Open(ctx, spool.Config{StateDirectory: filepath.Join(r.dir, "state"), Instance: s.Instance, Log: log})
 	if err != nil {
 		return nil, err
@@ -73,6 +73,7 @@ func openRehearsal(ctx context.Context, s *config.Settings) (_ *rehearsal, err e
 func (r *rehearsal) move(s *config.Settings) (*config.Settings, error) {
 	moved := *s
 	moved.LogRcvData = false
+	moved.Queue.Servers = nil // nothing is asked of it
 	moved.Applications = make(map[string]*config.Application, len(s.Applications))
 	instead := map[string]string{}
 	var names []string

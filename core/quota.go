@@ -1,6 +1,7 @@
 package core
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -33,6 +34,10 @@ func (l limit) reached(app *application) *reply.Reply {
 		Cause: cause, Reason: reply.ReasonQuota}
 }
 
+func (l limit) unknown(app *application, err error) *reply.Reply {
+	return reply.Of(fmt.Errorf("%s of application %s: %w", l.key, app.name, err))
+}
+
 // limits are those that hold for this sender and client.
 func (t *Transaction) limits(app *application) []limit {
 	sender, client := app.conf.MaxJobsPerSender, app.conf.MaxJobsPerClient
@@ -59,18 +64,26 @@ func source(client netip.Addr) string { return access.Source(client).String() }
 
 // quota takes a place for the plan within each limit, or none and says which is
 // reached. A question only looks.
-func (t *Transaction) quota(p *plan) error {
+func (t *Transaction) quota(ctx context.Context, p *plan) error {
 	for _, l := range t.limits(p.app) {
 		switch {
 		case l.jobs == 0:
 		case t.asks:
-			if t.recv.quotas.Full(l.counted(p.app), l.jobs) {
+			switch full, err := t.recv.quotas.Full(ctx, l.counted(p.app), l.jobs); {
+			case err != nil:
+				return l.unknown(p.app, err)
+			case full:
 				return l.reached(p.app)
 			}
 		default:
-			ticket, ok := t.recv.quotas.Take(l.counted(p.app), l.jobs)
-			if !ok {
+			ticket, ok, err := t.recv.quotas.Take(ctx, l.counted(p.app), l.jobs)
+			if !ok || err != nil {
 				p.release()
+			}
+			switch {
+			case err != nil:
+				return l.unknown(p.app, err)
+			case !ok:
 				return l.reached(p.app)
 			}
 			p.tickets = append(p.tickets, ticket)

@@ -24,7 +24,8 @@ type Receiver struct {
 	output   Output
 	resolver *access.Resolver
 	rules    atomic.Pointer[rules]
-	quotas   *quota.Book
+	quotas   quotas
+	book     *quota.Book // the quotas of this process; nil where the queue has them
 	metrics  *metrics.Metrics
 	probes   probes
 	log      *slog.Logger
@@ -35,7 +36,7 @@ type Receiver struct {
 func Open(ctx context.Context, s *config.Settings, log *slog.Logger) (*Receiver, error) {
 	resolver := access.NewResolver(nil, nil)
 	resolver.Log = log
-	r := &Receiver{resolver: resolver, quotas: quota.NewBook(nil), metrics: metrics.New(), log: log}
+	r := &Receiver{resolver: resolver, metrics: metrics.New(), log: log}
 	r.metrics.Outputs(r.outputStates)
 	rules, err := r.ready(s)
 	if err != nil {
@@ -47,7 +48,9 @@ func Open(ctx context.Context, s *config.Settings, log *slog.Logger) (*Receiver,
 	if err != nil {
 		return nil, err
 	}
-	r.output = newFolders(jobs)
+	if err := r.openOutput(ctx, s, jobs); err != nil {
+		return nil, errors.Join(err, jobs.Close())
+	}
 	if err = r.output.Use(rules.destinations()); err == nil {
 		err = rules.connect(nil, log)
 	}
@@ -59,9 +62,24 @@ func Open(ctx context.Context, s *config.Settings, log *slog.Logger) (*Receiver,
 	return r, nil
 }
 
+// openOutput opens what the jobs go to, and what counts them.
+func (r *Receiver) openOutput(ctx context.Context, s *config.Settings, jobs *spool.Spool) (err error) {
+	if !s.Queue.On() {
+		r.output = newFolders(jobs)
+		r.book = quota.NewBook(nil)
+		r.quotas = book{r.book}
+		return nil
+	}
+	if r.output, err = OpenQueue(ctx, s, jobs, r.log); err != nil {
+		return err
+	}
+	r.quotas = r.output.(quotas)
+	return nil
+}
+
 // Reload exchanges the rules for those of s. Running transactions end by the
 // rules they began with. On an error the old rules stay. state_directory,
-// instance and id_allocated count from the next start only.
+// instance, id_allocated and the section queue count from the next start only.
 func (r *Receiver) Reload(s *config.Settings) error {
 	rules, err := r.ready(s)
 	if err != nil {
@@ -131,8 +149,11 @@ func (r *Receiver) ready(s *config.Settings) (*rules, error) {
 // the service of this name left in state_directory, and keeps them there. Each
 // service counts for itself.
 func (r *Receiver) KeepQuotas(service string) {
+	if r.book == nil {
+		return
+	}
 	path := filepath.Join(r.rules.Load().settings.StateDirectory, "quota-"+service)
-	if err := r.quotas.Keep(path, r.log); err != nil {
+	if err := r.book.Keep(path, r.log); err != nil {
 		r.log.Warn("quotas of before the start are not known: the jobs of the last hour do not count", "error", err.Error())
 	}
 }
@@ -144,7 +165,11 @@ func (r *Receiver) Metrics() *metrics.Metrics { return r.metrics }
 // open.
 func (r *Receiver) Close() error {
 	rules := r.rules.Load()
-	return errors.Join(r.output.Close(), r.quotas.Close(), rules.auth.Close(), rules.senders.Close())
+	err := errors.Join(r.output.Close(), rules.auth.Close(), rules.senders.Close())
+	if r.book != nil {
+		err = errors.Join(err, r.book.Close())
+	}
+	return err
 }
 
 func (r *rules) destinations() []string {
@@ -171,11 +196,25 @@ func (r *Receiver) Space(ctx context.Context) error {
 
 func (r *Receiver) space(ctx context.Context, rules *rules, folder string) error {
 	free, err := r.output.Room(ctx, folder)
+	if rules.settings.Queue.On() {
+		return queueSpace(free, err, rules.settings)
+	}
 	if err != nil {
 		return reply.Of(fmt.Errorf("output folder %s: %w", folder, err))
 	}
 	if least := rules.settings.MinFreeSpace; free < least {
 		return reply.NoSpace(fmt.Errorf("output folder %s: %d bytes free, min_free_space asks for %d: make room", folder, free, least))
+	}
+	return nil
+}
+
+// queueSpace says the same of a queue.
+func queueSpace(free uint64, err error, s *config.Settings) error {
+	if err != nil {
+		return reply.Of(err)
+	}
+	if least := s.MinFreeSpace; free < least {
+		return reply.NoSpace(fmt.Errorf("the queue can take %d bytes more, min_free_space asks for %d: have its jobs handed on, or raise queue.max_size", free, least))
 	}
 	return nil
 }

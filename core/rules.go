@@ -139,8 +139,12 @@ func (c *compiler) application(name string, conf *config.Application, sets map[s
 // recipe is the half of an application that says what is written; key names its
 // keys.
 func (c *compiler) recipe(name string, conf *config.Application, sets map[string]*transform.TagSet, key func(...string) string) *job.Recipe {
+	destination := conf.OutputFolder
+	if c.r.settings.Queue.On() {
+		destination = name
+	}
 	recipe := &job.Recipe{
-		App: name, Destination: conf.OutputFolder, CTLType: conf.CTLType, Page: c.r.page,
+		App: name, Destination: destination, CTLType: conf.CTLType, Page: c.r.page,
 		AttachedMessage: conf.ProcessAttMsg, Attachments: conf.ProcessAttachments, InlinePictures: conf.InlinePictures, Reported: c.r.settings.Reported(name),
 	}
 	for _, f := range conf.FormatPreference {

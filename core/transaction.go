@@ -13,7 +13,6 @@ import (
 	"smtpreceiver/core/job"
 	"smtpreceiver/core/match"
 	"smtpreceiver/core/metrics"
-	"smtpreceiver/core/quota"
 	"smtpreceiver/core/reply"
 )
 
@@ -81,9 +80,9 @@ type Transaction struct {
 type plan struct {
 	app     *application
 	rcpt    job.Recipient
-	tickets []*quota.Ticket // what the job counts for
-	name    string          // of the job, once it is staged
-	refusal *reply.Reply    // that Stage gave to this recipient alone
+	tickets []ticket     // what the job counts for
+	name    string       // of the job, once it is staged
+	refusal *reply.Reply // that Stage gave to this recipient alone
 }
 
 // release gives back what the job counted for.
@@ -162,7 +161,7 @@ func (t *Transaction) Recipient(ctx context.Context, address string, o Recipient
 		Recipient: rcpt, Groups: d.groups, Notify: o.Notify, Original: o.Original,
 		Number: func(written string) (string, error) { return t.lastWord(d.app, written) },
 	}}
-	if err := t.quota(p); err != nil {
+	if err := t.quota(ctx, p); err != nil {
 		return Recipient{}, err
 	}
 	if t.asks {

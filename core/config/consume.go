@@ -45,6 +45,9 @@ func (l *loader) consumers(s *Settings) {
 		if s.Applications[c.ApplicationOf(name)] == nil {
 			l.contradiction(shown+"application", "there is no application "+quote(c.ApplicationOf(name)), "name one of applications", "applications")
 		}
+		if s.Queue.On() {
+			l.contradiction(KeyPath("consume", name), "takes its jobs from an output folder, and with queue.servers there is none", "remove the section", "queue.servers")
+		}
 		if c.RetryDelayMax < c.RetryDelay {
 			l.contradiction(shown+"retry_delay_max", "less than retry_delay", "make it at least as long", shown+"retry_delay")
 		}

@@ -26,6 +26,7 @@ func (l *loader) contradictions(s *Settings) {
 	l.tls(s)
 	l.authentication(s)
 	l.senders(s)
+	l.queue(s)
 	l.consumers(s)
 	l.reports(s)
 	if s.LogRcvData && !strings.Contains(s.LogConsole+s.LogEventLog+s.LogFile, "T") {
@@ -37,6 +38,7 @@ func (l *loader) contradictions(s *Settings) {
 		shown := KeyPath("applications", name) + "."
 		enabled = enabled || app.Enabled || l.bad[shown+"enabled"]
 		l.application(shown, app, s.Tags)
+		l.outputFolder(shown+"output_folder", app, s.Queue.On())
 	}
 	if !enabled && s.ForwardSMTPServer == "" {
 		l.contradiction("applications", "none is enabled and there is no forward server, so no mail could be taken",

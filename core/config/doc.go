@@ -15,7 +15,7 @@
 //	letters  the letters the value may consist of
 //	split    a list given as one string is split at this character
 //	secret   value: a password may stand here; file: it names a file that holds a secret
-//	required the value may not be empty
+//	required the value may not be empty; folders: but where queue.servers is set
 //	example  what the sample configuration shows for a required key
 //
 // viper joins the environment to the file and decodes TOML. It does little

@@ -122,6 +122,7 @@ type loader struct {
 	given     map[string]bool   // keys that the file or the environment sets
 	variables map[string]string // key to the environment variable that set it; "applications.fax." to the one that made it
 	places    map[string]place  // of the keys in files of conf.d
+	queued    bool              // queue.servers is set
 }
 
 // group is a section whose keys are sections that the administrator names, such
@@ -157,6 +158,9 @@ func (g *group) path(i int) (path, shown string) {
 	return g.name + delimiter + strconv.Itoa(i) + delimiter, KeyPath(g.name, g.names[i]) + "."
 }
 
+// folders is the value of the tag required for what only output folders need.
+const folders = "folders"
+
 // delimiter separates the levels of viper's keys; no key of ours contains it.
 const delimiter = "::"
 
@@ -178,6 +182,7 @@ func parse(texts []text, environ []string) (*Settings, error) {
 		s.Files = append(s.Files, t.file)
 	}
 	l.fill(s, l.top, "", "")
+	l.queued = s.Queue.On()
 	s.Applications = fillGroup[Application](l, "applications")
 	s.Consume = fillGroup[Consumer](l, "consume")
 	l.contradictions(s)
@@ -222,6 +227,9 @@ func (l *loader) fill(to any, s schema, path, shown string) {
 				what = quote(text) + " is " + err.Error()
 			}
 			l.reject(key, what, remedies[f.kind])
+			continue
+		}
+		if l.queued && f.tag.Get("required") == folders && v.Len() == 0 {
 			continue
 		}
 		if what, remedy := f.check(v); what != "" {

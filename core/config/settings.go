@@ -32,7 +32,7 @@ type Settings struct {
 	Tags           map[string]map[string]string `key:"tags" doc:"Sets of @commands: set, then command, then section|key (the user's value) or section|key|value (a fixed one). The sets mobilchange and faxchange are built in."`
 	StateDirectory string                       `key:"state_directory" default:"/var/lib/smtpreceiver" required:"true" doc:"Folder of the message number counter."`
 	IDAllocated    uint64                       `key:"id_allocated" default:"0" doc:"Floor for message numbers: the first one used is greater. The last number used is kept in state_directory."`
-	Instance       string                       `key:"instance" doc:"Prefix of file names where several hosts share an output folder: letters, digits and '-', at most 16. Empty: no prefix."`
+	Instance       string                       `key:"instance" doc:"Prefix of file names where several hosts share an output folder or a queue: letters, digits and '-', at most 16. Each host has its own. Empty: no prefix."`
 
 	LogConsole      string `key:"log_console" section:"Logging" default:"EWI" letters:"EWIT" doc:"What is logged on the console, by letter: E error, W warning, I info, T trace."`
 	LogEventLog     string `key:"log_event_log" default:"EW" letters:"EWIT" doc:"The same for the event log: syslog or journald on Unix, the Event Log on Windows."`
@@ -64,6 +64,7 @@ type Settings struct {
 	Milter  Milter  `key:"milter" section:"Milter"`
 	Metrics Metrics `key:"metrics" section:"Metrics"`
 	Reports Reports `key:"reports" section:"Reports"`
+	Queue   Queue   `key:"queue" section:"Beyond one machine"`
 
 	given map[string]bool // keys that the file or the environment sets
 
@@ -154,11 +155,32 @@ type Metrics struct {
 	Hosts       []string `key:"hosts" doc:"Names by which this machine is asked for the page, /metrics and /errors, besides localhost, its own names and IP addresses; any other gets 421, so that no web page can have a browser read them. /healthz and /readyz answer to any name."`
 }
 
+// Queue holds the keys of the section queue: where jobs go instead of output
+// folders, so that several gateways and consumers share them.
+type Queue struct {
+	Servers         []string      `key:"servers" doc:"Servers of NATS JetStream that get the jobs instead of output folders, such as nats://mq1:4222, or tls:// for TLS; name all of a cluster. A 250 then says that most of them have the mail on disk. Counts from the next start, as all keys of the section. Empty: output folders."`
+	Monitor         []string      `key:"monitor" doc:"Monitoring address of each of them, such as http://mq1:8222, where they are asked whether they acknowledge after fsync (sync_interval: always)."`
+	Unsynced        string        `key:"unsynced" default:"refuse" oneof:"refuse|accept" doc:"Servers that acknowledge before fsync, or cannot be asked: refuse, or accept that a power cut may lose mail that was answered 250."`
+	CredentialsFile string        `key:"credentials_file" secret:"file" doc:"Credentials of this gateway, as nsc writes them."`
+	Username        string        `key:"username" doc:"User name at the servers. Empty: no login, or credentials_file."`
+	Password        string        `key:"password" secret:"value" doc:"Its password. Better given by environment than in a file others can read."`
+	TLSCAFile       string        `key:"tls_ca_file" doc:"Authorities in PEM that sign the servers' certificates. Empty: those that this machine trusts."`
+	TLSCertFile     string        `key:"tls_cert_file" doc:"Certificate in PEM that is shown to the servers. Empty: none."`
+	TLSKeyFile      string        `key:"tls_key_file" secret:"file" doc:"Private key of that certificate, in PEM."`
+	Name            string        `key:"name" default:"smtpreceiver" required:"true" doc:"Begins the names of streams and subjects, so that several installations can share a cluster: small letters, digits and '-', at most 32."`
+	Replicas        int           `key:"replicas" default:"3" oneof:"1|3|5" doc:"Servers that keep each job. 1 survives no loss of a server."`
+	MaxSize         int64         `key:"max_size" default:"10GiB" type:"size" min:"1MiB" max:"1PiB" doc:"What jobs and their files may take on each server; past it 452 4.3.1, and min_free_space below it."`
+	CommitTimeout   time.Duration `key:"commit_timeout" default:"60s" min:"5s" max:"5m" doc:"How long an acknowledgement is waited for; past it the jobs are withdrawn and the answer is 451."`
+}
+
+// On says whether jobs go into a queue.
+func (q *Queue) On() bool { return len(q.Servers) > 0 }
+
 // Application holds the keys of one applications.<name>.
 // NonstandardDataTerminator holds the bytes, escapes decoded.
 type Application struct {
 	Enabled                          bool                `key:"enabled" default:"1" doc:"0 switches the application off."`
-	OutputFolder                     string              `key:"output_folder" required:"true" example:"/var/spool/smtpreceiver/fax" doc:"Folder where the jobs appear."`
+	OutputFolder                     string              `key:"output_folder" required:"folders" example:"/var/spool/smtpreceiver/fax" doc:"Folder where the jobs appear; none with queue.servers."`
 	CTLType                          string              `key:"ctl_type" required:"true" oneof:"fax|sms" example:"fax" doc:"Kind of the control file: fax or sms."`
 	Addresses                        []string            `key:"addresses" required:"true" example:"(?P<number>\\+?\\d+)@fax$" doc:"Regular expressions for the recipients of this application; the named groups number, name, company and dept go into the CTL."`
 	FromEnabled                      []string            `key:"from_enabled" default:".*" required:"true" doc:"Regular expressions for the envelope senders allowed."`
@@ -166,8 +188,8 @@ type Application struct {
 	NumberRegion                     string              `key:"number_region" doc:"As the global number_region, over which it wins."`
 	NumbersAllowed                   []string            `key:"numbers_allowed" doc:"Regular expressions for the numbers that may be sent to. They see what is dialled: '+' and digits, without separators. Empty: every number."`
 	NumbersDenied                    []string            `key:"numbers_denied" doc:"Regular expressions for numbers that may not be sent to, such as '\\+?(00)?90\\d+', or '\\+42090\\d+' with number_region CZ; they see what is dialled and win over numbers_allowed. The answer is 550 5.7.1."`
-	MaxJobsPerSender                 int                 `key:"max_jobs_per_sender" default:"0" min:"0" max:"1000000" doc:"Jobs of one envelope sender, or of one authenticated user, within an hour; past it 450 4.7.1. Each process counts for itself, also over a restart. 0: no limit."`
-	MaxJobsPerClient                 int                 `key:"max_jobs_per_client" default:"0" min:"0" max:"1000000" doc:"Jobs of one client within an hour, an IPv4 address or an IPv6 network of 64 bits; past it 450 4.7.1. Each process counts for itself, also over a restart. 0: no limit."`
+	MaxJobsPerSender                 int                 `key:"max_jobs_per_sender" default:"0" min:"0" max:"1000000" doc:"Jobs of one envelope sender, or of one authenticated user, within an hour; past it 450 4.7.1. Each process counts for itself, also over a restart; with queue.servers all count together. 0: no limit."`
+	MaxJobsPerClient                 int                 `key:"max_jobs_per_client" default:"0" min:"0" max:"1000000" doc:"Jobs of one client within an hour, an IPv4 address or an IPv6 network of 64 bits; past it 450 4.7.1. Each process counts for itself, also over a restart; with queue.servers all count together. 0: no limit."`
 	MaxParts                         int                 `key:"max_parts" default:"10" min:"0" max:"255" doc:"SMS: most parts that one text may make, counted as the network does (160 letters of the GSM alphabet in one, 153 in each of several; 70 and 67 with any other letter). system/maxlen of the CTL may ask for less. A longer text is cut, or not sent where system/action is 1 or 2. It holds where smtpreceiver hands on, not for a reader of the folder. 0: no limit."`
 	SMSText                          []string            `key:"sms_text" split:";" doc:"SMS: what the text is written without: signature (from a line '-- ' on), quote (a reply quoted at the end, with the line that says who wrote it), mark:TEXT (from TEXT on)."`
 	Clients                          []string            `key:"clients" doc:"Clients allowed to use this application, as in the global list. Empty: the global list applies."`

@@ -46,10 +46,7 @@ func (b *Batch) NewJob(folderName string) (*Job, error) {
 		return nil, err
 	}
 	j := &Job{batch: b, id: formatID(n), writing: map[string]*dataFile{}}
-	j.opened, j.stem = &f.opened, j.id
-	if b.spool.instance != "" {
-		j.stem = b.spool.instance + "-" + j.id
-	}
+	j.opened, j.stem = &f.opened, b.spool.stem(j.id)
 	// A visible CTL of this name is an older job's: refused here already, so that
 	// recovery may take a visible CTL for this job's own.
 	if taken, err := exists(j.shown(j.control())); err != nil {

@@ -162,6 +162,25 @@ func (s *Spool) Close() error {
 	return errors.Join(append(errs, s.ids.giveBack())...)
 }
 
+// NextID takes an ID for a job that goes elsewhere than to a folder, and makes
+// the name that its files begin with.
+func (s *Spool) NextID() (id, stem string, err error) {
+	n, err := s.ids.next()
+	if err != nil {
+		return "", "", err
+	}
+	id = formatID(n)
+	return id, s.stem(id), nil
+}
+
+// stem is what the names of a job's files begin with.
+func (s *Spool) stem(id string) string {
+	if s.instance == "" {
+		return id
+	}
+	return s.instance + "-" + id
+}
+
 // TempDir is where temporary folders for the jobs of an output folder may be
 // made. Who makes one removes it before Close; what a crash leaves there,
 // recovery removes.

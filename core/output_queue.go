@@ -1,0 +1,165 @@
+package core
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"smtpreceiver/core/config"
+	"smtpreceiver/core/job"
+	"smtpreceiver/core/queue"
+	"smtpreceiver/core/spool"
+)
+
+// queued is the Output of a queue, whose destinations are applications. The spool
+// numbers the jobs, and has room on this machine for what is needed meanwhile.
+type queued struct {
+	*queue.Queue
+	spool   *spool.Spool
+	scratch string
+}
+
+// scratchName is the folder for temporary files in state_directory.
+const scratchName = "scratch"
+
+// OpenQueue is the output of the queue of s. A *queue.RefusedError says that its
+// servers must not be used as they are; servers that cannot be reached are waited
+// for, and no job is taken until then.
+func OpenQueue(ctx context.Context, s *config.Settings, local *spool.Spool, log *slog.Logger) (Output, error) {
+	scratch := filepath.Join(s.StateDirectory, scratchName)
+	if err := os.MkdirAll(scratch, 0o700); err != nil {
+		return nil, fmt.Errorf("state_directory: %w", err)
+	}
+	if err := local.Use([]string{scratch}); err != nil {
+		return nil, err
+	}
+	owner, err := ownerOf(s.StateDirectory)
+	if err != nil {
+		return nil, err
+	}
+	c := QueueConfig(s, log)
+	c.Instance, c.Owner, c.NextID = s.Instance, owner, local.NextID
+	q, err := queue.Open(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return &queued{q, local, scratch}, nil
+}
+
+// QueueConfig is the section queue, as every user of the queue needs it.
+func QueueConfig(s *config.Settings, log *slog.Logger) queue.Config {
+	q := s.Queue
+	host, _ := os.Hostname()
+	return queue.Config{
+		Servers: q.Servers, CredentialsFile: q.CredentialsFile, Username: q.Username, Password: q.Password,
+		CAFile: q.TLSCAFile, CertFile: q.TLSCertFile, KeyFile: q.TLSKeyFile,
+		Name: q.Name, Replicas: q.Replicas, MaxSize: q.MaxSize, CommitTimeout: q.CommitTimeout,
+		Monitor: q.Monitor, AcceptUnsynced: q.Unsynced == "accept", Host: cmp.Or(s.Hostname, host), Log: log,
+	}
+}
+
+// ownerOf names the machine and its state directory, whose number counter makes
+// the names of jobs unique. Processes that share it are one gateway.
+func ownerOf(stateDirectory string) (string, error) {
+	path := filepath.Join(stateDirectory, "queue-owner")
+	host, err := os.Hostname()
+	if err != nil {
+		return "", err
+	}
+	for {
+		text, err := os.ReadFile(path)
+		if id := strings.TrimSpace(string(text)); err == nil && id != "" {
+			return id + "@" + host, nil
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return "", fmt.Errorf("state_directory: %w", err)
+		}
+		if err := writeOnce(path, rand.Text()); err != nil && !errors.Is(err, fs.ErrExist) {
+			return "", fmt.Errorf("state_directory: %w", err)
+		}
+	}
+}
+
+// writeOnce makes a file in one step, or finds that another process has.
+func writeOnce(path, content string) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".queue-owner-")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.WriteString(content + "\n")
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if info, err := os.Stat(path); err == nil && info.Size() == 0 { // of a full disk
+		return os.Rename(f.Name(), path)
+	}
+	return os.Link(f.Name(), path)
+}
+
+// TempDir implements job.Scratch.
+func (q *queued) TempDir(string) (string, error) { return q.spool.TempDir(q.scratch) }
+
+// TempFile implements job.Scratch.
+func (q *queued) TempFile(string) (job.TempFile, error) { return folders{q.spool}.TempFile(q.scratch) }
+
+func (q *queued) NewBatch() Batch { return queueBatch{q.Queue.NewBatch()} }
+
+// Room implements Output: what the queue can still take.
+func (q *queued) Room(context.Context, string) (uint64, error) { return q.Queue.Room() }
+
+// Probe implements Output. The queue is looked at all the time.
+func (q *queued) Probe(context.Context, string) error { return q.Queue.Ready() }
+
+// Use implements Output: the queue takes jobs of any application.
+func (q *queued) Use([]string) error { return nil }
+
+// Close implements Output.
+func (q *queued) Close() error { return errors.Join(q.Queue.Close(), q.spool.Close()) }
+
+// Take implements quotas: those of all gateways together.
+func (q *queued) Take(ctx context.Context, key string, limit int) (ticket, bool, error) {
+	t, ok, err := q.Queue.Take(ctx, key, limit)
+	if err != nil || !ok {
+		return nil, false, err // and no ticket around a nil one
+	}
+	return t, true, nil
+}
+
+type queueBatch struct{ *queue.Batch }
+
+func (b queueBatch) NewJob(app string) (job.Job, error) {
+	j, err := b.Batch.NewJob(app)
+	if err != nil {
+		return nil, queueError(err)
+	}
+	return queueJob{j}, nil
+}
+
+func (b queueBatch) Stage(ctx context.Context) error { return queueError(b.Batch.Stage(ctx)) }
+
+func (b queueBatch) Commit(ctx context.Context) error { return queueError(b.Batch.Commit(ctx)) }
+
+// queueError gives an error of the queue the meaning it has for the client.
+func queueError(err error) error {
+	switch {
+	case errors.Is(err, queue.ErrUnknown):
+		return fmt.Errorf("%w: %w", ErrUnknown, err)
+	case errors.Is(err, queue.ErrTooLarge):
+		return fmt.Errorf("%w: %w", ErrTooLarge, err)
+	}
+	return err
+}
+
+type queueJob struct{ *queue.BatchJob }
+
+func (j queueJob) Link(name string, from job.Job, fromName string) error {
+	return j.BatchJob.Link(name, from.(queueJob).BatchJob, fromName)
+}

@@ -1,0 +1,112 @@
+package queue
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Found is a job as it lies in the queue.
+type Found struct {
+	*Job
+	Since    time.Time // the queue has it
+	Entry    Entry     // its journal; State "": new
+	sequence uint64
+}
+
+// Each calls see for every job of an application, oldest first. One that was
+// withdrawn is no job. What no gateway has written is in the error.
+func (q *Queue) Each(ctx context.Context, app string, see func(*Found) error) error {
+	stream, err := q.stream(ctx)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	filter := q.Name + ".job." + token(app) + ".>"
+	for next := uint64(1); ; {
+		m, err := stream.GetMsg(ctx, next, jetstream.WithGetMsgSubject(filter))
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			return errors.Join(errs...)
+		}
+		if err != nil {
+			return errors.Join(append(errs, err)...)
+		}
+		next = m.Sequence + 1
+		job, err := Decode(m.Data)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("message %d of stream %s is no job of this program: %w", m.Sequence, q.streamName(""), err))
+			continue
+		}
+		found := &Found{Job: job, Since: m.Time, sequence: m.Sequence}
+		if found.Entry, err = q.entryOf(ctx, job); err != nil {
+			return errors.Join(append(errs, err)...)
+		}
+		if found.Entry.State == Withdrawn {
+			continue
+		}
+		if err := see(found); err != nil {
+			return errors.Join(append(errs, err)...)
+		}
+	}
+}
+
+// entryOf reads the journal of a job. Withdrawn is a message as a whole.
+func (q *Queue) entryOf(ctx context.Context, j *Job) (e Entry, err error) {
+	for _, index := range []int{0, j.Index} {
+		value, revision, err := q.journal.get(ctx, journalKey(j.Key, index))
+		if err != nil {
+			return e, err
+		}
+		e = Entry{}
+		if revision == 0 {
+			continue
+		}
+		if err := json.Unmarshal(value, &e); err != nil {
+			return e, fmt.Errorf("journal of job %s: %w", j.Stem, err)
+		}
+		if e.State == Withdrawn {
+			break
+		}
+	}
+	return e, nil
+}
+
+// errDamaged is a file that is not what its gateway wrote.
+var errDamaged = errors.New("is not what its gateway wrote")
+
+// CopyFile writes file i of a job, and returns an error unless every byte is as it
+// was written: what is missing may only not be here yet.
+func (q *Queue) CopyFile(ctx context.Context, j *Job, i int, to io.Writer) error {
+	f := j.Files[i]
+	if f.Pieces == 0 { // checked when it was decoded
+		_, err := to.Write(j.contents[i])
+		return err
+	}
+	stream, err := q.stream(ctx)
+	if err != nil {
+		return err
+	}
+	sum, size := sha256.New(), int64(0)
+	for piece := range f.Pieces {
+		m, err := stream.GetLastMsgForSubject(ctx, q.pieceSubject(j.Key, f.Number, piece))
+		if err != nil {
+			return fmt.Errorf("file %s: piece %d of %d: %w", f.Name, piece+1, f.Pieces, err)
+		}
+		size += int64(len(m.Data))
+		sum.Write(m.Data)
+		if _, err := to.Write(m.Data); err != nil {
+			return err
+		}
+	}
+	if size != f.Size || hex.EncodeToString(sum.Sum(nil)) != f.SHA256 {
+		return fmt.Errorf("file %s %w: %d bytes, %d are right", f.Name, errDamaged, size, f.Size)
+	}
+	return nil
+}

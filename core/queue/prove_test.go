@@ -1,0 +1,69 @@
+package queue
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+func TestVersion(t *testing.T) {
+	t.Parallel()
+	for version, ok := range map[string]bool{
+		"2.14.0": true, "2.15.3": true, "v2.15.0-RC.1": true, "3.0.0": true, "2.100.1": true,
+		"2.9.10": false, "2.13.9": false, "1.99.0": false, "": false, "2": false, "two.15": false,
+	} {
+		err := checkVersion("mq1", version)
+		if (err == nil) != ok {
+			t.Errorf("%q: %v", version, err)
+		}
+	}
+}
+
+// monitor serves what a server says of itself.
+func monitor(t *testing.T, name, version string, always bool, size int) string {
+	t.Helper()
+	mux := http.NewServeMux()
+	mux.HandleFunc("/varz", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, `{"server_name": %q, "version": %q}`, name, version)
+	})
+	mux.HandleFunc("/jsz", func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.RawQuery != "config=1" {
+			t.Errorf("asked for %s", r.URL)
+		}
+		fmt.Fprintf(w, `{"config": {"sync_always": %t}, "meta_cluster": {"cluster_size": %d}}`, always, size)
+	})
+	s := httptest.NewServer(mux)
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+// TestProof: most servers must have said that they acknowledge after fsync, and
+// none that it does not.
+func TestProof(t *testing.T) {
+	t.Parallel()
+	good := func(name string) string { return monitor(t, name, "2.15.3", true, 3) }
+	const down = "http://127.0.0.1:1"
+	for name, c := range map[string]struct {
+		monitors []string
+		want     string // "": proven
+		refused  bool
+	}{
+		"all":        {[]string{good("a"), good("b"), good("c")}, "", false},
+		"one down":   {[]string{good("a"), down, good("c")}, "", false},
+		"two down":   {[]string{good("a"), down, down}, "1 of 3 servers", false},
+		"one twice":  {[]string{good("a"), good("a"), good("a")}, "two addresses are of one server", false},
+		"one lazy":   {[]string{good("a"), monitor(t, "b", "2.15.3", false, 3), good("c")}, "server b", true},
+		"one old":    {[]string{good("a"), monitor(t, "b", "2.9.10", true, 3), good("c")}, "too old", true},
+		"not named":  {[]string{good("a"), good("b")}, "3 servers, and 2 addresses", true},
+		"too few":    {[]string{monitor(t, "a", "2.15.3", true, 1)}, "queue.replicas is 3", true},
+		"no monitor": {nil, "queue.monitor: missing", true},
+	} {
+		q := &Queue{Config: Config{Monitor: c.monitors, Replicas: 3, Log: discard}}
+		err := q.proveSettings(t.Context())
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want) || isRefused(err) != c.refused) {
+			t.Errorf("%s: %v, want %q, refused: %t", name, err, c.want, c.refused)
+		}
+	}
+}
