@@ -36,4 +36,8 @@ if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
 else
   echo "not root on Debian: tests with real mail servers are skipped" >&2
 fi
-exec go test "$@" ./...
+status=0
+go test "$@" ./... || status=$?
+cd contrib/cluster # a module of its own
+go test "$@" ./... || status=$?
+exit "$status"

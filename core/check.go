@@ -13,6 +13,7 @@ import (
 	"smtpreceiver/core/access"
 	"smtpreceiver/core/auth"
 	"smtpreceiver/core/config"
+	"smtpreceiver/core/queue"
 	"smtpreceiver/core/spool"
 )
 
@@ -64,6 +65,26 @@ func checkHosts(ctx context.Context, s *config.Settings, resolver *access.Resolv
 		}
 	}
 	return warnings
+}
+
+// CheckQueue asks the servers of the queue whether a gateway could work with them.
+func CheckQueue(ctx context.Context, s *config.Settings) config.Problems {
+	if !s.Queue.On() {
+		return nil
+	}
+	c := queue.ConfigOf(s, slog.New(slog.DiscardHandler))
+	if c.Owner, _ = readOwner(filepath.Join(s.StateDirectory, ownerFile)); c.Owner != "" {
+		c.Instance = s.Instance // else this user cannot tell, or it was never started
+	}
+	var problems config.Problems
+	for _, err := range queue.Check(ctx, c) {
+		key, what := "queue.servers", err.Error()
+		if named, rest, ok := strings.Cut(what, ": "); ok && strings.HasPrefix(named, "queue.") {
+			key, what = named, rest
+		}
+		problems.Add(key, what, "")
+	}
+	return problems
 }
 
 func checkMachine(s *config.Settings) config.Problems {

@@ -1,7 +1,6 @@
 package core
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -44,7 +43,7 @@ func OpenQueue(ctx context.Context, s *config.Settings, local *spool.Spool, log 
 	if err != nil {
 		return nil, err
 	}
-	c := QueueConfig(s, log)
+	c := queue.ConfigOf(s, log)
 	c.Instance, c.Owner, c.NextID = s.Instance, owner, local.NextID
 	q, err := queue.Open(ctx, c)
 	if err != nil {
@@ -53,38 +52,38 @@ func OpenQueue(ctx context.Context, s *config.Settings, local *spool.Spool, log 
 	return &queued{q, local, scratch}, nil
 }
 
-// QueueConfig is the section queue, as every user of the queue needs it.
-func QueueConfig(s *config.Settings, log *slog.Logger) queue.Config {
-	q := s.Queue
-	host, _ := os.Hostname()
-	return queue.Config{
-		Servers: q.Servers, CredentialsFile: q.CredentialsFile, Username: q.Username, Password: q.Password,
-		CAFile: q.TLSCAFile, CertFile: q.TLSCertFile, KeyFile: q.TLSKeyFile,
-		Name: q.Name, Replicas: q.Replicas, MaxSize: q.MaxSize, CommitTimeout: q.CommitTimeout,
-		Monitor: q.Monitor, AcceptUnsynced: q.Unsynced == "accept", Host: cmp.Or(s.Hostname, host), Log: log,
-	}
-}
+// ownerFile holds what tells this gateway from any other.
+const ownerFile = "queue-owner"
 
 // ownerOf names the machine and its state directory, whose number counter makes
 // the names of jobs unique. Processes that share it are one gateway.
 func ownerOf(stateDirectory string) (string, error) {
-	path := filepath.Join(stateDirectory, "queue-owner")
-	host, err := os.Hostname()
-	if err != nil {
-		return "", err
-	}
+	path := filepath.Join(stateDirectory, ownerFile)
 	for {
-		text, err := os.ReadFile(path)
-		if id := strings.TrimSpace(string(text)); err == nil && id != "" {
-			return id + "@" + host, nil
-		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return "", fmt.Errorf("state_directory: %w", err)
+		owner, err := readOwner(path)
+		if owner != "" || err != nil {
+			return owner, err
 		}
 		if err := writeOnce(path, rand.Text()); err != nil && !errors.Is(err, fs.ErrExist) {
 			return "", fmt.Errorf("state_directory: %w", err)
 		}
 	}
+}
+
+// readOwner returns "" where there is none yet.
+func readOwner(path string) (string, error) {
+	host, err := os.Hostname()
+	if err != nil {
+		return "", err
+	}
+	text, err := os.ReadFile(path)
+	if id := strings.TrimSpace(string(text)); err == nil && id != "" {
+		return id + "@" + host, nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("state_directory: %w", err)
+	}
+	return "", nil
 }
 
 // writeOnce makes a file in one step, or finds that another process has.

@@ -81,6 +81,8 @@ func (r *Receiver) probe(ctx context.Context) []folderState {
 		var bad *spool.FolderError
 		if err := r.output.Probe(ctx, folder); errors.As(err, &bad) {
 			s.err = reply.Advised(fmt.Errorf("output folder %w", err))
+		} else if err != nil && rules.settings.Queue.On() {
+			s.err = err
 		} else if err != nil {
 			s.err = reply.Advised(fmt.Errorf("output folder %s: %w", folder, err))
 		} else if errors.As(r.space(ctx, rules, folder), &full) {

@@ -32,6 +32,9 @@ where, who may connect, what becomes of the mail.`,
 				warnings = append(validate(settings, &problems), settings.ChangedDefaults()...)
 				warnings = append(warnings, settings.Exposed()...)
 				warnings = append(warnings, core.CheckHosts(c.Context(), settings)...)
+				if len(problems) == 0 {
+					problems.Merge(core.CheckQueue(c.Context(), settings))
+				}
 			}
 			out := c.OutOrStdout()
 			for _, w := range warnings {

@@ -75,7 +75,11 @@ func summarize(line func(what, text string), s *config.Settings, name string) {
 	if list := entries(app.Clients, ""); list != "" {
 		line("", "for the clients "+list)
 	}
-	line("", app.CTLType+" jobs in "+app.OutputFolder)
+	if s.Queue.On() {
+		line("", app.CTLType+" jobs in the queue "+s.Queue.Name)
+	} else {
+		line("", app.CTLType+" jobs in "+app.OutputFolder)
+	}
 	reader := "handed on by another program"
 	for _, consumer := range slices.Sorted(maps.Keys(s.Consume)) {
 		if c := s.Consume[consumer]; c.ApplicationOf(consumer) == name {

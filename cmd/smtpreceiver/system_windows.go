@@ -131,6 +131,9 @@ func equip(s *mgr.Service) (failed []error) {
 func writtenFolders(s *config.Settings) []string {
 	folders := []string{filepath.Clean(s.StateDirectory)}
 	for _, app := range s.Applications {
+		if s.Queue.On() {
+			break
+		}
 		folders = append(folders, filepath.Clean(app.OutputFolder))
 	}
 	if s.LoggingFileName != "" {

@@ -2,7 +2,10 @@ module smtpreceiver/contrib/cluster
 
 go 1.26.4
 
-require smtpreceiver v0.0.0-00010101000000-000000000000
+require (
+	github.com/d--j/go-milter v0.10.2
+	smtpreceiver v0.0.0-00010101000000-000000000000
+)
 
 require (
 	filippo.io/edwards25519 v1.2.0 // indirect

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -21,7 +22,11 @@ import (
 	"smtpreceiver/core/spool"
 )
 
-func TestMain(m *testing.M) { natstest.Main(m) }
+func TestMain(m *testing.M) {
+	natstest.Main(m, func() {
+		os.Remove(programPath)
+	})
+}
 
 // settings are those of a gateway with the applications fax and sms.
 func settings(t testing.TB, servers []*natstest.Server) *config.Settings {
@@ -29,6 +34,7 @@ func settings(t testing.TB, servers []*natstest.Server) *config.Settings {
 	s := &config.Settings{StateDirectory: filepath.Join(t.TempDir(), "state"), Instance: "gw1"}
 	s.Queue = config.Queue{
 		Servers: natstest.URLs(servers), Monitor: natstest.Monitors(servers), Unsynced: "refuse",
+		Username: "gateway", Password: natstest.Password,
 		Name: strings.ToLower("t" + slug(t.Name())), Replicas: len(servers), MaxSize: 100 << 20, CommitTimeout: 20 * time.Second,
 	}
 	return s
@@ -68,7 +74,7 @@ func open(t testing.TB, s *config.Settings, log *slog.Logger) core.Output {
 // reader reads what consumers would find.
 func reader(t testing.TB, s *config.Settings) *queue.Queue {
 	t.Helper()
-	c := core.QueueConfig(s, slog.New(slog.DiscardHandler))
+	c := queue.ConfigOf(s, slog.New(slog.DiscardHandler))
 	c.Servers = s.Queue.Servers
 	q, err := queue.Open(t.Context(), c)
 	if err != nil {

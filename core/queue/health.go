@@ -17,6 +17,7 @@ const (
 	lookEvery   = 2 * time.Second // at the cluster
 	proveEvery  = time.Minute     // at the settings of its servers
 	secondEvery = time.Second     // while something is wrong
+	lookTimeout = 3 * time.Second // of one request
 	// electing is how long the cluster may take to choose another leader before the
 	// queue counts as down, and reconnecting how long to find another server.
 	electing     = 15 * time.Second
@@ -89,9 +90,7 @@ func (q *Queue) Room() (uint64, error) {
 	if err := q.Ready(); err != nil {
 		return 0, err
 	}
-	q.health.mu.Lock()
-	defer q.health.mu.Unlock()
-	return uint64(max(q.health.most-int64(q.health.bytes), 0)), nil
+	return q.Free(), nil
 }
 
 // Leader names the server that leads the stream of jobs.
@@ -112,7 +111,7 @@ func (q *Queue) Used() uint64 {
 // watch looks at the cluster until Close. ready is closed when the first look has
 // come to an end that waiting does not change.
 func (q *Queue) watch(ready chan struct{}) {
-	said := ""
+	said := "not known yet"
 	for first := true; ; {
 		ctx, cancel := context.WithTimeout(q.ctx, 2*tryTimeout)
 		err := q.look(ctx)
@@ -195,6 +194,8 @@ func (q *Queue) look(ctx context.Context) error {
 
 // glance sees whether the stream has a leader, and how full it is.
 func (q *Queue) glance(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
 	stream, err := q.stream(ctx)
 	if err != nil {
 		return fmt.Errorf("stream %s: %w", q.streamName(""), err)

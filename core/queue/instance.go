@@ -30,7 +30,7 @@ func (q *Queue) takeInstance(ctx context.Context) error {
 		}
 		var other lease
 		if revision != 0 && json.Unmarshal(value, &other) == nil && other.Owner != q.Owner {
-			err := refused("instance %s is that of the host %s too, which used it at %s: give each gateway a name of its own; one that is gone loses its name after %v", q.Instance, other.Host, other.Seen.Local().Format(time.DateTime), leaseTime)
+			err := q.taken(other)
 			if q.health.named.Load() { // it was ours: jobs are told apart by more than their names
 				q.Log.Error("instance name taken by another", "error", err.Error())
 				return nil
@@ -46,4 +46,8 @@ func (q *Queue) takeInstance(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+func (q *Queue) taken(other lease) error {
+	return refused("instance %s is that of the host %s too, which used it at %s: give each gateway a name of its own; one that is gone loses its name after %v", q.Instance, other.Host, other.Seen.Local().Format(time.DateTime), leaseTime)
 }

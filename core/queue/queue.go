@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -81,9 +80,6 @@ var (
 	// ErrUnknown: the jobs may be in the queue and may not, since no answer came.
 	ErrUnknown = errors.New("no answer from the queue")
 )
-
-// NameSyntax is what queue.name may be.
-var NameSyntax = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
 
 // Open connects to the cluster and makes what is missing there. A *RefusedError
 // says that the cluster must not be used as it is. One that cannot be reached is

@@ -56,25 +56,33 @@ func (q *Queue) streams() []jetstream.StreamConfig {
 // jobs. Several gateways may do so at once.
 func (q *Queue) makeStreams(ctx context.Context) error {
 	for _, want := range q.streams() {
-		stream, err := q.js.Stream(ctx, want.Name)
-		if errors.Is(err, jetstream.ErrStreamNotFound) {
-			stream, err = q.js.CreateStream(ctx, want)
-			if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
-				stream, err = q.js.Stream(ctx, want.Name)
-			}
-		}
-		if err != nil {
-			return fmt.Errorf("stream %s: %w", want.Name, q.creating(err))
-		}
-		if err := differs(stream.CachedInfo().Config, want); err != nil {
+		if err := q.makeStream(ctx, want); err != nil {
 			return err
 		}
-		if have := stream.CachedInfo().Config; have.MaxBytes != want.MaxBytes {
-			have.MaxBytes = want.MaxBytes
-			if _, err := q.js.UpdateStream(ctx, have); err != nil {
-				return fmt.Errorf("stream %s: queue.max_size cannot be set: %w", want.Name, err)
-			}
+	}
+	return nil
+}
+
+func (q *Queue) makeStream(ctx context.Context, want jetstream.StreamConfig) error {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout) // of two that make it at once, one may get no answer
+	defer cancel()
+	stream, err := q.js.Stream(ctx, want.Name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		stream, err = q.js.CreateStream(ctx, want)
+		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+			stream, err = q.js.Stream(ctx, want.Name)
 		}
+	}
+	if err != nil {
+		return fmt.Errorf("stream %s: %w", want.Name, q.creating(err))
+	}
+	have := stream.CachedInfo().Config
+	if err := differs(have, want); err != nil || have.MaxBytes == want.MaxBytes {
+		return err
+	}
+	have.MaxBytes = want.MaxBytes
+	if _, err := q.js.UpdateStream(ctx, have); err != nil {
+		return fmt.Errorf("stream %s: queue.max_size cannot be set: %w", want.Name, err)
 	}
 	return nil
 }

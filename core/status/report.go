@@ -93,6 +93,10 @@ func (r *Report) lookAt(s *config.Settings) {
 		state spool.State
 		err   error
 	}
+	if s.Queue.On() {
+		r.askQueue(ctx, s)
+		return r
+	}
 	folders := map[string]seen{}
 	counts := joblist.CountFolders(s)
 	for _, name := range slices.Sorted(maps.Keys(s.Applications)) {

@@ -4,6 +4,7 @@ package natstest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,25 +19,23 @@ import (
 	"time"
 )
 
+var binaryPath = filepath.Join(os.TempDir(), fmt.Sprintf("nats-server-test-%d", os.Getpid()))
+
+// binary builds the server that go.mod names.
 var binary = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "natstest-")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "nats-server")
-	out, err := exec.Command("go", "build", "-o", path, "github.com/nats-io/nats-server/v2").CombinedOutput()
+	out, err := exec.Command("go", "build", "-o", binaryPath, "github.com/nats-io/nats-server/v2").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("nats-server: %w: %s", err, out)
 	}
-	return path, nil
+	return binaryPath, nil
 })
 
-// Main runs the tests of a package and removes the server that was built.
-func Main(m *testing.M) {
+// Main runs the tests of a package and removes what was built, here and by the
+// package.
+func Main(m *testing.M, remove func()) {
 	code := m.Run()
-	if path, err := binary(); err == nil {
-		os.RemoveAll(filepath.Dir(path))
-	}
+	remove()
+	os.Remove(binaryPath)
 	os.Exit(code)
 }
 
@@ -52,11 +51,13 @@ type Server struct {
 	ended   chan struct{}
 }
 
+// Password is that of the user gateway.
+const Password = "secret"
+
 // Options are what differs from a server that keeps what it acknowledges.
 type Options struct {
 	Lazy    bool   // sync_interval: 2 minutes
 	MaxFile string // max_file_store; empty: 4GB
-	Account string // more of the configuration
 }
 
 // Start starts a cluster of n servers and waits until it has a leader.
@@ -88,27 +89,32 @@ func newServer(t testing.TB, name string, ports []int, routes []string, o Option
 		Name: name, t: t, config: filepath.Join(dir, "server.conf"), log: filepath.Join(dir, "log"),
 		URL: fmt.Sprintf("nats://127.0.0.1:%d", ports[0]), Monitor: fmt.Sprintf("http://127.0.0.1:%d", ports[1]),
 	}
-	interval, most := "always", o.MaxFile
+	shipped, err := os.ReadFile("nats-server.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := string(shipped)
+	for from, to := range map[string]string{
+		"server_name: mq1": "server_name: " + name + fmt.Sprintf("\nlog_file: %q", s.log),
+		"0.0.0.0:4222":     fmt.Sprintf("127.0.0.1:%d", ports[0]),
+		"0.0.0.0:8222":     fmt.Sprintf("127.0.0.1:%d", ports[1]),
+		"0.0.0.0:6222":     fmt.Sprintf("127.0.0.1:%d", ports[2]),
+		"/var/lib/nats":    filepath.Join(dir, "store"),
+		"50GB":             cmp.Or(o.MaxFile, "4GB"),
+		"nats://mq1:6222, nats://mq2:6222, nats://mq3:6222": strings.Join(routes, ", "),
+	} {
+		if !strings.Contains(config, from) {
+			t.Fatalf("nats-server.conf has no %s", from)
+		}
+		config = strings.Replace(config, from, to, 1)
+	}
 	if o.Lazy {
-		interval = `"2m"`
+		config = strings.Replace(config, "always", `"2m"`, 1)
 	}
-	if most == "" {
-		most = "4GB"
+	if len(routes) == 1 {
+		config, _, _ = strings.Cut(config, "cluster {")
 	}
-	config := fmt.Sprintf(`server_name: %s
-listen: 127.0.0.1:%d
-http: 127.0.0.1:%d
-log_file: %q
-jetstream {
-  store_dir: %q, max_file_store: %s
-  sync_interval: %s
-  limits { batch { max_inflight_per_stream: 1000 } }
-}
-`, name, ports[0], ports[1], s.log, filepath.Join(dir, "store"), most, interval)
-	if len(routes) > 1 {
-		config += fmt.Sprintf("cluster { name: test, listen: 127.0.0.1:%d, routes: [%s] }\n", ports[2], strings.Join(routes, ", "))
-	}
-	if err := os.WriteFile(s.config, []byte(config+o.Account), 0o600); err != nil {
+	if err := os.WriteFile(s.config, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -137,6 +143,7 @@ func (s *Server) Start() {
 		s.t.Fatal(err)
 	}
 	s.command = exec.Command(path, "-c", s.config)
+	s.command.Env = append(os.Environ(), "GATEWAY_PASSWORD="+Password)
 	var said bytes.Buffer
 	s.command.Stdout, s.command.Stderr = &said, &said
 	if err := s.command.Start(); err != nil {

@@ -1,0 +1,86 @@
+package queue
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestTooOld: a server of the version that Debian 12 has is refused when the
+// service starts.
+func TestTooOld(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go greet(c, "2.9.10")
+		}
+	}()
+	c := Config{Servers: []string{"nats://" + l.Addr().String()}, Name: "smtpreceiver", Replicas: 1, AcceptUnsynced: true, CommitTimeout: time.Second}
+	q, err := Open(t.Context(), c)
+	if err == nil {
+		q.Close()
+	}
+	var refused *RefusedError
+	if !errors.As(err, &refused) || !strings.Contains(err.Error(), "2.9.10, which is too old: use 2.14") {
+		t.Errorf("opened with %v", err)
+	}
+	if errs := Check(t.Context(), c); len(errs) == 0 || !errors.As(errs[0], &refused) {
+		t.Errorf("check says %v", errs)
+	}
+}
+
+// greet is as much of a server as a client needs to feel connected.
+func greet(c net.Conn, version string) {
+	defer c.Close()
+	fmt.Fprintf(c, "INFO {\"server_id\":\"X\",\"server_name\":\"old\",\"version\":%q,\"max_payload\":1048576,\"headers\":true,\"jetstream\":true}\r\n", version)
+	for lines := bufio.NewScanner(c); lines.Scan(); {
+		if lines.Text() == "PING" {
+			fmt.Fprint(c, "PONG\r\n")
+		}
+	}
+}
+
+// TestDown: a queue that nobody serves keeps no service from starting, says at
+// once that it takes nothing, and gives no room and no quota.
+func TestDown(t *testing.T) {
+	t.Parallel()
+	c := Config{Servers: []string{"nats://127.0.0.1:1"}, Name: "smtpreceiver", Replicas: 1, AcceptUnsynced: true, CommitTimeout: time.Second, Instance: "gw1"}
+	q, err := Open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.Close()
+	begun := time.Now()
+	for what, err := range map[string]error{
+		"Ready": q.Ready(),
+		"Room":  of(q.Room()),
+		"Take":  third(q.Take(t.Context(), "sender", 1)),
+	} {
+		if err == nil || !strings.Contains(err.Error(), "no connection to the queue at nats://127.0.0.1:1") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if took := time.Since(begun); took > time.Second {
+		t.Errorf("it took %v to say so", took)
+	}
+	if errs := Check(t.Context(), c); len(errs) != 1 || !strings.Contains(errs[0].Error(), "queue.servers: no connection") {
+		t.Errorf("check says %v", errs)
+	}
+}
+
+func of[T any](_ T, err error) error { return err }
+
+func third[T any](_ T, _ bool, err error) error { return err }
