@@ -26,7 +26,7 @@ func TestAccount(t *testing.T) {
 	if a = parseAccount(a.encode(), now); a.total() != 2 || len(a) != 1 {
 		t.Errorf("%v, want 2 of one second", a)
 	}
-	if string(a.encode()) == string(a.encode()) {
+	if first, second := a.encode(), a.encode(); string(first) == string(second) {
 		t.Error("two writers write the same")
 	}
 	if a := parseAccount(nil, now); a == nil || a.total() != 0 {
