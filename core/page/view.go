@@ -151,7 +151,7 @@ func (p *Page) folders(s *config.Settings) (*status.Report, []job) {
 	if p.report != nil && now.Sub(p.looked) < lookEvery {
 		return p.report, p.jobs
 	}
-	p.report, p.jobs = status.Folders(s, lateAfter), nil
+	p.report, p.jobs = status.Folders(context.Background(), s, lateAfter), nil
 	if p.Private {
 		p.jobs = latest(s, now)
 	}

@@ -72,14 +72,15 @@ type Totals struct {
 func Gather(ctx context.Context, s *config.Settings, warn time.Duration) *Report {
 	r := newReport(warn)
 	r.askService(ctx, s)
-	r.lookAt(s)
+	r.lookAt(ctx, s)
 	return r
 }
 
-// Folders is Gather without the service: the state of folders and consumers.
-func Folders(s *config.Settings, warn time.Duration) *Report {
+// Folders is Gather without the service: the state of folders, or the queue, and
+// consumers.
+func Folders(ctx context.Context, s *config.Settings, warn time.Duration) *Report {
 	r := newReport(warn)
-	r.lookAt(s)
+	r.lookAt(ctx, s)
 	return r
 }
 
@@ -88,14 +89,14 @@ func newReport(warn time.Duration) *Report {
 }
 
 // lookAt looks at the folders of the applications.
-func (r *Report) lookAt(s *config.Settings) {
+func (r *Report) lookAt(ctx context.Context, s *config.Settings) {
 	type seen struct {
 		state spool.State
 		err   error
 	}
 	if s.Queue.On() {
 		r.askQueue(ctx, s)
-		return r
+		return
 	}
 	folders := map[string]seen{}
 	counts := joblist.CountFolders(s)

@@ -64,6 +64,9 @@ type place struct {
 
 func places(s *config.Settings) ([]*place, error) {
 	var found []*place
+	if s.Queue.On() {
+		return nil, nil // no folders
+	}
 	for _, app := range slices.Sorted(maps.Keys(s.Applications)) {
 		conf := s.Applications[app]
 		read, text, err := targets.Reader(s, conf)
