@@ -77,7 +77,7 @@ func (q *Queue) makeStream(ctx context.Context, want jetstream.StreamConfig) err
 		return fmt.Errorf("stream %s: %w", want.Name, q.creating(err))
 	}
 	have := stream.CachedInfo().Config
-	if err := differs(have, want); err != nil || have.MaxBytes == want.MaxBytes {
+	if err := differs(have, want); err != nil || want.MaxBytes == 0 || have.MaxBytes == want.MaxBytes {
 		return err
 	}
 	have.MaxBytes = want.MaxBytes
