@@ -73,7 +73,7 @@ func CheckQueue(ctx context.Context, s *config.Settings) config.Problems {
 		return nil
 	}
 	c := queue.ConfigOf(s, slog.New(slog.DiscardHandler))
-	if c.Owner, _ = readOwner(filepath.Join(s.StateDirectory, ownerFile)); c.Owner != "" {
+	if c.Owner, _ = queue.ReadOwner(s.StateDirectory, ownerFile); c.Owner != "" {
 		c.Instance = s.Instance // else this user cannot tell, or it was never started
 	}
 	var problems config.Problems

@@ -2,14 +2,11 @@ package core
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/job"
@@ -39,9 +36,9 @@ func OpenQueue(ctx context.Context, s *config.Settings, local *spool.Spool, log 
 	if err := local.Use([]string{scratch}); err != nil {
 		return nil, err
 	}
-	owner, err := ownerOf(s.StateDirectory)
+	owner, err := queue.Owner(s.StateDirectory, ownerFile)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("state_directory: %w", err)
 	}
 	c := queue.ConfigOf(s, log)
 	c.Instance, c.Owner, c.NextID = s.Instance, owner, local.NextID
@@ -52,56 +49,9 @@ func OpenQueue(ctx context.Context, s *config.Settings, local *spool.Spool, log 
 	return &queued{q, local, scratch}, nil
 }
 
-// ownerFile holds what tells this gateway from any other.
+// ownerFile in state_directory, whose number counter makes the names of jobs
+// unique, tells this gateway from any other. Processes that share it are one.
 const ownerFile = "queue-owner"
-
-// ownerOf names the machine and its state directory, whose number counter makes
-// the names of jobs unique. Processes that share it are one gateway.
-func ownerOf(stateDirectory string) (string, error) {
-	path := filepath.Join(stateDirectory, ownerFile)
-	for {
-		owner, err := readOwner(path)
-		if owner != "" || err != nil {
-			return owner, err
-		}
-		if err := writeOnce(path, rand.Text()); err != nil && !errors.Is(err, fs.ErrExist) {
-			return "", fmt.Errorf("state_directory: %w", err)
-		}
-	}
-}
-
-// readOwner returns "" where there is none yet.
-func readOwner(path string) (string, error) {
-	host, err := os.Hostname()
-	if err != nil {
-		return "", err
-	}
-	text, err := os.ReadFile(path)
-	if id := strings.TrimSpace(string(text)); err == nil && id != "" {
-		return id + "@" + host, nil
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("state_directory: %w", err)
-	}
-	return "", nil
-}
-
-// writeOnce makes a file in one step, or finds that another process has.
-func writeOnce(path, content string) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".queue-owner-")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.WriteString(content + "\n")
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if info, err := os.Stat(path); err == nil && info.Size() == 0 { // of a full disk
-		return os.Rename(f.Name(), path)
-	}
-	return os.Link(f.Name(), path)
-}
 
 // TempDir implements job.Scratch.
 func (q *queued) TempDir(string) (string, error) { return q.spool.TempDir(q.scratch) }

@@ -20,6 +20,7 @@ import (
 	"smtpreceiver/core/consume/targets"
 	"smtpreceiver/core/logging"
 	"smtpreceiver/core/monitor"
+	"smtpreceiver/core/queue"
 	"smtpreceiver/core/page"
 	"smtpreceiver/core/socket"
 )
@@ -32,7 +33,8 @@ func (a *app) consume() *cobra.Command {
 		Long: `consume takes the jobs that appear in the output folders of applications and
 hands them on, as the sections consume.<name> of the configuration say: those
 named, or all. A job that was handed on moves to done_folder; one that cannot be
-moves to failed_folder, with a file .err beside it that says why. A new
+moves to failed_folder, with a file .err beside it that says why. With
+queue.servers the jobs come from the queue, into work_directory. A new
 configuration counts from the next start; jobs on their way are safe.`,
 		RunE: func(c *cobra.Command, names []string) error { return a.runConsumers(c, names, once) },
 	})
@@ -64,6 +66,13 @@ func (a *app) runConsumers(c *cobra.Command, names []string, once bool) error {
 		return err
 	}
 	defer log.Close()
+	var shared *queue.Queue
+	if settings.Queue.On() {
+		if shared, err = queue.Open(c.Context(), queue.ConfigOf(settings, log.Logger)); err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+		defer shared.Close()
+	}
 	var consumers []*consume.Consumer
 	for _, name := range names {
 		if settings.Consume[name] == nil {
@@ -72,6 +81,11 @@ func (a *app) runConsumers(c *cobra.Command, names []string, once bool) error {
 		consumer, err := targets.Open(settings, name, log.Logger)
 		if err != nil {
 			return err
+		}
+		if shared != nil {
+			if err := targets.Share(consumer, settings, shared, log.Logger); err != nil {
+				return fmt.Errorf("%s: %w", file, err)
+			}
 		}
 		consumers = append(consumers, consumer)
 	}

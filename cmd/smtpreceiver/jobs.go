@@ -103,6 +103,9 @@ func printJobs(to io.Writer, found []*joblist.Job, f joblist.Filter) error {
 		switch {
 		case j.OnItsWay:
 			state = "on its way"
+			if j.By != "" {
+				state += " at " + printable(j.By)
+			}
 		case j.InDoubt:
 			state += ", in doubt"
 		}

@@ -48,7 +48,8 @@ func put(ctx context.Context, output core.Output, apps []string, text string, at
 				return err
 			}
 		}
-		if err := j.Control([]byte("[system]\r\nid=" + j.ID() + "\r\n")); err != nil {
+		control := fmt.Sprintf("[system]\r\ntype=sms\r\napp=%s\r\nid=%s\r\ntxt=%s.txt\r\nformat=txt\r\n[from]\r\nsmtp=a@example.com\r\n[to]\r\nnumber=%s\r\naddress=%s@%s\r\n", app, j.ID(), j.Stem(), j.ID(), j.ID(), app)
+		if err := j.Control([]byte(control)); err != nil {
 			return err
 		}
 	}

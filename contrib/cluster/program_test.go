@@ -37,6 +37,7 @@ type site struct {
 	dir  string
 	file string
 	conf *config.Settings
+	keys string // more of each consumer
 }
 
 // newSite writes a configuration with the applications fax and sms on the queue.

@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -45,9 +46,7 @@ func (l *loader) consumers(s *Settings) {
 		if s.Applications[c.ApplicationOf(name)] == nil {
 			l.contradiction(shown+"application", "there is no application "+quote(c.ApplicationOf(name)), "name one of applications", "applications")
 		}
-		if s.Queue.On() {
-			l.contradiction(KeyPath("consume", name), "takes its jobs from an output folder, and with queue.servers there is none", "remove the section", "queue.servers")
-		}
+		l.sharing(shown, c, s.Queue.On())
 		if c.RetryDelayMax < c.RetryDelay {
 			l.contradiction(shown+"retry_delay_max", "less than retry_delay", "make it at least as long", shown+"retry_delay")
 		}
@@ -73,4 +72,28 @@ func (c *Consumer) NeedsNumber() bool {
 		return c.JSON != nil && c.JSON.Any(has)
 	}
 	return c.Target != "folder"
+}
+
+// sharing checks the keys that a queue needs, and those that it makes idle.
+func (l *loader) sharing(shown string, c *Consumer, queue bool) {
+	standard := consumerKeys.byName["poll_interval"]
+	switch {
+	case queue && c.TakeoverAfter <= c.Timeout:
+		l.contradiction(shown+"takeover_after", "no longer than timeout, so a job could be taken over that is still being handed over", "make it much longer", "queue.servers", shown+"timeout")
+	case queue && l.given[shown+"poll_interval"] && c.IsSet(standard.name):
+		l.contradiction(shown+"poll_interval", "has no meaning with queue.servers, which tells of jobs by itself", "remove it", "queue.servers")
+	case !queue && c.WorkDirectory != "":
+		l.contradiction(shown+"work_directory", "set, but jobs come from an output folder", "remove it, or set queue.servers", "queue.servers")
+	}
+}
+
+// FolderOf is where the consumer of that name has its jobs: the output folder of
+// the application, or, with a queue, a folder of its own.
+func (s *Settings) FolderOf(consumer string) string {
+	c := s.Consume[consumer]
+	if app := s.Applications[c.ApplicationOf(consumer)]; !s.Queue.On() {
+		return app.OutputFolder
+	}
+	state, _, _ := strings.Cut(os.Getenv("STATE_DIRECTORY"), ":") // of a unit of systemd
+	return filepath.Join(cmp.Or(c.WorkDirectory, state, filepath.Join(s.StateDirectory, "consume")), consumer)
 }

@@ -28,9 +28,11 @@ type Options struct {
 	Decode         func([]byte) string // from the code page of CTL and text
 	Encode         func(string) []byte // into it
 	Target         Target
-	Workers        int  // jobs at once
-	Resend         bool // jobs in doubt; otherwise they fail
-	KeepDoneDays   int  // 0: for ever
+	Source         Source // nil: jobs appear in the folder
+	Identity       string // of the target, where a Source is: Has of another cannot answer
+	Workers        int    // jobs at once
+	Resend         bool   // jobs in doubt; otherwise they fail
+	KeepDoneDays   int    // 0: for ever
 	KeepFailedDays int
 	PollInterval   time.Duration
 	RetryDelay     time.Duration // after the first try; then twice as long each time
@@ -105,6 +107,9 @@ func (c *Consumer) Run(ctx context.Context) error {
 	finding, stop := context.WithCancel(ctx)
 	var found sync.WaitGroup
 	found.Go(func() { c.find(finding, w) })
+	if c.Source != nil {
+		found.Go(func() { c.Source.Run(finding, c.add, c.targetIsDown) })
+	}
 	c.work(ctx)
 	stop()
 	found.Wait()
@@ -114,6 +119,9 @@ func (c *Consumer) Run(ctx context.Context) error {
 // Drain hands on what is there and returns how many jobs could not be: those that
 // failed and those to be tried again later.
 func (c *Consumer) Drain(ctx context.Context) (left int, err error) {
+	if c.Source != nil {
+		return 0, errors.New("jobs of a queue are not handed on once: run consume without --once")
+	}
 	c.once = true
 	if err := c.open(); err != nil {
 		return 0, err
@@ -139,6 +147,12 @@ func (c *Consumer) open() (err error) {
 	if c.folder, err = folder.Open(c.Folder, c.Done, c.Failed); err != nil {
 		return err
 	}
+	if c.Source != nil {
+		if err := c.Source.Open(c.folder); err != nil {
+			c.folder.Close()
+			return err
+		}
+	}
 	if err := removeOldScratch(time.Now()); err != nil {
 		c.Log.Warn("old temporary files not removed", "consumer", c.Name, "error", err.Error())
 	}
@@ -154,6 +168,9 @@ func (c *Consumer) open() (err error) {
 
 func (c *Consumer) close() {
 	c.reporter.end(c.once)
+	if c.Source != nil {
+		c.Source.Close()
+	}
 	if err := c.scratch.remove(); err != nil {
 		c.Log.Warn("temporary files not removed", "consumer", c.Name, "error", err.Error())
 	}

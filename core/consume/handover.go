@@ -65,6 +65,13 @@ func (c *Consumer) process(ctx context.Context, stem string, since time.Time) (o
 		}
 		out.target, err = c.attempt(ctx, j)
 	}
+	if c.Source != nil && err == nil && record.State.Over() {
+		err = c.announce(ctx, j)
+	}
+	if errors.Is(err, ErrLost) {
+		c.Log.Info("job left to another consumer", "consumer", c.Name, "app", c.App, "job", stem, "error", oneLine(err))
+		return outcome{}, held.Discard(j.dataFiles())
+	}
 	out.state, out.next, out.reason = record.State, record.Next, record.Reason
 	if err != nil || !record.State.Over() {
 		if out.state == folder.Begun {
@@ -77,6 +84,24 @@ func (c *Consumer) process(ctx context.Context, stem string, since time.Time) (o
 		Verdict: folder.Verdict{Held: held, Files: j.dataFiles(), Explanation: c.explain(j)}, job: j.Job, failure: cmp.Or(j.failure, refused), took: time.Since(began),
 	})
 	return out, nil
+}
+
+// announce says to the other consumers that there is a verdict. Where one of them
+// has dealt with the job too, the target may have had it twice.
+func (c *Consumer) announce(ctx context.Context, j *Job) error {
+	err := c.Source.Judge(context.WithoutCancel(ctx), j.Stem, j.held.Journal)
+	if errors.Is(err, ErrLost) {
+		c.Log.Error("job handed on by two consumers; the target may have it twice", "consumer", c.Name, "app", c.App, "rcpt", j.recipient(), "job", j.Stem, "status", string(j.held.Journal.State), "error", oneLine(err))
+		return nil
+	}
+	return err
+}
+
+func (j *Job) recipient() string {
+	if j.Job == nil {
+		return ""
+	}
+	return j.Address
 }
 
 // expired tells a job that has waited too long for a target that is down, and
@@ -133,10 +158,17 @@ func (c *Consumer) attempt(ctx context.Context, j *Job) (asked bool, err error) 
 	}
 	note, err := c.Target.Prepare(ctx, j)
 	if err == nil {
-		record.Note, record.Parts = note, j.Parts
+		record.Note, record.Parts, record.Target = note, j.Parts, c.Identity
 		c.cut(j)
 		if err := j.held.Begin(began); err != nil {
 			return false, err
+		}
+		if c.Source != nil {
+			if err := c.Source.Begin(ctx, j.Stem, record); errors.Is(err, ErrLost) {
+				return false, err
+			} else if err != nil { // and the target was not asked
+				return false, c.later(j, folder.Waiting, err)
+			}
 		}
 		err = c.Target.Submit(ctx, j)
 	}
@@ -168,7 +200,10 @@ func (c *Consumer) cut(j *Job) {
 func (c *Consumer) doubt(ctx context.Context, j *Job, why error) (over bool, err error) {
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), c.Timeout, fmt.Errorf("no answer within timeout %v", c.Timeout))
 	defer cancel()
-	answer, err := c.Target.Has(ctx, j)
+	answer, err := Unknown, error(nil)
+	if j.held.Journal.Target == c.Identity {
+		answer, err = c.Target.Has(ctx, j)
+	}
 	switch {
 	case err != nil:
 		if why == nil {

@@ -98,6 +98,9 @@ func (s *settler) forget(j *settling) {
 		return
 	}
 	s.consumer.noTrouble(j.Stem)
+	if source := s.consumer.Source; source != nil {
+		source.Settled(context.Background(), j.Stem)
+	}
 	if j.Request != nil {
 		s.consumer.reporter.wake()
 	}

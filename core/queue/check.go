@@ -35,6 +35,9 @@ func Connect(ctx context.Context, c Config) (*Queue, error) {
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
+	q.health.mu.Lock()
+	defer q.health.mu.Unlock()
+	q.health.lost, q.health.seen = time.Time{}, time.Now()
 	return q, nil
 }
 

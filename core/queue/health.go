@@ -111,7 +111,7 @@ func (q *Queue) Used() uint64 {
 // watch looks at the cluster until Close. ready is closed when the first look has
 // come to an end that waiting does not change.
 func (q *Queue) watch(ready chan struct{}) {
-	said := "not known yet"
+	said, swept := "not known yet", time.Now()
 	for first := true; ; {
 		ctx, cancel := context.WithTimeout(q.ctx, 2*tryTimeout)
 		err := q.look(ctx)
@@ -127,6 +127,14 @@ func (q *Queue) watch(ready chan struct{}) {
 			} else {
 				q.Log.Error("the queue takes no jobs", "error", now)
 			}
+		}
+		if err == nil && time.Since(swept) > sweepEvery {
+			swept = time.Now()
+			q.running.Go(func() {
+				if err := q.sweep(); err != nil && q.ctx.Err() == nil {
+					q.Log.Warn("files without a job stay in the queue until the next sweep", "error", err.Error())
+				}
+			})
 		}
 		pause := lookEvery
 		if err != nil {

@@ -3,6 +3,7 @@ package queue
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -11,18 +12,27 @@ type State string
 
 // The states of journal entries. A job without one is new.
 const (
-	Waiting   State = "waiting"   // its message is not withdrawn
+	Waiting   State = "waiting"   // nobody has it, and its message is not withdrawn
 	Begun     State = "begun"     // it is being handed over, or was when that was interrupted
-	Done      State = "done"      //
-	Failed    State = "failed"    //
+	Done      State = "done"      // handed on
+	Failed    State = "failed"    // for good
 	Withdrawn State = "withdrawn" // by its gateway, which got no answer: it never was
 )
 
+// Over tells a verdict.
+func (s State) Over() bool { return s == Done || s == Failed }
+
 // Entry is the journal of a job.
 type Entry struct {
-	State State     `json:"state"`
-	By    string    `json:"by"` // who wrote it
-	Since time.Time `json:"since"`
+	State    State     `json:"state"`
+	By       string    `json:"by"`             // who wrote it: another for each consumer's folder
+	Host     string    `json:"host,omitempty"` // where
+	Since    time.Time `json:"since"`
+	Target   string    `json:"target,omitempty"` // that was given the job
+	Attempts int       `json:"attempts,omitempty"`
+	First    time.Time `json:"first,omitzero"` // since when the target should have had it
+	Note     string    `json:"note,omitempty"`
+	Reason   string    `json:"reason,omitempty"`
 }
 
 func (e Entry) encode() []byte {
@@ -31,3 +41,18 @@ func (e Entry) encode() []byte {
 }
 
 func journalKey(key string, index int) string { return fmt.Sprintf("%s.%d", key, index) }
+
+// Name is a job's identity in letters and digits alone.
+func (j *Job) Name() string { return j.Key + strconv.Itoa(j.Index) }
+
+// parseName takes a name apart.
+func parseName(name string) (key string, index int, err error) {
+	if len(name) > keyLength {
+		if index, err = strconv.Atoi(name[keyLength:]); err == nil && index >= 0 && keySyntax.MatchString(name[:keyLength]) {
+			return name[:keyLength], index, nil
+		}
+	}
+	return "", 0, fmt.Errorf("%.60q names no job of the queue", name)
+}
+
+const keyLength = 26

@@ -1,10 +1,11 @@
 package queue
 
 import (
+	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -60,19 +61,8 @@ func (q *Queue) Each(ctx context.Context, app string, see func(*Found) error) er
 // entryOf reads the journal of a job. Withdrawn is a message as a whole.
 func (q *Queue) entryOf(ctx context.Context, j *Job) (e Entry, err error) {
 	for _, index := range []int{0, j.Index} {
-		value, revision, err := q.journal.get(ctx, journalKey(j.Key, index))
-		if err != nil {
+		if e, _, err = q.entry(ctx, j.Key, index); err != nil || e.State == Withdrawn {
 			return e, err
-		}
-		e = Entry{}
-		if revision == 0 {
-			continue
-		}
-		if err := json.Unmarshal(value, &e); err != nil {
-			return e, fmt.Errorf("journal of job %s: %w", j.Stem, err)
-		}
-		if e.State == Withdrawn {
-			break
 		}
 	}
 	return e, nil
@@ -107,6 +97,48 @@ func (q *Queue) CopyFile(ctx context.Context, j *Job, i int, to io.Writer) error
 	}
 	if size != f.Size || hex.EncodeToString(sum.Sum(nil)) != f.SHA256 {
 		return fmt.Errorf("file %s %w: %d bytes, %d are right", f.Name, errDamaged, size, f.Size)
+	}
+	return nil
+}
+
+// maxControl bounds the CTL that is read here, in bytes.
+const maxControl = 1 << 20
+
+// Control reads the CTL of a job.
+func (q *Queue) Control(ctx context.Context, j *Job) ([]byte, error) {
+	for i, f := range j.Files {
+		if f.Name != j.Stem+controlExt {
+			continue
+		}
+		if f.Size > maxControl {
+			return nil, fmt.Errorf("CTL of job %s: %d bytes", j.Stem, f.Size)
+		}
+		var b bytes.Buffer
+		err := q.CopyFile(ctx, j, i, &b)
+		return b.Bytes(), err
+	}
+	return nil, fmt.Errorf("job %s has no CTL", j.Stem) // which Decode refuses
+}
+
+// Drop removes a job for good, unless a consumer has begun it.
+func (q *Queue) Drop(ctx context.Context, f *Found) error {
+	e, revision, err := q.entry(ctx, f.Key, f.Index)
+	if err != nil {
+		return err
+	}
+	if e.State == Begun {
+		return fmt.Errorf("job %s is being handed over by %s since %s: try again when that has ended", f.Stem, e.Host, e.Since.Local().Format(time.DateTime))
+	}
+	e = Entry{State: Failed, By: rand.Text(), Host: q.Host, Since: time.Now().UTC(), Reason: "dropped"}
+	if _, err := q.journal.put(ctx, journalKey(f.Key, f.Index), e.encode(), revision, withdrawnFor); err != nil {
+		return fmt.Errorf("job %s: %w", f.Stem, err)
+	}
+	stream, err := q.stream(ctx)
+	if err != nil {
+		return err
+	}
+	if err := stream.DeleteMsg(ctx, f.sequence); err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
+		return fmt.Errorf("job %s is dropped, and its message stays until its consumer sees that: %w", f.Stem, err)
 	}
 	return nil
 }

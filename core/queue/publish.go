@@ -201,15 +201,12 @@ func (b *Batch) withdraw(ctx context.Context, why error) error {
 	return fmt.Errorf("%w: %w; nor can the jobs be withdrawn yet: %w", ErrUnknown, why, err)
 }
 
-const (
-	withdrawTimeout = 10 * time.Second
-	withdrawnFor    = 2 * window // then no try of the batch can be under way
-)
+const withdrawTimeout = 10 * time.Second
 
 // withdrawn creates the entry that no consumer gets past. False: one was faster.
 func (b *Batch) withdrawn(ctx context.Context) (bool, error) {
-	entry := Entry{State: Withdrawn, By: b.queue.Instance, Since: time.Now().UTC()}
-	_, err := b.queue.journal.put(ctx, journalKey(b.key, 0), entry.encode(), 0, 0)
+	entry := Entry{State: Withdrawn, By: b.queue.Instance, Host: b.queue.Host, Since: time.Now().UTC()}
+	_, err := b.queue.journal.put(ctx, journalKey(b.key, 0), entry.encode(), 0, withdrawnFor)
 	if errors.Is(err, errConflict) {
 		return false, nil
 	}

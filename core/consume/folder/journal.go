@@ -38,7 +38,8 @@ type Journal struct {
 	First    time.Time `json:"first,omitzero"` // since when the target should have had it
 	Begun    time.Time `json:"begun,omitzero"`
 	Next     time.Time `json:"next,omitzero"`
-	Note     string    `json:"note,omitempty"` // of the target
+	Note     string    `json:"note,omitempty"`   // of the target
+	Target   string    `json:"target,omitempty"` // which was given the job, where there are several consumers
 	Reason   string    `json:"reason,omitempty"`
 	Parts    int       `json:"parts,omitempty"` // SMS that the job makes; 0: it is none
 	// Rooms for files: of the done folder, which Held.Keep has begun to fill; and

@@ -15,6 +15,7 @@ import (
 	"smtpreceiver/core/consume/folder"
 	"smtpreceiver/core/consume/targets"
 	"smtpreceiver/core/ctl"
+	"smtpreceiver/core/queue"
 	"smtpreceiver/core/report"
 )
 
@@ -38,9 +39,11 @@ type Job struct {
 	Control   string    `json:"ctl,omitempty"` // the CTL in UTF-8; only where asked for
 	Files     []string  `json:"files,omitempty"`
 	Reports   *Reports  `json:"reports,omitempty"` // only where asked for; nil: its sender is told nothing
+	By        string    `json:"by,omitempty"`      // machine that has begun it, of a job in the queue
 
-	entry *folder.Entry
-	place *place
+	entry  *folder.Entry
+	place  *place
+	queued *queue.Found // nil: it is in a folder
 }
 
 // States are those that a filter may name.
@@ -60,12 +63,13 @@ type place struct {
 	output, done, failed string
 	read                 func([]byte) (*ctl.Job, error)
 	text                 func([]byte) string
+	settings             *config.Settings // with a queue
 }
 
 func places(s *config.Settings) ([]*place, error) {
 	var found []*place
 	if s.Queue.On() {
-		return nil, nil // no folders
+		return sharing(s)
 	}
 	for _, app := range slices.Sorted(maps.Keys(s.Applications)) {
 		conf := s.Applications[app]
@@ -104,6 +108,13 @@ func Each(s *config.Settings, f Filter, see func(*Job) error) error {
 		states = States
 	}
 	var errs []error
+	if s.Queue.On() {
+		if err := eachQueued(s, f, see); err != nil {
+			errs = append(errs, err)
+		}
+		// A waiting one here is in the queue, too.
+		states = slices.DeleteFunc(slices.Clone(states), func(state string) bool { return state == folder.StateWaiting })
+	}
 	seen := map[string]bool{}
 	for _, p := range all {
 		if shared := p.output + "\x00" + p.failed; seen[shared] {
@@ -292,6 +303,10 @@ func (j *Job) Text() string { return j.place.text(j.entry.Control) }
 // Retry has a failed job tried again, or a waiting one at once.
 func (j *Job) Retry() error {
 	switch {
+	case j.queued != nil:
+		return fmt.Errorf("job %s is in the queue, for the next consumer that is free", j.ID)
+	case j.place.settings != nil && j.State == folder.StateFailed:
+		return j.requeue()
 	case j.State == folder.StateDone:
 		return fmt.Errorf("job %s is done", j.ID)
 	case j.place.consumer == "":
@@ -306,6 +321,9 @@ func (j *Job) Retry() error {
 func (j *Job) Drop() error {
 	if j.State == folder.StateDone {
 		return fmt.Errorf("job %s is done, keep_done_days removes it", j.ID)
+	}
+	if j.queued != nil {
+		return j.dropQueued()
 	}
 	return j.change((*folder.Folder).Drop)
 }

@@ -55,7 +55,7 @@ func Check(s *config.Settings, problems *config.Problems) (warnings []string) {
 		if k.formats != nil && !slices.Equal(app.FormatPreference, k.formats) {
 			warnings = append(warnings, config.KeyPath("applications", appName, "format_preference")+": consume."+name+" can hand on format txt only, other jobs will fail")
 		}
-		if done, _ := c.Folders(app.OutputFolder); k.later && within(done, app.OutputFolder) {
+		if done, _ := c.Folders(app.OutputFolder); !s.Queue.On() && k.later && within(done, app.OutputFolder) {
 			warnings = append(warnings, config.KeyPath("consume", name, "done_folder")+": "+k.name+" reads a job's files there after it has taken the job, and who may write to "+app.OutputFolder+" could exchange them: name a folder beside it that belongs to the consumer's user")
 		}
 		if !app.Enabled {
@@ -63,7 +63,7 @@ func Check(s *config.Settings, problems *config.Problems) (warnings []string) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Applications)) {
-		if app := s.Applications[name]; app.Enabled && app.CTLType == "sms" && app.MaxParts > 0 && serves[name] == "" {
+		if app := s.Applications[name]; app.Enabled && app.CTLType == "sms" && app.MaxParts > 0 && serves[name] == "" && !s.Queue.On() {
 			warnings = append(warnings, config.KeyPath("applications", name, "max_parts")+": no section of consume hands the jobs on, so nothing bounds what a text costs but the program that reads "+app.OutputFolder)
 		}
 	}

@@ -2,12 +2,16 @@ package targets
 
 import (
 	"cmp"
+	"fmt"
 	"log/slog"
+	"os"
 
 	"smtpreceiver/core/codepage"
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/consume"
+	"smtpreceiver/core/consume/feed"
 	"smtpreceiver/core/ctl"
+	"smtpreceiver/core/queue"
 )
 
 // Open makes the consumer of the section consume.<name>, which exists and has
@@ -36,14 +40,35 @@ func Open(s *config.Settings, name string, log *slog.Logger) (*consume.Consumer,
 	if err != nil {
 		return nil, err
 	}
-	done, failed := c.Folders(app.OutputFolder)
+	output := s.FolderOf(name)
+	done, failed := c.Folders(output)
 	return consume.New(consume.Options{
-		Name: name, App: c.ApplicationOf(name), Folder: app.OutputFolder, Done: done, Failed: failed,
+		Name: name, App: c.ApplicationOf(name), Folder: output, Done: done, Failed: failed,
 		Layout: layout, Decode: page.Decode, Encode: page.Encode, Target: target, Resend: c.InDoubt == "resend",
 		KeepDoneDays: c.KeepDoneDays, PollInterval: c.PollInterval, RetryDelay: c.RetryDelay,
 		RetryDelayMax: c.RetryDelayMax, GiveUpAfter: c.GiveUpAfter, Timeout: c.Timeout, Log: log,
 		Workers: workersOf(c), KeepFailedDays: c.KeepFailedDays, OnFailed: hook(c.OnFailed), Reports: reports,
 	}), nil
+}
+
+// Share has a consumer that Open has made take its jobs from a queue.
+func Share(c *consume.Consumer, s *config.Settings, q *queue.Queue, log *slog.Logger) error {
+	if err := os.MkdirAll(c.Folder, 0o700); err != nil {
+		return fmt.Errorf("%s: %w", config.KeyPath("consume", c.Name, "work_directory"), err)
+	}
+	me, err := queue.Owner(c.Folder, ".owner")
+	if err != nil {
+		return fmt.Errorf("%s: %w", config.KeyPath("consume", c.Name, "work_directory"), err)
+	}
+	conf := s.Consume[c.Name]
+	c.Identity = conf.Target + " of " + me
+	if conf.Target == "hylafax" && conf.Server != "" {
+		c.Identity = "hylafax at " + conf.Server
+	}
+	c.Source = feed.New(feed.Options{
+		Queue: q, App: c.App, Me: me, Host: q.Host, Takeover: conf.TakeoverAfter, Ahead: max(4*c.Workers, 16), Log: log.With("consumer", c.Name),
+	})
+	return nil
 }
 
 // workersOf is how many jobs a consumer hands on at once.

@@ -1,0 +1,327 @@
+// Package feed brings the jobs of a queue into the folder of a consumer, and tells
+// the other consumers what becomes of them.
+package feed
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"smtpreceiver/core/consume"
+	"smtpreceiver/core/consume/folder"
+	"smtpreceiver/core/queue"
+)
+
+const (
+	fetchWait  = time.Second
+	pause      = 50 * time.Millisecond // while enough jobs are here
+	trouble    = time.Second           // between two tries while the queue cannot be reached
+	soon       = 5 * time.Second       // until a job is given out again
+	fetchLimit = 10 * time.Minute      // for the files of a job
+	most       = time.Minute           // after which a job that another has begun is looked at again
+)
+
+// Options say whose jobs are brought.
+type Options struct {
+	Queue    *queue.Queue
+	App      string
+	Me       string        // another for each consumer's folder, the same after a restart
+	Host     string        // for messages
+	Takeover time.Duration // after which a job begun elsewhere is taken over
+	Ahead    int           // jobs here at once
+	Log      *slog.Logger
+}
+
+// Feed is a consume.Source.
+type Feed struct {
+	Options
+	folder *folder.Folder
+
+	mu     sync.Mutex
+	leases map[string]*queue.Lease // by stem
+	room   chan struct{}           // something was settled
+}
+
+// New makes a feed.
+func New(o Options) *Feed {
+	return &Feed{Options: o, leases: map[string]*queue.Lease{}, room: make(chan struct{}, 1)}
+}
+
+// Open implements consume.Source: what no target was given comes again.
+func (f *Feed) Open(to *folder.Folder) error {
+	f.folder = to
+	return to.DiscardWaiting()
+}
+
+// Run implements consume.Source.
+func (f *Feed) Run(ctx context.Context, found func(string), down func() bool) {
+	said := ""
+	var taking sync.WaitGroup
+	defer taking.Wait()
+	for ctx.Err() == nil {
+		room := f.free(down())
+		if room == 0 {
+			f.wait(ctx, pause)
+			continue
+		}
+		err := f.Queue.Ready()
+		if err == nil {
+			err = f.Queue.Fetch(ctx, f.App, room, fetchWait, func(l *queue.Lease) {
+				l.Keep()
+				if !f.reserve(l) {
+					return
+				}
+				taking.Go(func() { f.take(ctx, l, found) })
+			})
+		}
+		if now := describe(err); now != said && ctx.Err() == nil {
+			if said = now; now != "" {
+				f.Log.Warn("no jobs from the queue", "app", f.App, "error", now)
+			} else {
+				f.Log.Info("jobs come from the queue again", "app", f.App)
+			}
+		}
+		if err != nil {
+			f.wait(ctx, trouble)
+		}
+	}
+}
+
+func describe(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+func (f *Feed) wait(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-f.room:
+	case <-time.After(d):
+	}
+}
+
+// free is how many more jobs are wanted. While the target is down that is one, and
+// the others are for consumers whose targets are up.
+func (f *Feed) free(down bool) int {
+	f.mu.Lock()
+	ahead, held := f.Ahead, len(f.leases)
+	f.mu.Unlock()
+	if down {
+		if ahead = 1; held > 1 {
+			f.giveBack(held - 1)
+			return 0
+		}
+	}
+	return max(ahead-held, 0)
+}
+
+// reserve notes a lease. One of a job that is here renews the old one, whose time
+// ran out; one of another job of the same name must wait.
+func (f *Feed) reserve(l *queue.Lease) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	old := f.leases[l.Stem]
+	switch {
+	case old == nil:
+		f.leases[l.Stem] = l
+		return true
+	case old.Identity() == l.Identity():
+		old.Renew(l)
+	default:
+		l.Later(soon)
+	}
+	return false
+}
+
+func (f *Feed) drop(l *queue.Lease) {
+	f.mu.Lock()
+	if f.leases[l.Stem] == l {
+		delete(f.leases, l.Stem)
+	}
+	f.mu.Unlock()
+	select {
+	case f.room <- struct{}{}:
+	default:
+	}
+}
+
+func (f *Feed) lease(stem string) *queue.Lease {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.leases[stem]
+}
+
+// take brings a job into the folder, or leaves it to whom it belongs.
+func (f *Feed) take(ctx context.Context, l *queue.Lease, found func(string)) {
+	entry, err := l.Look(ctx, queue.Entry{By: f.Me, Host: f.Host})
+	switch elsewhere := entry.State == queue.Begun && entry.By != f.Me; {
+	case err != nil:
+	case entry.State == queue.Withdrawn, entry.State.Over():
+		if err = l.Settled(ctx); err == nil {
+			f.drop(l)
+			return
+		}
+	case elsewhere && time.Since(entry.Since) < f.Takeover:
+		l.Later(min(f.Takeover-time.Since(entry.Since), most))
+		f.drop(l)
+		return
+	default:
+		if elsewhere {
+			f.Log.Warn("job taken over: it was begun by a consumer that has not been heard of since", "app", f.App, "job", l.Stem, "by", entry.Host, "begun", entry.Since.Local().Format(time.DateTime))
+		}
+		if err = f.bring(ctx, l, entry); err == nil {
+			found(l.Stem)
+			return
+		}
+	}
+	l.Later(soon)
+	f.drop(l)
+	if ctx.Err() == nil && !errors.Is(err, folder.ErrBusy) && !errors.Is(err, folder.ErrOther) {
+		f.Log.Warn("job not taken from the queue yet", "app", f.App, "job", l.Stem, "error", err.Error())
+	}
+}
+
+// bring writes the files of a job.
+func (f *Feed) bring(ctx context.Context, l *queue.Lease, entry queue.Entry) error {
+	ctx, cancel := context.WithTimeout(ctx, fetchLimit)
+	defer cancel()
+	index := map[string]int{}
+	a := &folder.Admitted{Stem: l.Stem, Since: l.Since, Control: l.Stem + ".ctl", Journal: journalOf(l, entry)}
+	for i, file := range l.Files {
+		a.Files = append(a.Files, file.Name)
+		index[file.Name] = i
+	}
+	a.Write = func(file string, to io.Writer) error { return f.Queue.CopyFile(ctx, l.Job, index[file], to) }
+	return f.folder.Admit(a)
+}
+
+// journalOf is what the queue knows of a job, as the folder has it.
+func journalOf(l *queue.Lease, e queue.Entry) *folder.Journal {
+	j := &folder.Journal{State: folder.Waiting, Key: l.Name(), Attempts: e.Attempts, First: e.First, Reason: e.Reason}
+	if e.State == queue.Begun {
+		j.State, j.Begun, j.Note, j.Target = folder.Begun, e.Since, e.Note, e.Target
+	}
+	return j
+}
+
+// entryOf is the same the other way.
+func (f *Feed) entryOf(s queue.State, j *folder.Journal) queue.Entry {
+	return queue.Entry{
+		State: s, By: f.Me, Host: f.Host, Since: time.Now().UTC(), Target: j.Target,
+		Attempts: j.Attempts, First: j.First, Note: j.Note, Reason: j.Reason,
+	}
+}
+
+// Begin implements consume.Source.
+func (f *Feed) Begin(ctx context.Context, stem string, j *folder.Journal) error {
+	l := f.lease(stem)
+	if l == nil || l.Name() != j.Key {
+		e, err := f.Queue.EntryOf(ctx, j.Key)
+		switch {
+		case err != nil:
+			return err
+		case e.State != "" && e.State != queue.Waiting && e.By != f.Me:
+			return fmt.Errorf("%w: it is %s, by %s", consume.ErrLost, e.State, e.Host)
+		}
+		return errors.New("the queue has not given this job out again yet")
+	}
+	err := lost(l.Write(ctx, f.entryOf(queue.Begun, j)))
+	if errors.Is(err, consume.ErrLost) {
+		l.Release()
+		f.drop(l)
+	}
+	return err
+}
+
+// Judge implements consume.Source.
+func (f *Feed) Judge(ctx context.Context, stem string, j *folder.Journal) error {
+	state := queue.Done
+	if j.State == folder.Failed {
+		state = queue.Failed
+	}
+	if l := f.lease(stem); l != nil && l.Name() == j.Key {
+		return lost(l.Write(ctx, f.entryOf(state, j)))
+	}
+	return lost(f.Queue.Judge(ctx, j.Key, f.entryOf(state, j)))
+}
+
+func lost(err error) error {
+	if errors.Is(err, queue.ErrLost) {
+		return fmt.Errorf("%w: %w", consume.ErrLost, err)
+	}
+	return err
+}
+
+// Settled implements consume.Source. A job that is not acknowledged is given out
+// again, and its journal tells that it is done.
+func (f *Feed) Settled(ctx context.Context, stem string) {
+	l := f.lease(stem)
+	if l == nil {
+		return
+	}
+	if err := l.Settled(ctx); err != nil {
+		f.Log.Warn("a settled job is still in the queue; its journal says that it is settled", "app", f.App, "job", stem, "error", err.Error())
+	}
+	f.drop(l)
+}
+
+// giveBack gives up to n jobs back that wait here.
+func (f *Feed) giveBack(n int) {
+	f.mu.Lock()
+	all := make([]*queue.Lease, 0, len(f.leases))
+	for _, l := range f.leases {
+		all = append(all, l)
+	}
+	f.mu.Unlock()
+	for _, l := range all {
+		if n == 0 {
+			return
+		}
+		if f.giveOneBack(l) {
+			n--
+		}
+	}
+}
+
+func (f *Feed) giveOneBack(l *queue.Lease) bool {
+	held, err := f.folder.Take(l.Stem)
+	if err != nil || held == nil {
+		return false
+	}
+	j := held.Journal
+	waits := j.State == folder.Waiting && j.Key == l.Name()
+	if waits {
+		if j.First.IsZero() {
+			j.First = l.Since
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), soon)
+		err = l.Write(ctx, f.entryOf(queue.Waiting, j))
+		cancel()
+		if err == nil || errors.Is(err, queue.ErrLost) {
+			err = held.Discard(nil)
+		}
+	}
+	if err = errors.Join(err, held.Release()); err != nil || !waits {
+		return false
+	}
+	l.Later(cmp.Or(max(time.Until(j.Next), 0), pause))
+	f.drop(l)
+	return true
+}
+
+// Close implements consume.Source.
+func (f *Feed) Close() {
+	f.giveBack(len(f.leases))
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, l := range f.leases { // those that were begun, and are in doubt
+		l.Release()
+	}
+}

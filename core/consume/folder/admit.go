@@ -1,0 +1,174 @@
+package folder
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+)
+
+// Admitted is a job that comes from elsewhere, to be put into the working folder
+// as one that is on its way.
+type Admitted struct {
+	Stem    string
+	Since   time.Time
+	Journal *Journal // where the folder has none of this key
+	// Files are written one after the other, the control file last.
+	Files   []string
+	Control string // name of the control file in Files
+	Write   func(file string, to io.Writer) error
+}
+
+// Admit puts a job into the folder, or its files once more. ErrBusy: somebody works
+// on one of its name. ErrOther: one of its name with another key is there.
+func (f *Folder) Admit(a *Admitted) error {
+	h := &Held{Stem: a.Stem, folder: f}
+	for range claimAgain {
+		locked, again, err := h.tryLock()
+		if err != nil {
+			return err
+		}
+		if again {
+			continue
+		}
+		if !locked {
+			return ErrBusy
+		}
+		return errors.Join(f.admitLocked(a), h.Release())
+	}
+	return ErrBusy
+}
+
+func (f *Folder) admitLocked(a *Admitted) error {
+	if there, err := f.output.exists(a.Stem + controlExt); err != nil || there {
+		return errors.Join(err, ErrOther)
+	}
+	there, err := f.work.exists(a.Stem + controlExt)
+	if err != nil {
+		return err
+	}
+	if !there {
+		return f.admit(a, nil)
+	}
+	journal, err := f.journal(a.Stem)
+	if err != nil {
+		return err
+	}
+	return f.admit(a, journal)
+}
+
+// ErrOther is a job of the same name that is another one.
+var ErrOther = errors.New("another job of its name is in the folder")
+
+func (f *Folder) admit(a *Admitted, there *Journal) error {
+	if there != nil && there.Key != a.Journal.Key {
+		return ErrOther
+	}
+	for _, name := range a.Files {
+		if name == a.Control || there != nil && there.Kept != "" {
+			continue
+		}
+		if err := f.receive(f.output, name, name, a); err != nil {
+			return err
+		}
+	}
+	if there == nil {
+		data, err := a.Journal.encode()
+		if err == nil {
+			err = f.work.replace(a.Stem+journalExt, data, false)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return f.receive(f.work, a.Control, a.Stem+controlExt, a)
+}
+
+// receive writes a file under a name of the folder's own, then gives it its name.
+func (f *Folder) receive(d *dir, file, name string, a *Admitted) error {
+	const temporary = ".incoming"
+	partial := name + temporary
+	if err := d.removeIfThere(partial); err != nil {
+		return err
+	}
+	to, err := d.create(partial)
+	if err != nil {
+		return err
+	}
+	err = errors.Join(a.Write(file, to), to.Close(), d.root.Chtimes(partial, a.Since, a.Since))
+	if err == nil {
+		err = d.root.Rename(partial, name)
+	}
+	if err != nil {
+		return errors.Join(err, d.removeIfThere(partial))
+	}
+	return nil
+}
+
+// Discard removes a job that is not ours any more, with its files.
+func (h *Held) Discard(files []string) error {
+	places, err := h.places()
+	if err != nil {
+		return err
+	}
+	if files == nil {
+		if files, err = filesIn(h.folder.output, h.Stem); err != nil {
+			return err
+		}
+	}
+	for _, d := range places {
+		for _, name := range withRequest(h.Stem, files) {
+			if err := d.removeIfThere(name); err != nil {
+				return err
+			}
+		}
+	}
+	work := h.folder.work
+	return errors.Join(ignoreGone(work.root.Remove(h.Stem+controlExt)), work.removeIfThere(h.Stem+journalExt))
+}
+
+// DiscardWaiting removes the jobs that no target has been given yet, and what was
+// left of others that came half.
+func (f *Folder) DiscardWaiting() error {
+	stems := map[string]bool{}
+	if err := f.Stems(func(stem string) { stems[stem] = true }); err != nil {
+		return err
+	}
+	for stem := range stems {
+		held, err := f.Take(stem)
+		if errors.Is(err, ErrBusy) || errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if held == nil {
+			continue
+		}
+		if held.Journal.State == Waiting {
+			err = held.Discard(nil)
+		}
+		if err = errors.Join(err, held.Release()); err != nil {
+			return err
+		}
+		delete(stems, stem)
+	}
+	// Files without a control file are of jobs that came half.
+	var left []string
+	err := f.output.each(func(e fs.DirEntry) error {
+		stem := stemOf(e.Name())
+		if stem == "" || !e.Type().IsRegular() || !stemSyntax.MatchString(stem) {
+			return nil
+		}
+		there, err := f.work.exists(stem + controlExt)
+		if err == nil && !there {
+			left = append(left, e.Name())
+		}
+		return err
+	})
+	for _, name := range left {
+		err = errors.Join(err, f.output.removeIfThere(name))
+	}
+	return err
+}

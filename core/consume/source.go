@@ -1,0 +1,30 @@
+package consume
+
+import (
+	"context"
+	"errors"
+
+	"smtpreceiver/core/consume/folder"
+)
+
+// Source brings jobs into the folder that many machines share, and knows which
+// of them have one. Without a Source jobs appear in the folder by themselves.
+type Source interface {
+	// Open readies the folder for Run.
+	Open(f *folder.Folder) error
+	// Run brings jobs until ctx is done, and calls found for each that is there. While
+	// down says so it brings one at a time, and gives back what waits.
+	Run(ctx context.Context, found func(stem string), down func() bool)
+	// Begin says to all that the target is about to be given the job. ErrLost: another
+	// consumer has done so meanwhile.
+	Begin(ctx context.Context, stem string, j *folder.Journal) error
+	// Judge says to all that there is a verdict. ErrLost: of another, too.
+	Judge(ctx context.Context, stem string, j *folder.Journal) error
+	// Settled says that the job has left the folder.
+	Settled(ctx context.Context, stem string)
+	// Close gives back what waits.
+	Close()
+}
+
+// ErrLost is a job that another consumer has begun.
+var ErrLost = errors.New("another consumer has the job")
