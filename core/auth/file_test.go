@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -112,45 +111,6 @@ func TestFileReload(t *testing.T) {
 		}
 		if strings.Contains(log.String(), bcryptOfSecret) || strings.Contains(log.String(), "jan:secret") {
 			t.Errorf("%s: the log shows hashes: %s", step.name, log.String())
-		}
-	}
-}
-
-// TestFileUnchangedIsNotRead counts on a time in the past being believed: the
-// content is another under it.
-func TestFileUnchangedIsNotRead(t *testing.T) {
-	t.Parallel()
-	o := usersFileOf(t, "jan:"+bcryptOfSecret+"\n")
-	old := time.Now().Add(-time.Hour)
-	if err := os.Chtimes(o.UsersFile, old, old); err != nil {
-		t.Fatal(err)
-	}
-	a := open(t, o)
-	writeUsers(t, o.UsersFile, "eva:"+bcryptOfSecret+"\n")
-	if err := os.Chtimes(o.UsersFile, old, old); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := a.Verify(t.Context(), home, "jan", "secret"); err != nil {
-		t.Errorf("the file was read though nothing about it has changed: %v", err)
-	}
-}
-
-func TestFilePermissions(t *testing.T) {
-	t.Parallel()
-	if runtime.GOOS == "windows" {
-		t.Skip("Windows has no permissions of this kind")
-	}
-	for mode, warned := range map[os.FileMode]bool{0o600: false, 0o640: false, 0o660: false, 0o644: true, 0o602: true} {
-		o := usersFileOf(t, "jan:"+bcryptOfSecret+"\n")
-		if err := os.Chmod(o.UsersFile, mode); err != nil {
-			t.Fatal(err)
-		}
-		var log bytes.Buffer
-		if _, err := New(o, slog.New(slog.NewTextHandler(&log, nil))); err != nil {
-			t.Fatal(err)
-		}
-		if got := strings.Contains(log.String(), "level=WARN"); got != warned {
-			t.Errorf("%04o: %s", mode, log.String())
 		}
 	}
 }
