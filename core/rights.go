@@ -114,14 +114,19 @@ func (t *Transaction) mayDial(app *application, dialled string) *reply.Reply {
 	return app.numberRefused(fmt.Errorf("numbers_allowed of %q in senders", t.rights.row.Name))
 }
 
-// mustAuthenticate holds require_authenticated. A mail server that asks before it
-// hands mail in at the LMTP socket has been answered for the client itself.
+// vouched says whether a mail server hands in that has asked about the client
+// itself: at the LMTP socket, where lmtp.policy_listen is set. The lists of clients
+// and require_authenticated were held then.
+func (t *Transaction) vouched() bool {
+	return t.client.Frontend == metrics.LMTP && t.client.Local && t.rules.settings.LMTP.PolicyListen != ""
+}
+
+// mustAuthenticate holds require_authenticated.
 func (t *Transaction) mustAuthenticate(app *application) *reply.Reply {
 	if !app.conf.RequireAuthenticated {
 		return nil
 	}
-	asked := t.client.Frontend == metrics.LMTP && t.client.Local && t.rules.settings.LMTP.PolicyListen != ""
-	ok := t.client.User != "" || asked
+	ok := t.client.User != "" || t.vouched()
 	t.steps.rule("require_authenticated", ok, -1)
 	if ok {
 		return nil

@@ -292,6 +292,9 @@ applications:
 		{asking, Client{Frontend: metrics.LMTP, Local: true}, ""},
 	} {
 		tt.client.Addr = localhost.Addr
+		if tt.want == "" && tt.client.Local {
+			tt.client.Addr = netip.MustParseAddr("203.0.113.9") // on no list: the question was held to them
+		}
 		trx := tt.b.Begin(tt.client)
 		trx.Sender("eva@x.example", Envelope{})
 		_, err := trx.Recipient(t.Context(), "1@fax", RecipientOptions{})

@@ -132,7 +132,7 @@ type TLS struct {
 // LMTP holds the keys of the section lmtp.
 type LMTP struct {
 	Listen       string `key:"listen" doc:"Standalone: where a mail server may hand in fax and SMS by LMTP, with one reply for each recipient: unix:PATH, inet:HOST:PORT or inet6:[HOST]:PORT. A recipient that no application takes is refused with 550 5.1.1; LMTP never forwards. A client at the Unix socket counts as localhost, one at a port must be on the lists. Empty: off."`
-	PolicyListen string `key:"policy_listen" doc:"Standalone: where Postfix may ask at RCPT about a recipient that it will hand in by LMTP (check_policy_service), so that a refusal is an SMTP reply and no bounce: unix:PATH, inet:HOST:PORT or inet6:[HOST]:PORT. The lists of clients and require_authenticated then see who mails. Whoever reaches it is believed. Empty: off."`
+	PolicyListen string `key:"policy_listen" doc:"Standalone: where Postfix may ask at RCPT about a recipient that it will hand in by LMTP (check_policy_service), so that a refusal is an SMTP reply and no bounce: unix:PATH, inet:HOST:PORT or inet6:[HOST]:PORT. The lists of clients and require_authenticated are held there, for the client that mails, and no longer at the Unix socket of listen. Whoever reaches it is believed. Empty: off."`
 	SocketMode   uint32 `key:"socket_mode" default:"0660" type:"mode" doc:"Permissions of the Unix sockets, octal, in quotes."`
 	SocketGroup  string `key:"socket_group" doc:"Group of the Unix sockets. Empty: the group of the process."`
 }

@@ -262,6 +262,46 @@ func TestShutdown(t *testing.T) {
 		c.Close()
 		t.Error("it still listens")
 	}
+	if err := s.Ping(t.Context()); err == nil {
+		t.Error("an accept loop that has ended answers")
+	}
+}
+
+// TestShutdownHangsUp: half a question holds up nothing past the time there is.
+func TestShutdownHangsUp(t *testing.T) {
+	t.Parallel()
+	s := serve(t, denied, func(s *Server) { s.times.read = time.Hour })
+	p := s.dial(t)
+	if _, err := io.WriteString(p, "request="); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		s.mu.Lock()
+		begun := false
+		for _, idle := range s.idle {
+			begun = begun || !idle
+		}
+		s.mu.Unlock()
+		if begun {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the question has not begun")
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	down := make(chan error, 1)
+	go func() { down <- s.Shutdown(ctx) }()
+	select {
+	case err := <-down:
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(err)
+		}
+	case <-time.After(patience):
+		p.Close()
+		t.Fatal("it waits for the rest of the question")
+	}
 }
 
 // TestShutdownTimeout: a decision that hangs is given up.
