@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -35,9 +36,19 @@ func (v *service) serveMonitor(s *config.Settings) error {
 		return fmt.Errorf("metrics.listen: %w", err)
 	}
 	history := page.NewHistory(metrics.Registry(), "smtpreceiver_jobs_total", "")
+	if err := history.Keep(filepath.Join(s.StateDirectory, "history-"+v.name+".json")); err != nil {
+		v.log.Warn("the last day is not shown", "error", err.Error())
+	}
 	ctx, stop := context.WithCancel(context.Background())
-	go history.Run(ctx)
-	v.stopHistory = stop
+	kept := make(chan struct{})
+	go func() {
+		defer close(kept)
+		history.Run(ctx)
+	}()
+	v.stopHistory = func() {
+		stop()
+		<-kept
+	}
 	alive := func(ctx context.Context) error { return v.alive(ctx, aliveLimit) }
 	v.monitor = monitor.Serve(l, monitor.Source{
 		Metrics: metrics.Registry(),

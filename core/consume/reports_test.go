@@ -423,3 +423,24 @@ func (l *lines) all() string {
 	defer l.mu.Unlock()
 	return l.buf.String()
 }
+
+// TestForgottenParts: what a killed process left of reports goes after a day.
+func TestForgottenParts(t *testing.T) {
+	t.Parallel()
+	sink := mtatest.NewSink(t, mtatest.SinkOptions{Replies: []mtatest.Reply{{On: mtatest.OnRCPT, Text: "450 4.2.0 later"}}})
+	o := options(t, &fake{})
+	reporting(&o, sink.Addr)
+	drain(t, o)
+	box := filepath.Join(o.Folder, ".consume", "reports")
+	old := time.Now().Add(-25 * time.Hour)
+	for name, at := range map[string]time.Time{
+		"1-KEY.final.new": old, "2-KEY.final.try": old, "3-KEY.final.try.new": old, "4-KEY.final.new": time.Now(), "5-KEY.final": old, "5-KEY.final.try": old, "other": old,
+	} {
+		write(t, filepath.Join(box, name), `{"to":"5@x.test","action":"failed","job":"5","made":"`+time.Now().Format(time.RFC3339)+`"}`+"\n")
+		if err := os.Chtimes(filepath.Join(box, name), at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	drain(t, o)
+	wantFiles(t, o, ".consume/reports/.lock", ".consume/reports/4-KEY.final.new", ".consume/reports/5-KEY.final", ".consume/reports/5-KEY.final.try", ".consume/reports/other")
+}

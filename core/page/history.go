@@ -2,6 +2,12 @@ package page
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
 	"sync"
 	"time"
 
@@ -15,11 +21,14 @@ const (
 )
 
 // History is how many jobs there were in each quarter of an hour of the last day,
-// read from counters now and then. It begins with the process.
+// read from counters now and then. It begins with the process, or, where it is kept in
+// a file, with an earlier one.
 type History struct {
 	metrics prometheus.Gatherer
 	name    string // of a counter with the label app
 	failed  string // value of its label status that is a failure; "": it has none
+
+	file string // where it is kept over a restart; "": nowhere
 
 	mu    sync.Mutex
 	last  map[[2]string]float64 // app and status: counter at the last sample
@@ -38,16 +47,86 @@ func NewHistory(metrics prometheus.Gatherer, name, failed string) *History {
 	return h
 }
 
-// Run samples until ctx is done.
+// Keep has the history go on from what an earlier process left in a file, and keeps
+// it there.
+func (h *History) Keep(file string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.file = file
+	f, err := os.Open(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	var k kept
+	if err := json.NewDecoder(io.LimitReader(f, maxKept)).Decode(&k); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	now := h.newer
+	if age := now.Sub(k.Newer); age < 0 || age >= slots*slotLength {
+		return nil
+	}
+	fresh := h.apps
+	h.apps, h.newer = k.Apps, k.Newer
+	for app, day := range h.apps {
+		if day == nil {
+			delete(h.apps, app)
+		}
+	}
+	h.shift(now)
+	for app, day := range fresh {
+		if h.apps[app] == nil {
+			h.apps[app] = day
+			continue
+		}
+		last := &h.apps[app][slots-1]
+		last.Jobs += day[slots-1].Jobs
+		last.Failed += day[slots-1].Failed
+	}
+	return nil
+}
+
+// maxKept bounds what is read back, in bytes.
+const maxKept = 4 << 20
+
+// kept is what stands in the file.
+type kept struct {
+	Newer time.Time               `json:"newer"`
+	Apps  map[string]*[slots]Slot `json:"apps"`
+}
+
+func (h *History) save() error {
+	h.mu.Lock()
+	file := h.file
+	data, err := json.Marshal(kept{h.newer, h.apps})
+	h.mu.Unlock()
+	if err != nil || file == "" {
+		return err
+	}
+	temporary := file + ".new"
+	if err := os.WriteFile(temporary, data, 0o640); err != nil {
+		return err
+	}
+	return os.Rename(temporary, file)
+}
+
+// Run samples until ctx is done, and keeps what it has where Keep says. What cannot
+// be kept is only missed after a restart.
 func (h *History) Run(ctx context.Context) {
 	tick := time.NewTicker(sampleEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
+			h.sample(time.Now())
+			_ = h.save()
 			return
 		case <-tick.C:
 			h.sample(time.Now())
+			_ = h.save()
 		}
 	}
 }
@@ -106,8 +185,11 @@ func (h *History) shift(begins time.Time) {
 	if gone > 0 {
 		h.newer = begins
 	}
-	for _, day := range h.apps {
+	for app, day := range h.apps {
 		copy(day[:], day[gone:])
 		clear(day[slots-gone:])
+		if *day == ([slots]Slot{}) {
+			delete(h.apps, app)
+		}
 	}
 }

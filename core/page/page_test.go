@@ -343,3 +343,41 @@ func TestHistory(t *testing.T) {
 		t.Errorf("%v", day)
 	}
 }
+
+// TestHistoryKept: a restart goes on with what there was; a file that is no history
+// costs nothing but that.
+func TestHistoryKept(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "history")
+	count := func(n float64) *History {
+		registry := prometheus.NewRegistry()
+		promauto.With(registry).NewCounterVec(prometheus.CounterOpts{Name: "jobs_total"}, []string{"app", "status"}).WithLabelValues("fax", "done").Add(n)
+		return NewHistory(registry, "jobs_total", "failed")
+	}
+	first := count(5)
+	if err := first.Keep(file); err != nil {
+		t.Fatal(err)
+	}
+	first.newer = first.newer.Add(-2 * slotLength)
+	if err := first.save(); err != nil {
+		t.Fatal(err)
+	}
+	second := count(3)
+	if err := second.Keep(file); err != nil {
+		t.Fatal(err)
+	}
+	if day := second.Of("fax"); day[slots-3] != (Slot{Jobs: 5}) || day[slots-1] != (Slot{Jobs: 3}) {
+		t.Errorf("%v", day)
+	}
+	for _, bad := range []string{"", "{", `{"newer":"2026-11-28T10:00:00Z","apps":{"fax":[1]}}`, `{"newer":"` + time.Now().Truncate(slotLength).Format(time.RFC3339) + `","apps":{"fax":null}}`, `{"newer":"2999-01-01T00:00:00Z"}`} {
+		if err := os.WriteFile(file, []byte(bad), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		h := count(1)
+		h.Keep(file)
+		h.sample(time.Now())
+		if day := h.Of("fax"); day[slots-1] != (Slot{Jobs: 1}) {
+			t.Errorf("%s: %v", bad, day)
+		}
+	}
+}

@@ -131,6 +131,9 @@ func (o *Outbox) Ready() ([]string, error) {
 	err := o.dir.each(func(e fs.DirEntry) error {
 		stem, key, final, ok := parseLetterName(e.Name())
 		if !ok {
+			if o.forgotten(e) {
+				over = append(over, e.Name())
+			}
 			return nil
 		}
 		sendable, outdated, err := o.sendable(stem, key, final)
@@ -155,6 +158,19 @@ func (o *Outbox) Ready() ([]string, error) {
 		names[i] = f.name
 	}
 	return names, err
+}
+
+// forgotten tells what a killed process has left of a letter.
+func (o *Outbox) forgotten(e fs.DirEntry) bool {
+	base, isPart := strings.CutSuffix(strings.TrimSuffix(e.Name(), newExt), tryExt)
+	if !isPart && !strings.HasSuffix(e.Name(), newExt) {
+		return false
+	}
+	if there, err := o.dir.exists(base); err != nil || there && isPart && !strings.HasSuffix(e.Name(), newExt) {
+		return false
+	}
+	info, err := e.Info()
+	return err == nil && time.Since(info.ModTime()) > requestKept
 }
 
 func (o *Outbox) sendable(stem, key string, final bool) (sendable, outdated bool, err error) {
