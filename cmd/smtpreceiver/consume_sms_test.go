@@ -160,3 +160,34 @@ func TestMailToGammu(t *testing.T) {
 	}
 	wantNothingLeft(t, r.sms)
 }
+
+// TestPartsOfGammu: gammu-smsd sends a text in as many parts as are counted, and
+// whole. Of a long text in UCS-2 it says one part whatever it sends.
+func TestPartsOfGammu(t *testing.T) {
+	t.Parallel()
+	config, dir := gammu(t)
+	writeFile(t, filepath.Join(dir, "sent.sh"), "#!/bin/sh\nfor i in $(seq $SMS_MESSAGES); do eval printf '%s' \"\\\"\\$SMS_${i}_TEXT\\\"\"; done >"+dir+"/heard/$SMS_1_NUMBER.part\nprintf '|%s' $SMS_MESSAGES >>"+dir+"/heard/$SMS_1_NUMBER.part\nmv "+dir+"/heard/$SMS_1_NUMBER.part "+dir+"/heard/$SMS_1_NUMBER\n")
+	server := exec.Command(program(t, "gammu-smsd", "gammu-smsd"), "-c", config)
+	server.Env = append(os.Environ(), "LC_ALL=C.UTF-8")
+	launch(t, server)
+	r := newReceiver(t, "output_code_page: utf-8", "consume: {sms: {target: gammu, target_folder: '"+filepath.Join(dir, "outbox")+"', poll_interval: 100ms}}")
+	consumer := r.launch(t, "consume")
+	for i, text := range []string{
+		"Hello", "äöü ΔΦ € [x]", "á", "Čau 😀", strings.Repeat("0123456789", 40),
+		strings.Repeat("a", 152) + "€" + strings.Repeat("b", 152), strings.Repeat("Ω", 160),
+	} {
+		number := fmt.Sprintf("+42060300%04d", i)
+		spoolJobIn(t, "utf-8", r.sms, fmt.Sprintf("%08d", i+1), number, text)
+		line := consumer.awaitLine(t, "msg=\"job handed on\"", "rcpt="+number)
+		var parts int
+		fmt.Sscanf(line[strings.Index(line, "parts="):], "parts=%d", &parts)
+		heard := filepath.Join(dir, "heard", number)
+		eventually(t, "gammu-smsd to have sent "+number, func() bool {
+			_, err := os.Stat(heard)
+			return err == nil
+		})
+		if got := readFile(t, heard); got != fmt.Sprintf("%s|%d", sms.Fill(sms.Plain(text)), parts) {
+			t.Errorf("%.20q in %d parts was sent as %q", text, parts, got)
+		}
+	}
+}

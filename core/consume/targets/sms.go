@@ -165,7 +165,7 @@ func (m *shortMessage) gammuName(key string, now time.Time) string {
 // guesses by its locale.
 func (m *shortMessage) gammu() []byte {
 	b := []byte{0xFF, 0xFE}
-	for _, unit := range utf16.Encode([]rune(m.text)) {
+	for _, unit := range utf16.Encode([]rune(sms.Fill(m.text))) { // gammu-smsd breaks surrogate pairs
 		b = append(b, byte(unit), byte(unit>>8))
 	}
 	return b
