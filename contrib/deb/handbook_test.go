@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -52,6 +53,7 @@ func handbook(t *testing.T) (blocks []block) {
 // other.
 func testHandbook(t *testing.T, root string) {
 	var m *machine
+	var service *provider
 	modem := mtatest.NewModem(t)
 	run(t, "chmod", "666", modem.Device)
 	dir := t.TempDir()
@@ -72,12 +74,16 @@ func testHandbook(t *testing.T, root string) {
 				run(t, "cp", append(packages, filepath.Join(root, "root"))...)
 				m.run(t, "postconf -e myhostname=mail.example.com inet_protocols=ipv4; systemctl restart postfix")
 				m.run(t, "systemctl start faxq hfaxd") // without a modem
+				service = newProvider(t, m)
 			}
 			t.Logf("%s\n%s\n%s", b.page, b.script, m.run(t, "cd /root\n"+b.script))
 		case "ci":
 		default:
 			t.Errorf("%s does not say where to run:\n%s", b.page, b.script)
 		}
+	}
+	if got := service.requests(); !slices.Contains(got, `Bearer secret {"to":"+420603123456","text":"31 degrees"}`) {
+		t.Errorf("the provider got %q", got)
 	}
 	select {
 	case sms := <-modem.Sent:
