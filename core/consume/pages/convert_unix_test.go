@@ -21,7 +21,7 @@ import (
 	"smtpreceiver/core/dearchive"
 )
 
-var roomy = dearchive.Limits{Timeout: time.Minute, MaxSize: 1 << 30, MaxFiles: 10_000}
+var roomy = dearchive.Limits{Timeout: 5 * time.Minute, MaxSize: 1 << 30, MaxFiles: 10_000}
 
 func converter(t *testing.T, extension string, limits dearchive.Limits, script string) *Maker {
 	t.Helper()

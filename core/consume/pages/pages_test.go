@@ -99,6 +99,11 @@ func TestFile(t *testing.T) {
 		{"a.bmp", encoded(t, func(b *bytes.Buffer) error { return bmp.Encode(b, picture) }), ".pdf"},
 		{"a.txt", []byte("text"), ".pdf"},
 		{"a.CSV", []byte("a;b"), ".pdf"},
+		{"a.text", []byte("text"), ".pdf"},
+		{"a.asc", []byte("text"), ".pdf"},
+		{"a.log", []byte("text"), ".pdf"},
+		{"README.md", []byte("text"), ".pdf"},
+		{"nothing.gif", []byte("GIF89a\x00\x00\x00\x00\x00\x00\x00"), errDecoration.Error()},
 		{"a.txt", nil, "it is empty"},
 		{"a.doc", []byte("\xd0\xcf\x11\xe0"), "PDF, PostScript, TIFF, pictures and plain text"},
 		{"a.html", []byte("<html>"), "PDF, PostScript"},
@@ -223,6 +228,30 @@ func TestOnPage(t *testing.T) {
 		}
 		if d := height - tt.height; d < -0.01 || d > 0.01 {
 			t.Errorf("%+v: %g × %g", tt, width, height)
+		}
+	}
+}
+
+// TestThinPicture: a picture that is next to nothing on the page is not nothing.
+func TestThinPicture(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "1")
+	if err := os.WriteFile(path, asPNG(t, image.NewGray(image.Rect(0, 0, 9, 30_000))), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	page, width, height, err := readPicture(path)
+	if err != nil || page.Rect.Dx() != 1 || page.Rect.Dy() != 277*dotsPerMM || width > 0.1 || height < 276.9 {
+		t.Errorf("%v, %g × %g mm, %v", page, width, height, err)
+	}
+}
+
+// TestTwoPictures: one after the other, whatever became of the first.
+func TestTwoPictures(t *testing.T) {
+	t.Parallel()
+	m := new(Maker)
+	for i, content := range [][]byte{asPNG(t, corner(20, 20)), asPNG(t, corner(20, 20))[:60], asPNG(t, corner(20, 20))} {
+		if _, err := makeOne(t, m, "a.png", content); (err == nil) != (i != 1) {
+			t.Errorf("picture %d: %v", i, err)
 		}
 	}
 }

@@ -64,8 +64,6 @@ func readPicture(path string) (page *image.Gray, width, height float64, err erro
 	switch {
 	case err != nil:
 		return nil, 0, 0, damaged(err)
-	case size.Width <= 0 || size.Height <= 0:
-		return nil, 0, 0, unfit("a picture of %d × %d pixels", size.Width, size.Height)
 	case size.Width <= spacerSide || size.Height <= spacerSide:
 		return nil, 0, 0, errDecoration
 	case size.Width > maxPixels/size.Height:

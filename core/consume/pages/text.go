@@ -70,7 +70,7 @@ func (s *setting) paragraph(text []rune) {
 	for {
 		n := s.fits(text)
 		s.line(visual(trimmed(text[:n]), rightToLeft), rightToLeft)
-		if text = text[n:]; len(text) == 0 {
+		if text = text[n:]; len(text) == 0 || s.PageNo() > maxPages {
 			return
 		}
 	}
