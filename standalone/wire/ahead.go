@@ -67,6 +67,26 @@ func (a *readAhead) look() {
 	}
 }
 
+// rest ends the watch, and drops what it has read: it is called when the next
+// bytes of the client are those of TLS, which others read.
+func (a *readAhead) rest() {
+	c := a.c
+	a.timer.Stop()
+	c.mu.Lock()
+	a.wanted = true
+	asked := a.asked
+	if asked != nil {
+		c.raw.SetReadDeadline(time.Unix(1, 0))
+	}
+	c.mu.Unlock()
+	if asked != nil {
+		<-asked
+	}
+	c.mu.Lock()
+	a.n, a.err = 0, nil
+	c.mu.Unlock()
+}
+
 // take reads for the session.
 func (a *readAhead) take(p []byte) (int, error) {
 	c := a.c

@@ -30,6 +30,7 @@ func startTLS(c *Conn, arg string) (string, *reply.Reply) {
 	case busy:
 		return "", misplaced("STARTTLS is not permitted in a mail transaction")
 	}
+	c.ahead.rest()
 	c.say(&reply.Reply{Code: 220, Enhanced: [3]int{2, 0, 0}, Text: "Ready to start TLS"})
 	c.r, c.w = 0, 0
 	if c.handshake() {

@@ -6,6 +6,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"smtpreceiver/contrib/mtatest"
 )
@@ -79,4 +80,19 @@ func TestEndlessLine(t *testing.T) {
 		io.Copy(io.Discard, d.R)
 		s.waitEmpty(t)
 	})
+}
+
+// Commands that come together with STARTTLS, or that take long, leave the connection watched; a client
+// that then takes its time loses nothing of its handshake to that.
+func TestSlowHandshakeBehindOtherCommands(t *testing.T) {
+	t.Parallel()
+	s := new(wireServer).startTLS(t)
+	d := s.dial(t)
+	d.Want("220 ")
+	d.Send("EHLO c.test\r\nSTARTTLS\r\n")
+	d.Want("250 ", "220 2.0.0 ")
+	time.Sleep(watchAfter + watchAfter/5)
+	d = d.Secure()
+	d.Say("EHLO c.test", "250 ")
+	d.Say("MAIL FROM:<a@x.test>", "250 ")
 }
