@@ -307,3 +307,64 @@ func TestOpenWantsOneFileSystem(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// TestOneNumberAcrossProcesses: consumers that do not know of each other, as two
+// processes, never hand two jobs to one number at once; other numbers do not wait.
+func TestOneNumberAcrossProcesses(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	at := map[string]int{}
+	most, numbers := 0, 0
+	target := &fake{submit: func(j *Job) error {
+		mu.Lock()
+		at[j.Number]++
+		most = max(most, at[j.Number])
+		busy := 0
+		for _, n := range at {
+			busy += min(n, 1)
+		}
+		numbers = max(numbers, busy)
+		mu.Unlock()
+		time.Sleep(3 * time.Millisecond)
+		mu.Lock()
+		defer mu.Unlock()
+		at[j.Number]--
+		return nil
+	}}
+	o := options(t, target)
+	const count = 60
+	for n := range count {
+		stem := fmt.Sprintf("%08d", n+1)
+		write(t, filepath.Join(o.Folder, stem+".txt"), "x")
+		write(t, filepath.Join(o.Folder, stem+".ctl"), fmt.Sprintf("[system]\ntxt=%s.txt\nformat=txt\n[to]\nnumber=+420 %d\n", stem, n%3))
+	}
+	// Two that go on, and one that only hands on what is there.
+	ctx, stop := context.WithCancel(t.Context())
+	var consumers sync.WaitGroup
+	o.Workers = 2
+	for range 2 {
+		consumers.Go(func() {
+			if err := New(o).Run(ctx); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	drain(t, o)
+	for end := time.Now().Add(time.Minute); len(handed(target)) < count && time.Now().Before(end); time.Sleep(time.Millisecond) {
+	}
+	stop()
+	consumers.Wait()
+	if got := handed(target); len(got) != count || most != 1 || numbers < 2 {
+		t.Errorf("%d jobs, at most %d at once to one number, %d numbers at once", len(got), most, numbers)
+	}
+	if left, err := os.ReadDir(filepath.Join(o.Folder, ".consume")); err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+}
+
+// handed are the jobs that a target has.
+func handed(f *fake) []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.got)
+}

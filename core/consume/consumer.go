@@ -16,7 +16,8 @@ import (
 const (
 	cleanEvery = time.Hour // how often old jobs are looked for
 	openEvery  = 10 * time.Second
-	maxHooks   = 4 // on_failed at once
+	maxHooks   = 4           // on_failed at once
+	laneAgain  = time.Second // until a number is tried again that another process is at
 )
 
 // Options say what a consumer does. The folders must be in one file system.
@@ -333,6 +334,8 @@ func (c *Consumer) finish(e *entry, r result) {
 	switch {
 	case r.err != nil:
 		c.order.again(e, now.Add(c.RetryDelay))
+	case r.lane:
+		c.order.again(e, now.Add(min(laneAgain, c.PollInterval)))
 	case r.busy && !c.once:
 		c.order.again(e, now.Add(c.PollInterval))
 	case r.state == folder.Waiting:

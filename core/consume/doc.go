@@ -7,7 +7,8 @@
 // right to a job, is package folder.
 //
 // A job of high priority goes first, then the oldest. Jobs to one number go one
-// after the other, also while the first waits for another try. When three different
+// after the other, also while the first waits for another try; two processes on one
+// folder are not at one number at once either. When three different
 // jobs in a row could not be handed over for now, the target counts as down: one
 // job at a time is tried then, each time another, until one gets through.
 package consume

@@ -22,6 +22,7 @@ type outcome struct {
 	target bool         // the target was asked and answered, or (waiting) did not
 	reason string
 	busy   bool // another has it
+	lane   bool // another is at its number
 }
 
 // process works on one job as far as it goes now; since is when the target should
@@ -60,10 +61,16 @@ func (c *Consumer) process(ctx context.Context, stem string, since time.Time) (o
 	case c.expired(j, since, began):
 		err = c.fail(j, givenUp, fmt.Errorf("given up after %d tries in %v: the target is down", record.Attempts, began.Sub(since).Round(time.Second)))
 	default:
+		if err := c.enter(ctx, j); errors.Is(err, folder.ErrBusy) {
+			return outcome{lane: true}, nil
+		} else if err != nil {
+			return outcome{}, err
+		}
 		if record.First.IsZero() {
 			record.First = earlier(since, began)
 		}
 		out.target, err = c.attempt(ctx, j)
+		err = errors.Join(err, held.Leave())
 	}
 	if c.Source != nil && err == nil && record.State.Over() {
 		err = c.announce(ctx, j)
@@ -102,6 +109,17 @@ func (j *Job) recipient() string {
 		return ""
 	}
 	return j.Address
+}
+
+// enter claims the number of a job, because other processes may hand on jobs of
+// this folder too. Once there is no later: it waits for the number.
+func (c *Consumer) enter(ctx context.Context, j *Job) error {
+	for until := time.Now().Add(c.Timeout); ; time.Sleep(laneAgain / 20) {
+		err := j.held.Enter(cmp.Or(dialled(j.Number), "\x00"+j.Stem))
+		if !c.once || !errors.Is(err, folder.ErrBusy) || ctx.Err() != nil || time.Now().After(until) {
+			return err
+		}
+	}
 }
 
 // expired tells a job that has waited too long for a target that is down, and

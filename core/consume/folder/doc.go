@@ -8,6 +8,8 @@
 // .consume/<stem>.lock, so any number of consumers may share a folder. The lock is
 // held only while the job is worked on; programs that work for it inherit it, so
 // that nobody takes the job up again while one of them outlives a killed consumer.
+// While it is handed over there is a lock on its number too, .consume/.to-<hash>.lock:
+// two jobs to one number are never handed over side by side.
 //
 // What has become of a job stands in its journal, .consume/<stem>.json:
 //

@@ -187,7 +187,7 @@ func readControl(d *dir, stem string) ([]byte, error) {
 func (f *Folder) Clean(keepDone, keepFailed int, now time.Time) error {
 	f.doneHome.forget()
 	f.failedHome.forget()
-	errs := []error{f.cleanRequests(now)}
+	errs := []error{f.cleanRequests(now), f.cleanLanes()}
 	if keepDone > 0 {
 		errs = append(errs, f.cleanDone(keepDone, now))
 	}

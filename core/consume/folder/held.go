@@ -19,8 +19,10 @@ type Held struct {
 	Stem    string
 	Journal *Journal
 
-	folder *Folder
-	lock   *os.File
+	folder   *Folder
+	lock     *os.File
+	lane     string   // the number's lock by its name
+	laneLock *os.File // nil: it was not entered
 }
 
 // ErrBusy is a job that another consumer, or a program that outlived one, is at.
@@ -55,36 +57,9 @@ func (f *Folder) Take(stem string) (*Held, error) {
 
 func (h *Held) work(ext string) string { return filepath.Join(h.folder.work.path, h.Stem+ext) }
 
-// tryLock takes the lock; again says that it was on a file that lost its name
-// meanwhile, which protects nothing.
 func (h *Held) tryLock() (locked, again bool, err error) {
-	root, name := h.folder.work.root, h.Stem+lockExt
-	file, err := h.folder.work.create(name)
-	if errors.Is(err, fs.ErrExist) {
-		file, err = root.OpenFile(name, os.O_RDWR|nonblock, 0)
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, true, nil
-	}
-	if err != nil {
-		return false, false, err
-	}
-	if locked, err = tryLock(file); err != nil || !locked {
-		return false, false, errors.Join(err, file.Close())
-	}
-	held, err := file.Stat()
-	if err != nil {
-		return false, false, errors.Join(err, file.Close())
-	}
-	named, err := root.Lstat(name)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(held, named) {
-		return false, true, file.Close()
-	}
-	if err != nil {
-		return false, false, errors.Join(err, file.Close())
-	}
-	h.lock = file
-	return true, false, nil
+	h.lock, again, err = h.folder.work.tryLock(h.Stem + lockExt)
+	return h.lock != nil, again, err
 }
 
 // adopt has the CTL in the working folder, from the output folder if it is new.
@@ -107,24 +82,24 @@ func (h *Held) adopt() (bool, error) {
 	return err == nil, err
 }
 
-// Release gives the claim back. The name goes first, so that nobody can lock a
-// file that is about to lose it; Windows does not remove open files.
+// Release gives the claim back.
 func (h *Held) Release() error {
-	root := h.folder.work.root
-	removed := root.Remove(h.Stem + lockExt)
-	err := h.lock.Close()
-	if removed != nil && !errors.Is(removed, fs.ErrNotExist) {
-		removed = root.Remove(h.Stem + lockExt)
+	var err error
+	if h.laneLock != nil {
+		err = h.Leave()
 	}
-	if errors.Is(removed, fs.ErrNotExist) {
-		removed = nil
-	}
-	return errors.Join(removed, err)
+	return errors.Join(err, h.folder.work.unlock(h.Stem+lockExt, h.lock))
 }
 
 // Inherit are the files that a program which works for the job must be started
-// with (exec.Cmd.ExtraFiles): while it runs nobody else takes the job.
-func (h *Held) Inherit() []*os.File { return inherited(h.lock) }
+// with (exec.Cmd.ExtraFiles): while it runs nobody else takes the job, or another
+// to the same number.
+func (h *Held) Inherit() []*os.File {
+	if h.laneLock == nil {
+		return inherited(h.lock)
+	}
+	return append(inherited(h.lock), inherited(h.laneLock)...)
+}
 
 // Control reads the control file. ErrTooLarge and ErrNotRegular are the file's
 // own fault.
