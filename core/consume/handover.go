@@ -51,9 +51,10 @@ func (c *Consumer) process(ctx context.Context, stem string, since time.Time) (o
 	began := time.Now()
 	var broken error
 	if j.Job, broken = c.readControl(held); broken != nil && !is[permanentError](broken) {
-		record.Reason = oneLine(broken) // for those who look with other rights
+		record.Reason, record.Unreadable = oneLine(broken), true // for those who look with other rights
 		return outcome{}, errors.Join(broken, held.Save(false))
 	}
+	record.Unreadable = false
 	switch {
 	case record.State.Over(): // and then we died
 	case broken != nil:

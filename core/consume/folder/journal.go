@@ -41,7 +41,9 @@ type Journal struct {
 	Note     string    `json:"note,omitempty"`   // of the target
 	Target   string    `json:"target,omitempty"` // which was given the job, where there are several consumers
 	Reason   string    `json:"reason,omitempty"`
-	Parts    int       `json:"parts,omitempty"` // SMS that the job makes; 0: it is none
+	// Unreadable: the consumer's user cannot read the CTL, whoever else can.
+	Unreadable bool `json:"unreadable,omitempty"`
+	Parts      int  `json:"parts,omitempty"` // SMS that the job makes; 0: it is none
 	// Rooms for files: of the done folder, which Held.Keep has begun to fill; and
 	// where the verdict puts all of them. Older versions wrote full paths.
 	Kept string `json:"kept,omitempty"`

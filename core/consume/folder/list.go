@@ -321,8 +321,12 @@ func (v *View) onTheirWay(wanted func(stem string) bool, see func(*Entry) error)
 			e.State, e.Journal, e.Reason = StateHeld, journal, fmt.Sprintf("it is %s but was not moved to its folder", journal.State)
 		default:
 			e.Journal, e.Reason, e.Tries = journal, journal.Reason, journal.Attempts
-			if unreadable != nil && !e.Busy {
+			switch {
+			case e.Busy:
+			case unreadable != nil:
 				e.State, e.Reason = StateHeld, unreadable.Error()
+			case journal.Unreadable:
+				e.State = StateHeld
 			}
 		}
 		if err := see(e); err != nil {
