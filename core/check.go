@@ -87,6 +87,21 @@ func CheckQueue(ctx context.Context, s *config.Settings) config.Problems {
 	return problems
 }
 
+// CheckOwners warns of output folders where files have no owners of their own.
+func CheckOwners(s *config.Settings) []string { return checkOwners(s, spool.Ownerless) }
+
+func checkOwners(s *config.Settings, ownerless func(folder string) string) []string {
+	var warnings []string
+	for _, name := range slices.Sorted(maps.Keys(s.Applications)) {
+		app := s.Applications[name]
+		if fs := ownerless(app.OutputFolder); app.Enabled && fs != "" {
+			warnings = append(warnings, config.KeyPath("applications", name, "output_folder")+": files have no owners there ("+fs+
+				"), so what others put into it is believed: let only the receiver and its reader write to "+app.OutputFolder)
+		}
+	}
+	return warnings
+}
+
 func checkMachine(s *config.Settings) config.Problems {
 	problems := checkFolders(s)
 	problems.Merge(s.CheckCertificate())

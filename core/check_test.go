@@ -156,3 +156,15 @@ applications:
 		}
 	}
 }
+
+// TestCheckOwners: where there are no owners, nothing keeps strangers' files apart.
+func TestCheckOwners(t *testing.T) {
+	t.Parallel()
+	s := &config.Settings{Applications: map[string]*config.Application{
+		"share": {Enabled: true, OutputFolder: "/mnt/share"}, "disk": {Enabled: true, OutputFolder: "/var/spool"}, "off": {OutputFolder: "/mnt/share"},
+	}}
+	got := checkOwners(s, func(folder string) string { return map[string]string{"/mnt/share": "CIFS"}[folder] })
+	if len(got) != 1 || !strings.HasPrefix(got[0], "applications.share.output_folder: files have no owners there (CIFS)") {
+		t.Errorf("%q", got)
+	}
+}

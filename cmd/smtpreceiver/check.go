@@ -31,6 +31,7 @@ where, who may connect, what becomes of the mail.`,
 			if settings != nil {
 				warnings = append(validate(settings, &problems), settings.ChangedDefaults()...)
 				warnings = append(warnings, settings.Exposed()...)
+				warnings = append(warnings, core.CheckOwners(settings)...)
 				warnings = append(warnings, core.CheckHosts(c.Context(), settings)...)
 				if len(problems) == 0 {
 					problems.Merge(core.CheckQueue(c.Context(), settings))
