@@ -20,8 +20,8 @@ import (
 	"smtpreceiver/core/consume/targets"
 	"smtpreceiver/core/logging"
 	"smtpreceiver/core/monitor"
-	"smtpreceiver/core/queue"
 	"smtpreceiver/core/page"
+	"smtpreceiver/core/queue"
 	"smtpreceiver/core/socket"
 )
 
