@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestSeparatorsDoNotPassNumberRules: field.md 12 and attacks.md M7, a ban holds
+// TestSeparatorsDoNotPassNumberRules: a ban holds
 // however the number is written.
 func TestSeparatorsDoNotPassNumberRules(t *testing.T) {
 	t.Parallel()
@@ -40,7 +40,7 @@ applications:
 	}
 }
 
-// TestNumberSetLaterIsJudgedAgain: attacks.md M7, ctl_settings, @commands,
+// TestNumberSetLaterIsJudgedAgain: ctl_settings, @commands,
 // transform and ctl_layout set numbers that no rule had seen.
 func TestNumberSetLaterIsJudgedAgain(t *testing.T) {
 	t.Parallel()
@@ -89,7 +89,7 @@ applications:
 	}
 }
 
-// TestRulesAndCTLSeeTheSenderUnquoted: field.md 06, quoting walked past
+// TestRulesAndCTLSeeTheSenderUnquoted: quoting walked past
 // from_disabled.
 func TestRulesAndCTLSeeTheSenderUnquoted(t *testing.T) {
 	t.Parallel()
@@ -119,7 +119,7 @@ applications:
 	}
 }
 
-// TestQuotasCountClientsAndUsers: attacks.md M4 and L5, one client has 2^64
+// TestQuotasCountClientsAndUsers: one client has 2^64
 // addresses and a user as many senders as it likes.
 func TestQuotasCountClientsAndUsers(t *testing.T) {
 	t.Parallel()
@@ -155,7 +155,7 @@ applications:
 	}
 }
 
-// TestTheUserIsWhomTheBackendHolds: attacks.md M6, rules and CTL files have the
+// TestTheUserIsWhomTheBackendHolds: rules and CTL files have the
 // sender in the spelling of the backend.
 func TestTheUserIsWhomTheBackendHolds(t *testing.T) {
 	t.Parallel()

@@ -15,7 +15,7 @@ func recipients(n int, domain string) (to []string) {
 	return to
 }
 
-// TestEqualTextIsMadeOnce: attacks.md M2, what all jobs of a message share costs
+// TestEqualTextIsMadeOnce: what all jobs of a message share costs
 // once, not for each of a thousand recipients. A template that fails says how
 // often it ran. Each job has a file of its own all the same.
 func TestEqualTextIsMadeOnce(t *testing.T) {
@@ -80,7 +80,7 @@ applications:
 	}
 }
 
-// TestTemplatesOfAMessageShareABudget: attacks.md M2, recipients times the limit of
+// TestTemplatesOfAMessageShareABudget: recipients times the limit of
 // one template.
 func TestTemplatesOfAMessageShareABudget(t *testing.T) {
 	t.Parallel()

@@ -357,7 +357,7 @@ func TestParameter(t *testing.T) {
 	}
 }
 
-// TestMessageThatNeverCame: field-mta.md 3, a proxy filter takes the mail past
+// TestMessageThatNeverCame: a proxy filter takes the mail past
 // the milter that said yes to its recipients.
 func TestMessageThatNeverCame(t *testing.T) {
 	t.Parallel()

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestExposed: attacks.md L4, a secret in a file that every user can read.
+// TestExposed: a secret in a file that every user can read.
 func TestExposed(t *testing.T) {
 	t.Parallel()
 	outer := t.TempDir() // mode 0777 without the umask, in a folder of mode 0700

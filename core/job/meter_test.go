@@ -8,7 +8,7 @@ import (
 	"smtpreceiver/core/reply"
 )
 
-// TestHeaderFieldsAreCounted: attacks.md H2. What begins no field does not count,
+// TestHeaderFieldsAreCounted: what begins no field does not count,
 // in whatever pieces it comes.
 func TestHeaderFieldsAreCounted(t *testing.T) {
 	t.Parallel()

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestHeaderMemoryIsBoundedByItsBytes: attacks.md H2, a header of 262,000 fields
+// TestHeaderMemoryIsBoundedByItsBytes: a header of 262,000 fields
 // took 150 times its size. What is allocated in all counts here, not the peak.
 func TestHeaderMemoryIsBoundedByItsBytes(t *testing.T) {
 	for name, field := range map[string]string{"short": "a:\r\n", "long": "a: " + strings.Repeat("x", 1019) + "\r\n"} {

@@ -184,7 +184,7 @@ func TestOwnFoldersAreOurs(t *testing.T) {
 	}
 }
 
-// TestPlantedTemporary: attacks.md's overwriting. A link under the name that a
+// TestPlantedTemporary: a link under the name that a
 // file is written by is not followed.
 func TestPlantedTemporary(t *testing.T) {
 	t.Parallel()
@@ -208,7 +208,7 @@ func TestPlantedTemporary(t *testing.T) {
 	}
 }
 
-// TestPlantedJournal: attacks.md's planting. A journal cannot have files moved to
+// TestPlantedJournal: a journal cannot have files moved to
 // where no job goes.
 func TestPlantedJournal(t *testing.T) {
 	t.Parallel()
@@ -302,7 +302,7 @@ func TestOddFiles(t *testing.T) {
 	}
 }
 
-// TestEntryNamedLikeAJob: attacks.md M8. A control file that cannot be read and an
+// TestEntryNamedLikeAJob: a control file that cannot be read and an
 // entry that has the bare name of its job.
 func TestEntryNamedLikeAJob(t *testing.T) {
 	t.Parallel()
