@@ -192,7 +192,7 @@ func remoteAddr(c net.Conn) netip.Addr {
 // read gives go-smtp at most one command line, or the end of a message.
 func (c *Conn) read(p []byte) (int, error) {
 	for {
-		n, now := c.ready(p)
+		n, now := c.next(p)
 		if n > 0 {
 			return n, nil
 		}
@@ -231,6 +231,19 @@ func (c *Conn) ready(p []byte) (n int, now phase) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return n, c.phase
+}
+
+// next is ready for go-smtp. What the session left of a message that it refused
+// is for nobody: read by go-smtp, its lines would be an end, and commands.
+func (c *Conn) next(p []byte) (n int, now phase) {
+	c.mu.Lock()
+	now = c.phase
+	c.mu.Unlock()
+	if now == inMessage || now == atEnd {
+		c.out = nil
+		return 0, now
+	}
+	return c.ready(p)
 }
 
 func (c *Conn) enter(p phase) {

@@ -59,3 +59,30 @@ func BenchmarkDataFilter(b *testing.B) {
 		f.filter(out, in)
 	}
 }
+
+// TestRefusedBeforeItsEnd: nothing of a message that the session stopped reading
+// is an end or a command, and its end is not missed, wherever the session stops.
+func TestRefusedBeforeItsEnd(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		"Subject: x\r\n\r\nsome text that is long enough\r\n",
+		"a\r\n\r\n..\r\nMAIL FROM:<smuggled@x.test>\r\n",
+		"a" + strings.Repeat("\n", 40) + "\r\n..\r\nMAIL FROM:<smuggled@x.test>\r\n",
+	} {
+		for reads := 1; reads <= 20; reads++ {
+			s := (&wireServer{reads: reads}).start(t, testOptions())
+			d := s.dial(t)
+			d.Want("220 ")
+			d.Say("EHLO c.test", "250 ")
+			d.Say("MAIL FROM:<a@x.test>", "250 ")
+			d.Say("RCPT TO:<b@x.test>", "250 ")
+			d.Say("DATA", "354 ")
+			d.Send(text + ".\r\nNOOP\r\n")
+			d.Want("552 ", "250 ")
+			d.Say("QUIT", "221 ")
+			if from := s.from(); len(from) != 1 {
+				t.Errorf("%d bytes read of %q: senders %q", reads, text, from)
+			}
+		}
+	}
+}

@@ -34,6 +34,7 @@ type wireServer struct {
 	addr     string
 	accept   bool // bare newlines
 	hide     bool // errors of the body become 451
+	reads    int  // of each message, which is refused then; 0: all
 	ends     [][]byte
 	entered  chan struct{} // a value for each Data that begins, if not nil
 	proceed  chan struct{} // Data waits for it, if not nil
@@ -115,6 +116,12 @@ func (s *wireSession) Rcpt(string, *smtp.RcptOptions) error {
 func (s *wireSession) Data(io.Reader) error {
 	if s.server.entered != nil {
 		s.server.entered <- struct{}{}
+	}
+	if n := s.server.reads; n > 0 {
+		if _, err := io.ReadFull(s.wire.Message(), make([]byte, n)); err != nil {
+			return err
+		}
+		return s.refuse(552, [3]int{5, 3, 4}, "too large")
 	}
 	b, err := io.ReadAll(s.wire.Message())
 	if s.server.proceed != nil {
