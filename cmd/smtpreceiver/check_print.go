@@ -81,6 +81,9 @@ func summarize(line func(what, text string), s *config.Settings, name string) {
 		line("", app.CTLType+" jobs in "+app.OutputFolder)
 	}
 	reader := "handed on by another program"
+	if app.CTLType == "sms" && app.MaxParts > 0 {
+		reader += ", which alone bounds what a text costs: max_parts does not"
+	}
 	for _, consumer := range slices.Sorted(maps.Keys(s.Consume)) {
 		if c := s.Consume[consumer]; c.ApplicationOf(consumer) == name {
 			reader = "handed on to " + c.Target + " by smtpreceiver consume " + consumer

@@ -124,7 +124,7 @@ func gammu(t testing.TB) (config, dir string) {
 	for _, name := range []string{"inbox", "outbox", "sent", "error", "phone", "phone/sms", "phone/sms/1", "phone/sms/2", "phone/sms/3", "phone/sms/4", "phone/sms/5", "heard"} {
 		mkdir(t, filepath.Join(dir, name))
 	}
-	writeFile(t, filepath.Join(dir, "sent.sh"), "#!/bin/sh\nprintf '%s|%s' \"$SMS_1_NUMBER\" \"$SMS_1_TEXT\" > "+dir+"/heard/$$\n")
+	writeFile(t, filepath.Join(dir, "sent.sh"), "#!/bin/sh\nprintf '%s|%s' \"$SMS_1_NUMBER\" \"$SMS_1_TEXT\" > "+dir+"/heard.$$ && mv "+dir+"/heard.$$ "+dir+"/heard/$$\n")
 	if err := os.Chmod(filepath.Join(dir, "sent.sh"), 0o755); err != nil {
 		t.Fatal(err)
 	}

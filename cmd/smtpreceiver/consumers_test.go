@@ -48,8 +48,8 @@ func TestConsumerExamples(t *testing.T) {
 			app.OutputFolder = t.TempDir()
 		}
 		var problems config.Problems
-		warnings := slices.DeleteFunc(validateDropIn(settings, &problems), func(w string) bool {
-			return strings.Contains(w, ": install it") || strings.HasPrefix(w, "applications.sms.max_parts: no section of consume") // one for fax only
+		warnings := slices.DeleteFunc(validate(settings, &problems), func(w string) bool {
+			return strings.Contains(w, ": install it")
 		})
 		if len(problems) > 0 || len(warnings) > 0 {
 			t.Errorf("%s: problems %v, warnings %v", file, problems, warnings)

@@ -57,15 +57,23 @@ func worstMails() map[string]mail {
 	}
 }
 
+// plainBinary is one without the race detector, which takes several times the
+// memory.
+func plainBinary(t *testing.T) string {
+	t.Helper()
+	if !raceDetector() {
+		return binary
+	}
+	plain := filepath.Join(t.TempDir(), "smtpreceiver")
+	if err := build(plain, false); err != nil {
+		t.Fatal(err)
+	}
+	return plain
+}
+
 // TestMemoryOfTheWorstMail has 50 clients send the same bad mail at once.
 func TestMemoryOfTheWorstMail(t *testing.T) {
-	plain := binary
-	if raceDetector() { // it takes several times the memory
-		plain = filepath.Join(t.TempDir(), "smtpreceiver")
-		if err := build(plain, false); err != nil {
-			t.Fatal(err)
-		}
-	}
+	plain := plainBinary(t)
 	for name, m := range worstMails() {
 		t.Run(name, func(t *testing.T) {
 			r := newReceiver(t, fmt.Sprintf("thread_num: %d", worstClients))

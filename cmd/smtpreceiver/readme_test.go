@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
@@ -130,19 +129,11 @@ func TestReadmeDropIns(t *testing.T) {
 			app.OutputFolder = dir
 		}
 		var problems config.Problems
-		warnings := validateDropIn(settings, &problems)
+		warnings := validate(settings, &problems)
 		if len(problems) > 0 || len(warnings) > 0 {
 			t.Errorf("problems %v, warnings %v\n%s", problems, warnings, piece[1])
 		}
 	}
-}
-
-// validateDropIn is validate for a file beside the packaged configuration, whose
-// application sms may still be without a consumer.
-func validateDropIn(settings *config.Settings, problems *config.Problems) []string {
-	return slices.DeleteFunc(validate(settings, problems), func(w string) bool {
-		return settings.Consume["sms"] == nil && strings.HasPrefix(w, "applications.sms.max_parts: no section of consume")
-	})
 }
 
 // TestSampleConfiguration holds the sample against the declarations that the

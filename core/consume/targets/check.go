@@ -62,11 +62,6 @@ func Check(s *config.Settings, problems *config.Problems) (warnings []string) {
 			warnings = append(warnings, application+": "+appName+" is not enabled, so it makes no jobs")
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(s.Applications)) {
-		if app := s.Applications[name]; app.Enabled && app.CTLType == "sms" && app.MaxParts > 0 && serves[name] == "" && !s.Queue.On() {
-			warnings = append(warnings, config.KeyPath("applications", name, "max_parts")+": no section of consume hands the jobs on, so nothing bounds what a text costs but the program that reads "+app.OutputFolder)
-		}
-	}
 	return warnings
 }
 

@@ -3,6 +3,7 @@
 package targets
 
 import (
+	"context"
 	"encoding/json"
 	"encoding/pem"
 	"io"
@@ -45,7 +46,7 @@ func newService(t *testing.T, answer func(w http.ResponseWriter, n int)) *servic
 func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	s.mu.Lock()
-	s.got, s.bodies = append(s.got, r), append(s.bodies, string(body))
+	s.got, s.bodies = append(s.got, r.Clone(context.Background())), append(s.bodies, string(body)) // net/http still uses its own
 	n := len(s.got)
 	s.mu.Unlock()
 	if s.answer != nil {
