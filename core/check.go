@@ -157,12 +157,21 @@ func checkAuthentication(s *config.Settings) config.Problems {
 		a.Close()
 		return nil
 	}
-	var problems config.Problems
+	return sectionProblems("authentication", err, func(e error) (option string) {
+		if of, is := errors.AsType[*auth.OptionError](e); is {
+			option = of.Option
+		}
+		return option
+	})
+}
+
+// sectionProblems are the errors of a section; option is the key below it that one
+// is about, "" for none.
+func sectionProblems(section string, err error, option func(error) string) (problems config.Problems) {
 	for _, e := range unjoin(err) {
-		var option *auth.OptionError
-		key := "authentication"
-		if errors.As(e, &option) {
-			key += "." + option.Option
+		key := section
+		if name := option(e); name != "" {
+			key += "." + name
 		}
 		problems.Add(key, e.Error(), "")
 	}

@@ -41,16 +41,12 @@ func checkSenders(s *config.Settings) config.Problems {
 		t.Close()
 		return nil
 	}
-	var problems config.Problems
-	for _, e := range unjoin(err) {
-		var option *senders.OptionError
-		key := "senders"
-		if errors.As(e, &option) {
-			key += "." + option.Option
+	return sectionProblems("senders", err, func(e error) (option string) {
+		if of, is := errors.AsType[*senders.OptionError](e); is {
+			option = of.Option
 		}
-		problems.Add(key, e.Error(), "")
-	}
-	return problems
+		return option
+	})
 }
 
 // rights is what the table of senders says of the sender of a transaction.
