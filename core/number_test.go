@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
 )
@@ -170,5 +171,29 @@ applications:
 	defer trx.Abort()
 	if _, err := trx.Sender(`"Jana.@B.example"`, Envelope{}); replyTo(err) != "550 5.7.1" {
 		t.Errorf("a local part that looks like the user: %v", err)
+	}
+}
+
+// TestPackagedNumbers: the configuration of the package takes numbers as people
+// write them.
+func TestPackagedNumbers(t *testing.T) {
+	t.Parallel()
+	packaged, err := os.ReadFile("../contrib/deb/smtpreceiver.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := open(t, strings.ReplaceAll(string(packaged), "/var/spool/smtpreceiver", "{dir}"))
+	for rcpt, want := range map[string]string{
+		`+420603123456@sms`: "divert", `"+420 603 123 456"@sms`: "divert", `603-123-456@sms`: "divert", `"(603) 123.456"@sms`: "divert", `"Eva (603)"@sms`: "pass",
+		`"Petr/Datasys/613-884 54"@fax`: "divert", `"(02) 6138-8454"@fax`: "divert", `offer@fax`: "pass",
+	} {
+		trx := b.Begin(localhost)
+		if _, err := trx.Sender("a@b.example", Envelope{}); err != nil {
+			t.Fatal(err)
+		}
+		if r, err := trx.Recipient(context.Background(), rcpt, RecipientOptions{}); verdict(r, err) != want {
+			t.Errorf("%s: %s, want %s", rcpt, verdict(r, err), want)
+		}
+		trx.Abort()
 	}
 }
