@@ -184,7 +184,7 @@ func (m *machine) postfix(t *testing.T) {
 	m.curl(t, 25, "+420603000001@sms")
 	m.job(t, sms, "+420603000001")
 	m.want(t, stat+"/var/spool/postfix/smtpreceiver/milter.sock", "660 smtpreceiver:postfix")
-	m.run(t, "journalctl -u smtpreceiver-milter -o cat | grep 'msg=job.*app=sms'")
+	m.await(t, "journalctl -u smtpreceiver-milter -o cat | grep 'msg=job.*app=sms'")
 }
 
 func (m *machine) consumer(t *testing.T) {
@@ -206,7 +206,7 @@ func (m *machine) reload(t *testing.T) {
 // is not said of one that works.
 func (m *machine) watchdog(t *testing.T) {
 	const dropIn = "/run/systemd/system/smtpreceiver-milter.service.d"
-	m.run(t, "mkdir -p "+dropIn+"; printf '[Service]\nWatchdogSec=2s\nRestartSec=0\n' >"+dropIn+"/watchdog.conf; systemctl daemon-reload; systemctl restart smtpreceiver-milter; sleep 5")
+	m.run(t, "mkdir -p "+dropIn+"; printf '[Service]\nWatchdogSec=5s\nRestartSec=0\n' >"+dropIn+"/watchdog.conf; systemctl daemon-reload; systemctl restart smtpreceiver-milter; sleep 8")
 	m.want(t, "systemctl show -P NRestarts smtpreceiver-milter", "0")
 	m.run(t, "systemctl kill --kill-whom=main --signal=STOP smtpreceiver-milter")
 	m.await(t, "[ $(systemctl show -P NRestarts smtpreceiver-milter) -ge 1 ] && systemctl is-active smtpreceiver-milter")

@@ -3,6 +3,7 @@
 package deb
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"smtpreceiver/contrib/mtatest"
 )
@@ -76,7 +78,7 @@ func testHandbook(t *testing.T, root string) {
 				m.run(t, "systemctl start faxq hfaxd") // without a modem
 				service = newProvider(t, m)
 			}
-			t.Logf("%s\n%s\n%s", b.page, b.script, m.run(t, "cd /root\n"+b.script))
+			t.Logf("%s\n%s\n%s", b.page, b.script, m.run(t, "cd /root\n"+patient(b.script)))
 		case "ci":
 		default:
 			t.Errorf("%s does not say where to run:\n%s", b.page, b.script)
@@ -93,6 +95,14 @@ func testHandbook(t *testing.T, root string) {
 	default:
 		t.Error("the modem sent nothing")
 	}
+}
+
+var pause = regexp.MustCompile(`(?m)^sleep \d+\n(.*)$`)
+
+// patient waits for what a script looks at after a pause until it is there: the
+// pause is meant for a machine that has nothing else to do.
+func patient(script string) string {
+	return pause.ReplaceAllString(script, fmt.Sprintf("i=0; until (${1}\n) >/dev/null 2>&1 || [ $$i = %d ]; do sleep 1; i=$$((i + 1)); done\n${1}", patience/time.Second))
 }
 
 func shell(t *testing.T, dir, script string) {
