@@ -179,6 +179,7 @@ func (m *machine) postfix(t *testing.T) {
 	m.run(t, "postconf -e myhostname=mail.example.com inet_protocols=ipv4; systemctl restart postfix")
 	blocks := documented(t, "README.Debian", "Postfix\n-------", "  ")
 	m.run(t, blocks[0])
+	m.settle(t, blocks[0])
 	m.run(t, blocks[1])
 	m.job(t, sms, "+420603123456")
 	m.curl(t, 25, "+420603000001@sms")

@@ -79,6 +79,7 @@ func testHandbook(t *testing.T, root string) {
 				service = newProvider(t, m)
 			}
 			t.Logf("%s\n%s\n%s", b.page, b.script, m.run(t, "cd /root\n"+patient(b.script)))
+			m.settle(t, b.script)
 		case "ci":
 		default:
 			t.Errorf("%s does not say where to run:\n%s", b.page, b.script)

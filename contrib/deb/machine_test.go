@@ -124,6 +124,15 @@ func (m *machine) await(t *testing.T, script string) {
 	t.Fatalf("waited in vain for %s\n%s\n%s", script, out, m.journal())
 }
 
+// settle gives Postfix time after a script that reloads it: its processes take up
+// the configuration after the command has returned, one after the other.
+func (m *machine) settle(t *testing.T, script string) {
+	t.Helper()
+	if strings.Contains(script, "reload postfix") {
+		m.run(t, "sleep 3")
+	}
+}
+
 func (m *machine) journal() string {
 	out, _ := m.try("journalctl --no-pager -n 30 -o short-monotonic")
 	return out
