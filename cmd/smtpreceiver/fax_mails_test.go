@@ -3,7 +3,10 @@
 package main
 
 import (
+	"flag"
 	"fmt"
+	"image"
+	"image/png"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -43,7 +46,7 @@ func (h *hylafax) documentsOf(t testing.TB, number string) []document {
 
 // faxed has HylaFAX make what it sends of a document: by its own converter, in fine
 // resolution. It says of each page whether it is blank, written on, or a picture.
-func (h *hylafax) faxed(t testing.TB, d document) (pages []string) {
+func (h *hylafax) faxed(t testing.TB, d document, name string) (pages []string) {
 	t.Helper()
 	converter := map[string]string{"pdf": "bin/pdf2fax", "postscript": "bin/ps2fax", "tiff": "bin/tiff2fax"}[d.kind]
 	if converter == "" {
@@ -67,7 +70,11 @@ func (h *hylafax) faxed(t testing.TB, d document) (pages []string) {
 	}
 	files, _ := filepath.Glob(filepath.Join(dir, "page-*"))
 	for _, file := range files {
-		switch black := blackOf(t, file); {
+		page := decodeTIFF(t, file)
+		if *faxPages != "" {
+			keepPage(t, page, fmt.Sprintf("%s-%s-%d.png", name, filepath.Base(d.path), len(pages)+1))
+		}
+		switch black := blackOf(page); {
 		case black == 0:
 			pages = append(pages, "blank")
 		case black < 0.05:
@@ -79,8 +86,7 @@ func (h *hylafax) faxed(t testing.TB, d document) (pages []string) {
 	return pages
 }
 
-// blackOf is the part of a page that is black.
-func blackOf(t testing.TB, path string) float64 {
+func decodeTIFF(t testing.TB, path string) image.Image {
 	t.Helper()
 	f, err := os.Open(path)
 	if err != nil {
@@ -91,6 +97,25 @@ func blackOf(t testing.TB, path string) float64 {
 	if err != nil {
 		t.Fatalf("%s: %v", path, err)
 	}
+	return page
+}
+
+var faxPages = flag.String("fax-pages", "", "a folder to which TestFaxMails writes each page as PNG, to be looked at")
+
+func keepPage(t testing.TB, page image.Image, name string) {
+	t.Helper()
+	f, err := os.Create(filepath.Join(*faxPages, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := png.Encode(f, page); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// blackOf is the part of a page that is black.
+func blackOf(page image.Image) float64 {
 	black, size := 0, page.Bounds()
 	for y := size.Min.Y; y < size.Max.Y; y++ {
 		for x := size.Min.X; x < size.Max.X; x++ {
@@ -120,7 +145,7 @@ func words(t testing.TB, path string) string {
 
 // TestFaxMails: the mails that people fax most leave HylaFAX as the pages that their
 // senders meant. testdata/fax has them, each with what the pages say; -update writes
-// that anew.
+// that anew, -fax-pages keeps the pages.
 func TestFaxMails(t *testing.T) {
 	t.Parallel()
 	for name, of := range map[string]string{"soffice": "libreoffice-writer-nogui libreoffice-calc-nogui", "heif-convert": "libheif-examples"} {
@@ -145,10 +170,11 @@ func TestFaxMails(t *testing.T) {
 	}
 	_, _, log := runCommand(t, r.dir, nil, "consume", "--once", "-c", r.config)
 	for i, file := range mails {
+		name := strings.TrimSuffix(filepath.Base(file), ".eml")
 		number := strconv.Itoa(60000 + i)
 		var b strings.Builder
 		for _, d := range h.documentsOf(t, number) {
-			fmt.Fprintf(&b, "--- %s: %s\n", d.kind, strings.Join(h.faxed(t, d), ", "))
+			fmt.Fprintf(&b, "--- %s: %s\n", d.kind, strings.Join(h.faxed(t, d, name), ", "))
 			if d.kind == "pdf" {
 				b.WriteString(words(t, filepath.Join(h.spool, d.path)))
 			}
