@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"testing"
 	"time"
 
 	"smtpreceiver/core/codepage"
@@ -23,6 +24,13 @@ type reader struct {
 	page    *codepage.Page
 	exact   bool              // jobs of a sample are alike, but for their numbers
 	shapes  map[string]string // what the job of a sample looks like, by format and sample
+}
+
+func newReader(t *testing.T, books *books, exact bool, folders ...string) *reader {
+	t.Helper()
+	page, err := codepage.Lookup("cp1250")
+	must(t, err)
+	return &reader{folders: folders, books: books, page: page, exact: exact, shapes: map[string]string{}}
 }
 
 // run takes jobs until stop is closed, and once more behind that.
@@ -86,6 +94,9 @@ func (r *reader) take(folder, control string) error {
 		if err := os.Remove(filepath.Join(folder, name)); err != nil {
 			return err
 		}
+	}
+	for _, ext := range []string{".err", ".report"} { // of a failed job
+		os.Remove(filepath.Join(folder, strings.TrimSuffix(control, ".ctl")+ext))
 	}
 	return nil
 }

@@ -38,6 +38,7 @@ type receiver struct {
 	binary, dir, spool, config string
 	addr, lmtp, metrics        string
 	sink                       string
+	extra                      string // of the configuration
 	cert, key                  string
 	reloads                    int
 
@@ -123,7 +124,15 @@ applications:
 		text += fmt.Sprintf(`  %[1]s: {ctl_type: fax, output_folder: '%[2]s/%[1]s', addresses: '(?P<number>\d+)@%[1]s$', format_preference: %[1]s, process_attachments: 1, from_disabled: '.*@unlisted\.test$', numbers_denied: '90'}
 `, f, r.spool)
 	}
-	must(t, os.WriteFile(r.config, []byte(text), 0o644))
+	must(t, os.WriteFile(r.config, []byte(r.extra+text), 0o644))
+}
+
+// folders are those that the program writes jobs to.
+func (r *receiver) folders() (all []string) {
+	for _, f := range formats {
+		all = append(all, filepath.Join(r.spool, f))
+	}
+	return all
 }
 
 // reload has the program read a new configuration; every fourth is a bad one.

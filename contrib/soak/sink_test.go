@@ -16,12 +16,11 @@ import (
 // moods are all that a sink may be in; well more often than others.
 var moods = []string{"well", "down", "4xx to RCPT", "5xx to RCPT", "4xx to the message", "5xx to the message", "hangs", "breaks off", "well"}
 
-// sink is the forward server. Its mood changes.
+// sink is the forward server, or the one for reports. Its mood changes.
 type sink struct {
 	addr  string
-	books *books
+	got   func(rcpt string, text []byte)
 	moods []string // it may be in
-	exact bool     // messages must arrive as they were sent, but for our Received
 	mood  atomic.Value
 	smtp  *smtp.Server // nil: down
 }
@@ -48,6 +47,20 @@ func (s *sink) be(t *testing.T, mood string) {
 				time.Sleep(10 * time.Millisecond)
 			}
 		}()
+	}
+}
+
+// forwarded enters what the forward server gets. With exact it must be as it was
+// sent, but for our Received.
+func (b *books) forwarded(exact bool) func(rcpt string, text []byte) {
+	return func(rcpt string, text []byte) {
+		m := b.arrive(rcpt)
+		switch {
+		case m == nil:
+			b.fault("the forward server got a message for %s that nobody sent", rcpt)
+		case exact && !bytes.HasPrefix(text, []byte("Received: ")) || exact && !bytes.HasSuffix(text, m.text):
+			b.fault("the forward server got %s of %d bytes for %s, which is not what was sent", m.sample, len(text), rcpt)
+		}
 	}
 }
 
@@ -90,13 +103,7 @@ func (s *sinkSession) Data(r io.Reader) error {
 		return sinkPutsOff
 	}
 	for _, rcpt := range s.to {
-		m := s.books.arrive(rcpt)
-		switch {
-		case m == nil:
-			s.books.fault("the forward server got a message for %s that nobody sent", rcpt)
-		case s.exact && !bytes.HasPrefix(text, []byte("Received: ")) || s.exact && !bytes.HasSuffix(text, m.text):
-			s.books.fault("the forward server got %s of %d bytes for %s, which is not what was sent", m.sample, len(text), rcpt)
-		}
+		s.got(rcpt, text)
 	}
 	return nil
 }

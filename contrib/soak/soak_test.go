@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"smtpreceiver/contrib/mtatest"
-	"smtpreceiver/core/codepage"
 )
 
 var length = flag.Duration("soak", 20*time.Second, "how long to send mail")
@@ -40,9 +39,9 @@ var ways = []way{
 func TestSoakStandalone(t *testing.T) {
 	t.Parallel()
 	books := newBooks()
-	behind := &sink{addr: loopback(t), books: books, moods: moods, exact: true}
+	behind := &sink{addr: loopback(t), got: books.forwarded(true), moods: moods}
 	r := newReceiver(t, "standalone", behind.addr)
-	soak(t, books, behind, r, &traffic{receiver: r, books: books, addr: r.addr, lmtp: r.lmtp, maker: &maker{samples: samples(t), refusals: true}})
+	soak(t, books, behind, r, &traffic{receiver: r, books: books, addr: r.addr, lmtp: r.lmtp, maker: &maker{samples: samples(t), refusals: true}}, newReader(t, books, true, r.folders()...), nil)
 }
 
 // TestSoakMilter does the same with a Postfix in front, which keeps what it has
@@ -51,7 +50,7 @@ func TestSoakMilter(t *testing.T) {
 	t.Parallel()
 	books := newBooks()
 	books.queued = true
-	behind := &sink{addr: loopback(t), books: books, moods: []string{"well", "down", "4xx to RCPT", "4xx to the message", "hangs", "breaks off"}}
+	behind := &sink{addr: loopback(t), got: books.forwarded(false), moods: []string{"well", "down", "4xx to RCPT", "4xx to the message", "hangs", "breaks off"}}
 	r := newReceiver(t, "milter", behind.addr)
 	postfix := mtatest.Postfix(t, mtatest.PostfixOptions{
 		Sink: behind.addr, Milter: "inet:" + r.addr,
@@ -67,18 +66,13 @@ func TestSoakMilter(t *testing.T) {
 		if queue := postfix.Queue(t); queue != "" {
 			t.Errorf("left in the queue:\n%.2000s", queue)
 		}
-	}})
+	}}, newReader(t, books, false, r.folders()...), nil)
 }
 
-// soak runs the program under traffic. For the last quarter it is not killed;
-// at its end it must hold as little as at its beginning.
-func soak(t *testing.T, books *books, behind *sink, r *receiver, traffic *traffic) {
-	page, err := codepage.Lookup("cp1250")
-	must(t, err)
-	read := &reader{books: books, page: page, shapes: map[string]string{}, exact: behind.exact}
-	for _, f := range formats {
-		read.folders = append(read.folders, filepath.Join(r.spool, f))
-	}
+// soak runs the program under traffic, and what hands jobs on if there is such a
+// thing. For the last quarter nothing is killed; at its end the receiver must hold as
+// little as at its beginning.
+func soak(t *testing.T, books *books, behind *sink, r *receiver, traffic *traffic, read *reader, hand *consumer) {
 	stopReading, readAll := make(chan struct{}), make(chan struct{})
 	go func() { defer close(readAll); read.run(stopReading) }()
 	// Each as often as in half an hour or, in a short run, in the same number.
@@ -92,6 +86,14 @@ func soak(t *testing.T, books *books, behind *sink, r *receiver, traffic *traffi
 	killing := maps.Clone(mishaps)
 	killing[often(60*time.Second, 8)+3] = func() { r.kill(); r.start(t); kills++ }
 
+	if hand != nil {
+		mishaps[often(9*time.Second, 20)+3] = func() { hand.reports.be(t, hand.reports.moods[rand.IntN(len(hand.reports.moods))]) }
+		mishaps[time.Second+1] = hand.tidy
+		maps.Copy(killing, mishaps)
+		killing[often(11*time.Second, 20)+4] = func() { hand.kill(t); hand.start(t) }
+		hand.reports.be(t, "well")
+		hand.start(t)
+	}
 	behind.be(t, "well")
 	r.start(t)
 	traffic.during(t, *length*3/4, killing)
@@ -119,7 +121,7 @@ func soak(t *testing.T, books *books, behind *sink, r *receiver, traffic *traffi
 	behind.be(t, "down")
 	for _, folder := range read.folders {
 		err := filepath.WalkDir(folder, func(path string, _ os.DirEntry, err error) error {
-			if err == nil && path != folder && filepath.Base(path) != ".staging" {
+			if err == nil && path != folder && filepath.Base(path) != ".staging" && filepath.Base(path) != ".smtpreceiver" {
 				t.Errorf("left over: %s", path)
 			}
 			return err
