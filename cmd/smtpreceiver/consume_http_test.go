@@ -25,6 +25,7 @@ type kannel struct {
 
 const fakesmsc = "/usr/lib/kannel/test/fakesmsc"
 
+// newKannel has no way to numbers that begin with +999.
 func newKannel(t *testing.T) kannel {
 	t.Helper()
 	bearerbox, smsbox := program(t, "bearerbox", "kannel"), program(t, "smsbox", "kannel")
@@ -45,11 +46,14 @@ smsc = fake
 smsc-id = fake
 port = %d
 connect-allow-ip = 127.0.0.1
+denied-prefix = +999
 
 group = smsbox
 bearerbox-host = 127.0.0.1
 sendsms-port = %d
 sendsms-interface = 127.0.0.1
+http-request-retry = 30
+http-queue-delay = 1
 
 group = sendsms-user
 username = smtpreceiver

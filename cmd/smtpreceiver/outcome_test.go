@@ -108,13 +108,22 @@ func TestOutcome(t *testing.T) {
 	if _, shown, _ := runCommand(t, r.dir, nil, "jobs", "show", "-c", r.config, "2"); !strings.Contains(shown, "report waits  to be sent\n") {
 		t.Errorf("shown %s", shown)
 	}
-	runCommand(t, r.dir, nil, "consume", "--once", "-c", r.config)
-	wantToldTo(t, sink, "00000001@x.test relayed", "00000001@x.test delivered", "00000002@x.test failed")
+	requestJob(t, r, "00000004", "not dialled")
+	failing := strings.Replace(readFile(t, r.config), "/bin/true", "/bin/false", 1)
+	writeFile(t, r.config+".false.yaml", failing)
+	runCommand(t, r.dir, nil, "consume", "--once", "-c", r.config+".false.yaml")
+	if status, said := outcome("4", "failed", "refused"); status != 0 || said != "" { // told at the hand-over
+		t.Errorf("%d %q", status, said)
+	}
+	if status, said := outcome("4", "sent"); status != 1 {
+		t.Errorf("%d %q", status, said)
+	}
+	wantToldTo(t, sink, "00000001@x.test relayed", "00000001@x.test delivered", "00000002@x.test failed", "00000004@x.test failed")
 	if _, shown, _ := runCommand(t, r.dir, nil, "jobs", "show", "-c", r.config, "1"); !strings.Contains(shown, "00000001@x.test that it is relayed\n") || !strings.Contains(shown, "that it is delivered\n") {
 		t.Errorf("shown %s", shown)
 	}
 	for _, m := range sink.All() {
-		if strings.Contains(string(m.Data), "Action: failed") && !strings.Contains(string(m.Data), "no network") {
+		if strings.Contains(string(m.Data), "Action: failed") && m.Recipients()[0] == "00000002@x.test" && !strings.Contains(string(m.Data), "no network") {
 			t.Errorf("no reason in\n%s", m.Data)
 		}
 	}
@@ -239,4 +248,52 @@ func TestKannelOutcome(t *testing.T) {
 		}
 	}
 	wantToldTo(t, sink, "00000001@x.test relayed", "00000002@x.test failed")
+}
+
+// TestKannelReports: mails go through a real Kannel, whose delivery reports come by
+// the handler as contrib sets it up: one SMS is sent, to another number there is no
+// way. Senders that asked for nothing hear of the failure alone.
+func TestKannelReports(t *testing.T) {
+	t.Parallel()
+	k, port := newKannel(t), mtatest.FreePort(t)
+	sink := mtatest.NewSink(t, mtatest.SinkOptions{})
+	recipe := strings.Replace(readFile(t, "../../contrib/consumers/kannel.yaml"), ":13013/", fmt.Sprintf(":%d/", k.sendsms), 1)
+	recipe = strings.Replace(recipe, "dlr-mask: '{report:31|0}'\n", fmt.Sprintf("dlr-mask: '31'\n      dlr-url: 'http://127.0.0.1:%d/?job={id}&type=%%d&answer=%%A'\n", port), 1)
+	recipe = strings.Replace(recipe, "    target: http\n", "    target: http\n    outcomes: handler\n", 1)
+	r := newReceiver(t, reportsTo(t, sink.Addr)+recipe)
+	handler, environ := handlerOf(t, r, "kannel-outcome")
+	flaky := filepath.Join(r.dir, "flaky") // cannot tell each at the first time
+	writeFile(t, flaky, "#!/bin/sh\n[ -e "+r.dir+"/$4.$5 ] || { touch "+r.dir+"/$4.$5; exit 1; }\nexec "+filepath.Join(r.dir, "smtpreceiver")+" \"$@\"\n")
+	if err := os.Chmod(flaky, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	r.environ = append(r.environ, "KANNEL_PASSWORD=secret&more")
+	requestJob(t, r, "00000001", "+420603000001")
+	requestJob(t, r, "00000002", "+999603000002")
+	for _, quiet := range []struct{ stem, number string }{{"00000003", "+420603000003"}, {"00000004", "+999603000004"}} {
+		q := report.Request{Sender: quiet.stem + "@x.test", Recipient: quiet.number + "@sms", Arrived: time.Now(), Header: []byte("Subject: x\r\n")}
+		data, err := q.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		writeFile(t, filepath.Join(r.sms, quiet.stem+".report"), string(data))
+		spoolJob(t, r.sms, quiet.stem, quiet.number, "text of "+quiet.stem)
+	}
+	r.launch(t, "consume").awaitLine(t, "msg=started")
+	eventually(t, "the SMS centre to have both", func() bool { return len(k.got("+420603000001")) == 1 && len(k.got("+420603000003")) == 1 })
+	wantToldTo(t, sink, "00000002@x.test failed", "00000004@x.test failed") // by the answer to the request
+	for _, m := range sink.All() {
+		if !strings.Contains(reportField(string(m.Data), "Diagnostic-Code"), "Not routable") {
+			t.Errorf("no reason in\n%s", m.Data)
+		}
+	}
+	// Kannel has not reached the handler so far, and tries again.
+	server := exec.Command(program(t, "python3", "python3"), handler, fmt.Sprint(port))
+	server.Env = append(environ, "SMTPRECEIVER="+flaky)
+	answers := launch(t, server)
+	eventually(t, "all delivery reports", func() bool { return strings.Count(answers.out.String(), `HTTP/1.1" 200`) == 6 })
+	if n := strings.Count(answers.out.String(), `HTTP/1.1" 500`); n != 6 {
+		t.Errorf("%d were not told at the first time", n)
+	}
+	wantToldTo(t, sink, "00000001@x.test relayed", "00000001@x.test delivered", "00000002@x.test failed", "00000004@x.test failed")
 }

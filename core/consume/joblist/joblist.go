@@ -337,6 +337,8 @@ func (j *Job) Tell(s *config.Settings, o targets.Outcome) (told bool, err error)
 	switch {
 	case j.State == folder.StateWaiting:
 		return false, fmt.Errorf("job %s is waiting: %w", j.ID, ErrNotYet)
+	case j.State == folder.StateFailed && o.Action == report.Failed: // which its sender has heard at the hand-over
+		return false, nil
 	case j.State != folder.StateDone:
 		return false, fmt.Errorf("job %s is %s: an outcome is that of a job which its target has", j.ID, j.State)
 	case j.place.consumer == "":
