@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -272,5 +273,71 @@ func muttShows(t *testing.T, data string) {
 		if !strings.Contains(string(got), want) {
 			t.Errorf("mutt does not show %q:\n%s", want, got)
 		}
+	}
+}
+
+// TestReportsUnsent: reports wait for a server that refuses this host for good, and
+// also when the configuration names none any more; status says why and what to do.
+func TestReportsUnsent(t *testing.T) {
+	t.Parallel()
+	refusing := mtatest.NewScript(t, mtatest.ScriptOptions{Replies: []mtatest.Reply{{On: mtatest.OnConnect, Text: "554 5.7.1 not you"}}})
+	const consume = "consume: {sms: {target: command, command: [/bin/false]}}"
+	r := newReceiver(t, reportsTo(t, refusing.Addr)+consume)
+	problems := func(want ...string) {
+		t.Helper()
+		_, report := r.status(t, "--warn", "1ms")
+		for _, w := range want {
+			if !slices.ContainsFunc(report.Problems, func(p string) bool { return strings.Contains(p, w) }) {
+				t.Errorf("problems %q, want %q", report.Problems, w)
+			}
+		}
+	}
+	requestJob(t, r, "00000001", "1")
+	if status, _, stderr := runCommand(t, r.dir, nil, "consume", "--once", "-c", r.config); status != 1 || !strings.Contains(stderr, "554 5.7.1 not you") {
+		t.Errorf("%d: %s", status, stderr)
+	}
+	problems("sms: jobs failed: 1", "sms: reports to senders wait: 1, ", "554 5.7.1 not you")
+
+	r.configure(t, consume)
+	problems("sms: reports to senders wait: 1, ", "reports.smtp_server is not set: set it again", filepath.Join(r.sms, ".consume", "reports"))
+	if _, _, stderr := runCommand(t, r.dir, nil, "consume", "--once", "-c", r.config); !strings.Contains(stderr, "reports wait, and reports.smtp_server is not set") {
+		t.Error(stderr)
+	}
+
+	sink := mtatest.NewSink(t, mtatest.SinkOptions{})
+	r.configure(t, reportsTo(t, sink.Addr)+consume)
+	tries, err := filepath.Glob(filepath.Join(r.sms, ".consume", "reports", "*.try"))
+	if err != nil || len(tries) != 1 {
+		t.Fatalf("%q, %v", tries, err)
+	}
+	if err := os.Remove(tries[0]); err != nil { // which has it wait for a minute
+		t.Fatal(err)
+	}
+	r.launch(t, "consume").awaitLine(t, `msg="sender told"`)
+	wantToldTo(t, sink, "00000001@x.test failed")
+}
+
+// TestReportsWithoutSendfax: where no client of HylaFAX is installed, what becomes of a
+// fax its sender hears from us.
+func TestReportsWithoutSendfax(t *testing.T) {
+	t.Parallel()
+	sink := mtatest.NewSink(t, mtatest.SinkOptions{})
+	r := newReceiver(t, reportsTo(t, sink.Addr)+"consume: {fax: {target: hylafax, retry_delay: 1s, retry_delay_max: 1s, give_up_after: 1s}}")
+	q := report.Request{Sender: "petr@x.test", Recipient: "1@fax", Arrived: time.Now(), Header: []byte("Subject: x\r\n")}
+	data, err := q.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(r.fax, "00000001.report"), string(data))
+	spoolJob(t, r.fax, "00000001", "1", "x")
+	r.environ = []string{"PATH=" + t.TempDir()}
+	r.launch(t, "consume").awaitLine(t, `msg="sender told"`)
+	mails := sink.All()
+	if len(mails) != 1 {
+		t.Fatalf("%d reports", len(mails))
+	}
+	said := string(mails[0].Data)
+	if reportField(said, "Action") != "failed" || reportField(said, "Status") != "5.4.7" || !strings.Contains(reportField(said, "Diagnostic-Code"), "sendfax") {
+		t.Errorf("%s", said)
 	}
 }

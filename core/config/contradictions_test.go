@@ -49,6 +49,7 @@ func TestAllowed(t *testing.T) {
 	t.Parallel()
 	for _, data := range []string{
 		"forward_smtp_server: a,b.example.com\nforward_tls: implicit\nforward_username: u\nforward_password: p",
+		"reports: {smtp_server: a, smtp_port: 465, tls: implicit, username: u, password: p}\nconsume: {fax: {target: command, command: [/bin/true]}}" + minimal,
 		"hostname: mail.example.com\nsmtp_ip_address: ::1\ninstance: Host-1" + minimal,
 		"hostname: '[192.0.2.1]'\nsmtp_ip_address: 0.0.0.0\ninstance: 0123456789abcdef" + minimal,
 		"log_rcv_data: 1\nlog_event_log: T" + minimal,

@@ -41,6 +41,7 @@ func TestExposed(t *testing.T) {
 		{"in conf.d", "", plain + "forward_password: p\n", nil, 0o644, []string{"forward_password: " + filepath.Join(dir, "conf.d", "a.yaml") + " has mode 0644"}},
 		{"two in one file", plain + "forward_password: p\nauthentication: {allow_plaintext: 1, backend: ldap, url: 'ldaps://x', base_dn: x, filter: '(uid=%s)', bind_dn: x, bind_password: y}\n", "", nil, 0o644,
 			[]string{"forward_password, authentication.bind_password: " + file}},
+		{"of reports", "reports: {smtp_server: a, tls: required, username: u, password: p}\nconsume: {fax: {target: command, command: [/bin/true]}}\n", "", nil, 0o644, []string{"reports.password: " + file}},
 		{"dsn", "authentication: {allow_plaintext: 1, backend: sql, driver: mysql, dsn: 'u:pa/ss@tcp(db)/x', query: 'SELECT name, hash FROM users WHERE name = ?'}\n", "", nil, 0o644, []string{"authentication.dsn: "}},
 		{"dsn as URL", "authentication: {allow_plaintext: 1, backend: sql, driver: postgres, dsn: 'postgres://u:p@db/x', query: 'SELECT name, hash FROM users WHERE name = $1'}\n", "", nil, 0o644, []string{"authentication.dsn: "}},
 		{"dsn by keys", "authentication: {allow_plaintext: 1, backend: sql, driver: postgres, dsn: 'host=db password=p', query: 'SELECT name, hash FROM users WHERE name = $1'}\n", "", nil, 0o644, []string{"authentication.dsn: "}},

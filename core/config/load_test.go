@@ -60,7 +60,7 @@ func TestDefaults(t *testing.T) {
 		TLS:     TLS{MinVersion: "1.2"},
 		LMTP:    LMTP{SocketMode: 0o660},
 		Metrics: Metrics{SocketMode: 0o660, Hosts: []string{}},
-		Reports: Reports{SMTPPort: 25, DelayAfter: 4 * time.Hour},
+		Reports: Reports{SMTPPort: 25, TLS: "none", DelayAfter: 4 * time.Hour},
 		Queue:   Queue{Servers: []string{}, Monitor: []string{}, Unsynced: "refuse", Name: "smtpreceiver", Replicas: 3, MaxSize: 10 << 30, CommitTimeout: time.Minute},
 		Milter:  Milter{Listen: "unix:/run/smtpreceiver/milter.sock", SocketMode: 0o660, Timeout: 10 * time.Minute, OnUnlistedClient: "reject"},
 		Applications: map[string]*Application{"fax": {

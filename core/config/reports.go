@@ -9,6 +9,9 @@ import (
 type Reports struct {
 	SMTPServer string        `key:"smtp_server" doc:"The server that takes reports for senders: a job that fails for good is told to the envelope sender, by RFC 3464; one that was handed on, or is late, where the sender asked for that (NOTIFY). Only jobs of applications with a section consume, and only those that came in since the key is set. Empty: senders are told nothing."`
 	SMTPPort   int           `key:"smtp_port" default:"25" min:"1" max:"65535" doc:"Its port."`
+	TLS        string        `key:"tls" default:"none" oneof:"none|opportunistic|required|implicit" doc:"TLS towards it: none, opportunistic (when offered), required (STARTTLS), implicit (TLS from the first byte). The last two check the certificate."`
+	Username   string        `key:"username" doc:"User name there. Empty: no authentication."`
+	Password   string        `key:"password" secret:"value" doc:"Its password."`
 	From       string        `key:"from" doc:"The From of reports. Empty: Fax and SMS <postmaster@HOSTNAME>, with hostname."`
 	Subject    string        `key:"subject" doc:"Template of their subject; besides the items of transform it has reason, status (failed, relayed, delivered, delayed) and target. Empty: an English one."`
 	Text       string        `key:"text" doc:"Template of their text, with the same items. Empty: an English one."`
@@ -51,12 +54,18 @@ func (s *Settings) OffersDSN() bool {
 func (l *loader) reports(s *Settings) {
 	r := &s.Reports
 	if r.SMTPServer == "" {
-		for key, set := range map[string]bool{"from": r.From != "", "subject": r.Subject != "", "text": r.Text != ""} {
+		for key, set := range map[string]bool{
+			"from": r.From != "", "subject": r.Subject != "", "text": r.Text != "", "tls": r.TLS != "none", "username": r.Username != "", "password": r.Password != "",
+		} {
 			if set {
 				l.contradiction("reports."+key, "set, but there is no server to send reports to", "set reports.smtp_server, or remove the key", "reports.smtp_server")
 			}
 		}
 		return
+	}
+	l.both("reports.username", r.Username, "reports.password", r.Password)
+	if r.Username != "" && r.TLS == "none" {
+		l.contradiction("reports.tls", "the password would travel in clear", "set it to required or implicit", "reports.username")
 	}
 	if len(s.Consume) == 0 {
 		l.contradiction("reports.smtp_server", "has no effect, because there is no section consume: only jobs that smtpreceiver consume hands on are reported",

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"smtpreceiver/core/consume/folder"
+	"smtpreceiver/core/ctl"
 	"smtpreceiver/core/report"
 )
 
@@ -36,10 +37,10 @@ type Reports struct {
 	// Ours says whether an address is one that an application takes: a report there
 	// would be a job again.
 	Ours func(address string) bool
-	// Target names who gets the jobs; Tells: it tells the sender itself what becomes
-	// of those that it has.
+	// Target names who gets the jobs. Tells says whether it tells the sender of a job
+	// that it has itself what becomes of that; nil: never.
 	Target string
-	Tells  bool
+	Tells  func(*ctl.Job) bool
 
 	retry, poll time.Duration // reportRetry and reportPoll, but for tests
 }
@@ -60,6 +61,9 @@ type reporter struct {
 
 func (c *Consumer) startReporter() error {
 	if c.Reports == nil {
+		if n := c.waitingReports(); n > 0 {
+			c.Log.Warn("reports wait, and reports.smtp_server is not set", "consumer", c.Name, "app", c.App, "reports", n, "folder", folder.OutboxPath(c.Folder))
+		}
 		return nil
 	}
 	outbox, err := c.folder.Outbox()
@@ -111,7 +115,8 @@ func (r *reporter) tell(j *settling) error {
 	if err != nil || q == nil {
 		return err
 	}
-	wanted := q.Wants(action) && (action == report.Failed || !r.Tells)
+	tells := r.Tells != nil && j.job != nil && r.Tells(j.job)
+	wanted := q.Wants(action) && (action == report.Failed || !tells)
 	if action == report.Relayed && j.Journal.Reason != "" { // not all of it: in part a failure, of which no target knows
 		wanted = q.Wants(report.Failed) || q.Wants(report.Relayed)
 	}

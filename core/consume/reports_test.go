@@ -11,6 +11,7 @@ import (
 
 	"smtpreceiver/contrib/mtatest"
 	"smtpreceiver/core/consume/folder"
+	"smtpreceiver/core/ctl"
 	"smtpreceiver/core/report"
 )
 
@@ -138,7 +139,7 @@ func TestReportsIncomplete(t *testing.T) {
 			return nil
 		}})
 		reporting(&o, sink.Addr)
-		o.Reports.Tells = tells
+		o.Reports.Tells = func(*ctl.Job) bool { return tells }
 		addReported(t, o, "1", "")
 		addReported(t, o, "2", "SUCCESS")
 		addReported(t, o, "3", "DELAY")
@@ -167,11 +168,17 @@ func TestReportsNever(t *testing.T) {
 	o := options(t, target)
 	reporting(&o, sink.Addr)
 	o.Reports.Ours = func(address string) bool { return address == "1@x.test" }
-	o.Reports.Tells = true
+	o.Reports.Tells = func(*ctl.Job) bool { return true }
 	addReported(t, o, "1", "")
 	addReported(t, o, "2", "SUCCESS")
 	drain(t, o)
 	wantTold(t, sink)
+	// Not of each job does the target tell.
+	o.Reports.Tells = func(*ctl.Job) bool { return false }
+	addReported(t, o, "3", "SUCCESS")
+	addReported(t, o, "4", "FAILURE")
+	drain(t, o)
+	wantTold(t, sink, "3@x.test relayed")
 }
 
 // TestReportServer: down, refusing for now and for good.

@@ -2,6 +2,8 @@ package report
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -9,6 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
 )
 
@@ -20,9 +23,22 @@ const (
 
 // Server is the one that takes reports.
 type Server struct {
-	Addr string // host:port
-	Host string // our name in EHLO
+	Addr     string // host:port
+	Host     string // our name in EHLO
+	TLS      string // none, opportunistic, required or implicit; "": none
+	Username string // "": no authentication
+	Password string
+
+	roots *x509.CertPool // nil: the system's
 }
+
+// The values of reports.tls.
+const (
+	plain         = "none"
+	opportunistic = "opportunistic" // STARTTLS if it works, any certificate
+	required      = "required"      // STARTTLS, certificate verified
+	implicit      = "implicit"      // TLS from the first byte, certificate verified
+)
 
 // RefusedError is a server's answer to one report.
 type RefusedError struct {
@@ -42,22 +58,75 @@ type Way struct {
 	server Server
 }
 
-// Open connects. Its error is one of the server, not of a report.
+// Open connects. Its error is one of the server, not of a report: also a greeting or
+// an answer to EHLO of 5yz refuses this host, as it is set up now (RFC 5321 sections
+// 3.1 and 4.3.2), and no sender has to go without a report for that.
 func (s Server) Open(ctx context.Context) (*Way, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, sendTimeout, errSlow)
 	defer cancel()
+	w, err := s.open(ctx, s.TLS)
+	if err != nil && s.TLS == opportunistic && ctx.Err() == nil {
+		return s.open(ctx, plain)
+	}
+	return w, err
+}
+
+func (s Server) open(ctx context.Context, mode string) (*Way, error) {
 	dialer := net.Dialer{Timeout: dialTimeout}
 	conn, err := dialer.DialContext(ctx, "tcp", s.Addr)
 	if err != nil {
 		return nil, fmt.Errorf("report server: %w", err)
 	}
-	w := &Way{client: smtp.NewClient(conn), conn: conn, server: s}
-	w.client.CommandTimeout, w.client.SubmissionTimeout = sendTimeout, sendTimeout
+	w := &Way{conn: conn, server: s}
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	if err := w.client.Hello(s.Host); err != nil {
+	if err := w.greet(mode); err != nil {
 		return nil, errors.Join(w.fault(ctx, err), conn.Close())
 	}
 	return w, nil
+}
+
+// greet goes on until the server waits for a report.
+func (w *Way) greet(mode string) (err error) {
+	host, _, err := net.SplitHostPort(w.server.Addr)
+	if err != nil {
+		return err
+	}
+	config := &tls.Config{ServerName: host, RootCAs: w.server.roots, InsecureSkipVerify: mode == opportunistic}
+	switch mode {
+	case implicit:
+		w.client = smtp.NewClient(tls.Client(w.conn, config))
+	case required, opportunistic:
+		if w.client, err = smtp.NewClientStartTLS(w.conn, config); err != nil {
+			return err
+		}
+	default:
+		w.client = smtp.NewClient(w.conn)
+	}
+	w.client.CommandTimeout, w.client.SubmissionTimeout = sendTimeout, sendTimeout
+	if err := w.client.Hello(w.server.Host); err != nil {
+		return err
+	}
+	return w.login()
+}
+
+// login authenticates if that was asked for; the password goes through TLS or stays
+// on this host.
+func (w *Way) login() error {
+	s := w.server
+	if s.Username == "" {
+		return nil
+	}
+	_, secure := w.client.TLSConnectionState()
+	if a, ok := w.conn.RemoteAddr().(*net.TCPAddr); !secure && !(ok && a.IP.IsLoopback()) {
+		return errors.New("reports.username is set, but without TLS the password would be readable: set reports.tls to required or implicit")
+	}
+	switch {
+	case w.client.SupportsAuth(sasl.Plain):
+		return w.client.Auth(sasl.NewPlainClient("", s.Username, s.Password))
+	case w.client.SupportsAuth(sasl.Login):
+		return w.client.Auth(sasl.NewLoginClient(s.Username, s.Password))
+	}
+	return errors.New("reports.username is set, but the server offers neither AUTH PLAIN nor LOGIN")
 }
 
 // Send hands over one report, from the null sender. A *RefusedError is the answer

@@ -2,11 +2,16 @@ package report
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
 	"errors"
 	"net"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/emersion/go-smtp"
 
 	"smtpreceiver/contrib/mtatest"
 )
@@ -92,7 +97,8 @@ func TestSendUTF8(t *testing.T) {
 	}
 }
 
-// TestServerDown: a fault of the server is not one of the report.
+// TestServerDown: a fault of the server is not one of the report; nor is a refusal of
+// this host (RFC 5321 sections 3.1, 4.3.2).
 func TestServerDown(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -104,6 +110,8 @@ func TestServerDown(t *testing.T) {
 	for name, addr := range map[string]string{
 		"nobody listens":     closed,
 		"554 in place of it": mtatest.NewScript(t, mtatest.ScriptOptions{Replies: []mtatest.Reply{{On: mtatest.OnConnect, Text: "554 5.7.1 go away"}}}).Addr,
+		"550 at EHLO":        (&mtatest.NextHop{Answers: mtatest.With("EHLO", "550 5.7.1 not you\r\n")}).Start(t).Addr,
+		"504 at EHLO, HELO":  (&mtatest.NextHop{Answers: mtatest.With("EHLO", "500 what\r\n", "HELO", "504 5.5.2 need a name\r\n")}).Start(t).Addr,
 		"421 at EHLO":        mtatest.NewScript(t, mtatest.ScriptOptions{Replies: []mtatest.Reply{{On: mtatest.OnEHLO, Text: "421 4.3.2 busy"}}}).Addr,
 	} {
 		var refused *RefusedError
@@ -129,5 +137,110 @@ func TestSendStopped(t *testing.T) {
 		if took := time.Since(begun); err == nil || took > 10*time.Second {
 			t.Errorf("%s: %v after %v", on, err, took)
 		}
+	}
+}
+
+// TestSendTLS: what each mode takes, and what it says of a server that it does not.
+func TestSendTLS(t *testing.T) {
+	t.Parallel()
+	offer := mtatest.With("EHLO", "250-hop\r\n250 STARTTLS\r\n", "STARTTLS", "220 go\r\n")
+	cert, roots, _, _ := mtatest.Certificate(t, "127.0.0.1")
+	good := mtatest.ServerTLS(cert)
+	elsewhere, elsewhereRoots, _, _ := mtatest.Certificate(t, "other.test")
+	broken := &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, errors.New("no") }}
+	for _, tt := range []struct {
+		name     string
+		mode     string
+		answers  map[string]string
+		tls      *tls.Config
+		implicit bool
+		roots    *x509.CertPool
+		fails    string // "": sent
+		secure   bool   // STARTTLS was given, and a second EHLO after it
+	}{
+		{name: "none", mode: "none", answers: offer, tls: good, roots: roots},
+		{name: "not set", answers: offer, tls: good, roots: roots},
+		{name: "opportunistic, any certificate", mode: "opportunistic", answers: offer, tls: good, roots: x509.NewCertPool(), secure: true},
+		{name: "opportunistic, not offered", mode: "opportunistic", answers: mtatest.GoodHop},
+		{name: "opportunistic, refused", mode: "opportunistic", answers: mtatest.With("EHLO", "250-hop\r\n250 STARTTLS\r\n", "STARTTLS", "454 no\r\n")},
+		{name: "opportunistic, handshake fails", mode: "opportunistic", answers: offer, tls: broken},
+		{name: "required", mode: "required", answers: offer, tls: good, roots: roots, secure: true},
+		{name: "required, unknown certificate", mode: "required", answers: offer, tls: good, roots: x509.NewCertPool(), fails: "certificate"},
+		{name: "required, of another name", mode: "required", answers: offer, tls: mtatest.ServerTLS(elsewhere), roots: elsewhereRoots, fails: "certificate"},
+		{name: "required, not offered", mode: "required", answers: mtatest.GoodHop, roots: roots, fails: "STARTTLS"},
+		{name: "required, handshake fails", mode: "required", answers: offer, tls: broken, roots: roots, fails: "tls"},
+		{name: "implicit", mode: "implicit", answers: mtatest.GoodHop, tls: good, implicit: true, roots: roots},
+		{name: "implicit, unknown certificate", mode: "implicit", answers: mtatest.GoodHop, tls: good, implicit: true, roots: x509.NewCertPool(), fails: "certificate"},
+		{name: "implicit, of another name", mode: "implicit", answers: mtatest.GoodHop, tls: mtatest.ServerTLS(elsewhere), implicit: true, roots: elsewhereRoots, fails: "certificate"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			h := (&mtatest.NextHop{Answers: tt.answers, TLS: tt.tls, Implicit: tt.implicit}).Start(t)
+			w, err := Server{Addr: h.Addr, Host: "gw.test", TLS: tt.mode, roots: tt.roots}.Open(t.Context())
+			if tt.fails != "" {
+				var refused *RefusedError
+				if err == nil || errors.As(err, &refused) || !strings.Contains(err.Error(), tt.fails) || !strings.HasPrefix(err.Error(), "report server "+h.Addr) {
+					t.Errorf("%v", err)
+				}
+				if got := h.Lines("MAIL"); len(got) > 0 {
+					t.Errorf("heard %q", got)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer w.Close()
+			if err := w.Send(t.Context(), "a@x.test", []byte(letter)); err != nil {
+				t.Error(err)
+			}
+			if _, secure := w.client.TLSConnectionState(); secure != (tt.secure || tt.implicit) {
+				t.Errorf("TLS: %v", secure)
+			}
+			if got := h.Lines("EHLO"); got[len(got)-1] != "EHLO gw.test" {
+				t.Errorf("heard %q", got)
+			}
+		})
+	}
+}
+
+func TestSendLogin(t *testing.T) {
+	t.Parallel()
+	b64 := func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
+	for name, tt := range map[string]struct {
+		answers map[string]string
+		ok      bool
+	}{
+		"PLAIN":            {mtatest.With("EHLO", "250-hop\r\n250 AUTH LOGIN PLAIN\r\n", "AUTH PLAIN "+b64("\x00user\x00secret"), "235 2.7.0 ok\r\n"), true},
+		"LOGIN":            {mtatest.With("EHLO", "250-hop\r\n250 AUTH LOGIN\r\n", "AUTH LOGIN", "334 "+b64("Password:")+"\r\n", b64("secret"), "235 2.7.0 ok\r\n"), true},
+		"wrong password":   {mtatest.With("EHLO", "250-hop\r\n250 AUTH PLAIN\r\n", "AUTH", "535 5.7.8 no\r\n"), false},
+		"other mechanisms": {mtatest.With("EHLO", "250-hop\r\n250 AUTH CRAM-MD5\r\n"), false},
+		"no AUTH":          {mtatest.GoodHop, false},
+	} {
+		h := (&mtatest.NextHop{Answers: tt.answers}).Start(t)
+		w, err := Server{Addr: h.Addr, Host: "gw.test", Username: "user", Password: "secret"}.Open(t.Context())
+		var refused *RefusedError
+		switch {
+		case tt.ok && err != nil:
+			t.Errorf("%s: %v, heard %q", name, err, h.Lines(""))
+		case tt.ok:
+			if err := w.Send(t.Context(), "a@x.test", []byte(letter)); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			w.Close()
+		case err == nil || errors.As(err, &refused) || strings.Contains(err.Error(), "secret"):
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestPasswordInClear: a password does not leave this host but through TLS.
+func TestPasswordInClear(t *testing.T) {
+	t.Parallel()
+	ours, theirs := net.Pipe()
+	defer theirs.Close()
+	w := &Way{conn: ours, client: smtp.NewClient(ours), server: Server{Username: "user", Password: "secret"}}
+	if err := w.login(); err == nil || !strings.Contains(err.Error(), "reports.tls") {
+		t.Error(err)
 	}
 }

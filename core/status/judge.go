@@ -86,7 +86,10 @@ func (r *Report) judgeConsumer(app string, c *joblist.Count) {
 	if c.Untrusted != "" {
 		r.problem("%s: consume.%s cannot work: %s", app, c.Consumer, strings.ReplaceAll(c.Untrusted, "\n", "; "))
 	}
-	if age := r.now.Sub(c.Reports.Oldest); c.Reports.Waiting > 0 && age > r.warn {
+	if age := r.now.Sub(c.Reports.Oldest); c.Reports.Waiting > 0 && c.Unsent != "" {
+		r.problem("%s: reports to senders wait: %d, the oldest for %s, and reports.smtp_server is not set: set it again and restart smtpreceiver consume %s, which sends them; or, if senders are to hear nothing, remove the files in %s",
+			app, c.Reports.Waiting, Short(age), c.Consumer, c.Unsent)
+	} else if c.Reports.Waiting > 0 && age > r.warn {
 		why := c.Reports.Reason
 		if why == "" {
 			why = "is smtpreceiver consume " + c.Consumer + " running?"

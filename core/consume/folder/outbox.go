@@ -52,6 +52,9 @@ type Tried struct {
 	Reason string    `json:"reason"`
 }
 
+// OutboxPath is where reports on the jobs of an output folder wait.
+func OutboxPath(output string) string { return filepath.Join(output, workName, outboxName) }
+
 // Outbox opens the outbox of the folder.
 func (f *Folder) Outbox() (*Outbox, error) {
 	d, err := f.work.made(outboxName)

@@ -183,6 +183,7 @@ type Count struct {
 	Last      map[string]*Job // the one that failed, or is held, for the shortest time
 	LastTry   string          // why the oldest waiting one is not handed on yet; "": it was not tried
 	Reports   folder.Reports  // that wait to be sent
+	Unsent    string          // where they lie if no server is set to send them to
 	Untrusted string          // what keeps the consumer from working at all
 }
 
@@ -202,6 +203,9 @@ func CountFolders(s *config.Settings) map[string]*Count {
 		counts[p.output] = c
 		if err := p.count(c); err != nil {
 			c.Untrusted = err.Error()
+		}
+		if s.Reports.SMTPServer == "" {
+			c.Unsent = folder.OutboxPath(p.output)
 		}
 	}
 	return counts

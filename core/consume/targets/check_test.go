@@ -106,16 +106,21 @@ func TestCheckReports(t *testing.T) {
 applications:
   fax: {output_folder: /x, ctl_type: fax, addresses: '(?P<number>\d+)@fax$'}
   sms: {output_folder: /y, ctl_type: sms, addresses: '(?P<number>\d+)@sms$', max_parts: 0}
-consume: {fax: {target: hylafax}}
+consume: {fax: {target: hylafax, arguments: [-m]}}
 `
 	for reports, want := range map[string]string{
 		"":                                  "",
 		"reports: {smtp_server: 127.0.0.1}": "reports: no section of consume hands on the jobs of application sms",
+		"reports: {smtp_server: localhost}": "consume.fax.arguments: with -N or -f HylaFAX does not mail the senders",
 		"reports: {smtp_server: 127.0.0.1, subject: '<%reasons%>'}": "reports.subject",
 		"reports: {smtp_server: 127.0.0.1, text: '<%1 +%>'}":        "reports.text",
 		"reports: {smtp_server: 127.0.0.1, from: nobody}":           "reports.from",
 	} {
-		s, err := config.Parse("yaml", []byte(reports+apps), nil)
+		data := reports + apps
+		if strings.Contains(want, "arguments") {
+			data = strings.Replace(data, "-m", "-mN", 1)
+		}
+		s, err := config.Parse("yaml", []byte(data), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

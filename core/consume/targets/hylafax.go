@@ -17,6 +17,7 @@ import (
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/consume"
 	"smtpreceiver/core/consume/pages"
+	"smtpreceiver/core/ctl"
 	"smtpreceiver/core/dearchive"
 )
 
@@ -111,10 +112,7 @@ func (h *HylaFAX) sendfax(j *consume.Job, number string) []string {
 	case j.Priority == "high", j.Priority == "low", err == nil && level >= 0 && level <= 255:
 		argv = append(argv, "-P", j.Priority)
 	}
-	switch {
-	case j.Notify == "NEVER":
-		argv = append(argv, "-N")
-	case j.Report == "1", strings.Contains(j.Notify, "SUCCESS"):
+	if j.Report == "1" || strings.Contains(j.Notify, "SUCCESS") {
 		argv = append(argv, "-D")
 	}
 	told := [][2]string{{"-x", j.Company}}
@@ -133,6 +131,11 @@ func (h *HylaFAX) sendfax(j *consume.Job, number string) []string {
 		destination = name + "@" + number
 	}
 	argv = append(argv, h.Arguments...)
+	// RFC 3461 section 4.1: who gave NOTIFY without FAILURE does not hear of one. Of the
+	// options for mail the last counts.
+	if j.Notify != "" && !strings.Contains(j.Notify, "FAILURE") && !strings.Contains(j.Notify, "SUCCESS") {
+		argv = append(argv, "-N")
+	}
 	return append(argv, "-d", destination)
 }
 
@@ -154,17 +157,60 @@ func (h *HylaFAX) server() []string {
 	return []string{"-h", h.Server}
 }
 
-// sender is who gets HylaFAX's reports.
+// sender is who gets HylaFAX's reports. Where that cannot be the sender it is the user
+// of the consumer, on the machine of HylaFAX.
 func (h *HylaFAX) sender(j *consume.Job) string {
-	address := strings.ReplaceAll(plain(j.FromSMTP, ""), " ", "")
-	name := h.words(j.FromName)
-	switch {
-	case address == "": // the null sender
+	address, name := j.FromSMTP, h.words(j.FromName)
+	switch known := mailable(address); {
+	case !known && (address == "" || name == ""): // the null sender, mostly
 		return "smtpreceiver"
+	case !known:
+		address = "smtpreceiver"
 	case name == "":
 		return address
 	}
 	return name + " <" + address + ">"
+}
+
+// mailable tells an address that gets through sendfax as it is.
+func mailable(address string) bool {
+	return address != "" && address == plain(address, "") && !strings.Contains(address, " ")
+}
+
+// sendfaxValues are the options of sendfax that have a value.
+const sendfaxValues = "aBbcCdfFhiIkMoPrsStTUVWxXyYzZ"
+
+// tellsSender says whether HylaFAX mails the sender what becomes of a fax that it has.
+// It cannot where the address does not get through sendfax, and does not where arguments
+// say that nobody, or somebody else, is mailed.
+func tellsSender(arguments []string, j *ctl.Job) bool {
+	return mailable(j.FromSMTP) && !silenced(arguments)
+}
+
+func silenced(arguments []string) (silent bool) {
+	for i := 0; i < len(arguments); i++ {
+		letters, isOption := strings.CutPrefix(arguments[i], "-")
+		if !isOption {
+			continue
+		}
+		for at, letter := range letters {
+			switch letter {
+			case 'N':
+				silent = true
+			case 'D', 'R':
+				silent = false
+			case 'f':
+				return true
+			}
+			if strings.ContainsRune(sendfaxValues, letter) {
+				if at == len(letters)-1 {
+					i++
+				}
+				break
+			}
+		}
+	}
+	return silent
 }
 
 // plain leaves out what has a meaning in destinations, mail addresses and the

@@ -47,9 +47,24 @@ func reportsOf(s *config.Settings, consumer *config.Consumer) (*consume.Reports,
 		return nil, err
 	}
 	return &consume.Reports{
-		Composer: composer, Server: report.Server{Addr: net.JoinHostPort(c.SMTPServer, strconv.Itoa(c.SMTPPort)), Host: host},
-		DelayAfter: c.DelayAfter, Ours: ours, Target: consumer.Target, Tells: kindOf(consumer.Target).tells || consumer.Outcomes == "handler",
+		Composer: composer,
+		Server: report.Server{
+			Addr: net.JoinHostPort(c.SMTPServer, strconv.Itoa(c.SMTPPort)), Host: host, TLS: c.TLS, Username: c.Username, Password: c.Password,
+		},
+		DelayAfter: c.DelayAfter, Ours: ours, Target: consumer.Target, Tells: tellsOf(consumer),
 	}, nil
+}
+
+// tellsOf says of which jobs the target, or its event handler, tells the sender.
+func tellsOf(c *config.Consumer) func(*ctl.Job) bool {
+	k := kindOf(c.Target)
+	switch {
+	case c.Outcomes == "handler":
+		return func(*ctl.Job) bool { return true }
+	case k.tells != nil:
+		return func(j *ctl.Job) bool { return k.tells(c, j) }
+	}
+	return nil
 }
 
 // addresses tells what an application of the configuration takes, whoever sends.
@@ -82,6 +97,11 @@ func checkReports(s *config.Settings, problems *config.Problems) (warnings []str
 	for _, name := range slices.Sorted(maps.Keys(s.Applications)) {
 		if s.Reports.SMTPServer != "" && s.Applications[name].Enabled && !s.Reported(name) {
 			warnings = append(warnings, "reports: no section of consume hands on the jobs of application "+name+", so their senders are told nothing")
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Consume)) {
+		if c := s.Consume[name]; s.Reports.SMTPServer != "" && c.Target == "hylafax" && c.Outcomes != "handler" && silenced(c.Arguments) {
+			warnings = append(warnings, config.KeyPath("consume", name, "arguments")+": with -N or -f HylaFAX does not mail the senders; they hear from us that HylaFAX has the fax, if they asked for that, and nothing where it fails later")
 		}
 	}
 	for _, of := range []struct{ key, text string }{{"reports.subject", s.Reports.Subject}, {"reports.text", s.Reports.Text}} {

@@ -7,6 +7,7 @@ import (
 
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/consume"
+	"smtpreceiver/core/ctl"
 )
 
 // kind is a target as the configuration knows it. A new one is its keys in
@@ -16,8 +17,10 @@ type kind struct {
 	keys []key  // that have a meaning for this target and not for each
 	// formats of the text that it can hand on; nil: all.
 	formats []string
-	workers int  // jobs at once, where the configuration does not say
-	tells   bool // the target tells the sender itself what becomes of a job it has
+	workers int // jobs at once, where the configuration does not say
+	// tells says whether the target tells the sender itself what becomes of a job it has;
+	// nil: never.
+	tells   func(*config.Consumer, *ctl.Job) bool
 	later   bool // the target reads the job's files after it has taken it
 	make    func(*config.Consumer, *config.Application) (consume.Target, error)
 	refused string // the key of the value that make may refuse, unless its error names keys
@@ -30,7 +33,8 @@ var text = []string{"txt"}
 
 var kinds = []kind{
 	{
-		name: "hylafax", keys: []key{{name: "server"}, {name: "arguments"}, {name: "skip_unknown"}, {name: "cover"}, {name: "convert"}, {name: "convert_timeout"}, {name: "convert_max_size"}, {name: "convert_max_memory"}}, formats: text, workers: 1, tells: true,
+		name: "hylafax", keys: []key{{name: "server"}, {name: "arguments"}, {name: "skip_unknown"}, {name: "cover"}, {name: "convert"}, {name: "convert_timeout"}, {name: "convert_max_size"}, {name: "convert_max_memory"}}, formats: text, workers: 1,
+		tells: func(c *config.Consumer, j *ctl.Job) bool { return tellsSender(c.Arguments, j) },
 		make: func(c *config.Consumer, _ *config.Application) (consume.Target, error) {
 			h, _, err := newHylaFAX(c)
 			return h, err

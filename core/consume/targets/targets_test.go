@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"smtpreceiver/core/config"
 	"smtpreceiver/core/consume"
 	"smtpreceiver/core/ctl"
 	"smtpreceiver/core/sms"
@@ -315,7 +316,10 @@ func TestSendfaxArguments(t *testing.T) {
 	}{
 		{nil, false, []string{"-f", "Petr Novák <petr@example.com>", "-n", "-m", "-d", "Jana@+420"}},
 		{map[string]string{"system/priority": "high", "to/notify": "success,failure"}, false, []string{"-f", "Petr Novák <petr@example.com>", "-P", "high", "-D", "-n", "-m", "-d", "Jana@+420"}},
-		{map[string]string{"system/priority": "300", "to/notify": "NEVER"}, false, []string{"-f", "Petr Novák <petr@example.com>", "-N", "-n", "-m", "-d", "Jana@+420"}},
+		{map[string]string{"system/priority": "300", "to/notify": "NEVER"}, false, []string{"-f", "Petr Novák <petr@example.com>", "-n", "-m", "-N", "-d", "Jana@+420"}},
+		{map[string]string{"to/notify": "DELAY"}, false, []string{"-f", "Petr Novák <petr@example.com>", "-n", "-m", "-N", "-d", "Jana@+420"}},
+		{map[string]string{"to/notify": "FAILURE,DELAY", "from/smtp": "petr novak@example.com"}, false, []string{"-f", "Petr Novák <smtpreceiver>", "-n", "-m", "-d", "Jana@+420"}},
+		{map[string]string{"from/smtp": "a%b@example.com", "from/name": ""}, false, []string{"-f", "smtpreceiver", "-n", "-m", "-d", "Jana@+420"}},
 		{map[string]string{"from/name": "-x <y>@z", "to/name": "a@9001#2 \"", "to/company": "; -c"}, false, []string{"-f", "-x y z <petr@example.com>", "-n", "-x", "-c", "-m", "-d", "a 9001 2@+420"}},
 		{map[string]string{"from/smtp": "", "to/name": ""}, false, []string{"-f", "smtpreceiver", "-n", "-m", "-d", "+420"}},
 		{map[string]string{
@@ -334,6 +338,42 @@ func TestSendfaxArguments(t *testing.T) {
 		if !slices.Equal(got, want) {
 			t.Errorf("%v:\n got %q\nwant %q", tt.set, got, want)
 		}
+	}
+}
+
+// TestHylaFAXTells: whom HylaFAX does not mail what becomes of a fax, hears from us
+// that it was handed on.
+func TestHylaFAXTells(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		arguments []string
+		from      string
+		tells     bool
+	}{
+		{nil, "petr@example.com", true},
+		{[]string{"-m", "-T", "3"}, "petr@example.com", true},
+		{nil, "", false},
+		{nil, "a%b@example.com", false},
+		{nil, "petr novak@example.com", false},
+		{nil, "a;b@example.com", false},
+		{[]string{"-N"}, "petr@example.com", false},
+		{[]string{"-mN"}, "petr@example.com", false},
+		{[]string{"-N", "-D"}, "petr@example.com", true},
+		{[]string{"-S", "-N", "-SN", "-rfN"}, "petr@example.com", true}, // values
+		{[]string{"-f", "fax@example.com"}, "petr@example.com", false},
+		{[]string{"-ffax@example.com", "-D"}, "petr@example.com", false},
+		{[]string{"x", "-"}, "petr@example.com", true},
+	} {
+		tells := tellsOf(&config.Consumer{Target: "hylafax", Arguments: tt.arguments, Outcomes: "handover"})
+		if got := tells(&ctl.Job{FromSMTP: tt.from}); got != tt.tells {
+			t.Errorf("%q, %s: %v", tt.arguments, tt.from, got)
+		}
+	}
+	if tellsOf(&config.Consumer{Target: "gammu", Outcomes: "handover"}) != nil {
+		t.Error("gammu tells nobody")
+	}
+	if tells := tellsOf(&config.Consumer{Target: "gammu", Outcomes: "handler"}); tells == nil || !tells(&ctl.Job{}) {
+		t.Error("its handler does")
 	}
 }
 
