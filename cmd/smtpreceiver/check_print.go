@@ -54,7 +54,7 @@ func printSummary(to io.Writer, s *config.Settings) error {
 	}
 	reports := "off: senders are not told what becomes of their jobs"
 	if s.Reports.SMTPServer != "" {
-		reports = "to senders by " + net.JoinHostPort(s.Reports.SMTPServer, strconv.Itoa(s.Reports.SMTPPort)) + ", TLS " + s.Reports.TLS
+		reports = "to senders by " + s.Reports.Server() + ", TLS " + s.Reports.TLS
 	}
 	line("reports", reports)
 	line("log", logs(s))

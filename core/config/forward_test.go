@@ -20,3 +20,12 @@ func TestForwardServers(t *testing.T) {
 		}
 	}
 }
+
+func TestReportServer(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{"mail.example.com": "mail.example.com:587", "mail.example.com:26": "mail.example.com:26", "2001:db8::1": "[2001:db8::1]:587"} {
+		if got := (&Reports{SMTPServer: in, SMTPPort: 587}).Server(); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}

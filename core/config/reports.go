@@ -8,7 +8,7 @@ import (
 // Reports holds the keys of the section reports.
 type Reports struct {
 	SMTPServer string        `key:"smtp_server" doc:"The server that takes reports for senders: a job that fails for good is told to the envelope sender, by RFC 3464; one that was handed on, or is late, where the sender asked for that (NOTIFY). Only jobs of applications with a section consume, and only those that came in since the key is set. Empty: senders are told nothing."`
-	SMTPPort   int           `key:"smtp_port" default:"25" min:"1" max:"65535" doc:"Its port."`
+	SMTPPort   int           `key:"smtp_port" default:"25" min:"1" max:"65535" doc:"Its port, where smtp_server does not end with one."`
 	TLS        string        `key:"tls" default:"none" oneof:"none|opportunistic|required|implicit" doc:"TLS towards it: none, opportunistic (when offered), required (STARTTLS), implicit (TLS from the first byte). The last two check the certificate."`
 	Username   string        `key:"username" doc:"User name there. Empty: no authentication."`
 	Password   string        `key:"password" secret:"value" doc:"Its password."`

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"net"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/emersion/go-message/mail"
@@ -49,7 +47,7 @@ func reportsOf(s *config.Settings, consumer *config.Consumer) (*consume.Reports,
 	return &consume.Reports{
 		Composer: composer,
 		Server: report.Server{
-			Addr: net.JoinHostPort(c.SMTPServer, strconv.Itoa(c.SMTPPort)), Host: host, TLS: c.TLS, Username: c.Username, Password: c.Password,
+			Addr: c.Server(), Host: host, TLS: c.TLS, Username: c.Username, Password: c.Password,
 		},
 		DelayAfter: c.DelayAfter, Ours: ours, Target: consumer.Target, Tells: tellsOf(consumer),
 	}, nil
