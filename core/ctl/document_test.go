@@ -49,6 +49,7 @@ func TestSetCleansValues(t *testing.T) {
 		{"spaces beside a run stay", "a \r\n b", "a   b"},
 		{"lone CR", "a\rb", "a b"},
 		{"NUL at the end", "a\x00", "a"},
+		{"NUL in front", "\x00a", "a"},
 		{"trimmed", "\u00a0 a b\u3000\n", "a b"},
 		{"ASCII trimmed", "  a  b  ", "a  b"},
 		{"only controls", "\r\n\x00", ""},

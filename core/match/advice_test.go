@@ -31,6 +31,15 @@ func TestAdvice(t *testing.T) {
 		{`^\+90`, true, false, false, false, true},
 		{`(00|\+)?90`, true, false, false, false, true},
 		{`x*\+`, true, false, false, false, true},
+		{`(^|x)\+90`, true, false, false, false, true},
+		{`(x|\+)90`, true, false, false, false, true},
+		{`(\+|x)90`, true, false, false, false, true},
+		{`(x|y?)\+`, true, false, false, false, true},
+		{`(x|y)\+`, true, false, false, false, false},
+		{`(x?){2}\+`, true, false, false, false, true},
+		{`x{2}\+`, true, false, false, false, false},
+		{`x{0,2}\+`, true, false, false, false, true},
+		{`x?y\+`, true, false, false, false, false},
 	} {
 		e, err := Compile(test.expr)
 		if err != nil {

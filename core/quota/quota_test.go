@@ -50,6 +50,37 @@ func TestSlidingHour(t *testing.T) {
 	take("a", false)
 }
 
+// TestReturnOnce: a ticket gives back its own job, once, and that of no other
+// taken at the same moment; one that has left the hour gives nothing.
+func TestReturnOnce(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 1, 8, 0, 0, 0, time.UTC)
+	b := NewBook(func() time.Time { return now })
+	first, _ := b.Take("a", 2)
+	b.Take("a", 2)
+	first.Return()
+	first.Return()
+	if _, ok := b.Take("a", 1); ok || b.jobs != 1 {
+		t.Errorf("returned twice, %d jobs count, want 1", b.jobs)
+	}
+	late, _ := b.Take("b", 1)
+	now = now.Add(window)
+	b.Take("c", 1)
+	late.Return()
+	if len(b.keys) != 1 || b.jobs != 1 {
+		t.Errorf("%d keys with %d jobs, want those of c", len(b.keys), b.jobs)
+	}
+}
+
+// TestQuotaOfNone: with a limit of 0 nothing is taken, and all is full.
+func TestQuotaOfNone(t *testing.T) {
+	t.Parallel()
+	b := NewBook(nil)
+	if ticket, ok := b.Take("a", 0); ok || ticket != nil || !b.Full("a", 0) {
+		t.Error("a job is taken, or has room")
+	}
+}
+
 func TestForgetsWhatDoesNotCount(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 1, 8, 0, 0, 0, time.UTC)
@@ -195,6 +226,37 @@ func TestBadQuotaFile(t *testing.T) {
 			t.Errorf("%q: %v", content, err)
 		}
 	}
+}
+
+// TestQuotaFileOutOfReach: a file that cannot be read is said, and a book that
+// cannot be saved is a line in the log; neither keeps mail away.
+func TestQuotaFileOutOfReach(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := NewBook(nil).Keep(dir, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), dir) {
+		t.Errorf("a folder in the place of the file: %v", err)
+	}
+	if err := NewBook(nil).Keep(filepath.Join(dir, "x\x00"), slog.New(slog.DiscardHandler)); err == nil {
+		t.Error("a file that cannot be opened is read")
+	}
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		b := NewBook(nil)
+		if err := b.Keep(filepath.Join(dir, "gone", "quota"), slog.New(slog.NewTextHandler(&log, nil))); err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := b.Take("a", 1); !ok {
+			t.Error("nothing can be taken")
+		}
+		time.Sleep(saveDelay + time.Second)
+		synctest.Wait()
+		if !strings.Contains(log.String(), "gone") {
+			t.Errorf("log %q does not say that the book is not saved", &log)
+		}
+		if err := b.Close(); err == nil {
+			t.Error("closed as if it were saved")
+		}
+	})
 }
 
 func TestConcurrentTakersNeverPassTheLimit(t *testing.T) {
