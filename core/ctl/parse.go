@@ -6,7 +6,9 @@ import (
 	"strings"
 )
 
-const maxDocument = 1 << 20 // bytes
+// MaxSize is how large a control file may be, in bytes, in UTF-8 and in the code
+// page of the file. What is larger is neither written nor read.
+const MaxSize = 1 << 20
 
 // Parse reads a control file; text is UTF-8, decoded from the code page of the
 // file by the caller. Lines may end in LF alone; empty lines, comments after ';'
@@ -14,7 +16,7 @@ const maxDocument = 1 << 20 // bytes
 // that stands twice in a section the first counts, as for Windows. Any other line
 // and a text over 1 MiB is an error.
 func Parse(text string) (*Document, error) {
-	if len(text) > maxDocument {
+	if len(text) > MaxSize {
 		return nil, fmt.Errorf("control file of %d bytes is larger than 1 MiB", len(text))
 	}
 	d, section, number := New(), "", 0

@@ -30,7 +30,7 @@ func TestParseErrors(t *testing.T) {
 		{"[a]\n=v\n", "line 2: the name is empty"},
 		{"[a]\n#c=v\n", "line 2: the name"},
 		{"[a]\nk\x00=v\n", "line 2: the name"},
-		{strings.Repeat("\n", maxDocument+1), "larger than 1 MiB"},
+		{strings.Repeat("\n", MaxSize+1), "larger than 1 MiB"},
 	}
 	for _, tt := range tests {
 		if _, err := Parse(tt.in); err == nil || !strings.Contains(err.Error(), tt.want) {
@@ -45,7 +45,7 @@ func TestParseLargest(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("[x]\n")
 	n := 0
-	for b.Len() < maxDocument-16 {
+	for b.Len() < MaxSize-16 {
 		fmt.Fprintf(&b, "%x=1\n", n)
 		n++
 	}

@@ -7,9 +7,8 @@ import (
 	"strings"
 )
 
-// maxAttachments bounds what one job may name. A message has at most a million
-// parts, a control file at most 1 MiB.
-const maxAttachments = 10_000
+// maxAttachments is more than a control file has room for.
+const maxAttachments = MaxSize / 8
 
 // Job is what the reader of a control file wants to know, wherever a layout has
 // put it. What the file lacks is "".

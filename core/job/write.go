@@ -2,6 +2,7 @@ package job
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"slices"
 	"strconv"
@@ -10,6 +11,7 @@ import (
 	"smtpreceiver/core/codepage"
 	"smtpreceiver/core/ctl"
 	"smtpreceiver/core/message"
+	"smtpreceiver/core/reply"
 	"smtpreceiver/core/sms"
 	"smtpreceiver/core/transform"
 )
@@ -34,7 +36,13 @@ func (m *Maker) Fill(ctx context.Context, job Job, recipe *Recipe, rcpt Recipien
 	if err := m.writeRequest(job, recipe, rcpt); err != nil {
 		return err
 	}
-	return job.Control(recipe.Page.Encode(laidOut.String()))
+	text := laidOut.String()
+	encoded := recipe.Page.Encode(text)
+	if size := max(len(text), len(encoded)); size > ctl.MaxSize {
+		return &reply.Reply{Code: 552, Enhanced: [3]int{5, 3, 4}, Text: "Too many attachments or too long values for a control file",
+			Cause: fmt.Errorf("recipient %s: the CTL has %d bytes, readers take %d", rcpt.Mailbox, size, ctl.MaxSize), Reason: reply.ReasonSize}
+	}
+	return job.Control(encoded)
 }
 
 // layOut gives the CTL its layout. Number and maxlen have their last word before

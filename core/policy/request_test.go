@@ -48,6 +48,7 @@ func TestRead(t *testing.T) {
 		{"IPv4 in IPv6", changed("192.0.2.7", "::ffff:192.0.2.7"), eva},
 		{"no address", changed("192.0.2.7", "unknown"), with(func(q *Request) { q.Client = netip.Addr{} })},
 		{"= in a value", changed("=eva@example.com", "=FAX=+1@example.com"), with(func(q *Request) { q.Sender = "FAX=+1@example.com" })},
+		{"no login, no queue ID", strings.NewReplacer("sasl_username=eva\n", "", "queue_id=4bX7\n", "").Replace(question), with(func(q *Request) { q.User, q.QueueID = "", "" })},
 		{"unknown attributes", changed("helo_name=", "of_later_versions=x\nempty=\n="), eva},
 	} {
 		if got, err := readString(test.text); err != nil || got != test.want {
@@ -78,6 +79,8 @@ func TestReadRefuses(t *testing.T) {
 		{"an empty one", "\n", errMalformed, "no attribute "},
 		{"without a recipient", strings.Replace(question, "recipient=", "other=", 1), errMalformed, "no attribute recipient"},
 		{"without a sender", strings.Replace(question, "\nsender=", "\nother=", 1), errMalformed, "no attribute sender"},
+		{"without a state", strings.Replace(question, "protocol_state=", "other=", 1), errMalformed, "no attribute protocol_state"},
+		{"without a request", strings.Replace(question, "request=", "other=", 1), errMalformed, "no attribute request"},
 		{"without a client", strings.Replace(question, "client_address=", "other=", 1), errMalformed, "no attribute client_address"},
 		{"twice", strings.Replace(question, "size=0", "recipient=other@fax", 1), errMalformed, "recipient twice"},
 		{"a long line", "request=smtpd_access_policy\nsender=" + strings.Repeat("x", maxLine) + "\n\n", errMalformed, "more than 8192 bytes"},

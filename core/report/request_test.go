@@ -2,8 +2,12 @@ package report
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
+	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -46,6 +50,13 @@ func TestRequest(t *testing.T) {
 	if _, err := (&Request{Sender: strings.Repeat("x", maxEnvelope)}).Encode(); err == nil {
 		t.Error("a sender that nobody could read was written")
 	}
+	_, err = (&Request{Sender: strings.Repeat("x", maxEnvelope), Recipient: "1@fax"}).Encode()
+	if err == nil || !strings.Contains(err.Error(), fmt.Sprint(maxEnvelope+5)) {
+		t.Errorf("error %v, want the length of the addresses", err)
+	}
+	if _, err := Decode(io.MultiReader(bytes.NewReader(data), iotest.ErrReader(io.ErrNoProgress))); !errors.Is(err, io.ErrNoProgress) {
+		t.Errorf("a file that cannot be read to its end: %v", err)
+	}
 }
 
 func TestWants(t *testing.T) {
@@ -78,7 +89,7 @@ func TestCutHeader(t *testing.T) {
 		"A: b\r\nB: cut":                      "A: b\r\n",
 		"A : b\r\n":                           "A : b\r\n",
 		"A: b\r\nB: c\r\n folded\r\n cut in half": "A: b\r\n",
-		"A b: c\r\n": "",
+		"A b: c\r\n": "", "A~!: b\r\n": "A~!: b\r\n", "A\x7f: b\r\n": "", ": b\r\n": "",
 	} {
 		if got := string(CutHeader([]byte(in))); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)

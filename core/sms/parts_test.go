@@ -83,7 +83,7 @@ func TestFill(t *testing.T) {
 	t.Parallel()
 	a, r := strings.Repeat("a", 152), strings.Repeat("ř", 66)
 	for text, want := range map[string]string{
-		a: a, a + "€": a + "€", a + "€" + a: a + " €" + a, a + "a€" + a: a + "a€" + a,
+		a: a, a + "€": a + "€", a + "€" + a: a + " €" + a, a + "a€" + a: a + "a€" + a, a + "€aaaaaaaa": a + " €aaaaaaaa",
 		r + "😀": r + "😀", r + "😀" + r: r + " 😀" + r, r + "ř😀" + r: r + "ř😀" + r,
 	} {
 		if got := Fill(text); got != want {
@@ -133,6 +133,7 @@ func TestLimit(t *testing.T) {
 		{3, "", "0", 3, ""},
 		{3, "2", "", 2, ""},
 		{2, "3", "", 2, ""},
+		{2, "2", "1", 0, "makes 4 SMS and max_parts allows 2"},
 		{0, "2", "", 2, ""},
 		{3, "x", "", 3, ""},
 		{3, "0", "", 3, ""},

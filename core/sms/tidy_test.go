@@ -31,6 +31,8 @@ func TestTidy(t *testing.T) {
 		{"nothing but a quote", all, "Petr wrote:\n> a", ""},
 		{"Outlook", all, "Yes.\r\n\r\n-----Original Message-----\r\nFrom: Petr\r\nSent: Monday\r\nTo: Eva\r\nSubject: x\r\n\r\nShall we?\r\n", "Yes.\r\n\r\n"},
 		{"Outlook with a rule", all, "Ano.\n________________________________\nOd: Petr\nOdesláno: pondělí\nKomu: Eva\n\nJdeme?", "Ano.\n"},
+		{"Outlook, nothing of one's own", all, "-----Original Message-----\nFrom: Petr\nSent: Monday\nTo: Eva\n\nShall we?\n", ""},
+		{"Outlook, a quote in the quote", all, "Yes.\n-----Original Message-----\nFrom: Petr\nSent: Monday\nTo: Eva\n\nShall we?\n-----Original Message-----\nFrom: Eva\nSent: Sunday\nTo: Petr\n\nHello\n", "Yes.\n"},
 		{"a rule of its own", all, "Alarm\n----------\nPump: 3\nValue: 90\nState: hot\n", "Alarm\n----------\nPump: 3\nValue: 90\nState: hot\n"},
 		{"a heading with two fields", all, "--- Alarm ---\nPump: 3\nValue: 90\n", "--- Alarm ---\nPump: 3\nValue: 90\n"},
 		{"signature behind the quote", all, "Yes.\n> a\n-- \nPetr", "Yes.\n"},
