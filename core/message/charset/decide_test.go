@@ -1,0 +1,214 @@
+package charset
+
+import (
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"golang.org/x/text/transform"
+)
+
+// word is a text long enough that nobody takes it for another charset by chance.
+const word = "Příliš žluťoučký kůň"
+
+// TestDecide: which charset a text is read in, why, and what is read; whole and
+// byte by byte alike.
+func TestDecide(t *testing.T) {
+	t.Parallel()
+	utf16 := func(s string, little bool) string {
+		var b strings.Builder
+		for _, r := range s {
+			if little {
+				b.Write([]byte{byte(r), byte(r >> 8)})
+			} else {
+				b.Write([]byte{byte(r >> 8), byte(r)})
+			}
+		}
+		return b.String()
+	}
+	utf32 := func(s string, little bool) string {
+		var b strings.Builder
+		for _, r := range s {
+			if little {
+				b.Write([]byte{byte(r), byte(r >> 8), 0, 0})
+			} else {
+				b.Write([]byte{0, 0, byte(r >> 8), byte(r)})
+			}
+		}
+		return b.String()
+	}
+	for _, tt := range []struct {
+		name, in string
+		e        Evidence
+		charset  string
+		because  string // begins so
+		want     string
+		guessed  bool
+	}{
+		{"declared", "\x9elu\x9d", Evidence{Declared: "windows-1250"}, "windows-1250", "it is declared", "žluť", false},
+		{"declared by another name", "\x9elu\x9d", Evidence{Declared: "CP1250"}, "windows-1250", "it is declared", "žluť", false},
+		{"ASCII", "Pump 3", Evidence{Declared: "us-ascii"}, "utf-8", "its bytes are valid", "Pump 3", false},
+		{"UTF-8", word, Evidence{Declared: "utf-8"}, "utf-8", "it is declared", word, false},
+		{"declared single, is UTF-8", word, Evidence{Declared: "iso-8859-2"}, "utf-8", "its bytes are valid", word, true},
+		{"one character of UTF-8 that is rare", "\U00020000", Evidence{Declared: "iso-8859-1"}, "windows-1252", "it is declared", "ð\u00a0€€", false},
+		{"declared dense, two characters", "žů", Evidence{Declared: "cp852"}, "cp852", "it is declared", "┼ż┼»", false},
+		{"declared dense, three characters", "žůř", Evidence{Declared: "cp852"}, "utf-8", "its bytes are valid", "žůř", true},
+		{"declared dense, a dash", "–", Evidence{Declared: "cp852"}, "utf-8", "its bytes are valid", "–", true},
+		{"declared dense, an emoji", "😀", Evidence{Declared: "cp852"}, "utf-8", "its bytes are valid", "😀", true},
+		{"declared double, three letters", "žůř", Evidence{Declared: "euc-kr"}, "euc-kr", "it is declared", "탑킁힂", false},
+		{"declared double, four letters", "žůřč", Evidence{Declared: "euc-kr"}, "utf-8", "its bytes are valid", "žůřč", true},
+		{"declared double, one letter among many", "ž and ASCII follows", Evidence{Declared: "euc-kr"}, "utf-8", "its bytes are valid", "ž and ASCII follows", true},
+		{"declared double, a dash", "–", Evidence{Declared: "euc-kr"}, "utf-8", "its bytes are valid", "–", true},
+		{"declared wide, is UTF-8", "Pump", Evidence{Declared: "utf-16"}, "utf-8", "its bytes are valid", "Pump", false},
+		{"declared wide, three bytes", "abc", Evidence{Declared: "utf-16le"}, "utf-16le", "it is declared", "扡\ufffd", false},
+		{"letters of Windows", "\x9elu\x9d", Evidence{Declared: "iso-8859-2"}, "windows-1250", "it holds bytes", "žluť", true},
+		{"letters of Windows, Cyrillic", "\x8a\xe0", Evidence{Declared: "iso-8859-5"}, "windows-1251", "it holds bytes", "Ља", true},
+		{"no letters of Windows", "\xbelu\xbb", Evidence{Declared: "iso-8859-2"}, "iso-8859-2", "it is declared", "žluť", false},
+		{"mark of UTF-8", "\xef\xbb\xbf" + word, Evidence{Declared: "windows-1250"}, "utf-8", "it begins with", word, true},
+		{"mark of UTF-16LE", "\xff\xfe" + utf16("Ahoj", true), Evidence{}, "utf-16le", "it begins with", "Ahoj", true},
+		{"mark of UTF-16BE", "\xfe\xff" + utf16("Ahoj", false), Evidence{}, "utf-16be", "it begins with", "Ahoj", true},
+		{"mark of UTF-32LE", "\xff\xfe\x00\x00" + utf32("Ahoj", true), Evidence{}, "utf-32le", "it begins with", "Ahoj", true},
+		{"mark of UTF-32BE", "\x00\x00\xfe\xff" + utf32("Ahoj", false), Evidence{}, "utf-32be", "it begins with", "Ahoj", true},
+		{"zero bytes, LE", utf16("Pump 3 is hot", true), Evidence{}, "utf-16le", "its zero bytes", "Pump 3 is hot", true},
+		{"zero bytes, BE", utf16("Pump 3 is hot", false), Evidence{}, "utf-16be", "its zero bytes", "Pump 3 is hot", true},
+		{"zero bytes, UTF-32LE", utf32("Pump 3", true), Evidence{}, "utf-32le", "its zero bytes", "Pump 3", true},
+		{"zero bytes, UTF-32BE", utf32("Pump 3", false), Evidence{}, "utf-32be", "its zero bytes", "Pump 3", true},
+		{"another order than declared", utf16("Ahoj", false), Evidence{Declared: "utf-16le"}, "utf-16be", "its zero bytes", "Ahoj", false},
+		{"one zero byte in much text", "Pump 3 is\x00 hot", Evidence{Declared: "utf-8"}, "utf-8", "it is declared", "Pump 3 is\x00 hot", false},
+		{"Japanese escapes", "\x1b$BF|\x1b(B", Evidence{}, "iso-2022-jp", "it holds ISO-2022", "日", true},
+		{"Japanese escapes of the older set", "\x1b$@F|\x1b(J", Evidence{Declared: "utf-8"}, "iso-2022-jp", "it holds ISO-2022", "日", true},
+		{"Korean escapes", "\x1b$)C\x0e\x3d\x45\x0f", Evidence{}, "iso-2022-kr", "it holds ISO-2022", "신", true},
+		{"Chinese escapes", "\x1b$)A\x0e\x56\x50\x0f", Evidence{}, "iso-2022-cn", "it holds ISO-2022", "中", true},
+		{"escapes beside 8 bits", "\x1b$B\xe9", Evidence{Declared: "windows-1252"}, "windows-1252", "it is declared", "\x1b$Bé", false},
+		{"an escape of a terminal", "\x1b[1mhot", Evidence{}, "utf-8", "its bytes are valid", "\x1b[1mhot", false},
+		{"Shift_JIS declared as ISO-2022-JP", "\x83|\x83\x93\x83v", Evidence{Declared: "iso-2022-jp"}, "shift_jis", "it holds bytes", "ポンプ", true},
+		{"EUC-JP declared as ISO-2022-JP", "\xa5\xdd\xa5\xf3\xa5\xd7", Evidence{Declared: "iso-2022-jp"}, "euc-jp", "it holds bytes", "ポンプ", true},
+		{"head of HTML", "\xbelu\xbb", Evidence{Meta: "iso-8859-2"}, "iso-8859-2", headSays, "žluť", true},
+		{"head of HTML, is UTF-8", word, Evidence{Meta: "iso-8859-2"}, "utf-8", "its bytes are valid", word, true},
+		{"head of HTML names UTF-16", "\xe9t\xe9", Evidence{Meta: "utf-16"}, "windows-1252", "nothing says", "été", true},
+		{"neighbour", "\x9elu\x9d", Evidence{Context: Context{Neighbours: []string{"utf-16", "x-none", "windows-1250"}, Default: "iso-8859-1"}}, "windows-1250", "the rest of", "žluť", true},
+		{"neighbour of UTF-8, not a byte of it", "\xe9t\xe9", Evidence{Context: Context{Neighbours: []string{"utf-8"}}}, "windows-1252", "nothing says otherwise", "été", true},
+		{"neighbour of UTF-8, damaged", "\xe9\xe9ž", Evidence{Context: Context{Neighbours: []string{"utf-8"}}}, "utf-8", "the rest of", "\ufffd\ufffdž", true},
+		{"neighbour of two bytes", "\xc7\xd1", Evidence{Context: Context{Neighbours: []string{"euc-kr"}}}, "euc-kr", "the rest of", "한", true},
+		{"default", "\x9elu\x9d", Evidence{Context: Context{Default: "windows-1250"}}, "windows-1250", "nothing says otherwise (default_charset)", "žluť", true},
+		{"default unknown", "\xe9", Evidence{Context: Context{Default: "nonsense"}}, "windows-1252", "nothing says otherwise", "é", true},
+		{"unknown label", "\xe9", Evidence{Declared: "x-none"}, "windows-1252", "nothing says otherwise", "é", true},
+		{"unlabelled, damaged", "ž\xff", Evidence{Context: Context{Default: "windows-1250"}}, "utf-8", "its bytes are valid", "ž˙", true},
+		{"unlabelled, more bad than good", "ž\xff\xff", Evidence{Context: Context{Default: "windows-1250"}}, "windows-1250", "nothing says", "Ĺľ˙˙", true},
+		{"declared UTF-8, damaged, the rest of it in another", "ž\x9e" + word, Evidence{Declared: "utf-8", Context: Context{Neighbours: []string{"x-none", "utf-8", "windows-1250"}}}, "utf-8", "it is declared", "žž" + word, false},
+		{"declared UTF-8, damaged by the head's", "ž\xbe", Evidence{Declared: "utf-8", Meta: "iso-8859-2"}, "utf-8", "it is declared", "žž", false},
+		{"declared UTF-8, cut at a letter it has", "ž\xc5", Evidence{Declared: "utf-8", Context: Context{Default: "windows-1250"}}, "utf-8", "it is declared", "ž\ufffd", false},
+		{"declared UTF-8, ends in a letter of another", "ž\xe9", Evidence{Declared: "utf-8", Context: Context{Default: "windows-1250"}}, "utf-8", "it is declared", "žé", false},
+		{"declared UTF-8, cut in a long letter", "ž\xe2\x82", Evidence{Declared: "utf-8", Context: Context{Default: "windows-1250"}}, "utf-8", "it is declared", "ž\ufffd", false},
+		{"UTF-16 with half a line end", utf16("Ahoj", true) + "\r\n", Evidence{Declared: "utf-16le"}, "utf-16le", "its zero bytes", "Ahoj", false},
+		{"Korean, a letter cut", "\x1b$)C\x0e\x3d", Evidence{Declared: "iso-2022-kr"}, "iso-2022-kr", "it holds", "\ufffd", false},
+		{"Korean, a line without SI", "\x1b$)C\x0e\x3d\x45\n\x3d\x45", Evidence{Declared: "iso-2022-kr"}, "iso-2022-kr", "it holds", "신\n=E", false},
+		{"Mac", "\xec\x61", Evidence{Declared: "x-mac-ce"}, "x-mac-ce", "it is declared", "ža", false},
+	} {
+		// As a part of a message is: the bytes in pieces, of whatever size.
+		for size, r := range map[string]io.Reader{"whole": strings.NewReader(tt.in), "bytes": iotest.OneByteReader(strings.NewReader(tt.in))} {
+			e := tt.e
+			pieces(&e.Bytes, tt.in, size == "bytes")
+			v := e.Decide()
+			got, err := io.ReadAll(v.Reader(r))
+			if v.Charset != tt.charset || !strings.HasPrefix(v.Because, tt.because) || string(got) != tt.want || v.Guessed() != tt.guessed || err != nil {
+				t.Errorf("%s (%s): %q as %s because %s, guessed %v, %v; want %q as %s because %s", tt.name, size, got, v.Charset, v.Because, v.Guessed(), err, tt.want, tt.charset, tt.because)
+			}
+			if v.FromHead() != (tt.because == headSays) {
+				t.Errorf("%s: the head decided: %v", tt.name, v.FromHead())
+			}
+		}
+		e := tt.e
+		var told []string
+		e.Context.Decided = func(v Verdict) { told = append(told, v.Charset) }
+		if got := Decode([]byte(tt.in), e.Declared, e.Context); e.Meta == "" && (got != tt.want || len(told) != 1 || told[0] != tt.charset) {
+			t.Errorf("%s: decoded %q as %q, want %q", tt.name, got, told, tt.want)
+		}
+	}
+}
+
+// pieces looks at a text, whole or as little at a time as can be.
+func pieces(s *Bytes, text string, small bool) {
+	if !small {
+		s.Add([]byte(text), true)
+		return
+	}
+	begin := 0
+	for end := 1; end <= len(text); end++ {
+		begin += s.Add([]byte(text[begin:end]), false)
+	}
+	s.Add([]byte(text[begin:]), true)
+}
+
+// TestBinary: what is no text, whatever its label says.
+func TestBinary(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		in, label string
+		want      bool
+	}{
+		{"Pump 3\t\r\n\f", "", false}, {"\x1b[1m", "", false}, {"a\x00b", "", true}, {"a\x01b", "utf-8", true}, {"\x01", "windows-1250", true},
+		{"a\xff", "utf-8", true}, {"a\xff", "", true}, {"a\xff", "x-none", true}, {"a\xff", "windows-1250", false}, {"a\x00\x01\x00", "utf-16", false},
+		{"P\x00u\x00m\x00p\x00 \x003\x00.\x00.\x00", "", false}, {word, "", false},
+	} {
+		b := Look([]byte(tt.in))
+		if got := b.Binary(tt.label); got != tt.want {
+			t.Errorf("%q as %q: %v", tt.in, tt.label, got)
+		}
+		if ascii := b.ASCII(); ascii != (tt.in == "Pump 3\t\r\n\f" || tt.in == "\x1b[1m" || tt.in == "a\x01b" || tt.in == "\x01") {
+			t.Errorf("%q: ASCII %v", tt.in, ascii)
+		}
+	}
+}
+
+// TestVerdict: what the log and explain say.
+func TestVerdict(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ in, declared, want string }{
+		{"\xe9", "", "none declared, read as windows-1252 because nothing says otherwise"},
+		{"a", "x-none", `declared "x-none", the text is ASCII`},
+		{"\x9e", "cp1250", `declared "cp1250", read as windows-1250 because it is declared`},
+		{"\x1b$BF|\x1b(B", "", "none declared, read as iso-2022-jp because it holds ISO-2022 escapes"},
+	} {
+		e := Evidence{Declared: tt.declared, Bytes: Look([]byte(tt.in))}
+		if got := e.Decide().String(); got != tt.want {
+			t.Errorf("%q: %s, want %s", tt.in, got, tt.want)
+		}
+	}
+}
+
+// TestDefault: text without a charset is in that of the setting, else in the code
+// page where that has one byte a character.
+func TestDefault(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ setting, page, want string }{
+		{"iso-8859-2", "windows-1250", "iso-8859-2"}, {"", "windows-1250", "windows-1250"}, {"", "cp852", "cp852"},
+		{"", "utf-8", "windows-1252"}, {"", "shift_jis", "windows-1252"}, {"", "", "windows-1252"}, {"utf-8", "", "utf-8"},
+	} {
+		if got := Default(tt.setting, tt.page); got != tt.want {
+			t.Errorf("%q, %q: %s, want %s", tt.setting, tt.page, got, tt.want)
+		}
+	}
+	for label, want := range map[string]bool{"windows-1250": true, "cp852": true, "euc-kr": true, "utf-8": true, "us-ascii": false, "utf-16": false, "iso-2022-jp": false, "x": false} {
+		if Lends(label) != want {
+			t.Errorf("%s lends its charset: %v", label, !want)
+		}
+	}
+}
+
+// TestDecodersAgain: a decoder that is reset reads the next text as the first.
+func TestDecodersAgain(t *testing.T) {
+	t.Parallel()
+	for label, in := range map[string]string{
+		"utf-8": "\xef\xbb\xbfž", "iso-2022-kr": "\x1b$)C\x0e\x3d\x45", "utf-7": "+AX4-x +AX4", "x-mac-ce": "\xec", "utf-16le": "\x7e\x01\r\n", "windows-1250": "\x9e",
+	} {
+		e := Evidence{Declared: label}
+		d := Marked(e.Decide().NewDecoder())
+		first, _, err := transform.String(d, in)
+		second, _, again := transform.String(d, in) // which resets d
+		if err != nil || again != nil || first != second || strings.Contains(first, "\ufeff") {
+			t.Errorf("%s: %q, then %q (%v, %v)", label, first, second, err, again)
+		}
+	}
+}
