@@ -58,7 +58,7 @@ func (p *printable) short(b []byte) (int, error) {
 		}
 		p.r = io.MultiReader(&rest{two[1:]}, p.r)
 		b[0] = c1
-		return 1, err
+		return 1, nil // the error comes again, behind the rest
 	}
 }
 

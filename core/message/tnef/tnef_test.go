@@ -115,6 +115,83 @@ func TestRead(t *testing.T) {
 	}
 }
 
+// TestMessage: what a forwarded message says of itself, by attribute and by
+// property, in 8 and in 16 bits; the first counts.
+func TestMessage(t *testing.T) {
+	t.Parallel()
+	class := string(messageClass)
+	inner := "\x78\x9f\x3e\x22inner"
+	for name, tc := range map[string]struct {
+		s                      *stream
+		subject, from, address string
+		texts                  string // charsets and contents
+	}{
+		"attribute": {newStream().attribute(attSubject, []byte("vlo\x9eeno \r\n\x00")), "vloženo", "", "", ""},
+		"properties, 8 bits": {newStream().props(attMsgProps,
+			prop{ptString8, propSubject, []byte("p\xf8\xedloha\x00")}, prop{ptString8, propSenderName, []byte("Petr\x00")},
+			prop{ptString8, propSenderAddress, []byte("p@x.cz\x00")}, prop{ptString8, propBody, []byte("t\xf8i\x00")}),
+			"příloha", "Petr", "p@x.cz", "cp1250 t\xf8i"},
+		"properties, 16 bits": {newStream().props(attMsgProps,
+			prop{ptUnicode, propSubject, utf16le("日本")}, prop{ptUnicode, propSentByName, utf16le("Žán")},
+			prop{ptUnicode, propSenderSMTP, utf16le("z@x.cz")}, prop{ptUnicode, propHTML, utf16le("<p>")}),
+			"日本", "Žán", "z@x.cz", "utf-16le <\x00p\x00>\x00"},
+		"an address of Exchange is none": {newStream().props(attMsgProps,
+			prop{ptUnicode, propSenderAddress, utf16le("/O=X/CN=PETR")}, prop{ptUnicode, propSentByAddress, utf16le("p@x.cz")}),
+			"", "", "p@x.cz", ""},
+		"the first subject counts": {newStream().attribute(attSubject, []byte("one\x00")).props(attMsgProps, prop{ptUnicode, propSubject, utf16le("two")}), "one", "", "", ""},
+		"a number is no subject":   {newStream().props(attMsgProps, prop{ptLong, propSubject, []byte("abcd")}), "", "", "", ""},
+		"a text without its zero":  {newStream().attribute(attBody, []byte("x")), "", "", "", "cp1250 x"},
+		"no text":                  {newStream().attribute(attBody, []byte("\x00")), "", "", "", ""},
+		"an empty subject":         {newStream().attribute(attSubject, nil).attribute(attSubject, []byte("a")), "a", "", "", ""},
+		"HTML in an odd page":      {newStream().props(attMsgProps, prop{ptLong, propInternetCPID, []byte{0x52, 3, 0, 0}}, prop{ptBinary, propHTML, []byte("<p>")}), "", "", "", "cp850 <p>"},
+	} {
+		out := tc.s.read()
+		var texts []string
+		for _, p := range out.Texts {
+			texts = append(texts, p.Charset+" "+tc.s.cut(p.Begin, p.End))
+		}
+		if got := strings.Join(texts, "|"); out.Subject != tc.subject || out.From != tc.from || out.Address != tc.address || got != tc.texts {
+			t.Errorf("%s: subject %q, from %q <%s>, texts %q", name, out.Subject, out.From, out.Address, got)
+		}
+	}
+	for name, tc := range map[string]struct {
+		s    *stream
+		want string
+	}{
+		"a message":                         {newStream().file("", prop{ptObject, propAttachData, []byte(class + inner)}), "message  " + inner},
+		"another object that looks so":      {newStream().file("", prop{ptObject, propAttachData, []byte("0123456789abcdef" + inner)}), "  " + inner},
+		"a message that is no stream":       {newStream().file("", prop{ptObject, propAttachData, []byte(class + "no stream")}), "  no stream"},
+		"an object replaces the data":       {newStream().file("stands for it", prop{ptObject, propAttachData, []byte(class + inner)}), "message  " + inner},
+		"data, then again as a property":    {newStream().file("first", prop{ptBinary, propAttachData, []byte("second")}), "  first"},
+		"title":                             {titled("a.txt", "data"), " a.txt data"},
+		"the long name before a short one":  {newStream().file("x", prop{ptUnicode, propAttachLongName, utf16le("long.txt")}, prop{ptString8, propAttachFilename, []byte("L~1.TXT\x00")}), " long.txt x"},
+		"the long name behind a short one":  {newStream().file("x", prop{ptString8, propAttachFilename, []byte("L~1.TXT\x00")}, prop{ptUnicode, propAttachLongName, utf16le("long.txt")}), " long.txt x"},
+		"the short name before what it was": {newStream().file("x", prop{ptString8, propAttachFilename, []byte("a.txt\x00")}, prop{ptString8, propDisplayName, []byte("b\x00")}), " a.txt x"},
+		"a title behind the long name":      {newStream().file("x", prop{ptUnicode, propAttachLongName, utf16le("long.txt")}).attribute(attAttachTitle, []byte("T~1.TXT\x00")), " long.txt x"},
+		"no attachment begun":               {newStream().attribute(attAttachTitle, []byte("a\x00")).attribute(attAttachData, []byte("x")), ""},
+	} {
+		out := tc.s.read()
+		var files []string
+		for _, f := range out.Files {
+			kind := ""
+			if f.Message {
+				kind = "message"
+			}
+			files = append(files, kind+" "+f.Name+" "+tc.s.cut(f.Begin, f.End))
+		}
+		if got := strings.Join(files, "|"); got != tc.want {
+			t.Errorf("%s: %q, want %q", name, got, tc.want)
+		}
+	}
+}
+
+func titled(name, data string) *stream {
+	s := newStream()
+	s.attribute(attRendData, make([]byte, 14))
+	s.attribute(attAttachTitle, []byte(name+"\x00"))
+	return s.attribute(attAttachData, []byte(data))
+}
+
 func TestBounds(t *testing.T) {
 	t.Parallel()
 	many := newStream()

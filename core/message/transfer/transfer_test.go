@@ -3,6 +3,7 @@ package transfer
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"io"
 	"mime/quotedprintable"
 	"strings"
@@ -57,6 +58,9 @@ func TestTransferDecoder(t *testing.T) {
 		{"a number behind", Base64, full + "\r\nQUI=\r\n420603111222\r\n", fullText + "AB"},
 		{"lines in front", Base64, "CAUTION: from outside\r\n\r\n" + full + "\r\nQUJD\r\n", fullText + "ABC"},
 		{"only claims", Base64, "Server room: 31 degrees.\r\nRack 4\r\n", "Server room: 31 degrees.\r\nRack 4\r\n"},
+		{"only claims, long", Base64, strings.Repeat("Rack 4 is hot, see there.\r\n", 1000), strings.Repeat("Rack 4 is hot, see there.\r\n", 1000)},
+		{"only claims, a long line", Base64, strings.Repeat("Rack 4 is hot. ", 1000), strings.Repeat("Rack 4 is hot. ", 1000)},
+		{"a word in front", Base64, "Hello\r\n" + full + "\r\nQUJD\r\n", fullText + "ABC"},
 		{"only claims, words", Base64, "Rack 4 is hot\r\n", "Rack 4 is hot\r\n"},
 		{"URL alphabet", Base64, "-_-_", "-_-_"},
 		{"a damaged line alone", Base64, "cGF0*cm8uLi4hIQ==", "patro...!!"},
@@ -67,6 +71,8 @@ func TestTransferDecoder(t *testing.T) {
 		{"uu without begin", UUEncode, "#0V%T\r\n`\r\nend\r\n", "Cat"},
 		{"uu with spaces", UUEncode, "begin 644 a\r\n#     \r\n \r\nend\r\nfooter\r\n", "\x00\x00\x00"},
 		{"uu, text in front", UUEncode, "See:\r\nbegin 644 a.txt\r\n#0V%T\r\nend", "Cat"},
+		{"uu, two lines", UUEncode, "begin 644 a.txt\r\n#0V%T\r\n#0V%T\r\n`\r\nend\r\nfooter\r\n", "CatCat"},
+		{"uu, a line cut short", UUEncode, "begin 644 a.txt\r\n#0V%T\r\n%0V\r\n", "Cat"},
 		{"uu only claimed", UUEncode, "no file here\r\n", "no file here\r\n"},
 		{"qp", QuotedPrintable, "a=3Db=C3=a9", "a=bé"},
 		{"soft break", QuotedPrintable, "a=\r\nb=\nc", "abc"},
@@ -87,6 +93,148 @@ func TestTransferDecoder(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestStretch: what of the body is encoded, so that what stands around it can be
+// shown.
+func TestStretch(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		encoding Encoding
+		in, want string
+	}{
+		{Base64, full + "\r\nQUJD\r\n", full + "\r\nQUJD\r\n"},
+		{Base64, "CAUTION: from outside\r\n\r\n" + full + "\r\nQUJDRA==\r\n_____\r\nlist\r\n", full + "\r\nQUJDRA==\r\n"},
+		{Base64, "Rack 4 is hot\r\n", ""},
+		{UUEncode, "See:\r\nbegin 644 a\r\n#0V%T\r\n`\r\nend\r\nfooter\r\n", "begin 644 a\r\n#0V%T\r\n`\r\nend\r\n"},
+		{QuotedPrintable, "a=3Db", "a=3Db"},
+	} {
+		for name, r := range map[string]io.Reader{"whole": strings.NewReader(tc.in), "by bytes": iotest.OneByteReader(strings.NewReader(tc.in))} {
+			d := tc.encoding.NewDecoder()
+			if _, err := io.ReadAll(transform.NewReader(r, kept{d})); err != nil {
+				t.Fatal(err)
+			}
+			if from, to := d.Stretch(); tc.in[from:to] != tc.want {
+				t.Errorf("%s: %q has its encoding at %q, want %q", name, tc.in, tc.in[from:to], tc.want)
+			}
+		}
+	}
+}
+
+// kept is a decoder that a transform.Reader does not reset.
+type kept struct{ *Decoder }
+
+func (kept) Reset() {}
+
+// TestAppend: escapes in header fields, and what only looks like one.
+func TestAppend(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ in, q, percent, base64 string }{
+		{"", "", "", ""},
+		{"a_b=C5=be=3d", "a bž=", "a_b=C5=be=3d", ""},
+		{"=4", "=4", "=4", ""}, {"=", "=", "=", ""}, {"=4G=G4", "=4G=G4", "=4G=G4", ""},
+		{"%c5%BEa%3D%4", "%c5%BEa%3D%4", "ža=%4", ""}, {"%4G%", "%4G%", "%4G%", ""}, {"%G4", "%G4", "%G4", ""},
+		{"QUJD", "QUJD", "QUJD", "ABC"}, {"-_-_QQ==", "- - QQ==", "-_-_QQ==", "\xfb\xff\xbfA"}, {"Q U*J=D", "Q U*J=D", "Q U*J=D", "AB"},
+	} {
+		if got := string(AppendQ([]byte(">"), tc.in)); got != ">"+tc.q {
+			t.Errorf("Q %q: %q", tc.in, got)
+		}
+		if got := string(AppendPercent([]byte(">"), tc.in)); got != ">"+tc.percent {
+			t.Errorf("%% %q: %q", tc.in, got)
+		}
+		if got := string(AppendBase64([]byte(">"), tc.in)); tc.base64 != "" && got != ">"+tc.base64 {
+			t.Errorf("base64 %q: %q", tc.in, got)
+		}
+	}
+}
+
+// TestUULines: which lines are of a uuencoded file.
+func TestUULines(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		line            string
+		data, zero, end bool
+		name            string
+	}{
+		{"#0V%T\r\n", true, false, false, ""},
+		{"#0V%T\n", true, false, false, ""},
+		{"#0V%TX", true, false, false, ""},    // a checksum
+		{"#0V%TXX", true, false, false, ""},   //
+		{"#0V%TXXX", false, false, false, ""}, // no checksum is that long
+		{"#0V%", true, false, false, ""},      // a blank was lost at its end
+		{"#0V", false, false, false, ""},      //
+		{"#0V%a", false, false, false, ""},    // no character of the encoding
+		{"#0V\x1fT", false, false, false, ""}, //
+		{"!`", true, false, false, ""},        //
+		{"`\r\n", false, true, false, ""},     //
+		{" \r\n", false, true, false, ""},     //
+		{"", false, true, false, ""},          //
+		{"end\r\n", false, false, true, ""},   //
+		{" end ", false, false, true, ""},     //
+		{"END", false, false, false, ""},      //
+		{"begin 644 a b.txt\r\n", false, false, false, "a b.txt"},
+		{"begin  0755 x", false, false, false, "x"},
+		{"begin 64 x", false, false, false, ""},
+		{"begin 00644 x", false, false, false, ""},
+		{"begin 648 x", false, false, false, ""},
+		{"begin 644", false, false, false, ""},
+		{"begin 644 ", false, false, false, ""},
+		{"begin reading here", false, false, false, ""},
+	} {
+		name, ok := UUName([]byte(tc.line))
+		if UULine([]byte(tc.line)) != tc.data || UUZero([]byte(tc.line)) != tc.zero || UUEnd([]byte(tc.line)) != tc.end || name != tc.name || ok != (tc.name != "") {
+			t.Errorf("%q: data %v, zero %v, end %v, name %q", tc.line, UULine([]byte(tc.line)), UUZero([]byte(tc.line)), UUEnd([]byte(tc.line)), name)
+		}
+	}
+}
+
+// TestIsWord: what base64 of a few digits could be meant as a word.
+func TestIsWord(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{
+		"Plant": true, "ABC": true, "420603111222": true, "Regards": true, "cGF0cm8u": false, "QUI=": false, "aB3dE5gH": false,
+		"a b": false, "word.": false, strings.Repeat("a", 24): true, strings.Repeat("a", 25): false,
+	} {
+		if got := IsWord([]byte(text)); got != want {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+}
+
+// TestSourceFails: an error below is that of the read, never the end of the file.
+func TestSourceFails(t *testing.T) {
+	t.Parallel()
+	encoded := strings.Repeat(full+"\r\n", 5000)
+	src := &failing{r: strings.NewReader(encoded), from: int64(len(encoded))}
+	at, err := NewAt(io.NewSectionReader(src, 0, int64(len(encoded))), Base64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for src.from = int64(len(encoded)) - 1; src.from >= 0; src.from -= markEvery {
+		if n, err := at.ReadAt(make([]byte, at.Size), 0); !errors.Is(err, io.ErrNoProgress) || int64(n) >= at.Size {
+			t.Errorf("the source fails from %d: %d bytes, %v", src.from, n, err)
+		}
+		if _, err := NewAt(io.NewSectionReader(src, 0, int64(len(encoded))), Base64); !errors.Is(err, io.ErrNoProgress) {
+			t.Errorf("the source fails from %d at the first look: %v", src.from, err)
+		}
+	}
+	src.from = int64(len(encoded))
+	if n, err := at.ReadAt(make([]byte, at.Size), 0); err != nil || int64(n) != at.Size {
+		t.Errorf("the source is back: %d bytes, %v", n, err)
+	}
+}
+
+// failing cannot be read from one place on.
+type failing struct {
+	r    io.ReaderAt
+	from int64
+}
+
+func (f *failing) ReadAt(p []byte, off int64) (int, error) {
+	if off+int64(len(p)) > f.from {
+		return 0, io.ErrNoProgress
+	}
+	return f.r.ReadAt(p, off)
 }
 
 // FuzzTransfer compares with the standard library on what that can read, and
