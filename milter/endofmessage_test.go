@@ -76,6 +76,15 @@ func TestProgressNotices(t *testing.T) {
 	}
 }
 
+// TestNoticesComeInTime: an MTA waits 30 s for a sign of life, and some have been
+// told to wait less.
+func TestNoticesComeInTime(t *testing.T) {
+	t.Parallel()
+	if every := open(t, "").progressEvery; every < time.Second || every > 10*time.Second {
+		t.Errorf("a notice every %v", every)
+	}
+}
+
 func TestNoticeBeforeTheCommit(t *testing.T) {
 	t.Parallel()
 	g := open(t, loopbackClients)

@@ -1,6 +1,7 @@
 package milter
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -231,6 +232,14 @@ func TestSendmailCommandNeedsNoList(t *testing.T) {
 		{rawFrame('C', "localhost\x004\x12\x34127.0.0.1\x00"), "y550 5.7.1"},
 		{rawFrame('C', "client.test\x004\x00\x00127.0.0.1\x00"), "y550 5.7.1"},
 		{rawFrame('C', "localhost\x006\x00\x00IPv6:::1\x00"), "c"},
+		{rawFrame('C', "localhost\x006\x00\x00IPv6:::ffff:127.0.0.1\x00"), "c"},
+		{rawFrame('C', "localhost\x006\x00\x00IPv6:::ffff:192.0.2.5\x00"), "y550 5.7.1"},
+		{rawFrame('C', "localhost\x006\x00\x00::1\x00"), "c"},
+		{rawFrame('C', "localhost\x006\x00\x00fe80::1%lo\x00"), ""}, // which no MTA sends
+		{rawFrame('C', "localhost\x00L\x00\x00/run/smtpd\x00"), "y550 5.7.1"},
+		{rawFrame('C', "localhost\x00U"), "y550 5.7.1"},
+		{rawFrame('C', "LOCALHOST\x004\x00\x00127.0.0.1\x00"), "y550 5.7.1"},
+		{rawFrame('C', "localhost\x004\x00\x000127.0.0.1\x00"), ""},
 	} {
 		if got := talk(t, g, test.client, mailFrom, faxRcpt); got != test.want {
 			t.Errorf("%q: %q, want %q", test.client, got, test.want)
@@ -308,6 +317,28 @@ func TestNegotiation(t *testing.T) {
 		answer, err := readFrame(c)
 		if answer != test.want || err == nil != (test.want != "") || isTimeout(err) {
 			t.Errorf("offer %q: %q, %v; want %q", test.offer, answer, err, test.want)
+		}
+	}
+}
+
+// TestPanicOfAnyEvent: whichever event meets a bug, the message is answered with
+// a tempfail and the process goes on.
+func TestPanicOfAnyEvent(t *testing.T) {
+	t.Parallel()
+	for name, event := range map[string]func(*session) (*milter.Response, error){
+		"MAIL":          func(s *session) (*milter.Response, error) { return s.MailFrom("a@x.test", "", nil) },
+		"RCPT":          func(s *session) (*milter.Response, error) { return s.RcptTo("1@fax", "", nil) },
+		"DATA":          func(s *session) (*milter.Response, error) { s.failed = errors.New("x"); return s.Data(nil) },
+		"header":        func(s *session) (*milter.Response, error) { return s.Header("Subject", "x", nil) },
+		"end of header": func(s *session) (*milter.Response, error) { return s.Headers(nil) },
+		"body":          func(s *session) (*milter.Response, error) { return s.BodyChunk([]byte("x"), nil) },
+	} {
+		log := new(mtatest.Log)
+		server := NewServer(new(core.Receiver), Options{Timeout: time.Minute}, slog.New(slog.NewTextHandler(log, nil)))
+		s := &session{server: server, trx: new(core.Transaction)} // which nothing has begun
+		resp, err := event(s)
+		if resp != milter.RespTempFail || err != nil || s.failed == nil || !strings.Contains(log.String(), "panic, message not taken") {
+			t.Errorf("%s: %v, %v; log %s", name, resp, err, log)
 		}
 	}
 }

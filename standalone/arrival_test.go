@@ -75,6 +75,13 @@ func proxyV2(command byte, client, server netip.AddrPort) string {
 	return string(binary.BigEndian.AppendUint16(b, server.Port()))
 }
 
+// changed is a header with one byte changed.
+func changed(header string, at int, to byte) string {
+	b := []byte(header)
+	b[at] = to
+	return string(b)
+}
+
 // unixProxyV2 is the header for a client that came to the proxy by a Unix socket.
 var unixProxyV2 = "\r\n\r\n\x00\r\nQUIT\n\x21\x31\x00\xd8" + strings.Repeat("\x00", 216)
 
@@ -91,6 +98,17 @@ func TestProxyProtocol(t *testing.T) {
 		{"a client without an address", "127.0.0.1", unixProxyV2, "", "without an IP address"},
 		{"the proxy itself, listed: a health check", "127.0.0.9", proxyV2(0, client, server), "220 ", ""},
 		{"no header", "127.0.0.1", "EHLO c.test\r\n", "", "sent no PROXY header"},
+		{"version 3", "127.0.0.1", changed(proxyV2(1, client, server), 12, 0x31), "", "client=127.0.0.1"},
+		{"another command", "127.0.0.1", changed(proxyV2(1, client, server), 12, 0x2f), "", "client=127.0.0.1"},
+		{"addresses of no family", "127.0.0.1", changed(proxyV2(1, client, server), 13, 0x00), "", "client=127.0.0.1"},
+		{"addresses shorter than their family's", "127.0.0.1", changed(proxyV2(1, client, server), 15, 8), "", "client=127.0.0.1"},
+		{"more than addresses", "127.0.0.1", changed(proxyV2(1, client, server), 15, 12+5) + "\x04\x00\x02ab", "220 ", "client=192.0.2.7"},
+		{"IPv4 in IPv6", "127.0.0.1", "PROXY TCP6 ::ffff:192.0.2.7 ::ffff:198.51.100.1 4711 25\r\n", "220 ", "client=192.0.2.7"},
+		{"IPv4 in IPv6, on no list", "127.0.0.1", "PROXY TCP6 ::ffff:203.0.113.1 ::ffff:198.51.100.1 4711 25\r\n", "554 5.7.1 Client host rejected: [203.0.113.1]", "client=203.0.113.1"},
+		{"a zone", "127.0.0.1", "PROXY TCP6 2001:db8::7%eth0 2001:db8::1 4711 25\r\n", "", "client=127.0.0.1"},
+		{"an octal address", "127.0.0.1", "PROXY TCP4 0300.0.2.7 198.51.100.1 4711 25\r\n", "", "client=127.0.0.1"},
+		{"a header without end", "127.0.0.1", "PROXY TCP4 " + strings.Repeat("1", 500), "", "client=127.0.0.1"},
+		{"two headers", "127.0.0.1", "PROXY TCP4 203.0.113.1 198.51.100.1 4711 25\r\nPROXY TCP4 192.0.2.7 198.51.100.1 4711 25\r\n", "554 5.7.1 Client host rejected: [203.0.113.1]", ""},
 		{"half a header", "127.0.0.1", "PROXY TCP4 192.0.2.7\r\n", "", "client=127.0.0.1"},
 		{"nonsense", "127.0.0.1", "PROXY TCP4 192.0.2.7 198.51.100.1 4711 99999\r\n", "", ""},
 		{"listed but no header", "127.0.0.9", "QUIT\r\n", "", ""},

@@ -40,6 +40,22 @@ func TestHashesAccepted(t *testing.T) {
 	}
 }
 
+// TestWholeHashCounts: of a hash that is right but for its last byte, or its
+// first, no password is known.
+func TestWholeHashCounts(t *testing.T) {
+	t.Parallel()
+	for _, at := range []int{0, newKeyLen - 1} {
+		stored, err := parseHash(argon2OfIts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored.EncodedPasswd.(*argon2Hash).key[at] ^= 1
+		if stored.MatchesPassword("password") {
+			t.Errorf("byte %d of the hash does not count", at)
+		}
+	}
+}
+
 func TestHashesRefused(t *testing.T) {
 	t.Parallel()
 	argon2 := func(from, to string) string { return strings.Replace(argon2OfIts, from, to, 1) }

@@ -109,6 +109,40 @@ func TestLDAPCertificate(t *testing.T) {
 	}
 }
 
+// TestLDAPEntryWithoutName: to bind without a name is to be anonymous, which any
+// server allows (RFC 4513 section 5.1.2), so such an entry is not a user's.
+func TestLDAPEntryWithoutName(t *testing.T) {
+	t.Parallel()
+	for dn, want := range map[string]error{"cn=x": nil, "": ErrBadCredentials} {
+		o := options("ldap")
+		o.BaseDN, o.Filter, o.Attribute = "dc=x", "(uid=%s)", "uid"
+		o.URL = "ldap://" + unhelpful(t, func(client net.Conn) {
+			for buffer := make([]byte, 4<<10); ; {
+				n, err := client.Read(buffer) // each waits for its answer
+				if err != nil || n < 7 {
+					return
+				}
+				id, operation := buffer[4], buffer[5]
+				message := func(op byte, content string) string {
+					body := "\x02\x01" + string([]byte{id, op, byte(len(content))}) + content
+					return string([]byte{0x30, byte(len(body))}) + body
+				}
+				const success = "\x0a\x01\x00\x04\x00\x04\x00"
+				switch operation {
+				case 0x60: // bind
+					io.WriteString(client, message(0x61, success))
+				case 0x63: // search: an entry with the attribute uid, and the end
+					entry := string([]byte{0x04, byte(len(dn))}) + dn + "\x30\x0d\x30\x0b\x04\x03uid\x31\x04\x04\x02me"
+					io.WriteString(client, message(0x64, entry)+message(0x65, success))
+				}
+			}
+		})
+		if _, err := open(t, o).Verify(t.Context(), home, "me", "anything"); !errors.Is(err, want) {
+			t.Errorf("entry %q: %v, want %v", dn, err, want)
+		}
+	}
+}
+
 func TestLDAPWarnsOfClearPasswords(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

@@ -163,6 +163,13 @@ func TestLayoutOver(t *testing.T) {
 			t.Errorf("%s=%q, want %q", target, got, want)
 		}
 	}
+	beside := top.Over(parse("system/txt>system/body")).Apply(job())
+	for target, want := range map[string]string{"to/phone": "123", "to/person": "Jan", "from/reply": "a@b", "system/body": "1.txt", "system/txt": ""} {
+		section, key, _ := strings.Cut(target, "/")
+		if got := beside.Get(section, key); got != want {
+			t.Errorf("beside another rule: %s=%q, want %q", target, got, want)
+		}
+	}
 	if got := top.Apply(job()).Get("to", "phone"); got != "123" {
 		t.Errorf("Over changed the top level's layout: to/phone=%q", got)
 	}

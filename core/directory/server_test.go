@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"crypto/tls"
 	"io"
 	"net"
 	"strings"
@@ -9,6 +10,8 @@ import (
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
+
+	"smtpreceiver/contrib/mtatest"
 )
 
 func TestParseServer(t *testing.T) {
@@ -70,6 +73,42 @@ func TestSeconds(t *testing.T) {
 			t.Errorf("%v: %d, want %d", limit, n, want)
 		}
 		cancel()
+	}
+}
+
+// TestOldTLS: a server that knows nothing newer than TLS 1.1 gets no password.
+func TestOldTLS(t *testing.T) {
+	t.Parallel()
+	certificate, roots, _, _ := mtatest.Certificate(t, "127.0.0.1")
+	for newest, ok := range map[uint16]bool{tls.VersionTLS11: false, tls.VersionTLS12: true} {
+		l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS10, MaxVersion: newest})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		go func() {
+			for {
+				c, err := l.Accept()
+				if err != nil {
+					return
+				}
+				go io.Copy(io.Discard, c)
+			}
+		}()
+		s, err := ParseServer("ldaps://"+l.Addr().String(), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.TLS.RootCAs = roots
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		c, err := s.Dial(ctx)
+		if err == nil {
+			c.Close()
+		}
+		if (err == nil) != ok {
+			t.Errorf("%s at most: %v", tls.VersionName(newest), err)
+		}
 	}
 }
 

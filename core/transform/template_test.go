@@ -188,6 +188,8 @@ func TestParseErrors(t *testing.T) {
 	}{
 		{`<%name`, 1, "<% without its %>"},
 		{`ab <%'x%>`, 6, "a string is not closed"},
+		{"<%'x\ny'%>", 0, "a string is not closed"},
+		{"<%\"x\n%>", 0, "a string is not closed"},
 		{`<%%>`, 3, "the expression is empty"},
 		{`<%  %>`, 5, "the expression is empty"},
 		{`žž<%nosuch%>`, 5, `unknown name "nosuch"`},
