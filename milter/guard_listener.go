@@ -2,7 +2,6 @@ package milter
 
 import (
 	"net"
-	"sync"
 	"time"
 
 	"smtpreceiver/core/metrics"
@@ -14,9 +13,9 @@ import (
 type guardListener struct {
 	*socket.Acceptor
 	// timeout is how long the MTA may take for its next command; nil: for ever.
-	timeout     func() time.Duration
-	connections *connections // those that it accepted and that are open
-	count       *metrics.Connections
+	timeout func() time.Duration
+	open    *socket.Open[*guardConn] // those that it accepted
+	count   *metrics.Connections
 }
 
 // Accept waits for the next connection.
@@ -28,46 +27,10 @@ func (l *guardListener) Accept() (net.Conn, error) {
 	g := guard(c)
 	g.timeout = l.timeout
 	g.onClose = func() {
-		l.connections.remove(g)
+		l.open.Remove(g)
 		l.count.Closed()
 	}
-	l.connections.add(g)
+	l.open.Add(g)
 	l.count.Opened()
 	return g, nil
-}
-
-// connections are the open ones of a server.
-type connections struct {
-	mu     sync.Mutex
-	open   map[*guardConn]struct{}
-	hungUp bool
-}
-
-func (c *connections) add(g *guardConn) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.open == nil {
-		c.open = make(map[*guardConn]struct{})
-	}
-	c.open[g] = struct{}{}
-	if c.hungUp {
-		g.hangUp()
-	}
-}
-
-func (c *connections) remove(g *guardConn) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.open, g)
-}
-
-// hangUp ends all connections, later ones too, each when the reply that it is
-// working on has been sent.
-func (c *connections) hangUp() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.hungUp = true
-	for g := range c.open {
-		g.hangUp()
-	}
 }

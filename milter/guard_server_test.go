@@ -39,7 +39,7 @@ func loopback(t testing.TB) net.Listener {
 
 func newGuardedServer(t testing.TB, l net.Listener) {
 	t.Helper()
-	s := serveLibrary(&guardListener{Acceptor: socket.NewAcceptor(l, slog.New(slog.DiscardHandler)), connections: new(connections)})
+	s := serveLibrary(&guardListener{Acceptor: socket.NewAcceptor(l, slog.New(slog.DiscardHandler)), open: new(socket.Open[*guardConn])})
 	t.Cleanup(func() { s.Close() })
 }
 

@@ -29,7 +29,7 @@ type Server struct {
 	log           *slog.Logger
 	options       atomic.Pointer[Options]
 	milter        *milter.Server
-	connections   connections
+	connections   socket.Open[*guardConn]
 	count         *metrics.Connections
 	progressEvery time.Duration
 
@@ -90,7 +90,7 @@ func (s *Server) Serve(l net.Listener) error {
 	s.acceptors = append(s.acceptors, acceptor)
 	s.mu.Unlock()
 	err := s.milter.Serve(&guardListener{
-		Acceptor: acceptor, connections: &s.connections, count: s.count,
+		Acceptor: acceptor, open: &s.connections, count: s.count,
 		timeout: func() time.Duration { return s.options.Load().Timeout },
 	})
 	if errors.Is(err, milter.ErrServerClosed) { // before it had begun
@@ -126,7 +126,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Unlock()
 	go func() {
 		s.running.Wait()
-		s.connections.hangUp()
+		s.connections.End((*guardConn).hangUp) // each when the reply that it is working on has been sent
 	}()
 	err := s.milter.Shutdown(ctx)
 	s.stop()

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"smtpreceiver/core/config"
+	"smtpreceiver/core/socket"
 )
 
 // shutdownBegins lets Shutdown run until it refuses new messages.
@@ -107,12 +108,12 @@ func TestServeAfterShutdown(t *testing.T) {
 
 func TestHungUpBeforeItWasAccepted(t *testing.T) {
 	t.Parallel()
-	var c connections
-	c.hangUp()
+	var c socket.Open[*guardConn]
+	c.End((*guardConn).hangUp)
 	client, server := net.Pipe()
 	defer client.Close()
 	g := guard(server)
-	c.add(g)
+	c.Add(g)
 	if n, err := g.Read(make([]byte, 4)); n != 0 || err.Error() != "EOF" {
 		t.Errorf("%d, %v; want the end", n, err)
 	}

@@ -59,7 +59,15 @@ func (c *Conn) EndedOddly() bool { return c.odd }
 // Promote gives a stranger that has authenticated an ordinary place; it waits
 // for one as a listed client does. False means that there was none.
 func (c *Conn) Promote() bool {
+	if !c.stranger {
+		return true
+	}
+	c.opts.Strangers.leave(c)
 	ctx, cancel := context.WithTimeout(c.Ctx, c.opts.Idle)
 	defer cancel()
-	return c.place.promote(ctx, c)
+	if !c.opts.Places.take(ctx, c.client, nil) {
+		return false
+	}
+	c.stranger = false
+	return c.place.hold(c.opts.Places.leave)
 }

@@ -46,16 +46,16 @@ type Conn struct {
 	// it.
 	Ctx context.Context
 
-	opts    *Options
-	client  netip.Addr
-	cancel  context.CancelFunc
-	forget  func()   // called once, at the end
-	place   place    // given back when QUIT is answered, or at the end
-	raw     net.Conn // below TLS
-	stream  net.Conn // raw, or TLS over it
-	tls     *tls.ConnectionState
-	probe   bool // a proxy's own connection (PROXY LOCAL): no mail
-	secured bool // TLS has just begun
+	opts     *Options
+	client   netip.Addr
+	cancel   context.CancelFunc
+	place    place    // given back when QUIT is answered, or at the end
+	raw      net.Conn // below TLS
+	stream   net.Conn // raw, or TLS over it
+	tls      *tls.ConnectionState
+	probe    bool // a proxy's own connection (PROXY LOCAL): no mail
+	stranger bool // it must authenticate
+	secured  bool // TLS has just begun
 
 	buf     []byte
 	r, w    int    // buf[r:w] came from the client and was not looked at yet
@@ -80,7 +80,6 @@ type Conn struct {
 	usefulBy time.Time // the client must have authenticated or begun a mail
 	bodyBy   time.Time // the message must be complete; zero when there is none
 	farewell *reply.Reply
-	closed   bool
 	err      error        // what ended reading, for ever
 	active   atomic.Int64 // when the client was heard last, in Unix nanoseconds
 }
@@ -389,18 +388,10 @@ func (c *Conn) leave(r *reply.Reply) {
 // from any goroutine.
 func (c *Conn) Close() error {
 	c.mu.Lock()
-	again := c.closed
-	c.closed, c.phase = true, over
+	c.phase = over
 	c.cancel()
 	stream := c.stream
 	c.mu.Unlock()
-	if again {
-		return nil
-	}
 	c.place.leave() // first, so that the client finds its place free when it comes again
-	err := stream.Close()
-	if c.forget != nil {
-		c.forget()
-	}
-	return err
+	return stream.Close()
 }

@@ -82,12 +82,8 @@ type Listener struct {
 	goodbyes chan struct{}
 	ctx      context.Context
 	stop     context.CancelFunc
-	running  sync.WaitGroup // sessions
-
-	mu       sync.Mutex
-	conns    map[*Conn]struct{}
-	draining bool
-	empty    chan struct{} // closed when draining and no connection is left
+	running  sync.WaitGroup // Run, and a goroutine for each client
+	open     socket.Open[*Conn]
 }
 
 // Listen makes a listener of inner; Run accepts connections.
@@ -96,11 +92,10 @@ func Listen(inner net.Listener, o Options) *Listener {
 		Acceptor: socket.NewAcceptor(inner, o.Log),
 		arrivals: NewClients(maxArrivals),
 		goodbyes: make(chan struct{}, maxGoodbyes),
-		conns:    map[*Conn]struct{}{},
-		empty:    make(chan struct{}),
 	}
 	l.ctx, l.stop = context.WithCancel(context.Background())
 	l.Configure(o)
+	l.running.Add(1)
 	return l
 }
 
@@ -115,6 +110,7 @@ func (l *Listener) Close() error {
 
 // Run accepts connections until Close.
 func (l *Listener) Run() {
+	defer l.running.Done()
 	defer l.stop()
 	for {
 		c, err := l.Accept()
@@ -137,11 +133,14 @@ func (l *Listener) arrive(c net.Conn) {
 		if w == nil {
 			return
 		}
-		if l.ctx.Err() != nil || o.Implicit && !w.handshake() {
-			w.Close()
-			return
+		l.open.Add(w)
+		o.Count.Opened()
+		if l.ctx.Err() == nil && (!o.Implicit || w.handshake()) {
+			w.run()
 		}
-		w.run()
+		w.Close()
+		l.open.Remove(w)
+		o.Count.Closed()
 	})
 }
 
@@ -171,39 +170,28 @@ func (l *Listener) welcome(c net.Conn, o *Options, known func()) *Conn {
 	}
 	known()
 	w := newConn(context.WithoutCancel(l.ctx), c, o)
-	w.probe = probe
-	if why := w.settle(l.ctx, stranger); why != "" {
+	w.probe, w.stranger = probe, stranger
+	if why := w.settle(l.ctx); why != "" {
 		l.sendAway(c, o, why)
 		return nil
-	}
-	w.forget = func() {
-		l.forget(w)
-		o.Count.Closed()
-	}
-	l.mu.Lock()
-	l.conns[w] = struct{}{}
-	draining := l.draining
-	l.mu.Unlock()
-	if o.Count.Opened(); draining {
-		w.Close()
 	}
 	return w
 }
 
 // settle takes the places that the connection needs, waiting if it must; or it
 // says why it cannot.
-func (c *Conn) settle(ctx context.Context, stranger bool) (why metrics.SentAway) {
+func (c *Conn) settle(ctx context.Context) (why metrics.SentAway) {
 	o := c.opts
-	if c.probe {
+	switch {
+	case c.probe:
 		return ""
-	}
-	if !o.Clients.take(c.client) {
+	case !o.Clients.take(c.client):
 		return metrics.AwayPerClient
 	}
-	c.place.conn, c.place.clients = c, o.Clients
-	if stranger {
-		c.place.strangers = o.Strangers
+	c.place.hold(func() { o.Clients.leave(c.client) })
+	if c.stranger {
 		o.Strangers.take(c)
+		c.place.hold(func() { o.Strangers.leave(c) })
 		return ""
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.Idle)
@@ -212,7 +200,7 @@ func (c *Conn) settle(ctx context.Context, stranger bool) (why metrics.SentAway)
 		c.place.leave()
 		return metrics.AwayThreadNum
 	}
-	c.place.places = o.Places
+	c.place.hold(o.Places.leave)
 	c.useful()
 	return ""
 }
@@ -252,49 +240,16 @@ func (l *Listener) goodbye(c net.Conn, o *Options, r *reply.Reply) {
 	}()
 }
 
-func (l *Listener) forget(c *Conn) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.conns, c)
-	l.checkEmpty()
-}
-
-// checkEmpty is called with mu held.
-func (l *Listener) checkEmpty() {
-	if l.draining && len(l.conns) == 0 {
-		select {
-		case <-l.empty:
-		default:
-			close(l.empty)
-		}
-	}
-}
-
-func (l *Listener) open() []*Conn {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	conns := make([]*Conn, 0, len(l.conns))
-	for c := range l.conns {
-		conns = append(conns, c)
-	}
-	return conns
-}
-
 // Drain stops accepting, ends the connections without a transaction with 421,
 // lets the others finish theirs until ctx is done, and closes what is left
 // then. It returns ctx's error if that was needed.
 func (l *Listener) Drain(ctx context.Context) error {
 	l.Close()
-	l.mu.Lock()
-	l.draining = true
-	l.checkEmpty()
-	l.mu.Unlock()
-	for _, c := range l.open() {
+	l.open.End(func(c *Conn) {
 		c.leave(&reply.Reply{Code: 421, Enhanced: [3]int{4, 3, 2}, Text: c.opts.Host + " shutting down, try again later"})
-	}
+	})
 	ended := make(chan struct{})
 	go func() {
-		<-l.empty
 		l.running.Wait()
 		close(ended)
 	}()
@@ -303,9 +258,7 @@ func (l *Listener) Drain(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 	}
-	for _, c := range l.open() {
-		go c.Close()
-	}
+	l.open.End(func(c *Conn) { go c.Close() })
 	select {
 	case <-ended:
 	case <-time.After(goodbyeTimeout): // one that hangs in the file system

@@ -42,9 +42,12 @@ func TestWaitingForAPlace(t *testing.T) {
 func (p *Places) wait(t *testing.T, n int) {
 	t.Helper()
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
-		p.mu.Lock()
-		waiting := p.waiting.Len()
-		p.mu.Unlock()
+		p.shares.mu.Lock()
+		waiting := 0
+		for _, k := range p.shares.held {
+			waiting += k
+		}
+		p.shares.mu.Unlock()
 		if waiting == n {
 			return
 		}
@@ -170,8 +173,8 @@ func TestNetwork(t *testing.T) {
 	}
 	cancel()
 	group.Wait()
-	if len(p.waits) != 0 || p.held != 0 {
-		t.Errorf("left: %v, %d", p.waits, p.held)
+	if len(p.shares.held) != 0 || p.Held() != 0 {
+		t.Errorf("left: %v, %d", p.shares.held, p.Held())
 	}
 }
 
@@ -369,9 +372,7 @@ func TestCloseAll(t *testing.T) {
 	a, b := s.dial(t), s.dial(t)
 	a.Want("220 ")
 	b.Want("220 ")
-	for _, c := range s.open() {
-		c.Close()
-	}
+	s.open.End(func(c *Conn) { c.Close() })
 	a.Closed()
 	b.Closed()
 	if n := o.Places.Held(); n != 0 {

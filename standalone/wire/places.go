@@ -1,10 +1,12 @@
 package wire
 
 import (
-	"container/list"
 	"context"
 	"net/netip"
 	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sync/semaphore"
 
 	"smtpreceiver/core/access"
 	"smtpreceiver/core/reply"
@@ -13,100 +15,47 @@ import (
 // Places are the connections that may be served at once (thread_num). One more
 // waits until a place is free; the one that has waited longest is the next.
 type Places struct {
-	limit, maxWaiting int
-
-	mu      sync.Mutex
-	held    int
-	waiting list.List // of *waiter
-	waits   map[netip.Prefix]int
-}
-
-type waiter struct {
-	client netip.Prefix
-	ready  chan struct{} // closed when the place is given
+	free    *semaphore.Weighted
+	waiting *semaphore.Weighted // room for those that wait
+	shares  *Clients            // of that room
+	held    atomic.Int64
 }
 
 // NewPlaces makes limit places, for which maxWaiting clients may wait, at most
 // half of them from one address.
 func NewPlaces(limit, maxWaiting int) *Places {
-	return &Places{limit: limit, maxWaiting: maxWaiting, waits: map[netip.Prefix]int{}}
+	return &Places{free: semaphore.NewWeighted(int64(limit)), waiting: semaphore.NewWeighted(int64(maxWaiting)), shares: NewClients((maxWaiting + 1) / 2)}
 }
 
 // take gets a place; where none is free it waits until the end of ctx, unless
 // the client is one that must not (nil: none is).
 func (p *Places) take(ctx context.Context, client netip.Addr, hasty func(context.Context, netip.Addr) bool) bool {
-	who := access.Source(client)
-	p.mu.Lock()
-	if p.held < p.limit {
-		p.held++
-		p.mu.Unlock()
-		return true
-	}
-	p.mu.Unlock()
-	if hasty != nil && hasty(ctx, client) {
+	if !p.free.TryAcquire(1) && (hasty != nil && hasty(ctx, client) || !p.queue(ctx, client)) {
 		return false
 	}
-	p.mu.Lock()
-	if p.held < p.limit { // just now
-		p.held++
-		p.mu.Unlock()
-		return true
-	}
-	if p.waiting.Len() >= p.maxWaiting || 2*p.waits[who] >= p.maxWaiting {
-		p.mu.Unlock()
+	p.held.Add(1)
+	return true
+}
+
+func (p *Places) queue(ctx context.Context, client netip.Addr) bool {
+	if !p.waiting.TryAcquire(1) {
 		return false
 	}
-	w := &waiter{who, make(chan struct{})}
-	e := p.waiting.PushBack(w)
-	p.waits[who]++
-	p.mu.Unlock()
-	select {
-	case <-w.ready:
-		return true
-	case <-ctx.Done():
+	defer p.waiting.Release(1)
+	if !p.shares.take(client) {
+		return false
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	select {
-	case <-w.ready: // just now
-		p.free()
-	default:
-		p.drop(e)
-	}
-	return false
+	defer p.shares.leave(client)
+	return p.free.Acquire(ctx, 1) == nil
 }
 
 func (p *Places) leave() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.free()
-}
-
-// free gives a place to the next who waits. It is called with mu held.
-func (p *Places) free() {
-	e := p.waiting.Front()
-	if e == nil {
-		p.held--
-		return
-	}
-	p.drop(e)
-	close(e.Value.(*waiter).ready)
-}
-
-// drop is called with mu held.
-func (p *Places) drop(e *list.Element) {
-	who := p.waiting.Remove(e).(*waiter).client
-	if p.waits[who]--; p.waits[who] == 0 {
-		delete(p.waits, who)
-	}
+	p.held.Add(-1)
+	p.free.Release(1)
 }
 
 // Held is how many places are taken.
-func (p *Places) Held() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.held
-}
+func (p *Places) Held() int { return int(p.held.Load()) }
 
 // Strangers are the places of clients on no list that may authenticate. They do
 // not wait: the one that has said nothing for longest makes room.
@@ -148,61 +97,32 @@ func (s *Strangers) leave(c *Conn) {
 
 // place is what a connection holds.
 type place struct {
-	mu        sync.Mutex
-	places    *Places // nil: none of them
-	strangers *Strangers
-	clients   *Clients
-	conn      *Conn
-	left      bool
+	mu       sync.Mutex
+	giveBack []func()
+	left     bool
+}
+
+// hold adds what giveBack gives back. False: the connection has left, and it was
+// given back already.
+func (p *place) hold(giveBack func()) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.left {
+		giveBack()
+		return false
+	}
+	p.giveBack = append(p.giveBack, giveBack)
+	return true
 }
 
 // leave gives back what the connection holds; it may be called again.
 func (p *place) leave() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.left {
-		return
+	for _, giveBack := range p.giveBack {
+		giveBack()
 	}
-	p.left = true
-	p.giveBack()
-	if p.conn != nil {
-		p.clients.leave(p.conn.client)
-	}
-}
-
-// giveBack is called with mu held.
-func (p *place) giveBack() {
-	if p.places != nil {
-		p.places.leave()
-	}
-	if p.strangers != nil {
-		p.strangers.leave(p.conn)
-	}
-	p.places, p.strangers = nil, nil
-}
-
-// promote changes a stranger's place for an ordinary one.
-func (p *place) promote(ctx context.Context, c *Conn) bool {
-	p.mu.Lock()
-	stranger := p.strangers != nil && !p.left
-	if stranger {
-		p.giveBack()
-	}
-	p.mu.Unlock()
-	if !stranger {
-		return true
-	}
-	if !c.opts.Places.take(ctx, c.client, nil) {
-		return false
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.left {
-		c.opts.Places.leave()
-		return false
-	}
-	p.places = c.opts.Places
-	return true
+	p.giveBack, p.left = nil, true
 }
 
 // maxArrivals is how many clients of one address may wait at once to be let in
