@@ -40,7 +40,7 @@ func (s *session) authBarrier() error {
 	switch {
 	case s.lmtp() || !s.server.receiver.Authenticating():
 		return errNoAuth
-	case s.wire.TLS() == nil && !s.gen.options.Auth.AllowPlaintext:
+	case s.wire.TLS == nil && !s.gen.options.Auth.AllowPlaintext:
 		return errAuthClear
 	}
 	return nil

@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log"
 	"log/slog"
 	"net"
 	"net/netip"
 	"os"
-	"strings"
 	"sync"
 
 	"github.com/emersion/go-smtp"
@@ -36,8 +34,9 @@ type Server struct {
 
 // listener is one of ours and what its clients speak.
 type listener struct {
-	*wire.Listener
-	kind net.Listener
+	net.Listener
+	implicit, lmtp bool
+	wire           *wire.Listener
 }
 
 // generation is what connections are served with. A reload makes a new one;
@@ -57,14 +56,15 @@ func NewServer(r *core.Receiver, o Options, log *slog.Logger) *Server {
 }
 
 func (s *Server) generation(o Options) *generation {
+	f := forward.New(o.Forward, o.Hostname, o.SocketTimeout)
 	return &generation{
-		options:   o,
-		forwarder: forward.New(o.Forward, o.Hostname, o.SocketTimeout),
+		options: o, forwarder: f,
 		smtp: wire.Options{
-			Host: o.Hostname, Idle: o.SocketTimeout, Transaction: o.TransactionTimeout, MaxSize: o.MaxMessageSize, MaxRecipients: o.MaxRecipients, DSN: o.DSN,
+			Host: o.Hostname, Idle: o.SocketTimeout, Transaction: o.TransactionTimeout, MaxSize: o.MaxMessageSize, MaxRecipients: o.MaxRecipients,
+			DSN: o.DSN, BareNewlines: o.BareNewlines,
 			TLS: s.serverTLS(o.TLS), Places: wire.NewPlaces(o.ThreadNum, o.MaxWaiting), Strangers: wire.NewStrangers(o.ThreadNum),
-			Clients: wire.NewClients(o.MaxConnectionsPerClient),
-			Admit:   s.admit(false), Proxy: s.receiver.Proxy, NewID: core.NewSessionID, Log: s.log, Metrics: s.receiver.Metrics(),
+			Clients: wire.NewClients(o.MaxConnectionsPerClient), Hasty: f.Is,
+			Admit: s.admit(false), Proxy: s.receiver.Proxy, NewID: core.NewSessionID, Log: s.log, Metrics: s.receiver.Metrics(),
 		},
 		lmtp: wire.NewPlaces(o.ThreadNum, o.MaxWaiting),
 	}
@@ -72,32 +72,17 @@ func (s *Server) generation(o Options) *generation {
 
 // wireOptions are for the connections of l, as Listen, ListenTLS and LMTP made
 // it.
-func (s *Server) wireOptions(g *generation, l net.Listener) wire.Options {
-	o := g.smtp
-	o.Hasty = g.forwarder.Is
-	frontend := metrics.SMTP
-	switch l.(type) {
-	case tlsListener:
-		o.Implicit = true
-	case lmtpListener:
+func (s *Server) wireOptions(g *generation, l *listener) wire.Options {
+	o, frontend := g.smtp, metrics.SMTP
+	o.Implicit = l.implicit
+	if l.lmtp {
 		frontend, o.LMTP, o.Places, o.TLS, o.Proxy, o.Admit = metrics.LMTP, true, g.lmtp, nil, nil, s.admit(true)
 		if l.Addr().Network() == "unix" {
 			o.Local, o.Admit = true, nil
 		}
 	}
 	o.Count = s.receiver.Metrics().Connections(frontend)
-	o.Serve = func(c *wire.Conn, one net.Listener) {
-		engine := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) {
-			return s.session(g, c, o.LMTP), nil
-		}))
-		// The wire keeps times, lines and sizes, and a session that has an answer
-		// for each recipient needs no LMTP of the library.
-		engine.LMTP, engine.MaxLineLength = o.LMTP, 0
-		engine.AllowInsecureAuth = true // the session says what is offered, and when
-		engine.EnableSMTPUTF8, engine.EnableDSN = true, o.DSN
-		engine.ErrorLog = log.New(logLines{s.log}, "", 0)
-		engine.Serve(one)
-	}
+	o.Session = func(c *wire.Conn) smtp.Session { return s.session(g, c, frontend, o.Local) }
 	return o
 }
 
@@ -105,17 +90,15 @@ func (s *Server) wireOptions(g *generation, l net.Listener) wire.Options {
 // authenticate: by SMTP.
 func (s *Server) admit(lmtp bool) func(context.Context, netip.Addr) (bool, *reply.Reply) {
 	return func(ctx context.Context, client netip.Addr) (stranger bool, refusal *reply.Reply) {
+		err := s.receiver.Admit(ctx, client)
 		if s.receiver.Authenticating() {
-			err := s.receiver.Begin(core.Client{Addr: client}).Admit(ctx)
-			if err == nil || !lmtp {
-				return err != nil, nil
-			}
-			return false, reply.Of(err)
+			err = s.receiver.Begin(core.Client{Addr: client}).Admit(ctx)
+			stranger = err != nil && !lmtp
 		}
-		if err := s.receiver.Admit(ctx, client); err != nil {
-			return false, reply.Of(err)
+		if err == nil || stranger {
+			return stranger, nil
 		}
-		return false, nil
+		return false, reply.Of(err)
 	}
 }
 
@@ -127,10 +110,14 @@ func (s *Server) Serve(l net.Listener) error {
 		s.mu.Unlock()
 		return nil
 	}
-	w := wire.Listen(unwrapped(l), s.wireOptions(s.current, l))
-	s.listeners = append(s.listeners, &listener{w, l})
+	own, ok := l.(*listener)
+	if !ok {
+		own = &listener{Listener: l}
+	}
+	own.wire = wire.Listen(own.Listener, s.wireOptions(s.current, own))
+	s.listeners = append(s.listeners, own)
 	s.mu.Unlock()
-	w.Run()
+	own.wire.Run()
 	return nil
 }
 
@@ -141,7 +128,7 @@ func (s *Server) Reload(o Options) {
 	defer s.mu.Unlock()
 	s.current = g
 	for _, l := range s.listeners {
-		l.Configure(s.wireOptions(g, l.kind))
+		l.wire.Configure(s.wireOptions(g, l))
 	}
 }
 
@@ -152,7 +139,7 @@ func (s *Server) Ping(ctx context.Context) error {
 	listeners := s.listeners
 	s.mu.Unlock()
 	for _, l := range listeners {
-		if err := l.Ping(ctx); err != nil {
+		if err := l.wire.Ping(ctx); err != nil {
 			return err
 		}
 	}
@@ -176,21 +163,13 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Unlock()
 	drained := make(chan error)
 	for _, l := range listeners {
-		go func() { drained <- l.Drain(ctx) }()
+		go func() { drained <- l.wire.Drain(ctx) }()
 	}
 	var err error
 	for range listeners {
 		err = errors.Join(err, <-drained)
 	}
 	return err
-}
-
-// logLines sends what the library logs to slog.
-type logLines struct{ log *slog.Logger }
-
-func (l logLines) Write(p []byte) (int, error) {
-	l.log.Error("smtp: " + strings.TrimSpace(string(p)))
-	return len(p), nil
 }
 
 // Listen opens the TCP listener for smtp_ip_address (empty: all addresses) and
@@ -211,22 +190,8 @@ func listenTCP(key, address string, port int) (net.Listener, error) {
 	return l, nil
 }
 
-// lmtpListener is one whose clients speak LMTP.
-type lmtpListener struct{ net.Listener }
-
 // LMTP makes l a listener for LMTP (RFC 2033), by which a mail server hands in
 // the fax and SMS of its users and gets a reply for each recipient. Nothing is
 // forwarded there. A client at a Unix socket counts as localhost: who may open
 // it, its mode and group say.
-func LMTP(l net.Listener) net.Listener { return lmtpListener{l} }
-
-// unwrapped is the listener that the system knows.
-func unwrapped(l net.Listener) net.Listener {
-	switch w := l.(type) {
-	case tlsListener:
-		return w.Listener
-	case lmtpListener:
-		return w.Listener
-	}
-	return l
-}
+func LMTP(l net.Listener) net.Listener { return &listener{Listener: l, lmtp: true} }

@@ -41,14 +41,10 @@ type accepted struct {
 
 var _ smtp.Session = (*session)(nil)
 
-func (s *Server) session(g *generation, c *wire.Conn, lmtp bool) *session {
-	n := &session{server: s, gen: g, wire: c}
-	n.client = core.Client{Frontend: metrics.SMTP, Addr: c.Client(), Session: c.ID}
-	if lmtp {
-		n.client.Frontend = metrics.LMTP
-	}
-	if c.Local() {
-		n.client.Addr, n.client.Local = localhost, true
+func (s *Server) session(g *generation, c *wire.Conn, frontend metrics.Frontend, local bool) *session {
+	n := &session{server: s, gen: g, wire: c, client: core.Client{Frontend: frontend, Addr: c.Client, Session: c.ID, Local: local}}
+	if local {
+		n.client.Addr = localhost
 	}
 	return n
 }
@@ -92,7 +88,7 @@ func (s *session) Mail(_ string, o *smtp.MailOptions) error {
 	}
 	trx := s.server.receiver.Begin(s.client)
 	s.mail = *o
-	s.mail.Size = s.wire.Path().Size
+	s.mail.Size = s.wire.Size
 	sender, err := s.begin(trx)
 	if err != nil {
 		s.wire.End()
@@ -104,7 +100,7 @@ func (s *session) Mail(_ string, o *smtp.MailOptions) error {
 }
 
 func (s *session) begin(trx *core.Transaction) (sender string, err error) {
-	from := s.wire.Path().Address
+	from := s.wire.Address
 	if len(from) > maxAddress {
 		return "", errLongSender
 	}
@@ -129,7 +125,7 @@ func (s *session) begin(trx *core.Transaction) (sender string, err error) {
 // Rcpt decides one recipient; one that no application takes gets the forward
 // server's own answer.
 func (s *session) Rcpt(_ string, o *smtp.RcptOptions) error {
-	to := s.wire.Path().Address
+	to := s.wire.Address
 	if err := s.recipient(to, o); err != nil {
 		s.trx.Refused(s.wire.Ctx, to, err)
 		return s.refuse(err)
@@ -219,12 +215,9 @@ func (s *session) message(body io.Reader) (*reply.Reply, error) {
 		return nil, s.fwd.err // lost since it took recipients
 	}
 	if !s.trx.Diverting() {
-		return s.passOn(body)
+		return s.forward(io.TeeReader(body, s.trx)) // the final dot is sent once the whole has passed the limits
 	}
 	if _, err := io.CopyBuffer(s.trx, body, s.buffer()); err != nil {
-		return nil, err
-	}
-	if err := s.whole(); err != nil {
 		return nil, err
 	}
 	if err := s.trx.Stage(ctx); err != nil {
@@ -258,14 +251,6 @@ func (s *session) buffer() []byte {
 		s.buf = make([]byte, 16<<10)
 	}
 	return s.buf
-}
-
-// whole says whether the message that has been read may be taken.
-func (s *session) whole() error {
-	if s.wire.BareNewline() && !s.gen.options.BareNewlines {
-		return wire.ErrBare
-	}
-	return nil
 }
 
 // Reset ends the transaction: RSET, a new EHLO, or the end of a message.

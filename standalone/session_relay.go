@@ -58,30 +58,6 @@ func (s *session) relayFailed(err error) error {
 	return err
 }
 
-// passOn streams a message that has nothing for us to the forward server. The
-// limits are held on the way, and the final dot is only sent once the whole
-// message has passed them.
-func (s *session) passOn(body io.Reader) (*reply.Reply, error) {
-	return s.forward(&checked{s: s, r: io.TeeReader(body, s.trx)})
-}
-
-// checked is a message on its way through: its end is reached only if nothing
-// was wrong with it.
-type checked struct {
-	s *session
-	r io.Reader
-}
-
-func (c *checked) Read(p []byte) (int, error) {
-	n, err := c.r.Read(p)
-	if err == io.EOF {
-		if bad := c.s.whole(); bad != nil {
-			return n, bad
-		}
-	}
-	return n, err
-}
-
 // forward sends the message to the forward server, a Received field of ours in
 // front, and returns its reply.
 func (s *session) forward(message io.Reader) (*reply.Reply, error) {
@@ -107,10 +83,10 @@ func (s *session) forward(message io.Reader) (*reply.Reply, error) {
 }
 
 func (s *session) trace() string {
-	helo, extended := s.wire.Hello()
+	hello := s.wire.Hello
 	return traceInfo{
-		helo: helo, client: s.client.Addr, host: s.gen.options.Hostname, id: s.client.Session,
-		protocol: withProtocol(extended, s.mail.UTF8, s.wire.TLS() != nil, s.client.User != ""), when: time.Now(),
+		helo: hello.Name, client: s.client.Addr, host: s.gen.options.Hostname, id: s.client.Session,
+		protocol: withProtocol(hello.Extended, s.mail.UTF8, s.wire.TLS != nil, s.client.User != ""), when: time.Now(),
 	}.received()
 }
 

@@ -12,9 +12,6 @@ type TLS struct {
 	MinVersion        string // 1.2 or 1.3
 }
 
-// tlsListener is one whose clients speak TLS from the first byte.
-type tlsListener struct{ net.Listener }
-
 // ListenTLS is Listen for clients that speak TLS from the first byte (RFC 8314
 // section 3.3).
 func ListenTLS(address string, port int) (net.Listener, error) {
@@ -22,7 +19,7 @@ func ListenTLS(address string, port int) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	return tlsListener{l}, nil
+	return &listener{Listener: l, implicit: true}, nil
 }
 
 // serverTLS is nil where no certificate is set. A certificate that was set

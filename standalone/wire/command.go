@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"net"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -69,9 +70,9 @@ var commands map[string]command
 
 func init() {
 	commands = map[string]command{
-		"HELO":     {anywhere, true, hello("HELO")},
-		"EHLO":     {anywhere, true, hello("EHLO")},
-		"LHLO":     {anywhere, true, hello("LHLO")},
+		"HELO":     {anywhere, true, hello},
+		"EHLO":     {anywhere, true, hello},
+		"LHLO":     {anywhere, true, hello},
 		"MAIL":     {beforeMail, false, mail},
 		"RCPT":     {afterMail, false, rcpt},
 		"DATA":     {afterRcpt, false, data},
@@ -113,7 +114,7 @@ func (c *Conn) command(line []byte, continuation bool) error {
 	c.lines.skipped, c.lines.spoken = 0, true
 	bad := long || bytes.IndexByte(line, 0) >= 0
 	switch {
-	case first && !long && isForeign(line): // a browser, say, was made to talk to us
+	case first && !long && foreign.Match(line): // a browser, say, was made to talk to us
 		r := syntax(500, [3]int{5, 5, 2}, "This is no SMTP; the connection was closed without an answer")
 		if line[0] == tlsHandshake {
 			r.Reason = reply.ReasonTLS
@@ -177,11 +178,9 @@ func (c *Conn) obey(line string) error {
 
 // missing says what must come before a command and has not.
 func (c *Conn) missing(o order) string {
-	c.mu.Lock()
-	busy := c.busy
-	c.mu.Unlock()
+	busy := c.inMail()
 	switch {
-	case o != anywhere && c.greeted.name == "":
+	case o != anywhere && c.Hello.Name == "":
 		return before[afterHello]
 	case o == beforeMail && busy:
 		return before[beforeMail]
@@ -218,41 +217,37 @@ func says(r *reply.Reply) func(*Conn, string) (string, *reply.Reply) {
 	}
 }
 
-func hello(verb string) func(*Conn, string) (string, *reply.Reply) {
-	return func(c *Conn, arg string) (string, *reply.Reply) {
-		name, _, _ := strings.Cut(arg, " ")
-		switch {
-		case c.opts.LMTP && verb != "LHLO":
-			return "", syntax(500, [3]int{5, 5, 1}, "This server speaks LMTP; send LHLO")
-		case !c.opts.LMTP && verb == "LHLO":
-			return "", syntax(500, [3]int{5, 5, 1}, "This server speaks SMTP; send EHLO or HELO")
-		case name == "":
-			return "", syntax(501, [3]int{5, 5, 4}, verb+" needs your host name or address literal")
-		}
-		c.hello = name
-		return verb + " c", nil
+func hello(c *Conn, arg string) (string, *reply.Reply) {
+	name, _, _ := strings.Cut(arg, " ")
+	switch {
+	case c.opts.LMTP && c.verb != "LHLO":
+		return "", syntax(500, [3]int{5, 5, 1}, "This server speaks LMTP; send LHLO")
+	case !c.opts.LMTP && c.verb == "LHLO":
+		return "", syntax(500, [3]int{5, 5, 1}, "This server speaks SMTP; send EHLO or HELO")
+	case name == "":
+		return "", syntax(501, [3]int{5, 5, 4}, c.verb+" needs your host name or address literal")
 	}
+	c.Hello = Hello{name, c.verb != "HELO"}
+	return c.verb + " c", nil
 }
 
 func mail(c *Conn, arg string) (string, *reply.Reply) {
-	p, rest, ok := parsePath("FROM:", arg)
+	rest, ok := c.parsePath("FROM", arg)
 	if !ok {
 		return "", syntax(501, [3]int{5, 1, 7}, "Bad sender address syntax; send MAIL FROM:<address>")
 	}
-	params, refusal := p.size(rest)
+	params, refusal := c.size(rest)
 	if refusal != nil {
 		return "", refusal
 	}
-	c.path = p
 	return "MAIL FROM:<" + placeholder + ">" + params, nil
 }
 
 func rcpt(c *Conn, arg string) (string, *reply.Reply) {
-	p, params, ok := parsePath("TO:", arg)
-	if !ok || p.Address == "" {
+	params, ok := c.parsePath("TO", arg)
+	if !ok || c.Address == "" {
 		return "", syntax(501, [3]int{5, 1, 3}, "Bad recipient address syntax; send RCPT TO:<address>")
 	}
-	c.path = p
 	return "RCPT TO:<" + placeholder + ">" + params, nil
 }
 
@@ -264,31 +259,18 @@ func data(_ *Conn, arg string) (string, *reply.Reply) {
 }
 
 func auth(c *Conn, arg string) (string, *reply.Reply) {
-	c.mu.Lock()
-	busy := c.busy
-	c.mu.Unlock()
 	switch {
 	case strings.TrimSpace(arg) == "": // of every blank, as the library has it
 		return "", syntax(501, [3]int{5, 5, 4}, "AUTH needs a mechanism")
-	case busy: // RFC 4954 section 4
+	case c.inMail(): // RFC 4954 section 4
 		return "", misplaced("AUTH is not permitted in a mail transaction")
 	}
 	return "AUTH " + arg, nil
 }
 
-// isForeign tells the first line of another protocol: HTTP, a PROXY header that
-// nobody expects, TLS on the port where it begins with STARTTLS.
-func isForeign(line []byte) bool {
-	if line[0] == tlsHandshake {
-		return true
-	}
-	for _, verb := range []string{"GET ", "POST ", "CONNECT ", "PUT ", "HEAD ", "OPTIONS ", "PROXY "} {
-		if bytes.HasPrefix(line, []byte(verb)) {
-			return true
-		}
-	}
-	return false
-}
+// foreign is how the first line of another protocol begins: HTTP, a PROXY header
+// that is not expected, TLS on the port where it begins with STARTTLS.
+var foreign = regexp.MustCompile(`^(?:\x16|(?:GET|POST|CONNECT|PUT|HEAD|OPTIONS|PROXY) )`)
 
 // upper is the ASCII upper case of a verb: no other letter may stand for one of
 // them.

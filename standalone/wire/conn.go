@@ -46,16 +46,26 @@ type Conn struct {
 	// it.
 	Ctx context.Context
 
+	// Client is the client's address; zero if it has none.
+	Client netip.Addr
+	// TLS is the state of TLS, nil in plain text.
+	TLS *tls.ConnectionState
+	// Hello is what the client said hello with.
+	Hello Hello
+	// Address is that of the MAIL or RCPT that is being answered: without
+	// brackets, as the client wrote it; empty for the null sender. Size is what
+	// MAIL says of the message, in bytes; 0 if it says nothing.
+	Address string
+	Size    int64
+
 	opts     *Options
-	client   netip.Addr
 	cancel   context.CancelFunc
 	place    place    // given back when QUIT is answered, or at the end
 	raw      net.Conn // below TLS
 	stream   net.Conn // raw, or TLS over it
-	tls      *tls.ConnectionState
-	probe    bool // a proxy's own connection (PROXY LOCAL): no mail
-	stranger bool // it must authenticate
-	secured  bool // TLS has just begun
+	probe    bool     // a proxy's own connection (PROXY LOCAL): no mail
+	stranger bool     // it must authenticate
+	secured  bool     // TLS has just begun
 
 	buf     []byte
 	r, w    int    // buf[r:w] came from the client and was not looked at yet
@@ -63,10 +73,7 @@ type Conn struct {
 	encoded []byte
 	filter  dataFilter
 	lines   lineReader
-	path    Path // of the last MAIL or RCPT
 	verb    string
-	hello   string // of the last greeting that go-smtp has not answered yet
-	greeted greeting
 	rcpts   int // taken in this transaction
 	ends    [][]byte
 	odd     bool // a message had one of ends
@@ -84,17 +91,17 @@ type Conn struct {
 	active   atomic.Int64 // when the client was heard last, in Unix nanoseconds
 }
 
-// greeting is what a client said hello with.
-type greeting struct {
-	name     string
-	extended bool // by EHLO or LHLO
+// Hello is how a client greets.
+type Hello struct {
+	Name     string // what it calls itself
+	Extended bool   // by EHLO or LHLO
 }
 
 func newConn(ctx context.Context, c net.Conn, o *Options) *Conn {
 	w := &Conn{
-		ID:     o.id(),
+		ID:     o.NewID(),
 		opts:   o,
-		client: remoteAddr(c),
+		Client: remoteAddr(c),
 		raw:    c,
 		stream: c,
 		buf:    make([]byte, bufferSize),
@@ -106,80 +113,6 @@ func newConn(ctx context.Context, c net.Conn, o *Options) *Conn {
 	return w
 }
 
-// run gives the connection to go-smtp, and again behind STARTTLS.
-func (c *Conn) run() {
-	defer c.Close()
-	for h := (&half{Conn: c}); h != nil; h = h.next {
-		h.done = make(chan struct{})
-		c.opts.Serve(c, h)
-	}
-}
-
-// half is a Conn as one go-smtp server sees it: plain text, from a greeting to
-// the end or to STARTTLS. It is a listener for this one connection, too.
-type half struct {
-	*Conn
-	given   bool
-	greeted bool  // the greeting was written, or is not wanted
-	next    *half // takes over; set behind STARTTLS
-	once    sync.Once
-	done    chan struct{}
-}
-
-// Accept returns the connection, and net.ErrClosed when go-smtp is done with
-// it.
-func (h *half) Accept() (net.Conn, error) {
-	if !h.given {
-		h.given = true
-		return h, nil
-	}
-	<-h.done
-	return nil, net.ErrClosed
-}
-
-func (h *half) Addr() net.Addr { return h.raw.LocalAddr() }
-
-func (h *half) Read(p []byte) (int, error) {
-	if h.next != nil {
-		return 0, io.EOF
-	}
-	n, err := h.read(p)
-	if err == errSecured {
-		h.next = &half{Conn: h.Conn, greeted: true}
-		return 0, io.EOF
-	}
-	return n, err
-}
-
-func (h *half) Write(p []byte) (int, error) {
-	if h.next != nil {
-		return len(p), nil
-	}
-	return h.Conn.write(p, &h.greeted)
-}
-
-// Close leaves the connection to the next half, if there is one.
-func (h *half) Close() error {
-	h.once.Do(func() {
-		if h.next == nil {
-			h.Conn.Close()
-		}
-		close(h.done)
-	})
-	return nil
-}
-
-// The deadlines are the wire's own.
-func (h *half) SetDeadline(time.Time) error      { return nil }
-func (h *half) SetReadDeadline(time.Time) error  { return nil }
-func (h *half) SetWriteDeadline(time.Time) error { return nil }
-
-// LocalAddr is our end.
-func (c *Conn) LocalAddr() net.Addr { return c.raw.LocalAddr() }
-
-// RemoteAddr is the client, or the one that a trusted proxy names.
-func (c *Conn) RemoteAddr() net.Addr { return c.raw.RemoteAddr() }
-
 func remoteAddr(c net.Conn) netip.Addr {
 	a, ok := c.RemoteAddr().(*net.TCPAddr)
 	if !ok {
@@ -188,20 +121,23 @@ func remoteAddr(c net.Conn) netip.Addr {
 	return a.AddrPort().Addr().Unmap().WithZone("")
 }
 
-// read gives go-smtp at most one command line, or the end of a message.
+// read gives go-smtp at most one command line, or the end of a message. What the
+// session left of a message that it refused is for nobody: read by go-smtp, its
+// lines would be an end, and commands.
 func (c *Conn) read(p []byte) (int, error) {
 	for {
-		n, now := c.next(p)
-		if n > 0 {
+		now := c.now()
+		if now == inMessage || now == atEnd {
+			c.out = nil
+		}
+		if n := c.pop(p); n > 0 {
 			return n, nil
 		}
 		switch now {
 		case over:
 			return 0, net.ErrClosed
 		case inMessage: // the session did not read it to its end
-			if _, err := io.Copy(io.Discard, c.Message()); err != nil {
-				return 0, net.ErrClosed
-			}
+			io.Copy(io.Discard, c.Message())
 			continue
 		case atEnd:
 			c.out = standardEnd
@@ -223,26 +159,17 @@ func (c *Conn) read(p []byte) (int, error) {
 	}
 }
 
-// ready gives the reader what is ready for it, or else says what comes next.
-func (c *Conn) ready(p []byte) (n int, now phase) {
-	n = copy(p, c.out)
+// pop gives the reader what is ready for it.
+func (c *Conn) pop(p []byte) int {
+	n := copy(p, c.out)
 	c.out = c.out[n:]
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return n, c.phase
+	return n
 }
 
-// next is ready for go-smtp. What the session left of a message that it refused
-// is for nobody: read by go-smtp, its lines would be an end, and commands.
-func (c *Conn) next(p []byte) (n int, now phase) {
+func (c *Conn) now() phase {
 	c.mu.Lock()
-	now = c.phase
-	c.mu.Unlock()
-	if now == inMessage || now == atEnd {
-		c.out = nil
-		return 0, now
-	}
-	return c.ready(p)
+	defer c.mu.Unlock()
+	return c.phase
 }
 
 func (c *Conn) enter(p phase) {
@@ -274,7 +201,8 @@ func (c *Conn) cutOff(err error) error {
 // Message is the message that the client sends behind DATA, with CRLF as its
 // only newline and its dots taken out. The whole of it must arrive within
 // transaction_timeout; past that Read fails with a *reply.Reply, and so it does
-// when the client is gone.
+// when the client is gone, and with ErrBare at the end where that is to be
+// refused.
 func (c *Conn) Message() io.Reader { return message{c} }
 
 type message struct{ *Conn }
@@ -282,15 +210,17 @@ type message struct{ *Conn }
 func (m message) Read(p []byte) (int, error) {
 	c := m.Conn
 	for {
-		n, now := c.ready(p)
-		if n > 0 {
+		if n := c.pop(p); n > 0 {
 			return n, nil
 		}
-		switch now {
+		switch c.now() {
 		case inMessage:
 		case over:
 			return 0, c.lost(net.ErrClosed)
 		default:
+			if c.filter.bare && !c.opts.BareNewlines {
+				return 0, ErrBare
+			}
 			return 0, io.EOF
 		}
 		if c.r < c.w {

@@ -204,8 +204,8 @@ func TestRepliesAreWholeWrites(t *testing.T) {
 	defer ours.Close()
 	o := testOptions()
 	c := newConn(t.Context(), theirs, &o)
-	h := &half{Conn: c, greeted: true, done: make(chan struct{})}
-	c.verb, c.hello = "EHLO", "c.test"
+	h := &half{Conn: theirs, c: c, done: make(chan struct{})}
+	c.verb = "EHLO"
 	go func() {
 		for _, piece := range []string{"250-one\r\n", "250-AUTH PL", "AIN\r\n", "250 three\r\n"} {
 			if n, err := io.WriteString(h, piece); n != len(piece) || err != nil {
@@ -229,8 +229,8 @@ func TestHello(t *testing.T) {
 		d.Say(verb+"   c.test ", "250 ")
 		c := <-s.sessions
 		d.Say("NOOP", "250 ") // what it said last is settled
-		if name, extended := c.Hello(); name != "c.test" || extended != (verb == "EHLO") {
-			t.Errorf("%s: %s, extended %v", verb, name, extended)
+		if c.Hello != (Hello{"c.test", verb == "EHLO"}) {
+			t.Errorf("%s: %v", verb, c.Hello)
 		}
 	}
 }

@@ -65,7 +65,7 @@ func (m *model) line(line, rest string) string {
 	arg = strings.TrimLeft(arg, " ")
 	verb := upper(name)
 	switch {
-	case first && len(line)+1 <= maxCommandLine && isForeign([]byte(line+"\n")):
+	case first && len(line)+1 <= maxCommandLine && foreign.MatchString(line+"\n"):
 		m.ended = true
 		return rest
 	case m.inAuth:

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/emersion/go-smtp"
+
 	"smtpreceiver/core/metrics"
 	"smtpreceiver/core/reply"
 	"smtpreceiver/core/socket"
@@ -31,6 +33,7 @@ type Options struct {
 	MaxRecipients int
 	LMTP          bool
 	DSN           bool        // offer it
+	BareNewlines  bool        // accept them
 	Local         bool        // only processes of this host reach the listener
 	TLS           *tls.Config // nil: no certificate
 	Implicit      bool        // clients speak TLS from the first byte
@@ -39,9 +42,8 @@ type Options struct {
 	Strangers *Strangers
 	Clients   *Clients
 
-	// Serve runs go-smtp on a connection, until it is closed; the listener gives
-	// it that one connection.
-	Serve func(*Conn, net.Listener)
+	// Session begins one, and another one behind STARTTLS.
+	Session func(*Conn) smtp.Session
 	// Admit says whether a client is a stranger, that must authenticate, or the
 	// reply that it gets instead of a greeting. It may take its time, up to Idle.
 	// nil admits all. The address is zero for a Unix socket.
@@ -57,13 +59,6 @@ type Options struct {
 	Log     *slog.Logger
 	Metrics *metrics.Metrics
 	Count   *metrics.Connections
-}
-
-func (o *Options) id() string {
-	if o.NewID == nil {
-		return ""
-	}
-	return o.NewID()
 }
 
 // refused is the one log line and the one count of a refusal that the wire
@@ -185,10 +180,10 @@ func (c *Conn) settle(ctx context.Context) (why metrics.SentAway) {
 	switch {
 	case c.probe:
 		return ""
-	case !o.Clients.take(c.client):
+	case !o.Clients.take(c.Client):
 		return metrics.AwayPerClient
 	}
-	c.place.hold(func() { o.Clients.leave(c.client) })
+	c.place.hold(func() { o.Clients.leave(c.Client) })
 	if c.stranger {
 		o.Strangers.take(c)
 		c.place.hold(func() { o.Strangers.leave(c) })
@@ -196,7 +191,7 @@ func (c *Conn) settle(ctx context.Context) (why metrics.SentAway) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.Idle)
 	defer cancel()
-	if !o.Places.take(ctx, c.client, o.Hasty) {
+	if !o.Places.take(ctx, c.Client, o.Hasty) {
 		c.place.leave()
 		return metrics.AwayThreadNum
 	}

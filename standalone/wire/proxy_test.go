@@ -89,7 +89,7 @@ func TestProxyProtocolBeforeTLS(t *testing.T) {
 	d.Want("220 ")
 	d.Send("EHLO c.test\r\n")
 	d.Want("250 ")
-	if seen = (<-s.sessions).RemoteAddr(); seen.String() != "192.0.2.7:4711" {
+	if seen = (<-s.sessions).raw.RemoteAddr(); seen.String() != "192.0.2.7:4711" {
 		t.Errorf("client %v", seen)
 	}
 }

@@ -13,9 +13,6 @@ import (
 	"smtpreceiver/core/reply"
 )
 
-// maxReply bounds what go-smtp may say at once.
-const maxReply = 64 << 10
-
 // successes are the replies to commands that went well, by verb. What a session
 // has to say of its own goes before them.
 var successes = map[string]*reply.Reply{
@@ -49,29 +46,23 @@ func parameters(verb string) map[int]*reply.Reply {
 // broken answers for a fault of the program, and ends the session.
 var broken = reply.Reply{Code: 421, Enhanced: [3]int{4, 3, 0}, Text: "Internal error, try again later"}
 
-// write takes a reply of go-smtp and answers with ours. The first one is the
-// greeting; a connection behind STARTTLS has none.
-func (c *Conn) write(b []byte, greeted *bool) (int, error) {
+// write takes a reply of go-smtp, a line or a piece of one, and answers with ours.
+// Its greeting is not wanted.
+func (c *Conn) write(b []byte) error {
 	c.reply = append(c.reply, b...)
-	if !bytes.HasSuffix(c.reply, []byte("\n")) && len(c.reply) < maxReply {
-		return len(b), nil
+	if !bytes.HasSuffix(b, []byte("\n")) {
+		return nil
 	}
 	last := c.reply[bytes.LastIndexByte(c.reply[:len(c.reply)-1], '\n')+1:]
-	if len(last) > 3 && last[3] == '-' && len(c.reply) < maxReply {
-		return len(b), nil
+	if len(last) > 3 && last[3] == '-' {
+		return nil
 	}
 	said := c.reply
 	c.reply = c.reply[:0]
-	hail := bytes.HasPrefix(said, []byte("220 "))
-	switch first := !*greeted; {
-	case first && hail:
-		*greeted = true
-		return len(b), c.send([]byte(c.greeting()))
-	case hail: // behind STARTTLS
-		return len(b), nil
+	if bytes.HasPrefix(said, []byte("220 ")) {
+		return nil
 	}
-	*greeted = true
-	return len(b), c.answer(said)
+	return c.answer(said)
 }
 
 func (c *Conn) greeting() string {
@@ -122,7 +113,6 @@ func (c *Conn) answer(said []byte) error {
 // hail is the reply to a greeting: with EHLO and LHLO, what is offered (RFC 5321
 // section 4.1.1.1).
 func (c *Conn) hail(said string) string {
-	c.greeted = greeting{c.hello, c.verb != "HELO"}
 	if c.verb == "HELO" || c.probe {
 		return "250 " + c.opts.Host + "\r\n"
 	}
@@ -138,14 +128,11 @@ func (c *Conn) hail(said string) string {
 			lines = append(lines, strings.TrimSpace(line[4:]))
 		}
 	}
-	if c.opts.TLS != nil && c.tls == nil {
+	if c.opts.TLS != nil && c.TLS == nil {
 		lines = append(lines, "STARTTLS")
 	}
-	var b strings.Builder
-	for i, line := range lines {
-		fmt.Fprintf(&b, "250%c%s\r\n", "- "[i/(len(lines)-1)], line)
-	}
-	return b.String()
+	last := len(lines) - 1
+	return "250-" + strings.Join(lines[:last], "\r\n250-") + "\r\n250 " + lines[last] + "\r\n"
 }
 
 // begin makes what follows a message.
@@ -197,7 +184,7 @@ func (c *Conn) log(verb string, r *reply.Reply) {
 	if r == &broken || r.Code == 421 && r.Enhanced[1] == 3 {
 		level = slog.LevelWarn
 	}
-	who := []any{"session", c.ID, "client", address(c.client)}
+	who := []any{"session", c.ID, "client", address(c.Client)}
 	if verb != "" {
 		who = append(who, "command", verb)
 	}

@@ -17,17 +17,14 @@ var errSecured = errors.New("wire: TLS has begun")
 // startTLS is RFC 3207. What the client sent behind the command in plain text is
 // thrown away (section 4.2, CVE-2011-0411).
 func startTLS(c *Conn, arg string) (string, *reply.Reply) {
-	c.mu.Lock()
-	busy := c.busy
-	c.mu.Unlock()
 	switch {
 	case c.opts.TLS == nil || c.opts.LMTP:
 		return "", syntax(502, [3]int{5, 5, 1}, "STARTTLS is not available")
-	case c.tls != nil:
+	case c.TLS != nil:
 		return "", misplaced("TLS is in use already")
 	case arg != "":
 		return "", syntax(501, [3]int{5, 5, 4}, "STARTTLS takes no parameter")
-	case busy:
+	case c.inMail():
 		return "", misplaced("STARTTLS is not permitted in a mail transaction")
 	}
 	c.ahead.rest()
@@ -35,7 +32,7 @@ func startTLS(c *Conn, arg string) (string, *reply.Reply) {
 	c.r, c.w = 0, 0
 	if c.handshake() {
 		c.secured = true
-		c.greeted, c.hello = greeting{}, ""
+		c.Hello = Hello{}
 	}
 	return "", nil
 }
@@ -63,9 +60,9 @@ func (c *Conn) handshake() bool {
 	}
 	state := secure.ConnectionState()
 	c.mu.Lock()
-	c.stream, c.tls = secure, &state
+	c.stream, c.TLS = secure, &state
 	c.mu.Unlock()
-	c.opts.Log.Log(c.Ctx, slog.LevelDebug, "TLS begun", "session", c.ID, "client", address(c.client),
+	c.opts.Log.Log(c.Ctx, slog.LevelDebug, "TLS begun", "session", c.ID, "client", address(c.Client),
 		"version", tls.VersionName(state.Version), "cipher", tls.CipherSuiteName(state.CipherSuite))
 	return true
 }

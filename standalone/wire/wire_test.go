@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
-	"log"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -90,7 +89,7 @@ func (s *wireSession) Auth(string) (sasl.Server, error) {
 }
 
 func (s *wireSession) Mail(string, *smtp.MailOptions) error {
-	from := s.wire.Path().Address
+	from := s.wire.Address
 	switch {
 	case !s.wire.Begin(s.server.ends):
 		return s.refuse(421, [3]int{4, 3, 2}, "shutting down")
@@ -106,10 +105,10 @@ func (s *wireSession) Mail(string, *smtp.MailOptions) error {
 }
 
 func (s *wireSession) Rcpt(string, *smtp.RcptOptions) error {
-	s.to = append(s.to, s.wire.Path().Address)
+	s.to = append(s.to, s.wire.Address)
 	s.server.mu.Lock()
 	defer s.server.mu.Unlock()
-	s.server.rcpts = append(s.server.rcpts, s.wire.Path().Address)
+	s.server.rcpts = append(s.server.rcpts, s.wire.Address)
 	return nil
 }
 
@@ -140,8 +139,6 @@ func (s *wireSession) Data(io.Reader) error {
 		if r = reply.Of(err); s.server.hide {
 			r = &reply.Reply{Code: 451, Enhanced: [3]int{4, 3, 0}, Text: "failed"}
 		}
-	case s.wire.BareNewline() && !s.server.accept:
-		r = ErrBare
 	default:
 		s.server.messages = append(s.server.messages, string(b))
 	}
@@ -159,7 +156,7 @@ func (s *wireSession) Data(io.Reader) error {
 
 func testOptions() Options {
 	return Options{
-		Host: "gw.test", Idle: time.Minute, Transaction: 10 * time.Minute, MaxSize: 50 << 20, MaxRecipients: 1000,
+		Host: "gw.test", Idle: time.Minute, Transaction: 10 * time.Minute, MaxSize: 50 << 20, MaxRecipients: 1000, DSN: true, NewID: func() string { return "" },
 		Places: NewPlaces(10, 1000), Strangers: NewStrangers(10), Log: slog.New(slog.DiscardHandler),
 	}
 }
@@ -167,7 +164,13 @@ func testOptions() Options {
 // serve starts s on inner; the end of the test stops it.
 func (s *wireServer) serve(t testing.TB, inner net.Listener, o Options) {
 	t.Helper()
-	o.Serve = s.engine(o.LMTP)
+	o.Session = func(c *Conn) smtp.Session {
+		if s.sessions != nil {
+			s.sessions <- c
+		}
+		return &wireSession{server: s, wire: c}
+	}
+	o.BareNewlines = s.accept
 	s.Listener, s.addr = Listen(inner, o), inner.Addr().String()
 	done := make(chan struct{})
 	go func() { defer close(done); s.Run() }()
@@ -178,21 +181,6 @@ func (s *wireServer) serve(t testing.TB, inner net.Listener, o Options) {
 		<-done
 		s.running.Wait()
 	})
-}
-
-func (s *wireServer) engine(lmtp bool) func(c *Conn, one net.Listener) {
-	return func(c *Conn, one net.Listener) {
-		server := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) {
-			if s.sessions != nil {
-				s.sessions <- c
-			}
-			return &wireSession{server: s, wire: c}, nil
-		}))
-		server.LMTP, server.MaxLineLength, server.AllowInsecureAuth = lmtp, 0, true
-		server.EnableSMTPUTF8, server.EnableDSN = true, true
-		server.ErrorLog = log.New(io.Discard, "", 0)
-		server.Serve(one)
-	}
 }
 
 // start serves on a loopback port.
