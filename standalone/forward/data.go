@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
@@ -134,8 +135,11 @@ func passedOn(e *smtp.SMTPError) *reply.Reply {
 	answer := &reply.Reply{Code: e.Code, Enhanced: e.EnhancedCode}
 	lines := strings.Split(e.Message, "\n")
 	for i, line := range lines {
-		if code, text, ok := cutEnhancedCode(line, e.Code/100); ok {
-			answer.Enhanced, lines[i] = code, text
+		if code := enhancedCode.FindStringSubmatch(line); code != nil && code[1] == strconv.Itoa(e.Code/100) {
+			for n := range answer.Enhanced {
+				answer.Enhanced[n], _ = strconv.Atoi(code[n+1])
+			}
+			lines[i] = line[len(code[0]):]
 		}
 		lines[i] = strings.Map(printable, lines[i])
 	}
@@ -146,23 +150,8 @@ func passedOn(e *smtp.SMTPError) *reply.Reply {
 	return answer
 }
 
-// cutEnhancedCode takes an enhanced status code of the class from the front of
-// a line (RFC 2034 section 4).
-func cutEnhancedCode(line string, class int) (code [3]int, text string, ok bool) {
-	word, text, _ := strings.Cut(line, " ")
-	parts := strings.Split(word, ".")
-	if len(parts) != len(code) {
-		return code, "", false
-	}
-	for i, part := range parts {
-		n, err := strconv.ParseUint(part, 10, 16)
-		if err != nil || len(part) > 3 {
-			return code, "", false
-		}
-		code[i] = int(n)
-	}
-	return code, text, code[0] == class
-}
+// enhancedCode is one in front of a line (RFC 2034 section 4).
+var enhancedCode = regexp.MustCompile(`^([245])\.(\d{1,3})\.(\d{1,3})(?: |$)`)
 
 func printable(r rune) rune {
 	if unicode.IsControl(r) {

@@ -17,6 +17,7 @@ import (
 	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
 
+	"smtpreceiver/core/access"
 	"smtpreceiver/core/reply"
 )
 
@@ -49,7 +50,7 @@ type Forwarder struct {
 	roots   *x509.CertPool // nil: the system's
 	timeout time.Duration  // socket_timeout: connecting, each write and each reply but the final one
 	reached reachability
-	known   addresses
+	known   *access.List // their addresses
 }
 
 // New is nil where no server is set.
@@ -57,7 +58,13 @@ func New(o Options, hello string, timeout time.Duration) *Forwarder {
 	if len(o.Servers) == 0 {
 		return nil
 	}
-	return &Forwarder{Options: o, hello: hello, timeout: timeout}
+	var hosts []string
+	for _, server := range o.Servers {
+		host, _, _ := net.SplitHostPort(server)
+		hosts = append(hosts, host)
+	}
+	known, _ := access.ParseList(hosts, nil) // of those that are well formed
+	return &Forwarder{Options: o, hello: hello, timeout: timeout, known: known}
 }
 
 // failed is the answer where the server gave none that could be passed on.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"sync"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -62,38 +61,12 @@ func (f *Forwarder) reach() error {
 	return errors.Join(errs...)
 }
 
-// addresses are those of the servers, looked up now and then.
-type addresses struct {
-	mu   sync.Mutex
-	at   time.Time
-	list map[netip.Addr]bool
-}
-
-// addressesEvery is how often the names of the servers are looked up at most.
-const addressesEvery = time.Minute
-
 // Is tells whether addr is the address of a forward server, as far as that can
 // be told now. A nil Forwarder has no server.
 func (f *Forwarder) Is(ctx context.Context, addr netip.Addr) bool {
 	if f == nil {
 		return false
 	}
-	f.known.mu.Lock()
-	defer f.known.mu.Unlock()
-	if f.known.list == nil || time.Since(f.known.at) > addressesEvery {
-		f.known.at = time.Now()
-		list := map[netip.Addr]bool{}
-		for _, server := range f.Servers {
-			host, _, _ := net.SplitHostPort(server)
-			found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-			if err != nil {
-				continue // connecting says it
-			}
-			for _, a := range found {
-				list[a.Unmap()] = true
-			}
-		}
-		f.known.list = list
-	}
-	return f.known.list[addr]
+	is, _ := f.known.Contains(ctx, addr) // a failed look-up is what connecting says
+	return is
 }

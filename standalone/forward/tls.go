@@ -6,7 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/textproto"
-	"strings"
+	"regexp"
 	"time"
 )
 
@@ -16,6 +16,8 @@ const maxForwardReply = 64 << 10
 var (
 	errForwardReply = errors.New("the server's reply is too long")
 	errNoStartTLS   = errors.New("the server does not offer STARTTLS")
+
+	startTLSOffered = regexp.MustCompile(`(?im)^STARTTLS\s*$`)
 )
 
 // forwardConn limits each write to the server in time, which go-smtp's client
@@ -93,7 +95,7 @@ func (c *forwardConn) askForTLS(text *textproto.Conn, hello string) error {
 	if err != nil {
 		return err
 	}
-	if !offers(capabilities, "STARTTLS") {
+	if !startTLSOffered.MatchString(capabilities) {
 		return errNoStartTLS
 	}
 	if err := text.PrintfLine("STARTTLS"); err != nil {
@@ -121,14 +123,4 @@ func (c *greetedConn) Read(p []byte) (int, error) {
 		return copy(p, "220 \r\n"), nil
 	}
 	return c.Conn.Read(p)
-}
-
-func offers(capabilities, name string) bool {
-	for line := range strings.Lines(capabilities) {
-		word, _, _ := strings.Cut(strings.TrimSpace(line), " ")
-		if strings.EqualFold(word, name) {
-			return true
-		}
-	}
-	return false
 }

@@ -55,14 +55,13 @@ func newDataFilter(terminators [][]byte) dataFilter {
 // filter appends what src stands for to dst. At the end of the message it says
 // so and returns what is behind it.
 func (f *dataFilter) filter(dst, src []byte) (out, rest []byte, end bool) {
-	breaks := newlines{src: src, cr: -1, lf: -1}
 	for i := 0; i < len(src); {
 		b := src[i]
 		switch f.state {
 		case inText:
-			if next := breaks.from(i); next > i {
-				dst = append(dst, src[i:next]...)
-				i = next
+			if n := textLength(src[i:]); n > 0 {
+				dst = append(dst, src[i:i+n]...)
+				i += n
 				continue
 			}
 			if b == '\r' {
@@ -142,27 +141,18 @@ func (f *dataFilter) finish(dst []byte) []byte {
 	return dst
 }
 
-// newlines finds the CR and LF of src, and looks at no byte twice for either.
-type newlines struct {
-	src    []byte
-	cr, lf int // the last ones found
-}
+// maxGlance bounds how far ahead a newline is looked for, so that no byte is
+// looked at again and again where there is only one kind of them.
+const maxGlance = 1 << 10
 
-// from returns the index of the first CR or LF at i or behind it, or the
-// length.
-func (n *newlines) from(i int) int {
-	if n.cr < i {
-		n.cr = n.index('\r', i)
+// textLength is how many bytes are no newline at the front of src.
+func textLength(src []byte) int {
+	src = src[:min(len(src), maxGlance)]
+	if n := bytes.IndexByte(src, '\n'); n >= 0 {
+		src = src[:n]
 	}
-	if n.lf < i {
-		n.lf = n.index('\n', i)
+	if n := bytes.IndexByte(src, '\r'); n >= 0 {
+		src = src[:n]
 	}
-	return min(n.cr, n.lf)
-}
-
-func (n *newlines) index(c byte, i int) int {
-	if at := bytes.IndexByte(n.src[i:], c); at >= 0 {
-		return i + at
-	}
-	return len(n.src)
+	return len(src)
 }
