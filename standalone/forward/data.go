@@ -33,12 +33,18 @@ const bufferSize = 16 << 10
 // code of the reply that was read last.
 type messageConn struct {
 	net.Conn
+	in   []byte // is read before what comes
 	out  []byte
 	line []byte // the beginning of the line that is being read
 	last []byte // and of the one before
 }
 
 func (c *messageConn) Read(p []byte) (int, error) {
+	if len(c.in) > 0 {
+		n := copy(p, c.in)
+		c.in = c.in[n:]
+		return n, nil
+	}
 	n, err := c.Conn.Read(p)
 	for _, b := range p[:n] {
 		if b == '\n' {

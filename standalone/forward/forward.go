@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/textproto"
 	"time"
 
 	"github.com/emersion/go-sasl"
@@ -120,20 +121,25 @@ func (f *Forwarder) connect(ctx context.Context, server string, mode string) (_ 
 		return nil, err
 	}
 	session, secure := net.Conn(c), mode == implicit
-	switch mode {
-	case implicit:
-		session, err = c.handshake(ctx, config)
-	case required, opportunistic:
-		session, secure, err = c.startTLS(ctx, f.hello, config, mode == required)
-	}
-	if err != nil {
-		return nil, err
+	if secure {
+		if session, err = c.handshake(ctx, config); err != nil {
+			return nil, err
+		}
 	}
 	wire := &messageConn{Conn: session}
-	client := smtp.NewClient(wire)
-	client.CommandTimeout = f.timeout
-	client.SubmissionTimeout = finalReplyTimeout
-	if err := client.Hello(f.hello); err != nil {
+	client, err := f.greet(wire)
+	if err == nil && (mode == required || mode == opportunistic) {
+		var refused *textproto.Error
+		session, err = c.startTLS(ctx, client, config)
+		switch {
+		case err == nil:
+			secure, wire = true, &messageConn{Conn: session, in: []byte("220 \r\n")} // the real greeting has been read
+			client, err = f.greet(wire)
+		case mode == opportunistic && (errors.Is(err, errNoStartTLS) || errors.As(err, &refused)):
+			err = nil
+		}
+	}
+	if err != nil {
 		return nil, err
 	}
 	if err := f.login(client, secure, dialed.RemoteAddr()); err != nil {
@@ -141,6 +147,14 @@ func (f *Forwarder) connect(ctx context.Context, server string, mode string) (_ 
 	}
 	utf8, _ := client.Extension("SMTPUTF8")
 	return &Relay{Server: server, client: client, conn: dialed, wire: wire, utf8: utf8}, nil
+}
+
+// greet says EHLO, behind the server's greeting.
+func (f *Forwarder) greet(wire *messageConn) (*smtp.Client, error) {
+	client := smtp.NewClient(wire)
+	client.CommandTimeout = f.timeout
+	client.SubmissionTimeout = finalReplyTimeout
+	return client, client.Hello(f.hello)
 }
 
 // config is for a handshake. The files of the certificate are read each time,

@@ -6,8 +6,9 @@ import (
 	"errors"
 	"net"
 	"net/textproto"
-	"regexp"
 	"time"
+
+	"github.com/emersion/go-smtp"
 )
 
 // maxForwardReply bounds what a server may send before we write again.
@@ -16,8 +17,6 @@ const maxForwardReply = 64 << 10
 var (
 	errForwardReply = errors.New("the server's reply is too long")
 	errNoStartTLS   = errors.New("the server does not offer STARTTLS")
-
-	startTLSOffered = regexp.MustCompile(`(?im)^STARTTLS\s*$`)
 )
 
 // forwardConn limits each write to the server in time, which go-smtp's client
@@ -63,64 +62,25 @@ func (c *forwardConn) handshake(ctx context.Context, config *tls.Config) (net.Co
 	return secure, nil
 }
 
-// startTLS does greeting, EHLO and STARTTLS before go-smtp's client begins,
-// because that one can only say "EHLO localhost" before STARTTLS and does not
-// go on where it is not offered. If it is not required, secure tells whether it
-// came about.
-func (c *forwardConn) startTLS(ctx context.Context, hello string, config *tls.Config, required bool) (_ net.Conn, secure bool, err error) {
+// startTLS is RFC 3207 for a server that has been greeted. go-smtp's client can
+// only say "EHLO localhost" before it, and does not go on where it is not
+// offered.
+func (c *forwardConn) startTLS(ctx context.Context, client *smtp.Client, config *tls.Config) (net.Conn, error) {
+	if offered, _ := client.Extension("STARTTLS"); !offered {
+		return nil, errNoStartTLS
+	}
 	if err := c.SetReadDeadline(time.Now().Add(c.timeout)); err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	text := textproto.NewConn(c)
-	if _, _, err := text.ReadResponse(220); err != nil {
-		return nil, false, err
-	}
-	err = c.askForTLS(text, hello)
-	var refused *textproto.Error
-	switch {
-	case err == nil:
-		tlsConn, err := c.handshake(ctx, config)
-		return &greetedConn{Conn: tlsConn}, true, err
-	case !required && (errors.Is(err, errNoStartTLS) || errors.As(err, &refused)):
-		return &greetedConn{Conn: c}, false, nil
-	}
-	return nil, false, err
-}
-
-func (c *forwardConn) askForTLS(text *textproto.Conn, hello string) error {
-	if err := text.PrintfLine("EHLO %s", hello); err != nil {
-		return err
-	}
-	_, capabilities, err := text.ReadResponse(250)
-	if err != nil {
-		return err
-	}
-	if !startTLSOffered.MatchString(capabilities) {
-		return errNoStartTLS
-	}
 	if err := text.PrintfLine("STARTTLS"); err != nil {
-		return err
+		return nil, err
 	}
 	if _, _, err := text.ReadResponse(220); err != nil {
-		return err
+		return nil, err
 	}
 	if text.R.Buffered() > 0 { // it would be taken for something that came through TLS
-		return errors.New("the server sent plain text behind its answer to STARTTLS")
+		return nil, errors.New("the server sent plain text behind its answer to STARTTLS")
 	}
-	return nil
-}
-
-// greetedConn gives go-smtp's client the greeting it waits for, the real one
-// having been read.
-type greetedConn struct {
-	net.Conn
-	done bool
-}
-
-func (c *greetedConn) Read(p []byte) (int, error) {
-	if !c.done {
-		c.done = true
-		return copy(p, "220 \r\n"), nil
-	}
-	return c.Conn.Read(p)
+	return c.handshake(ctx, config)
 }

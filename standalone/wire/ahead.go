@@ -23,7 +23,6 @@ type readAhead struct {
 	asked  chan struct{}
 	got    [1]byte
 	n      int
-	err    error
 	queued bool // more of the client is in the buffer: it may say QUIT and be gone
 }
 
@@ -56,7 +55,7 @@ func (a *readAhead) look() {
 	c.mu.Lock()
 	a.n = n
 	if n == 0 {
-		a.err = err
+		c.err = err
 	}
 	gone := n == 0 && !a.wanted && !a.queued && !errors.Is(err, os.ErrDeadlineExceeded)
 	a.asked = nil
@@ -67,58 +66,47 @@ func (a *readAhead) look() {
 	}
 }
 
+// end ends the watch, with a deadline for what it may be reading.
+func (a *readAhead) end(deadline func() error) error {
+	a.timer.Stop()
+	a.c.mu.Lock()
+	a.wanted = true
+	err := deadline()
+	asked := a.asked
+	a.c.mu.Unlock()
+	if err == nil && asked != nil {
+		<-asked
+	}
+	return err
+}
+
 // rest ends the watch, and drops what it has read: it is called when the next
 // bytes of the client are those of TLS, which others read.
 func (a *readAhead) rest() {
-	c := a.c
-	a.timer.Stop()
-	c.mu.Lock()
-	a.wanted = true
-	asked := a.asked
-	if asked != nil {
-		c.raw.SetReadDeadline(time.Unix(1, 0))
-	}
-	c.mu.Unlock()
-	if asked != nil {
-		<-asked
-	}
-	c.mu.Lock()
-	a.n, a.err = 0, nil
-	c.mu.Unlock()
+	a.end(func() error { return a.c.raw.SetReadDeadline(time.Unix(1, 0)) })
+	a.c.mu.Lock()
+	a.n, a.c.err = 0, nil
+	a.c.mu.Unlock()
 }
 
 // take reads for the session.
 func (a *readAhead) take(p []byte) (int, error) {
 	c := a.c
-	a.timer.Stop()
-	c.mu.Lock()
-	a.wanted = true
-	err := c.arm()
-	asked := a.asked
-	c.mu.Unlock()
-	if err != nil {
+	if err := a.end(c.arm); err != nil {
 		return 0, err
 	}
-	if asked != nil {
-		<-asked
+	c.mu.Lock()
+	n, err := copy(p, a.got[:a.n]), c.err
+	a.n = 0
+	c.mu.Unlock()
+	if n > 0 || err != nil {
+		return n, err
+	}
+	if n, err = c.stream.Read(p); n > 0 {
+		return n, nil // an error comes again
 	}
 	c.mu.Lock()
-	if a.n > 0 {
-		p[0] = a.got[0]
-		a.n = 0
-		c.mu.Unlock()
-		return 1, nil
-	}
-	err, a.err = a.err, nil
+	c.err = err
 	c.mu.Unlock()
-	n := 0
-	if err == nil {
-		n, err = c.stream.Read(p)
-	}
-	if n == 0 && err != nil {
-		c.mu.Lock()
-		c.err = err
-		c.mu.Unlock()
-	}
-	return n, err
+	return 0, err
 }

@@ -272,9 +272,8 @@ func (c *Conn) fill() error {
 	n, err := c.ahead.take(c.buf[c.w:])
 	if n > 0 {
 		c.active.Store(time.Now().UnixNano())
-		c.w += n
-		return nil // an error comes again
 	}
+	c.w += n
 	return err
 }
 
