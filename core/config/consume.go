@@ -2,7 +2,6 @@ package config
 
 import (
 	"cmp"
-	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -88,12 +87,12 @@ func (l *loader) sharing(shown string, c *Consumer, queue bool) {
 }
 
 // FolderOf is where the consumer of that name has its jobs: the output folder of
-// the application, or, with a queue, a folder of its own.
+// the application, or, with a queue, a folder of its own. That does not depend on
+// who asks, a unit of systemd or a shell.
 func (s *Settings) FolderOf(consumer string) string {
 	c := s.Consume[consumer]
 	if app := s.Applications[c.ApplicationOf(consumer)]; !s.Queue.On() {
 		return app.OutputFolder
 	}
-	state, _, _ := strings.Cut(os.Getenv("STATE_DIRECTORY"), ":") // of a unit of systemd
-	return filepath.Join(cmp.Or(c.WorkDirectory, state, filepath.Join(s.StateDirectory, "consume")), consumer)
+	return filepath.Join(cmp.Or(c.WorkDirectory, filepath.Clean(s.StateDirectory)+"-consume"), consumer)
 }

@@ -249,7 +249,7 @@ type Consumer struct {
 	RetryDelay       time.Duration       `key:"retry_delay" default:"1m" min:"10ms" max:"24h" doc:"Time until a job that could not be handed over is tried again; twice as long after each further try."`
 	RetryDelayMax    time.Duration       `key:"retry_delay_max" default:"1h" min:"10ms" max:"24h" doc:"The longest such time."`
 	GiveUpAfter      time.Duration       `key:"give_up_after" default:"24h" min:"0s" max:"8760h" doc:"Time after which such a job has failed for good, from the moment when it should have been handed over; also while the target is down."`
-	WorkDirectory    string              `key:"work_directory" doc:"With queue.servers: where jobs are that this machine hands on or has handed on; the consumer has a folder of its name in it. Empty: the folder that systemd gives the unit (StateDirectory), else consume in state_directory. jobs and status see what is there if they look in the same place."`
+	WorkDirectory    string              `key:"work_directory" doc:"With queue.servers: where jobs are that this machine hands on or has handed on; the consumer has a folder of its name in it. Empty: beside state_directory, its name with -consume, which the unit smtpreceiver-consume@ makes."`
 	TakeoverAfter    time.Duration       `key:"takeover_after" default:"30m" min:"1s" max:"8760h" doc:"With queue.servers: time after which a job that a consumer on another machine has begun, and not brought to an end, is another's. Unless both have the same target, which can be asked, in_doubt decides. It must be longer than timeout."`
 	Timeout          time.Duration       `key:"timeout" default:"10m" min:"1s" max:"24h" doc:"Time limit of one try."`
 }
