@@ -70,10 +70,12 @@ func (r *Receiver) openOutput(ctx context.Context, s *config.Settings, jobs *spo
 		r.quotas = book{r.book}
 		return nil
 	}
-	if r.output, err = OpenQueue(ctx, s, jobs, r.log); err != nil {
+	output, err := OpenQueue(ctx, s, jobs, r.log)
+	if err != nil {
 		return err
 	}
-	r.quotas = r.output.(quotas)
+	r.metrics.Registry().MustRegister(output.(*queued).Collector(r.apps))
+	r.output, r.quotas = output, output.(quotas)
 	return nil
 }
 
@@ -170,6 +172,16 @@ func (r *Receiver) Close() error {
 		err = errors.Join(err, r.book.Close())
 	}
 	return err
+}
+
+// apps are the applications in force.
+func (r *Receiver) apps() (names []string) {
+	if rules := r.rules.Load(); rules != nil { // nil while it starts
+		for _, app := range rules.apps {
+			names = append(names, app.name)
+		}
+	}
+	return names
 }
 
 func (r *rules) destinations() []string {

@@ -95,7 +95,7 @@ func (a *app) runConsumers(c *cobra.Command, names []string, once bool) error {
 	if once {
 		return drain(c.Context(), consumers)
 	}
-	served, err := serveConsumers(settings, consumers, log)
+	served, err := serveConsumers(settings, consumers, shared, log)
 	if err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ func (a *app) runConsumers(c *cobra.Command, names []string, once bool) error {
 
 // serveConsumers serves metrics at the address that this process's own environment
 // names: metrics.listen of the file is the frontends'.
-func serveConsumers(s *config.Settings, consumers []*consume.Consumer, log *logging.Log) (closeIt func(), err error) {
+func serveConsumers(s *config.Settings, consumers []*consume.Consumer, shared *queue.Queue, log *logging.Log) (closeIt func(), err error) {
 	if os.Getenv("SMTPRECEIVER_METRICS_LISTEN") == "" {
 		return func() {}, nil
 	}
@@ -124,6 +124,9 @@ func serveConsumers(s *config.Settings, consumers []*consume.Consumer, log *logg
 		return nil, fmt.Errorf("SMTPRECEIVER_METRICS_LISTEN: %w", err)
 	}
 	registry := consume.NewRegistry(release, log.Count, consumers...)
+	if shared != nil {
+		registry.MustRegister(shared.Collector(func() []string { return applicationsOf(consumers) }))
+	}
 	history := page.NewHistory(registry, "smtpreceiver_consume_settled_total", "failed")
 	ctx, stop := context.WithCancel(context.Background())
 	go history.Run(ctx)
@@ -147,6 +150,16 @@ func serveConsumers(s *config.Settings, consumers []*consume.Consumer, log *logg
 		server.Close()
 		stop()
 	}, nil
+}
+
+// applicationsOf are those whose jobs the consumers hand on.
+func applicationsOf(consumers []*consume.Consumer) (apps []string) {
+	for _, c := range consumers {
+		if !slices.Contains(apps, c.App) {
+			apps = append(apps, c.App)
+		}
+	}
+	return apps
 }
 
 // gcPercent keeps what a hundred thousand waiting jobs take under 64 MiB.

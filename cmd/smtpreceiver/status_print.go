@@ -37,6 +37,7 @@ func printStatus(to io.Writer, r *status.Report) error {
 		}
 		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%s\t%s\t%s\t%d%s\n", a.App, a.Waiting, a.Held, a.Failed, cmp.Or(a.Oldest, "-"), cmp.Or(age, "-"), humanize.IBytes(a.FreeBytes), a.Staged, either(a.Bounded, "+", ""))
 	}
+	printQueue(w, r.Queue)
 	if t := r.Totals; t != nil {
 		hours := max(time.Since(s.Started).Hours(), 1.0/60)
 		fmt.Fprintf(w, "\nsince the start, and an hour\n")
@@ -65,6 +66,34 @@ func printStatus(to io.Writer, r *status.Report) error {
 		}
 	}
 	return w.Flush()
+}
+
+// printQueue shows the servers and consumers of the queue.
+func printQueue(w io.Writer, q *status.Queue) {
+	if q == nil {
+		return
+	}
+	fmt.Fprintf(w, "\nqueue %s: %s of %s\n", printable(q.Name), humanize.IBytes(q.UsedBytes), humanize.IBytes(q.MaxBytes))
+	fmt.Fprintln(w, "server\tstate")
+	for _, n := range q.Servers {
+		state := "up"
+		switch {
+		case !n.Up:
+			state = "DOWN"
+		case !n.Current:
+			state = fmt.Sprintf("behind by %d", n.Behind)
+		case n.Leads:
+			state = "leader"
+		}
+		fmt.Fprintf(w, "%s\t%s\n", printable(n.Name), state)
+	}
+	fmt.Fprintln(w, "\nconsumer\tapplication\thost\thas\tbegun\ttarget")
+	for _, c := range q.Consumers {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%s\n", printable(c.Name), printable(c.App), printable(c.Host), c.Held, c.Begun, either(c.Down, "DOWN", "up"))
+	}
+	if len(q.Consumers) == 0 {
+		fmt.Fprintln(w, "none was heard of within a minute")
+	}
 }
 
 func either(is bool, yes, no string) string {

@@ -241,23 +241,14 @@ func TestServersDie(t *testing.T) {
 			}
 		})
 	}
-	leader := func() *natstest.Server {
-		name, _ := q.Leader()
-		for _, server := range servers {
-			if server.Name == name {
-				return server
-			}
-		}
-		return servers[0]
-	}
 	time.Sleep(2 * time.Second)
-	killed := leader()
+	killed := leader(servers, q)
 	killed.Kill()
 	time.Sleep(2 * time.Second)
 	killed.Start()
 	killed.WaitReady()
 	time.Sleep(2 * time.Second)
-	frozen := leader()
+	frozen := leader(servers, q)
 	syscall.Kill(frozen.Pid(), syscall.SIGSTOP)
 	time.Sleep(12 * time.Second)
 	syscall.Kill(frozen.Pid(), syscall.SIGCONT)

@@ -64,6 +64,7 @@ type Consumer struct {
 	health   *health
 	once     bool // do not wait for what is not due
 	filling  bool // the first jobs are being read
+	bringing bool // once, and the source brings what it has
 	stopping bool
 	running  int
 	failures int
@@ -120,16 +121,23 @@ func (c *Consumer) Run(ctx context.Context) error {
 // Drain hands on what is there and returns how many jobs could not be: those that
 // failed and those to be tried again later.
 func (c *Consumer) Drain(ctx context.Context) (left int, err error) {
-	if c.Source != nil {
-		return 0, errors.New("jobs of a queue are not handed on once: run consume without --once")
-	}
-	c.once = true
+	c.once, c.bringing = true, c.Source != nil
 	if err := c.open(); err != nil {
 		return 0, err
 	}
 	defer c.close()
 	scanned := make(chan error, 1)
-	go func() { scanned <- c.scan(ctx) }()
+	elsewhere := 0
+	go func() {
+		err := c.scan(ctx)
+		if c.Source != nil {
+			var bringing error
+			elsewhere, bringing = c.Source.Once(ctx, c.add, c.tried)
+			err = errors.Join(err, bringing)
+			c.brought()
+		}
+		scanned <- err
+	}()
 	c.work(ctx)
 	err = <-scanned
 	c.mu.Lock()
@@ -141,7 +149,7 @@ func (c *Consumer) Drain(ctx context.Context) (left int, err error) {
 		}
 		err = errors.Join(err, fmt.Errorf("job %s: %s", stem, why))
 	}
-	return c.failures + len(c.order.stems), errors.Join(err, ctx.Err())
+	return c.failures + len(c.order.stems) + elsewhere, errors.Join(err, ctx.Err())
 }
 
 func (c *Consumer) open() (err error) {
@@ -219,7 +227,7 @@ func (c *Consumer) take() *entry {
 			c.running++
 			return e
 		}
-		if c.once && c.running == 0 && !c.filling && len(c.order.ready.list) == 0 {
+		if c.once && c.running == 0 && !c.filling && !c.bringing && len(c.order.ready.list) == 0 {
 			c.stopping = true
 			break
 		}

@@ -108,6 +108,21 @@ func (c *Consumer) filled() {
 	c.changed.Broadcast()
 }
 
+// brought says that the source has no more.
+func (c *Consumer) brought() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.bringing = false
+	c.changed.Broadcast()
+}
+
+// tried counts the jobs that wait for another try, and those behind them.
+func (c *Consumer) tried() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.order.waiting()
+}
+
 func (c *Consumer) known(stem string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -188,6 +188,17 @@ func (o *order) again(e *entry, at time.Time) {
 	o.place(l.first)
 }
 
+// waiting counts the jobs that are not due, and those that stand behind them.
+func (o *order) waiting() int {
+	n := len(o.later.list)
+	for _, e := range o.later.list {
+		if l := o.lines[e.number]; l.behind != nil {
+			n += len(l.behind.list)
+		}
+	}
+	return n
+}
+
 // hurry makes a job due that waits for its time.
 func (o *order) hurry(stem string) {
 	e := o.stems[stem]

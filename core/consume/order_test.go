@@ -129,3 +129,28 @@ func TestNotOneByOne(t *testing.T) {
 		t.Errorf("took %v", took)
 	}
 }
+
+// TestOrderWaiting counts what has to wait for its time: jobs between tries, and
+// those to the same number behind them.
+func TestOrderWaiting(t *testing.T) {
+	t.Parallel()
+	o := newOrder()
+	a, b, other := &entry{stem: "a", number: 1}, &entry{stem: "b", number: 1}, &entry{stem: "c", number: 2}
+	for _, e := range []*entry{a, b, other} {
+		o.add(e)
+	}
+	if n := o.waiting(); n != 0 {
+		t.Errorf("%d jobs wait at first", n)
+	}
+	first := o.next()
+	if first != a {
+		t.Fatalf("%s comes first", first.stem)
+	}
+	if n := o.waiting(); n != 0 {
+		t.Errorf("%d jobs wait while the first runs", n)
+	}
+	o.again(a, time.Now().Add(time.Hour))
+	if n := o.waiting(); n != 2 {
+		t.Errorf("%d jobs wait, want the first and the one behind it", n)
+	}
+}

@@ -15,6 +15,10 @@ type Source interface {
 	// Run brings jobs until ctx is done, and calls found for each that is there. While
 	// down says so it brings one at a time, and gives back what waits.
 	Run(ctx context.Context, found func(stem string), down func() bool)
+	// Once brings what is there now and can be had, and returns when there is no more.
+	// tried is how many of those that it brought have had their turn and stay for
+	// another. left counts what could not be had.
+	Once(ctx context.Context, found func(stem string), tried func() int) (left int, err error)
 	// Begin says to all that the target is about to be given the job. ErrLost: another
 	// consumer has done so meanwhile.
 	Begin(ctx context.Context, stem string, j *folder.Journal) error

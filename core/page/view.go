@@ -34,6 +34,7 @@ type view struct {
 	Problems               []string // in words; only private
 	Count                  int      // of problems
 	Applications           []application
+	Queue                  *queueView // nil: none, or not private
 	Jobs                   []job
 	Errors                 []logged
 	Form                   bool // explain
@@ -91,10 +92,51 @@ func (p *Page) overview(ctx context.Context) *view {
 	if !p.Private {
 		return v
 	}
-	v.Jobs = jobs
+	v.Queue, v.Jobs = queueOf(report.Queue), jobs
 	events := p.Errors()
 	for i := len(events) - 1; i >= 0 && len(v.Errors) < lastErrors; i-- {
 		v.Errors = append(v.Errors, logged{ago(now, events[i].Time), events[i].Level, clean(logPrefix.ReplaceAllString(events[i].Line, ""), maxShown)})
+	}
+	return v
+}
+
+// queueView is the queue that several machines share.
+type queueView struct {
+	Name, Used, Most string
+	Servers          []server
+	Consumers        []consumer
+}
+
+type server struct {
+	Name, State string
+	Bad         bool
+}
+
+type consumer struct {
+	Name, App, Host string
+	Has, Begun      int
+	Down            bool
+}
+
+func queueOf(q *status.Queue) *queueView {
+	if q == nil {
+		return nil
+	}
+	v := &queueView{Name: q.Name, Used: humanize.IBytes(q.UsedBytes), Most: humanize.IBytes(q.MaxBytes)}
+	for _, n := range q.Servers {
+		s := server{Name: clean(n.Name, maxAddress), State: "up", Bad: !n.Up || !n.Current}
+		switch {
+		case !n.Up:
+			s.State = "down"
+		case !n.Current:
+			s.State = fmt.Sprintf("behind by %d", n.Behind)
+		case n.Leads:
+			s.State = "leader"
+		}
+		v.Servers = append(v.Servers, s)
+	}
+	for _, w := range q.Consumers {
+		v.Consumers = append(v.Consumers, consumer{clean(w.Name, maxAddress), clean(w.App, maxAddress), clean(w.Host, maxAddress), w.Held, w.Begun, w.Down})
 	}
 	return v
 }

@@ -38,6 +38,7 @@ type health struct {
 	seen   time.Time // it was last seen to be well; zero: never
 	bytes  uint64    // in the stream
 	most   int64     // the stream may take
+	nodes  []Node
 	proven time.Time // the servers' settings
 }
 
@@ -222,6 +223,7 @@ func (q *Queue) glance(ctx context.Context) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.bytes, h.most = info.State.Bytes, info.Config.MaxBytes
+	h.nodes = nodesOf(info.Cluster, q.conn.ConnectedServerName())
 	return nil
 }
 

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -27,6 +29,7 @@ type Lease struct {
 
 	queue    *Queue
 	stop     chan struct{}
+	begun    atomic.Bool // by this consumer
 	writing  sync.Mutex
 	revision uint64 // of the journal entry that was read or written last
 
@@ -38,16 +41,20 @@ type Lease struct {
 // ErrLost is a job that another consumer has begun.
 var ErrLost = errors.New("another consumer has the job")
 
+func consumerName(app string) string { return "consume-" + token(app) }
+
 // consumer is the one by which all consumers of an application share its jobs.
 func (q *Queue) consumer(ctx context.Context, app string) (jetstream.Consumer, error) {
-	name := "consume-" + token(app)
+	name := consumerName(app)
 	if known, ok := q.handles.Load(name); ok {
 		return known.(jetstream.Consumer), nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
+	defer cancel()
 	consumer, err := q.js.Consumer(ctx, q.streamName(""), name)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
 		consumer, err = q.js.CreateOrUpdateConsumer(ctx, q.streamName(""), jetstream.ConsumerConfig{
-			Durable: name, FilterSubject: q.Name + ".job." + token(app) + ".>", AckPolicy: jetstream.AckExplicitPolicy,
+			Durable: name, FilterSubject: q.jobsOf(app), AckPolicy: jetstream.AckExplicitPolicy,
 			AckWait: ackWait, MaxDeliver: -1, MaxAckPending: mostHeld, Replicas: q.Replicas,
 		})
 	}
@@ -60,7 +67,7 @@ func (q *Queue) consumer(ctx context.Context, app string) (jetstream.Consumer, e
 
 // Fetch calls see for up to n jobs of an application that nobody has, oldest
 // first, and waits for a while for them.
-func (q *Queue) Fetch(ctx context.Context, app string, n int, wait time.Duration, see func(*Lease)) error {
+func (q *Queue) Fetch(ctx context.Context, app string, n int, wait time.Duration, see func(*Lease)) (err error) {
 	consumer, err := q.consumer(ctx, app)
 	if err != nil {
 		return err
@@ -69,6 +76,11 @@ func (q *Queue) Fetch(ctx context.Context, app string, n int, wait time.Duration
 	if err != nil {
 		return err
 	}
+	defer func() {
+		if errors.Is(err, jetstream.ErrConsumerDeleted) || errors.Is(err, nats.ErrNoResponders) { // or no server leads it now
+			q.handles.Delete(consumerName(app))
+		}
+	}()
 	for m := range batch.Messages() {
 		job, err := Decode(m.Data())
 		if err != nil {
@@ -82,7 +94,8 @@ func (q *Queue) Fetch(ctx context.Context, app string, n int, wait time.Duration
 		}
 		see(l)
 	}
-	return batch.Error()
+	err = batch.Error()
+	return err
 }
 
 // Keep keeps the lease up until Release, Later or Settled.
@@ -208,8 +221,14 @@ func (l *Lease) Write(ctx context.Context, e Entry) error {
 	defer l.writing.Unlock()
 	var err error
 	l.revision, err = l.queue.write(ctx, l.Key, l.Index, e, l.revision)
+	if err == nil {
+		l.begun.Store(e.State == Begun)
+	}
 	return err
 }
+
+// Begun says that the journal has the job as one that this consumer has begun.
+func (l *Lease) Begun() bool { return l.begun.Load() }
 
 // write writes an entry by revision. One of the same consumer may have come between
 // whose answer was lost.

@@ -30,9 +30,10 @@ func (q *Queue) Each(ctx context.Context, app string, see func(*Found) error) er
 		return err
 	}
 	var errs []error
-	filter := q.Name + ".job." + token(app) + ".>"
 	for next := uint64(1); ; {
-		m, err := stream.GetMsg(ctx, next, jetstream.WithGetMsgSubject(filter))
+		m, err := q.read(ctx, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
+			return stream.GetMsg(ctx, next, jetstream.WithGetMsgSubject(q.jobsOf(app)))
+		})
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
 			return errors.Join(errs...)
 		}
@@ -40,13 +41,12 @@ func (q *Queue) Each(ctx context.Context, app string, see func(*Found) error) er
 			return errors.Join(append(errs, err)...)
 		}
 		next = m.Sequence + 1
-		job, err := Decode(m.Data)
+		found, err := q.found(m)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("message %d of stream %s is no job of this program: %w", m.Sequence, q.streamName(""), err))
+			errs = append(errs, err)
 			continue
 		}
-		found := &Found{Job: job, Since: m.Time, sequence: m.Sequence}
-		if found.Entry, err = q.entryOf(ctx, job); err != nil {
+		if found.Entry, err = q.entryOf(ctx, found.Job); err != nil {
 			return errors.Join(append(errs, err)...)
 		}
 		if found.Entry.State == Withdrawn {
@@ -56,6 +56,32 @@ func (q *Queue) Each(ctx context.Context, app string, see func(*Found) error) er
 			return errors.Join(append(errs, err)...)
 		}
 	}
+}
+
+// read gets a message, and asks again where no answer comes: of a server that dies
+// none ever does. jetstream.ErrMsgNotFound is an answer.
+func (q *Queue) read(ctx context.Context, get func(context.Context) (*jetstream.RawStreamMsg, error)) (m *jetstream.RawStreamMsg, err error) {
+	none := false
+	_, err = q.persist(ctx, func(ctx context.Context) error {
+		m, err = get(ctx)
+		if none = errors.Is(err, jetstream.ErrMsgNotFound); none {
+			return nil
+		}
+		return err
+	})
+	if err == nil && none {
+		err = jetstream.ErrMsgNotFound
+	}
+	return m, err
+}
+
+// found is the job of a message.
+func (q *Queue) found(m *jetstream.RawStreamMsg) (*Found, error) {
+	job, err := Decode(m.Data)
+	if err != nil {
+		return nil, fmt.Errorf("message %d of stream %s is no job of this program: %w", m.Sequence, q.streamName(""), err)
+	}
+	return &Found{Job: job, Since: m.Time, sequence: m.Sequence}, nil
 }
 
 // entryOf reads the journal of a job. Withdrawn is a message as a whole.
@@ -85,7 +111,9 @@ func (q *Queue) CopyFile(ctx context.Context, j *Job, i int, to io.Writer) error
 	}
 	sum, size := sha256.New(), int64(0)
 	for piece := range f.Pieces {
-		m, err := stream.GetLastMsgForSubject(ctx, q.pieceSubject(j.Key, f.Number, piece))
+		m, err := q.read(ctx, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
+			return stream.GetLastMsgForSubject(ctx, q.pieceSubject(j.Key, f.Number, piece))
+		})
 		if err != nil {
 			return fmt.Errorf("file %s: piece %d of %d: %w", f.Name, piece+1, f.Pieces, err)
 		}

@@ -172,6 +172,9 @@ func (q *Queue) jobSubject(app, key string, n int) string {
 	return fmt.Sprintf("%s.job.%s.%s.%d", q.Name, token(app), key, n)
 }
 
+// jobsOf names the jobs of an application.
+func (q *Queue) jobsOf(app string) string { return q.Name + ".job." + token(app) + ".>" }
+
 func (q *Queue) pieceSubject(key string, file, piece int) string {
 	return fmt.Sprintf("%s.file.%s.%d.%d", q.Name, key, file, piece)
 }

@@ -18,6 +18,8 @@ func (q *Queue) handle(ctx context.Context, name string) (jetstream.Stream, erro
 	if known, ok := q.handles.Load(name); ok {
 		return known.(jetstream.Stream), nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
+	defer cancel()
 	stream, err := q.js.Stream(ctx, name)
 	if err != nil {
 		return nil, err

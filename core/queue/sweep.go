@@ -44,7 +44,9 @@ func (q *Queue) sweepOlder(ctx context.Context, age time.Duration) error {
 	}
 	for subject := range info.State.Subjects {
 		key := strings.Split(strings.TrimPrefix(subject, q.Name+".file."), ".")[0]
-		m, err := stream.GetLastMsgForSubject(ctx, subject)
+		m, err := q.read(ctx, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
+			return stream.GetLastMsgForSubject(ctx, subject)
+		})
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
 			continue
 		}
@@ -54,7 +56,9 @@ func (q *Queue) sweepOlder(ctx context.Context, age time.Duration) error {
 		if time.Since(m.Time) < age || !keySyntax.MatchString(key) {
 			continue
 		}
-		_, err = stream.GetMsg(ctx, 1, jetstream.WithGetMsgSubject(q.Name+".job.*."+key+".>"))
+		_, err = q.read(ctx, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
+			return stream.GetMsg(ctx, 1, jetstream.WithGetMsgSubject(q.Name+".job.*."+key+".>"))
+		})
 		if err == nil {
 			continue
 		}

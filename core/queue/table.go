@@ -24,22 +24,20 @@ var errConflict = errors.New("changed by another meanwhile")
 
 // get reads the value of a key; revision 0: there is none.
 func (t *table) get(ctx context.Context, key string) (value []byte, revision uint64, err error) {
-	_, err = t.queue.persist(ctx, func(ctx context.Context) error {
+	m, err := t.queue.read(ctx, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
 		stream, err := t.queue.handle(ctx, t.stream)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		m, err := stream.GetLastMsgForSubject(ctx, t.prefix+key)
-		if errors.Is(err, jetstream.ErrMsgNotFound) {
-			value, revision = nil, 0
-			return nil
-		}
-		if err == nil {
-			value, revision = m.Data, m.Sequence
-		}
-		return err
+		return stream.GetLastMsgForSubject(ctx, t.prefix+key)
 	})
-	return value, revision, err
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+		return nil, 0, nil
+	case err != nil:
+		return nil, 0, err
+	}
+	return m.Data, m.Sequence, nil
 }
 
 // put writes the value if the key still has the revision, 0: if there is none. It

@@ -2,9 +2,12 @@ package status
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/dustin/go-humanize"
 
@@ -12,33 +15,100 @@ import (
 	"smtpreceiver/core/queue"
 )
 
-// askQueue counts the jobs in the queue.
+// Queue is the queue and its consumers.
+type Queue struct {
+	Name      string         `json:"name"`
+	Servers   []queue.Node   `json:"servers"`
+	UsedBytes uint64         `json:"used_bytes"`
+	MaxBytes  uint64         `json:"max_bytes"`
+	Consumers []queue.Worker `json:"consumers"`
+}
+
+// queueLimit bounds what is asked of the queue.
+const queueLimit = 15 * time.Second
+
+// askQueue looks at the queue, its servers and its consumers, and counts the jobs.
 func (r *Report) askQueue(ctx context.Context, s *config.Settings) {
+	ctx, cancel := context.WithTimeout(ctx, queueLimit)
+	defer cancel()
 	q, err := queue.Connect(ctx, queue.ConfigOf(s, slog.New(slog.DiscardHandler)))
 	if err != nil {
 		r.problem("%v", err)
 		return
 	}
 	defer q.Close()
+	if err := q.See(ctx); err != nil {
+		r.problem("the queue takes no jobs: %v", err)
+	}
+	r.Queue = &Queue{Name: s.Queue.Name, Servers: q.Nodes(), UsedBytes: q.Used(), MaxBytes: q.Most()}
+	r.judgeServers()
+	if r.Queue.Consumers, err = q.Workers(ctx); err != nil {
+		r.problem("the consumers of the queue are not known: %v", err)
+	}
 	for _, name := range slices.Sorted(maps.Keys(s.Applications)) {
-		if !s.Applications[name].Enabled {
+		if s.Applications[name].Enabled {
+			r.addQueued(ctx, q, name, s)
+		}
+	}
+	if free := q.Free(); r.Queue.MaxBytes > 0 && free < s.MinFreeSpace {
+		r.problem("the queue can take %s more, min_free_space asks for %s: have its jobs handed on, or raise queue.max_size", humanize.IBytes(free), humanize.IBytes(s.MinFreeSpace))
+	}
+}
+
+// judgeServers says which servers of the queue need somebody.
+func (r *Report) judgeServers() {
+	up := 0
+	for _, n := range r.Queue.Servers {
+		if n.Up {
+			up++
+		}
+	}
+	for _, n := range r.Queue.Servers {
+		spare := "one more that fails, and no jobs are taken"
+		if 2*(up-1) > len(r.Queue.Servers) {
+			spare = "jobs are taken"
+		}
+		switch {
+		case !n.Up:
+			r.problem("server %s of the queue is down (%s): start it, or see its log", n.Name, spare)
+		case !n.Current:
+			r.problem("server %s of the queue is behind the others by %d records: restart no other before it has them", n.Name, n.Behind)
+		}
+	}
+}
+
+// addQueued adds an application's jobs.
+func (r *Report) addQueued(ctx context.Context, q *queue.Queue, name string, s *config.Settings) {
+	depth, err := q.Depth(ctx, name)
+	if err != nil {
+		r.problem("%s: %v", name, err)
+	}
+	line := Application{App: name, Folder: "queue " + s.Queue.Name, Waiting: depth.Jobs(), FreeBytes: q.Free()}
+	var known []string
+	for _, w := range r.Queue.Consumers {
+		if w.App != name {
 			continue
 		}
-		jobs, oldest, err := q.Depth(ctx, name)
-		if err != nil {
-			r.problem("%s: %v", name, err)
+		known = append(known, w.Name+" on "+w.Host)
+		line.Consumer = w.Name
+		if w.Down {
+			r.problem("%s: the target of consume.%s on %s is down", name, w.Name, w.Host)
 		}
-		line := Application{App: name, Folder: "queue " + s.Queue.Name, Waiting: jobs, FreeBytes: q.Free()}
-		if oldest != nil {
-			age := r.now.Sub(oldest.Since)
-			line.Oldest, line.Since, line.AgeSeconds = oldest.Stem+".ctl", oldest.Since, int64(age.Seconds())
-			if age > r.warn {
-				r.problem("%s: %s has waited for %s, is a consumer of the queue running?", name, line.Oldest, Short(age))
-			}
-		}
-		if err == nil && line.FreeBytes < s.MinFreeSpace && line.FreeBytes > 0 {
-			r.problem("%s: the queue can take %s more, min_free_space asks for %s: have its jobs handed on, or raise queue.max_size", name, humanize.IBytes(line.FreeBytes), humanize.IBytes(s.MinFreeSpace))
-		}
-		r.Applications = append(r.Applications, line)
 	}
+	if oldest := depth.Oldest; oldest != nil {
+		age := r.now.Sub(oldest.Since)
+		line.Oldest, line.Since, line.AgeSeconds = oldest.Stem+".ctl", oldest.Since, int64(age.Seconds())
+		if age > r.warn {
+			r.problem("%s: %s has waited for %s, %s", name, line.Oldest, Short(age), stuck(known))
+		}
+	}
+	r.Applications = append(r.Applications, line)
+}
+
+// stuck says where to look when a job waits for long.
+func stuck(consumers []string) string {
+	if len(consumers) == 0 {
+		return "and no consumer of the queue was heard of within a minute: is smtpreceiver consume running?"
+	}
+	return fmt.Sprintf("see the log of consume.%s; smtpreceiver jobs list shows who has it", strings.Join(consumers, ", consume."))
 }

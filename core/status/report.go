@@ -21,6 +21,7 @@ import (
 type Report struct {
 	Service      Service       `json:"service"`
 	Applications []Application `json:"applications"`
+	Queue        *Queue        `json:"queue,omitempty"`  // nil: jobs go to output folders, or it cannot be asked
 	Totals       *Totals       `json:"totals,omitempty"` // since the service was started
 	// Errors are the last errors and warnings, the oldest first.
 	Errors   []logging.Event `json:"errors,omitempty"`

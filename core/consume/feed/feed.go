@@ -21,6 +21,7 @@ const (
 	fetchWait  = time.Second
 	pause      = 50 * time.Millisecond // while enough jobs are here
 	trouble    = time.Second           // between two tries while the queue cannot be reached
+	patience   = 20 * time.Second      // once, until a queue that does not answer is given up
 	soon       = 5 * time.Second       // until a job is given out again
 	fetchLimit = 10 * time.Minute      // for the files of a job
 	most       = time.Minute           // after which a job that another has begun is looked at again
@@ -30,6 +31,7 @@ const (
 type Options struct {
 	Queue    *queue.Queue
 	App      string
+	Name     string        // section of consume
 	Me       string        // another for each consumer's folder, the same after a restart
 	Host     string        // for messages
 	Takeover time.Duration // after which a job begun elsewhere is taken over
@@ -63,6 +65,8 @@ func (f *Feed) Run(ctx context.Context, found func(string), down func() bool) {
 	said := ""
 	var taking sync.WaitGroup
 	defer taking.Wait()
+	taking.Go(func() { f.announce(ctx, down) })
+	taking.Go(func() { f.count(ctx) })
 	for ctx.Err() == nil {
 		room := f.free(down())
 		if room == 0 {
@@ -71,13 +75,7 @@ func (f *Feed) Run(ctx context.Context, found func(string), down func() bool) {
 		}
 		err := f.Queue.Ready()
 		if err == nil {
-			err = f.Queue.Fetch(ctx, f.App, room, fetchWait, func(l *queue.Lease) {
-				l.Keep()
-				if !f.reserve(l) {
-					return
-				}
-				taking.Go(func() { f.take(ctx, l, found) })
-			})
+			_, err = f.fetch(ctx, room, &taking, found)
 		}
 		if now := describe(err); now != said && ctx.Err() == nil {
 			if said = now; now != "" {
@@ -88,6 +86,101 @@ func (f *Feed) Run(ctx context.Context, found func(string), down func() bool) {
 		}
 		if err != nil {
 			f.wait(ctx, trouble)
+		}
+	}
+}
+
+// fetch takes up to n jobs, and returns how many were there.
+func (f *Feed) fetch(ctx context.Context, n int, taking *sync.WaitGroup, found func(string)) (there int, err error) {
+	err = f.Queue.Fetch(ctx, f.App, n, fetchWait, func(l *queue.Lease) {
+		there++
+		l.Keep()
+		if !f.reserve(l) {
+			return
+		}
+		taking.Go(func() { f.take(ctx, l, found) })
+	})
+	return there, err
+}
+
+// Once implements consume.Source.
+func (f *Feed) Once(ctx context.Context, found func(string), tried func() int) (left int, err error) {
+	var taking sync.WaitGroup
+	defer taking.Wait()
+	for until := time.Now().Add(patience); ctx.Err() == nil; {
+		waiting := tried()
+		f.mu.Lock()
+		room := f.Ahead - (len(f.leases) - waiting)
+		f.mu.Unlock()
+		if room <= 0 {
+			f.wait(ctx, pause)
+			until = time.Now().Add(patience)
+			continue
+		}
+		there := 0
+		if err = f.Queue.Ready(); err == nil {
+			there, err = f.fetch(ctx, room, &taking, found)
+		}
+		switch {
+		case err == nil && there == 0:
+			depth, err := f.Queue.Depth(ctx, f.App)
+			return depth.New, err
+		case err == nil:
+			until = time.Now().Add(patience)
+		case time.Now().After(until):
+			return 0, err
+		default:
+			f.wait(ctx, trouble)
+		}
+	}
+	return 0, err
+}
+
+// count has jobs found that the servers do not give out, until ctx is done.
+func (f *Feed) count(ctx context.Context) {
+	inventory := f.Queue.Inventory(f.App)
+	tick := time.NewTicker(queue.InventoryEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if f.Queue.Ready() != nil {
+			continue
+		}
+		if err := inventory.Take(ctx); err != nil && ctx.Err() == nil {
+			f.Log.Debug("jobs not counted", "app", f.App, "error", err.Error())
+		}
+	}
+}
+
+// announce says to all how this consumer is doing, until ctx is done.
+func (f *Feed) announce(ctx context.Context, down func() bool) {
+	tick := time.NewTicker(queue.AnnounceEvery)
+	defer tick.Stop()
+	for {
+		w := queue.Worker{App: f.App, Name: f.Name, Host: f.Host, By: f.Me, Down: down()}
+		f.mu.Lock()
+		w.Held = len(f.leases)
+		for _, l := range f.leases {
+			if l.Begun() {
+				w.Begun++
+			}
+		}
+		f.mu.Unlock()
+		if err := f.Queue.Announce(ctx, w); err != nil && ctx.Err() == nil {
+			f.Log.Debug("the other machines do not know of this consumer", "app", f.App, "error", err.Error())
+		}
+		select {
+		case <-ctx.Done():
+			// A try that has no answer now is forgotten with its time.
+			ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), trouble)
+			defer cancel()
+			_ = f.Queue.Leave(ending, f.Me)
+			return
+		case <-tick.C:
 		}
 	}
 }

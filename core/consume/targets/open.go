@@ -66,7 +66,7 @@ func Share(c *consume.Consumer, s *config.Settings, q *queue.Queue, log *slog.Lo
 		c.Identity = "hylafax at " + conf.Server
 	}
 	c.Source = feed.New(feed.Options{
-		Queue: q, App: c.App, Me: me, Host: q.Host, Takeover: conf.TakeoverAfter, Ahead: max(4*c.Workers, 16), Log: log.With("consumer", c.Name),
+		Queue: q, App: c.App, Name: c.Name, Me: me, Host: q.Host, Takeover: conf.TakeoverAfter, Ahead: max(4*c.Workers, 16), Log: log.With("consumer", c.Name),
 	})
 	return nil
 }

@@ -1,0 +1,44 @@
+package page
+
+import (
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"smtpreceiver/core/queue"
+	"smtpreceiver/core/status"
+)
+
+// TestQueue: the page shows servers and consumers of a queue, whatever they are
+// called.
+func TestQueue(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	p := New(s.source)
+	shown := func(q *status.Queue) string {
+		w := httptest.NewRecorder()
+		p.render(w, &view{Private: true, Queue: queueOf(q)})
+		return w.Body.String()
+	}
+	if text := shown(nil); strings.Contains(text, `id="queue"`) {
+		t.Error("a queue is shown where there is none")
+	}
+	text := shown(&status.Queue{
+		Name: "faxes", UsedBytes: 3 << 20, MaxBytes: 10 << 30,
+		Servers: []queue.Node{{Name: "mq1", Leads: true, Up: true, Current: true}, {Name: "<b>mq2"}, {Name: "mq3", Up: true, Behind: 17}, {Name: "mq4", Up: true, Current: true}},
+		Consumers: []queue.Worker{
+			{App: "fax", Name: "hylafax", Host: "fax1", Held: 16, Begun: 4}, {App: "fax", Name: "hylafax", Host: "\u202efax2", Down: true},
+		},
+	})
+	for _, want := range []string{
+		"Queue faxes", "3.0 MiB of 10 GiB", `<dt>mq1</dt><dd class="good">leader`, `<dt>&lt;b&gt;mq2</dt><dd class="bad">down`, `<dt>mq3</dt><dd class="bad">behind by 17`, `<dt>mq4</dt><dd class="good">up`,
+		`fax by consume.hylafax</td><td>fax1</td><td>16</td><td>4</td><td><span class="tag">up`, `<td>` + "\ufffd" + `fax2</td><td>0</td><td>0</td><td><span class="tag failed">down`,
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q on the page:\n%s", want, text)
+		}
+	}
+	if text := shown(&status.Queue{Name: "faxes"}); !strings.Contains(text, "No consumer was heard of within a minute.") {
+		t.Errorf("nothing is said of the consumers that are missing:\n%s", text)
+	}
+}
