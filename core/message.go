@@ -138,6 +138,19 @@ func (t *Transaction) stage(ctx context.Context) error {
 	return err
 }
 
+// Assure makes sure that staged jobs could be committed now. Frontends call it before
+// they forward the message to others, which cannot be taken back. The error is a
+// *reply.Reply.
+func (t *Transaction) Assure(ctx context.Context) error {
+	if t.batch == nil {
+		return nil
+	}
+	if err := t.batch.Assure(ctx); err != nil {
+		return reply.Of(err)
+	}
+	return nil
+}
+
 // wanted are the jobs to be made.
 func (t *Transaction) wanted() []*plan {
 	return slices.DeleteFunc(slices.Clone(t.plans), func(p *plan) bool { return p.refusal != nil })

@@ -37,6 +37,10 @@ type Batch interface {
 	// durable, and not visible. On an error the batch is aborted. ErrTooLarge
 	// says that the batch has more files than the output takes at once.
 	Stage(ctx context.Context) error
+	// Assure makes sure, by a write if that is what it takes, that the output would
+	// take a Commit now: for before something that cannot be taken back. It changes
+	// nothing, and promises nothing of a Commit later.
+	Assure(ctx context.Context) error
 	// Commit is the decision. When it returns nil the jobs are visible and
 	// durable; on an error none is, but where the error is ErrUnknown.
 	Commit(ctx context.Context) error
@@ -92,6 +96,9 @@ func (b folderBatch) Stage(ctx context.Context) error {
 	}
 	return err
 }
+
+// Assure implements Batch: what was staged is on the disk of this machine.
+func (b folderBatch) Assure(ctx context.Context) error { return ctx.Err() }
 
 type folderJob struct{ *spool.Job }
 

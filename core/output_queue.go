@@ -94,6 +94,8 @@ func (b queueBatch) NewJob(app string) (job.Job, error) {
 
 func (b queueBatch) Stage(ctx context.Context) error { return queueError(b.Batch.Stage(ctx)) }
 
+func (b queueBatch) Assure(ctx context.Context) error { return queueError(b.Batch.Assure(ctx)) }
+
 func (b queueBatch) Commit(ctx context.Context) error { return queueError(b.Batch.Commit(ctx)) }
 
 // queueError gives an error of the queue the meaning it has for the client.

@@ -225,8 +225,11 @@ func (s *session) message(body io.Reader) (*reply.Reply, error) {
 	}
 	answer := queued(s.trx.Jobs())
 	if s.fwd.begun && len(s.fwd.rcpts) > 0 {
-		var err error
-		if answer, err = s.forward(s.trx.Message()); err != nil {
+		err := s.trx.Assure(ctx)
+		if err == nil {
+			answer, err = s.forward(s.trx.Message())
+		}
+		if err != nil {
 			return nil, err
 		}
 	}

@@ -69,7 +69,7 @@ applications:
   fax: {ctl_type: fax, addresses: '(?P<number>\d+)@fax$', process_attachments: 1}
   sms: {ctl_type: sms, addresses: '(?P<number>\d+)@sms$'}
 %s`, "gw1", filepath.Join(dir, "state"), dir, dir, strings.Join(natstest.URLs(servers), "', '"), strings.Join(natstest.Monitors(servers), "', '"),
-		strings.ToLower("t"+slug(t.Name())), len(servers), more)
+		strings.ToLower("t"+slug(t.Name())), len(servers), strings.ReplaceAll(more, "{dir}", dir))
 	if err := os.WriteFile(s.file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -71,6 +71,9 @@ func (c *Consumer) process(ctx context.Context, stem string, since time.Time) (o
 			record.First = earlier(since, began)
 		}
 		out.target, err = c.attempt(ctx, j)
+		if c.Source != nil && err == nil && record.State == folder.Waiting {
+			c.Source.Later(context.WithoutCancel(ctx), stem, record)
+		}
 		err = errors.Join(err, held.Leave())
 	}
 	if c.Source != nil && err == nil && record.State.Over() {

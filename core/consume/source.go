@@ -22,6 +22,9 @@ type Source interface {
 	// Begin says to all that the target is about to be given the job. ErrLost: another
 	// consumer has done so meanwhile.
 	Begin(ctx context.Context, stem string, j *folder.Journal) error
+	// Later says to all that the target does not have the job, after Begin. What
+	// cannot be said now stays as it is: others take the job for one in doubt.
+	Later(ctx context.Context, stem string, j *folder.Journal)
 	// Judge says to all that there is a verdict. ErrLost: of another, too.
 	Judge(ctx context.Context, stem string, j *folder.Journal) error
 	// Settled says that the job has left the folder.

@@ -96,6 +96,25 @@ func (b *Batch) stage(ctx context.Context) error {
 	return b.queue.Ready()
 }
 
+// Assure writes a piece of nothing beside the files, and returns when a majority of
+// the servers have it: what is known of the cluster may be some seconds old. It goes
+// with the files.
+func (b *Batch) Assure(ctx context.Context) error {
+	if b.state != staged {
+		return fmt.Errorf("assure: the batch is %s", b.state)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, assureTimeout, errors.New("no answer from the queue"))
+	defer cancel()
+	if err := b.queue.publishPiece(ctx, b.queue.pieceSubject(b.key, b.newFile(), 0), nil); err != nil {
+		return fmt.Errorf("the queue was asked whether it takes jobs now: %w", err)
+	}
+	return nil
+}
+
+// assureTimeout leaves time for another leader. The forward server waits meanwhile,
+// before DATA.
+const assureTimeout = 20 * time.Second
+
 // Commit makes all jobs visible, and returns when a majority of the servers have
 // them. An error other than ErrUnknown says that none is, or ever will be. Once
 // begun it does not heed ctx, and ends within commit_timeout and some seconds.

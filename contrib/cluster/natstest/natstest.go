@@ -46,6 +46,7 @@ type Server struct {
 	Monitor string // http://
 	t       testing.TB
 	config  string
+	disk    string // where Options.Disk is
 	log     string
 	command *exec.Cmd
 	ended   chan struct{}
@@ -58,6 +59,7 @@ const Password = "secret"
 type Options struct {
 	Lazy    bool   // sync_interval: 2 minutes
 	MaxFile string // max_file_store; empty: 4GB
+	Disk    string // size of a disk of its own, as mount takes it; needs root
 }
 
 // Start starts a cluster of n servers and waits until it has a leader.
@@ -89,6 +91,15 @@ func newServer(t testing.TB, name string, ports []int, routes []string, o Option
 		Name: name, t: t, config: filepath.Join(dir, "server.conf"), log: filepath.Join(dir, "log"),
 		URL: fmt.Sprintf("nats://127.0.0.1:%d", ports[0]), Monitor: fmt.Sprintf("http://127.0.0.1:%d", ports[1]),
 	}
+	store := filepath.Join(dir, "store")
+	if o.Disk != "" {
+		s.disk = store
+		if err := os.Mkdir(store, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		s.mount("-t", "tmpfs", "-o", "size="+o.Disk, "tmpfs", store)
+		t.Cleanup(func() { exec.Command("umount", "--lazy", store).Run() })
+	}
 	shipped, err := os.ReadFile("nats-server.conf")
 	if err != nil {
 		t.Fatal(err)
@@ -99,7 +110,7 @@ func newServer(t testing.TB, name string, ports []int, routes []string, o Option
 		"0.0.0.0:4222":     fmt.Sprintf("127.0.0.1:%d", ports[0]),
 		"0.0.0.0:8222":     fmt.Sprintf("127.0.0.1:%d", ports[1]),
 		"0.0.0.0:6222":     fmt.Sprintf("127.0.0.1:%d", ports[2]),
-		"/var/lib/nats":    filepath.Join(dir, "store"),
+		"/var/lib/nats":    store,
 		"50GB":             cmp.Or(o.MaxFile, "4GB"),
 		"nats://mq1:6222, nats://mq2:6222, nats://mq3:6222": strings.Join(routes, ", "),
 	} {
@@ -165,6 +176,16 @@ func (s *Server) Start() {
 func (s *Server) Kill() {
 	s.command.Process.Kill()
 	<-s.ended
+}
+
+// Grow makes the disk of Options.Disk larger.
+func (s *Server) Grow(size string) { s.mount("-o", "remount,size="+size, s.disk) }
+
+func (s *Server) mount(args ...string) {
+	s.t.Helper()
+	if out, err := exec.Command("mount", args...).CombinedOutput(); err != nil {
+		s.t.Fatalf("mount: %v: %s", err, out)
+	}
 }
 
 // Pid is that of the process.

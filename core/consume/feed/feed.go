@@ -333,6 +333,19 @@ func (f *Feed) Begin(ctx context.Context, stem string, j *folder.Journal) error 
 	return err
 }
 
+// Later implements consume.Source.
+func (f *Feed) Later(ctx context.Context, stem string, j *folder.Journal) {
+	l := f.lease(stem)
+	if l == nil || l.Name() != j.Key || !l.Begun() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, soon)
+	defer cancel()
+	if err := l.Write(ctx, f.entryOf(queue.Waiting, j)); err != nil && !errors.Is(err, queue.ErrLost) {
+		f.Log.Debug("the queue has a job as begun that waits for another try", "app", f.App, "job", stem, "error", err.Error())
+	}
+}
+
 // Judge implements consume.Source.
 func (f *Feed) Judge(ctx context.Context, stem string, j *folder.Journal) error {
 	state := queue.Done

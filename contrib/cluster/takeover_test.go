@@ -1,0 +1,309 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"smtpreceiver/contrib/cluster/natstest"
+	"smtpreceiver/core/queue"
+)
+
+// lease takes one job that nobody has.
+func take(t *testing.T, q *queue.Queue) (l *queue.Lease) {
+	t.Helper()
+	err := q.Fetch(t.Context(), "fax", 1, 2*time.Second, func(given *queue.Lease) {
+		l = given
+		l.Keep()
+		t.Cleanup(l.Release)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// TestLease holds what consumers build on to its contract, with one server and with
+// three: the oldest first, to one taker; one of two can begin a job; a verdict is
+// one; what is given back is anybody's.
+func TestLease(t *testing.T) {
+	t.Parallel()
+	for name, n := range map[string]int{"R1": 1, "R3": 3} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			servers := natstest.Start(t, n, natstest.Options{})
+			s := settings(t, servers)
+			output := open(t, s, quiet)
+			a, b := reader(t, s), reader(t, s)
+			entry := func(by string, state queue.State) queue.Entry {
+				return queue.Entry{State: state, By: by, Host: by, Since: time.Now().UTC()}
+			}
+			for range 3 {
+				if err := put(t.Context(), output, []string{"fax"}, "text", nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var stems []string
+			err := a.Each(t.Context(), "fax", func(j *queue.Found) error { stems = append(stems, j.Stem); return nil })
+			if err != nil || len(stems) != 3 || !slices.IsSorted(stems) {
+				t.Fatalf("jobs %q, %v", stems, err)
+			}
+
+			// Each job has one taker.
+			first, second, third := take(t, a), take(t, b), take(t, a)
+			if first.Stem != stems[0] || second.Stem != stems[1] || third.Stem != stems[2] || take(t, b) != nil {
+				t.Fatalf("given out: %s, %s, %s, and one more", first.Stem, second.Stem, third.Stem)
+			}
+			if d, err := a.Depth(t.Context(), "fax"); err != nil || d.New != 0 || d.Given != 3 || d.Oldest.Stem != stems[0] {
+				t.Errorf("depth %+v, %v", d, err)
+			}
+
+			// Given back, it is another's at once.
+			first.Later(0)
+			other := take(t, b)
+			if other == nil || other.Identity() != first.Identity() {
+				t.Fatal("a job that was given back is given out no more")
+			}
+			if e, err := other.Look(t.Context(), entry("b", "")); err != nil || e.State != "" {
+				t.Errorf("journal of a new job: %+v, %v", e, err)
+			}
+			if _, err := first.Look(t.Context(), entry("a", "")); err != nil {
+				t.Error(err)
+			}
+			if err := other.Write(t.Context(), entry("b", queue.Begun)); err != nil {
+				t.Error(err)
+			}
+			if err := first.Write(t.Context(), entry("a", queue.Begun)); !errors.Is(err, queue.ErrLost) {
+				t.Errorf("begun by two: %v", err)
+			}
+			if err := a.Judge(t.Context(), first.Name(), entry("a", queue.Done)); !errors.Is(err, queue.ErrLost) {
+				t.Errorf("a verdict of one who has not begun it: %v", err)
+			}
+			if err := a.Drop(t.Context(), &queue.Found{Job: first.Job}); err == nil {
+				t.Error("dropped while it is begun")
+			}
+
+			// Put off, it is anybody's, and nothing is in doubt.
+			if err := other.Write(t.Context(), queue.Entry{State: queue.Waiting, By: "b", Host: "b", Since: time.Now().UTC(), Attempts: 2, Reason: "busy"}); err != nil {
+				t.Error(err)
+			}
+			other.Later(0)
+			again := take(t, a)
+			if again == nil || again.Identity() != first.Identity() {
+				t.Fatal("a job that was put off is given out no more")
+			}
+			if e, err := again.Look(t.Context(), entry("a", "")); err != nil || e.State != queue.Waiting || e.Attempts != 2 || e.Reason != "busy" {
+				t.Errorf("journal of a job that was put off: %+v, %v", e, err)
+			}
+			if err := errors.Join(again.Write(t.Context(), entry("a", queue.Begun)), again.Write(t.Context(), entry("a", queue.Done))); err != nil {
+				t.Error(err)
+			}
+			if err := other.Write(t.Context(), entry("b", queue.Failed)); !errors.Is(err, queue.ErrLost) {
+				t.Errorf("a second verdict: %v", err)
+			}
+			if err := again.Settled(t.Context()); err != nil {
+				t.Error(err)
+			}
+
+			// A job that is dropped is begun by nobody.
+			if e, err := a.EntryOf(t.Context(), first.Name()); err != nil || e.State != queue.Done {
+				t.Errorf("journal of a job that is done: %+v, %v", e, err)
+			}
+			if err := a.Drop(t.Context(), found(t, a, second.Stem)); err != nil {
+				t.Error(err)
+			}
+			if err := second.Write(t.Context(), entry("b", queue.Begun)); !errors.Is(err, queue.ErrLost) {
+				t.Errorf("begun though it was dropped: %v", err)
+			}
+			if e, err := second.Look(t.Context(), entry("b", "")); err != nil || e.State != queue.Failed || e.Reason != "dropped" {
+				t.Errorf("journal of a job that was dropped: %+v, %v", e, err)
+			}
+			third.Release()
+			if left := len(jobs(t, a, "fax")); left != 1 {
+				t.Errorf("%d jobs are left, want 1", left)
+			}
+		})
+	}
+}
+
+func found(t *testing.T, q *queue.Queue, stem string) (f *queue.Found) {
+	t.Helper()
+	if err := q.Each(t.Context(), "fax", func(j *queue.Found) error {
+		if j.Stem == stem {
+			f = j
+		}
+		return nil
+	}); err != nil || f == nil {
+		t.Fatalf("job %s: %v", stem, err)
+	}
+	return f
+}
+
+// replaceTarget has the target of all machines do something first.
+func replaceTarget(t *testing.T, gateway *site, first string) (restore func()) {
+	t.Helper()
+	script := filepath.Join(gateway.dir, "target.sh")
+	working, err := os.ReadFile(script)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(text string) {
+		if err := os.WriteFile(script+".new", []byte(text), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(script+".new", script); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(strings.Replace(string(working), "set -e\n", "set -e\n"+first+"\n", 1))
+	return func() { write(string(working)) }
+}
+
+// TestPutOff: a job that the target did not take for now is nobody's. When its
+// consumer is lost for good another hands it on, long before takeover_after, and
+// without a doubt.
+func TestPutOff(t *testing.T) {
+	t.Parallel()
+	servers := natstest.Start(t, 1, natstest.Options{})
+	gateway := newSite(t, servers, "")
+	gateway.keys = ", in_doubt: fail, workers: 1"
+	a, b := consumerSite(t, gateway, "a", ""), consumerSite(t, gateway, "b", "")
+	restore := replaceTarget(t, gateway, "touch "+filepath.Join(gateway.dir, "asked")+"; exit 75")
+	output, q := open(t, gateway.conf, quiet), reader(t, gateway.conf)
+	if err := put(t.Context(), output, []string{"fax"}, "text", nil); err != nil {
+		t.Fatal(err)
+	}
+	process := a.start("consume")
+	gateway.wait("a try", func() bool { _, err := os.Stat(filepath.Join(gateway.dir, "asked")); return err == nil })
+	gateway.wait("the journal", func() bool { return found(t, q, "gw1-00000001").Entry.State == queue.Waiting })
+	process.Process.Kill()
+	process.Wait()
+	restore()
+	b.start("consume")
+	deadline := time.Now().Add(50 * time.Second) // the servers give it out again after thirty
+	for len(gateway.handedOn()) == 0 && time.Now().Before(deadline) {
+		time.Sleep(200 * time.Millisecond)
+	}
+	if n := gateway.handedOn()["gw1-00000001.ctl fax"]; n != 1 {
+		out, _ := b.run("jobs", "list", "--state", "failed")
+		t.Errorf("handed on %d times, want 1\n%s", n, out)
+	}
+}
+
+// TestFrozen: a consumer that is frozen while it hands over, longer than its leases
+// and takeover_after, loses its jobs to another. When it goes on nothing is doubled
+// but what its target was being given, and nothing is lost.
+func TestFrozen(t *testing.T) {
+	t.Parallel()
+	servers := natstest.Start(t, 1, natstest.Options{})
+	gateway := newSite(t, servers, "")
+	const workers = 2
+	gateway.keys = fmt.Sprintf(", in_doubt: resend, timeout: 5s, takeover_after: 6s, workers: %d", workers)
+	a, b := consumerSite(t, gateway, "a", ""), consumerSite(t, gateway, "b", "")
+	output, q := open(t, gateway.conf, quiet), reader(t, gateway.conf)
+	const n = 12
+	for range n {
+		if err := put(t.Context(), output, []string{"fax"}, "text", nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	restore := replaceTarget(t, gateway, "touch "+filepath.Join(gateway.dir, "begun")+"; sleep 1")
+	process := a.start("consume")
+	gateway.wait("a job begun", func() bool { _, err := os.Stat(filepath.Join(gateway.dir, "begun")); return err == nil })
+	syscall.Kill(process.Process.Pid, syscall.SIGSTOP)
+	restore()
+	b.start("consume")
+	deadline := time.Now().Add(80 * time.Second)
+	for !emptied(t, q, "fax") && time.Now().Before(deadline) {
+		time.Sleep(200 * time.Millisecond)
+	}
+	syscall.Kill(process.Process.Pid, syscall.SIGCONT)
+	time.Sleep(4 * time.Second)
+	handed := gateway.handedOn()
+	doubled := 0
+	for _, times := range handed {
+		doubled += times - 1
+	}
+	if len(handed) != n || doubled > workers {
+		t.Errorf("%d jobs handed on, want %d; %d twice, at most %d could be", len(handed), n, doubled, workers)
+	}
+	t.Logf("%d twice", doubled)
+	if !emptied(t, q, "fax") {
+		t.Error("jobs are left in the queue")
+	}
+}
+
+// TestFolderTarget: a program that reads a folder gets each job of the queue there,
+// whole and once, though its consumer is killed again and again.
+func TestFolderTarget(t *testing.T) {
+	t.Parallel()
+	servers := natstest.Start(t, 1, natstest.Options{})
+	gateway := newSite(t, servers, "  other: {ctl_type: sms, addresses: '(?P<number>\\d+)@other$'}\n")
+	target := t.TempDir()
+	s := consumerSite(t, gateway, "a", "\n  reader: {application: other, target: folder, target_folder: "+target+", in_doubt: fail}")
+	output, q := open(t, gateway.conf, quiet), reader(t, gateway.conf)
+	const n = 150
+	scan := strings.Repeat("0123456789", 70<<10) // in pieces
+	for i := range n {
+		var attachment []byte
+		if i%10 == 0 {
+			attachment = []byte(scan)
+		}
+		if err := put(context.Background(), output, []string{"other"}, fmt.Sprint("text ", i), attachment); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// The reader takes jobs away, as the real one does.
+	read := map[string]int{}
+	look := func() {
+		controls, err := filepath.Glob(filepath.Join(target, "*.ctl"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, control := range controls {
+			stem := strings.TrimSuffix(control, ".ctl")
+			text, err := os.ReadFile(stem + ".txt")
+			if err != nil || !strings.HasPrefix(string(text), "text ") {
+				t.Errorf("%s: %q, %v", stem, text, err)
+			}
+			read[string(text)]++
+			if data, err := os.ReadFile(stem + "_1_scan.pdf"); err == nil && string(data) != scan {
+				t.Errorf("%s: %d bytes of %d", stem, len(data), len(scan))
+			}
+			for _, name := range []string{control, stem + ".txt", stem + "_1_scan.pdf"} {
+				os.Remove(name)
+			}
+		}
+	}
+	process := s.start("consume", "reader")
+	for kills := 0; ; kills++ {
+		for until := time.Now().Add(700 * time.Millisecond); time.Now().Before(until); time.Sleep(20 * time.Millisecond) {
+			look()
+		}
+		if kills >= 6 || len(read) >= n {
+			break
+		}
+		process.Process.Kill()
+		process.Wait()
+		process = s.start("consume", "reader")
+	}
+	for deadline := time.Now().Add(50 * time.Second); !emptied(t, q, "other") && time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+		look()
+	}
+	look()
+	if len(read) != n || !emptied(t, q, "other") {
+		t.Errorf("%d jobs came to the folder, want %d; the queue is empty: %t", len(read), n, emptied(t, q, "other"))
+	}
+	for text, times := range read {
+		if times != 1 {
+			t.Errorf("%q came %d times", text, times)
+		}
+	}
+}
