@@ -138,7 +138,7 @@ func (g *gate) shutdown(t testing.TB) {
 	if err := g.Shutdown(ctx); err != nil {
 		t.Errorf("shutdown: %v", err)
 	}
-	g.served.Wait()
+	mtatest.Finish(t, "the server to end", &g.served)
 }
 
 // job is a visible one: its CTL by section/key, and its message file.

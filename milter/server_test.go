@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"smtpreceiver/contrib/mtatest"
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/socket"
 )
@@ -60,7 +61,7 @@ func TestShutdown(t *testing.T) {
 		t.Errorf("running message: %q", got)
 	}
 	closed(t, idle)
-	if err := <-done; err != nil {
+	if err := mtatest.Receive(t, "the shutdown", done); err != nil {
 		t.Error(err)
 	}
 	if _, err := net.Dial("unix", g.dir+"/m"); err == nil {
@@ -83,7 +84,7 @@ func TestShutdownEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := shutdownBegins(t, g, ctx)
 	cancel()
-	if err := <-done; err != context.Canceled {
+	if err := mtatest.Receive(t, "the shutdown", done); err != context.Canceled {
 		t.Errorf("error %v, want %v", err, context.Canceled)
 	}
 	closed(t, c)

@@ -141,7 +141,7 @@ func TestGHSAfv2fUnboundedLine(t *testing.T) {
 		if said := d.Gone(); said != "" && !strings.Contains(said, "421 4.7.0 gw.test too much input without a command") {
 			t.Errorf("%q: said %q", before, said)
 		}
-		if n := <-sent; n > 64<<20 { // what the kernel buffers, and our megabyte
+		if n := mtatest.Receive(t, "the connection to end", sent); n > 64<<20 { // what the kernel buffers, and our megabyte
 			t.Errorf("%q: %d bytes were taken", before, n)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
 
+	"smtpreceiver/contrib/mtatest"
 	"smtpreceiver/core/reply"
 	"smtpreceiver/standalone/wire"
 )
@@ -362,7 +363,7 @@ func FuzzAuth(f *testing.F) {
 		if err := l.Drain(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		<-served
+		mtatest.Receive(t, "the listener to end", served)
 		got := strings.Count("\n"+string(replies), "\n235 ")
 		if err != nil || got != accepted || accepted > 1 || accepted > asked || strings.Contains(string(replies), "Internal error") {
 			t.Errorf("%v: %d times let in, %d right passwords of %d:\n%s", err, got, accepted, asked, replies)

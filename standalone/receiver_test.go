@@ -97,7 +97,7 @@ func (g *gateway) serve(t testing.TB, l net.Listener, err error) string {
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel() // what is left is closed
 		g.Shutdown(ctx)
-		if err := <-served; err != nil {
+		if err := mtatest.Receive(t, "the server to end", served); err != nil {
 			t.Error(err)
 		}
 	})

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"smtpreceiver/contrib/mtatest"
 	"smtpreceiver/core/consume/joblist"
 )
 
@@ -245,7 +246,7 @@ func (k *taker) take(t *testing.T) {
 func (k *taker) wantOnce(t *testing.T, count int) {
 	t.Helper()
 	k.stop <- true
-	<-k.stop
+	mtatest.Receive(t, "the taker to end", k.stop)
 	for number, n := range k.got {
 		if n != 1 {
 			t.Errorf("%s was sent %d times", number, n)

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"smtpreceiver/contrib/mtatest"
 	"smtpreceiver/core/codepage"
 	"smtpreceiver/core/ctl"
 )
@@ -218,7 +219,7 @@ func TestConsumeKillSmstools(t *testing.T) {
 	hits := killUntilDone(t, r, r.sms, count)
 	runCommand(t, r.dir, nil, "consume", "--once", "-c", r.config) // removes what the last kill left
 	close(stop)
-	<-stopped
+	mtatest.Receive(t, "the taker to end", stopped)
 	take()
 	for number, n := range got {
 		if n != 1 {

@@ -110,7 +110,7 @@ func TestCrash(t *testing.T) {
 		time.Sleep(rand.N(10 * time.Millisecond))
 		r.kill()
 		for range crashClients {
-			if err := <-refusals; err != nil {
+			if err := mtatest.Receive(t, "a client to end", refusals); err != nil {
 				t.Fatal(err)
 			}
 		}

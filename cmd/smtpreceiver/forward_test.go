@@ -229,7 +229,7 @@ func TestNotVisibleBeforeForwarded(t *testing.T) {
 		t.Errorf("nothing is staged while the forward server has the message: %q", staged)
 	}
 	close(answer)
-	if got := <-replied; !strings.HasPrefix(got, "250 2.0.0 ") {
+	if got := mtatest.Receive(t, "the reply", replied); !strings.HasPrefix(got, "250 2.0.0 ") {
 		t.Error(got)
 	}
 	r.wantJobs(t, "1@fax", "2@sms")

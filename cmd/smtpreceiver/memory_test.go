@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"smtpreceiver/contrib/mtatest"
 )
 
 const (
@@ -61,7 +63,7 @@ func TestMemory(t *testing.T) {
 				}()
 			}
 			for range memoryClients {
-				<-begun
+				mtatest.Receive(t, "a message to begin", begun)
 			}
 			close(all)
 			for range memoryClients {

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"smtpreceiver/contrib/mtatest"
 )
 
 // call is a system call as strace saw it. What follows an event must begin after
@@ -209,7 +211,7 @@ func together(t *testing.T, addr string) {
 		}()
 	}
 	for range crowdSessions {
-		if err := <-failures; err != nil {
+		if err := mtatest.Receive(t, "a client to end", failures); err != nil {
 			t.Fatal(err)
 		}
 	}

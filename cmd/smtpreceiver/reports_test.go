@@ -263,7 +263,7 @@ func muttShows(t *testing.T, data string) {
 	case <-ended:
 	case <-time.After(20 * time.Second):
 		c.Process.Kill()
-		<-ended
+		mtatest.Receive(t, "the killed program to end", ended)
 	}
 	got, err := os.ReadFile(shown)
 	if err != nil {

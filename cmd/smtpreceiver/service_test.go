@@ -209,7 +209,7 @@ func TestShutdownWhileForwarding(t *testing.T) {
 	r.signal(syscall.SIGTERM)
 	r.awaitLine(t, "msg=stopping")
 	close(answer)
-	if got := <-replied; !strings.HasPrefix(got, "250 2.0.0 ") {
+	if got := mtatest.Receive(t, "the reply", replied); !strings.HasPrefix(got, "250 2.0.0 ") {
 		t.Error(got)
 	}
 	if status := r.exit(t); status != 0 {

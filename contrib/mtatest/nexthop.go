@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // NextHop is a forward server that Answers each command with what Answers has
@@ -20,6 +21,7 @@ type NextHop struct {
 
 	mu    sync.Mutex
 	heard []string // lines; a message is one, with its dots and its end
+	open  []net.Conn
 	Addr  string
 	Stop  func() // waits until the connections have ended
 	conns sync.WaitGroup
@@ -53,17 +55,32 @@ func (h *NextHop) Start(t testing.TB) *NextHop {
 	}
 	h.Addr = l.Addr().String()
 	h.Stop = func() { l.Close(); h.conns.Wait() }
-	t.Cleanup(h.Stop)
+	t.Cleanup(func() {
+		// A test that failed may have left a connection open.
+		defer time.AfterFunc(patience, h.hangUp).Stop()
+		h.Stop()
+	})
 	h.conns.Go(func() {
 		for {
 			c, err := l.Accept()
 			if err != nil {
 				return
 			}
+			h.mu.Lock()
+			h.open = append(h.open, c)
+			h.mu.Unlock()
 			h.conns.Go(func() { h.serve(c) })
 		}
 	})
 	return h
+}
+
+func (h *NextHop) hangUp() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, c := range h.open {
+		c.Close()
+	}
 }
 
 func (h *NextHop) serve(c net.Conn) {

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"smtpreceiver/contrib/mtatest"
 )
 
 var home = netip.MustParsePrefix("192.0.2.1/32")
@@ -164,20 +166,20 @@ func TestGuessesAtTheSameTime(t *testing.T) {
 			_, err := a.Verify(t.Context(), home, "jan", "wrong")
 			answers <- err
 		})
-		<-g.arrived
+		mtatest.Receive(t, "a guess", g.arrived)
 	}
 	right := make(chan error, 1)
 	go func() {
 		_, err := a.Verify(t.Context(), home, "jan", "right")
 		right <- err
 	}()
-	<-g.arrived
+	mtatest.Receive(t, "the right password", g.arrived)
 	for range guesses {
 		g.open <- struct{}{}
 	}
-	all.Wait()
+	mtatest.Finish(t, "the guesses to be answered", &all)
 	g.open <- struct{}{}
-	if err := <-right; !errors.Is(err, ErrLocked) {
+	if err := mtatest.Receive(t, "the answer", right); !errors.Is(err, ErrLocked) {
 		t.Errorf("the right password among too many guesses: %v", err)
 	}
 	answered := 0

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"smtpreceiver/contrib/mtatest"
 )
 
 // TestRoom fills the room with comparisons that do not end and expects one more
@@ -43,7 +45,7 @@ func TestRoom(t *testing.T) {
 			})
 		}
 		for range test.most {
-			<-entered
+			mtatest.Receive(t, "a place", entered)
 		}
 		late, cancel := context.WithCancel(t.Context())
 		cancel()
@@ -54,7 +56,7 @@ func TestRoom(t *testing.T) {
 			t.Errorf("%s: %d at once, want %d", test.name, got, test.most)
 		}
 		close(leave)
-		all.Wait()
+		mtatest.Finish(t, "all comparisons", &all)
 	}
 }
 

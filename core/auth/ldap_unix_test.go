@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"smtpreceiver/contrib/mtatest"
 	"smtpreceiver/core/directory"
 )
 
@@ -251,7 +252,7 @@ func TestLDAPPool(t *testing.T) {
 	for range 50 {
 		all.Go(logins)
 	}
-	all.Wait()
+	mtatest.Finish(t, "all logins", &all)
 	if n := opened.Load(); n > 2*directory.MaxConnections {
 		t.Errorf("logins at the same time opened %d connections", n)
 	}

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"smtpreceiver/contrib/mtatest"
 )
 
 // fake is a target that remembers what it got and does as it is told.
@@ -231,7 +233,7 @@ func runUntil(t *testing.T, ctx context.Context, o Options, true func() bool) {
 	for end := time.Now().Add(time.Minute); !true() && time.Now().Before(end); time.Sleep(time.Millisecond) {
 	}
 	stop()
-	if err := <-ended; err != nil {
+	if err := mtatest.Receive(t, "the consumer to end", ended); err != nil {
 		t.Error(err)
 	}
 	if !true() {
@@ -257,7 +259,7 @@ func TestManyConsumers(t *testing.T) {
 			}
 		})
 	}
-	wg.Wait()
+	mtatest.Finish(t, "the consumers to end", &wg)
 	slices.Sort(target.got)
 	if n := len(target.got); n != count || len(slices.Compact(target.got)) != count {
 		t.Errorf("%d jobs sent of %d", n, count)
@@ -353,7 +355,7 @@ func TestOneNumberAcrossProcesses(t *testing.T) {
 	for end := time.Now().Add(time.Minute); len(handed(target)) < count && time.Now().Before(end); time.Sleep(time.Millisecond) {
 	}
 	stop()
-	consumers.Wait()
+	mtatest.Finish(t, "the consumers to end", &consumers)
 	if got := handed(target); len(got) != count || most != 1 || numbers < 2 {
 		t.Errorf("%d jobs, at most %d at once to one number, %d numbers at once", len(got), most, numbers)
 	}

@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"smtpreceiver/contrib/mtatest"
 )
 
 // lines is a log to look at.
@@ -204,7 +206,7 @@ func TestUnreadableFolder(t *testing.T) {
 		t.Error(err)
 	}
 	stop()
-	if err := <-ended; err != nil || len(o.Target.(*fake).got) != 1 {
+	if err := mtatest.Receive(t, "the consumer to end", ended); err != nil || len(o.Target.(*fake).got) != 1 {
 		t.Errorf("%v, got %q", err, o.Target.(*fake).got)
 	}
 	if n := log.count("level=ERROR", "handing jobs on"); n != 1 {

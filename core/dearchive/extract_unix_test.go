@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"smtpreceiver/contrib/mtatest"
 )
 
 // script is an unpacker in shell: $1 is the archive, $2 the folder.
@@ -139,7 +141,7 @@ func TestNothingOutlivesTheUnpacker(t *testing.T) {
 			if name == "killed" {
 				cancel()
 			}
-			if err := <-extracted; (err == nil) != (name == "ended") || name == "killed" && !errors.Is(err, context.Canceled) {
+			if err := mtatest.Receive(t, "the unpacker to end", extracted); (err == nil) != (name == "ended") || name == "killed" && !errors.Is(err, context.Canceled) {
 				t.Errorf("error %v", err)
 			}
 			if rest, err := io.ReadAll(lines); err != nil || len(rest) != 0 { // waits for the child

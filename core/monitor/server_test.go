@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 	"go.uber.org/goleak"
 
+	"smtpreceiver/contrib/mtatest"
 	"smtpreceiver/core/logging"
 )
 
@@ -125,13 +126,13 @@ func TestBounds(t *testing.T) {
 		})
 	}
 	for range maxRequests {
-		<-asked
+		mtatest.Receive(t, "a request", asked)
 	}
 	if code := get("/healthz", ""); code != http.StatusServiceUnavailable {
 		t.Errorf("one request too many: %d", code)
 	}
 	close(answer)
-	all.Wait()
+	mtatest.Finish(t, "all answers", &all)
 	if code := get("/healthz", strings.Repeat("x", 64<<10)); code != http.StatusRequestHeaderFieldsTooLarge {
 		t.Errorf("a long header: %d", code)
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 	"golang.org/x/net/html"
 
+	"smtpreceiver/contrib/mtatest"
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/logging"
 )
@@ -277,11 +278,11 @@ func TestExplainBounds(t *testing.T) {
 		_, body := post(t, p, nil, form)
 		first <- body
 	}()
-	<-begun
+	mtatest.Receive(t, "the question", begun)
 	if _, body := post(t, p, nil, form); !strings.Contains(body, "somebody else asks just now") {
 		t.Errorf("%s", body)
 	}
-	if body := <-first; !strings.Contains(body, "no answer within 5 s") {
+	if body := mtatest.Receive(t, "its answer", first); !strings.Contains(body, "no answer within 5 s") {
 		t.Errorf("%s", body)
 	}
 }

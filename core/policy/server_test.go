@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"smtpreceiver/contrib/mtatest"
 	"smtpreceiver/core/reply"
 )
 
@@ -63,7 +64,7 @@ func serve(t *testing.T, decide Decide, change func(*Server)) *served {
 		if err := s.Shutdown(ctx); err != nil {
 			t.Error(err)
 		}
-		if err := <-s.ended; err != nil {
+		if err := mtatest.Receive(t, "the server to end", s.ended); err != nil {
 			t.Error(err)
 		}
 	})
@@ -240,7 +241,7 @@ func TestShutdown(t *testing.T) {
 	if _, err := io.WriteString(busy, to("1@fax")); err != nil {
 		t.Fatal(err)
 	}
-	<-asked
+	mtatest.Receive(t, "the question", asked)
 	down := make(chan error, 1)
 	go func() { down <- s.Shutdown(t.Context()) }()
 	if got := silent.answer(t); got != "closed" {
@@ -255,7 +256,7 @@ func TestShutdown(t *testing.T) {
 	if got := busy.answer(t) + ", " + busy.answer(t); got != "action=DUNNO, closed" {
 		t.Errorf("%q", got)
 	}
-	if err := <-down; err != nil {
+	if err := mtatest.Receive(t, "the shutdown", down); err != nil {
 		t.Error(err)
 	}
 	if c, err := net.Dial("tcp", s.addr); err == nil {
@@ -317,7 +318,7 @@ func TestShutdownTimeout(t *testing.T) {
 	if _, err := io.WriteString(p, to("1@fax")); err != nil {
 		t.Fatal(err)
 	}
-	<-asked
+	mtatest.Receive(t, "the question", asked)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if err := s.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {

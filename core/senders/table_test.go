@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"smtpreceiver/contrib/mtatest"
 )
 
 // TestMain looks for goroutines left over by look-ups.
@@ -219,12 +221,12 @@ func TestAskedOnce(t *testing.T) {
 		})
 	}
 	hangUp()
-	if err := <-first; !errors.Is(err, context.Canceled) {
+	if err := mtatest.Receive(t, "the answer", first); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
 	time.Sleep(20 * time.Millisecond) // for those who join it
 	close(s.wait)
-	all.Wait()
+	mtatest.Finish(t, "all answers", &all)
 	if n := s.asked.Load(); n != 1 {
 		t.Errorf("%d questions", n)
 	}

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"smtpreceiver/contrib/mtatest"
 )
 
 // TestPing: an accept loop answers as long as it goes round, and goes on
@@ -48,7 +50,7 @@ func TestPing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := <-accepted
+		c := mtatest.Receive(t, "a connection", accepted)
 		if c == nil {
 			t.Fatalf("%s: nothing accepted after the pings", network)
 		}
@@ -64,7 +66,7 @@ func TestPing(t *testing.T) {
 		dialed.Close()
 		c.Close()
 		l.Close()
-		<-accepted
+		mtatest.Receive(t, "the loop to end", accepted)
 		if err := p.Ping(ctx); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("%s: closed: %v", network, err)
 		}

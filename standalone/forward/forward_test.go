@@ -303,6 +303,9 @@ func TestForwardTLS(t *testing.T) {
 			}
 			r, err := f.Open(t.Context())
 			if (err == nil) != tt.ok {
+				if r != nil {
+					r.Abandon()
+				}
 				t.Fatalf("open: %v", err)
 			}
 			if err != nil {

@@ -227,7 +227,7 @@ func TestHello(t *testing.T) {
 		d := s.dial(t)
 		d.Want("220 ")
 		d.Say(verb+"   c.test ", "250 ")
-		c := <-s.sessions
+		c := mtatest.Receive(t, "a session", s.sessions)
 		d.Say("NOOP", "250 ") // what it said last is settled
 		if c.Hello != (Hello{"c.test", verb == "EHLO"}) {
 			t.Errorf("%s: %v", verb, c.Hello)

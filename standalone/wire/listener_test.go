@@ -172,7 +172,7 @@ func TestNetwork(t *testing.T) {
 		t.Error("a place")
 	}
 	cancel()
-	group.Wait()
+	mtatest.Finish(t, "all clients", &group)
 	if len(p.shares.held) != 0 || p.Held() != 0 {
 		t.Errorf("left: %v, %d", p.shares.held, p.Held())
 	}
@@ -247,7 +247,7 @@ func TestSlowAdmitKeepsNobodyWaiting(t *testing.T) {
 	}
 	s := new(wireServer).start(t, o)
 	slow := s.dial(t)
-	<-asked
+	mtatest.Receive(t, "the look-up", asked)
 	s.dial(t).Want("220 ")
 	close(proceed)
 	slow.Want("220 ")
@@ -282,7 +282,7 @@ func TestDrain(t *testing.T) {
 			idle, busy := dial(), dial()
 			busy.Send("MAIL FROM:<a@x.test>\r\nRCPT TO:<1@fax>\r\nDATA\r\n")
 			busy.Want("250 ", "250 ", "354 ")
-			<-s.entered
+			mtatest.Receive(t, "DATA", s.entered)
 			drained := make(chan error)
 			go func() { drained <- s.Drain(context.Background()) }()
 			idle.Want("421 4.3.2 gw.test shutting down", "")
@@ -292,7 +292,7 @@ func TestDrain(t *testing.T) {
 			busy.Send("text\r\n.\r\n" + pipelined)
 			s.proceed <- struct{}{}
 			busy.Want("250 ", "421 4.3.2 ", "")
-			if err := <-drained; err != nil {
+			if err := mtatest.Receive(t, "the end of all connections", drained); err != nil {
 				t.Errorf("drain: %v", err)
 			}
 			if got := s.got(); len(got) != 1 || got[0] != "text\r\n" {
@@ -313,7 +313,7 @@ func TestSessionEndsWithItsConnection(t *testing.T) {
 			d := dial()
 			d.Send("MAIL FROM:<a@x.test>\r\nRCPT TO:<1@fax>\r\nDATA\r\n")
 			d.Want("250 ", "250 ", "354 ")
-			<-s.entered
+			mtatest.Receive(t, "DATA", s.entered)
 			d.Send("text\r\n.\r\n")
 			ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 			defer cancel()
@@ -351,13 +351,13 @@ func TestDrainEndsWithContext(t *testing.T) {
 	s := (&wireServer{entered: make(chan struct{}, 1)}).start(t, testOptions())
 	busy := s.dial(t)
 	busy.Envelope()
-	<-s.entered
+	mtatest.Receive(t, "DATA", s.entered)
 	ctx, cancel := context.WithCancel(context.Background())
 	drained := make(chan error)
 	go func() { drained <- s.Drain(ctx) }()
 	busy.Send("half\r\n")
 	cancel()
-	if err := <-drained; !errors.Is(err, context.Canceled) {
+	if err := mtatest.Receive(t, "the end of all connections", drained); !errors.Is(err, context.Canceled) {
 		t.Errorf("drain: %v", err)
 	}
 	io.Copy(io.Discard, busy.R) // ends

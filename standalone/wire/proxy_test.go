@@ -33,7 +33,7 @@ func TestArrivalsAreBounded(t *testing.T) {
 	var waiting []*mtatest.Dialog
 	for range maxArrivals {
 		waiting = append(waiting, s.dialFrom(t, "127.0.0.2"))
-		<-asked
+		mtatest.Receive(t, "the look-up", asked)
 	}
 	s.dialFrom(t, "127.0.0.2").Want("421 4.7.0 ", "")
 	s.dial(t).Want("220 ")

@@ -178,8 +178,8 @@ func (s *wireServer) serve(t testing.TB, inner net.Listener, o Options) {
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
 		s.Drain(ctx)
-		<-done
-		s.running.Wait()
+		mtatest.Receive(t, "the listener to end", done)
+		mtatest.Finish(t, "all sessions to end", &s.running)
 	})
 }
 

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"smtpreceiver/contrib/mtatest"
 )
 
 // stage is an output folder with one job.
@@ -517,7 +519,7 @@ func TestGroup(t *testing.T) {
 	slow := func() error { calls++; begun <- true; <-goOn; return nil }
 	results := make(chan error, 10)
 	go func() { results <- g.do(slow) }()
-	<-begun
+	mtatest.Receive(t, "the first sync", begun)
 	failed := errors.New("failed")
 	for range 9 {
 		go func() { results <- g.do(func() error { calls++; return failed }) }()
@@ -535,7 +537,7 @@ func TestGroup(t *testing.T) {
 	goOn <- true
 	got := 0
 	for range 10 {
-		if err := <-results; errors.Is(err, failed) {
+		if err := mtatest.Receive(t, "all syncs", results); errors.Is(err, failed) {
 			got++
 		}
 	}
