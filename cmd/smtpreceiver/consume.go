@@ -163,7 +163,7 @@ func applicationsOf(consumers []*consume.Consumer) (apps []string) {
 }
 
 // gcPercent keeps what a hundred thousand waiting jobs take under 64 MiB.
-const gcPercent = 50
+const gcPercent = 30
 
 // drain runs all consumers once, at the same time.
 func drain(ctx context.Context, consumers []*consume.Consumer) error {

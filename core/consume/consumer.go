@@ -296,14 +296,14 @@ func (c *Consumer) one(ctx context.Context, e *entry) (r result) {
 func (c *Consumer) clock(e *entry) time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if e.first == 0 {
+	if e.first() == 0 {
 		first := time.Now()
 		if c.health.down {
 			first = c.health.since
 		}
-		e.first = first.UnixNano()
+		e.setFirst(first.UnixNano())
 	}
-	return time.Unix(0, e.first)
+	return time.Unix(0, e.first())
 }
 
 func (c *Consumer) targetIsDown() bool {

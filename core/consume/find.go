@@ -156,16 +156,16 @@ func (c *Consumer) add(stem string) {
 	}
 	if j := glance.Journal; j != nil && !j.State.Over() {
 		if j.Next.After(time.Now()) {
-			e.due = nanoseconds(j.Next)
+			e.setDue(nanoseconds(j.Next))
 		}
 		if !j.First.IsZero() {
-			e.first = nanoseconds(j.First)
+			e.setFirst(nanoseconds(j.First))
 		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if e.number = c.order.hash(lane); e.first == 0 && c.health.down {
-		e.first = time.Now().UnixNano()
+	if e.number = c.order.hash(lane); e.first() == 0 && c.health.down {
+		e.setFirst(time.Now().UnixNano())
 	}
 	c.order.add(e)
 	if c.filling && len(c.order.stems) == primed {
@@ -178,7 +178,9 @@ func (c *Consumer) add(stem string) {
 func (c *Consumer) addAgain(stem string, at time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.order.add(&entry{stem: stem, due: at.UnixNano(), number: c.order.hash("\x00" + stem)})
+	e := &entry{stem: stem, number: c.order.hash("\x00" + stem)}
+	e.setDue(at.UnixNano())
+	c.order.add(e)
 	c.changed.Broadcast()
 }
 

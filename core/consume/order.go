@@ -7,18 +7,70 @@ import (
 	"time"
 )
 
-// entry is a job that waits or is worked on. There may be a hundred thousand.
+// entry is a job that waits or is worked on. There may be a hundred thousand, so it
+// holds 48 bytes, and what only few have is apart.
 type entry struct {
 	stem     string
 	number   uint64 // which number it goes to, as a hash
 	since    int64  // Unix time in ns
-	due      int64  // likewise; 0: now
-	first    int64  // likewise, since when the target should have it; 0: not yet
-	tried    uint32 // in which turn it was last tried
+	times    *times // nil: all zero
+	at       int32  // index in its heap
 	priority int8
 	running  bool
-	at       int32 // index in its heap
-	in       *entries
+	in       place
+}
+
+// times are those of an entry that not every one has.
+type times struct {
+	due   int64  // Unix time in ns; 0: now
+	first int64  // likewise, since when the target should have it; 0: not yet
+	tried uint32 // in which turn it was last tried
+}
+
+// place is where an entry waits.
+type place int8
+
+const (
+	nowhere place = iota
+	isReady
+	isLater
+	isBehind
+)
+
+func (e *entry) due() int64 {
+	if e.times == nil {
+		return 0
+	}
+	return e.times.due
+}
+
+func (e *entry) first() int64 {
+	if e.times == nil {
+		return 0
+	}
+	return e.times.first
+}
+
+func (e *entry) tried() uint32 {
+	if e.times == nil {
+		return 0
+	}
+	return e.times.tried
+}
+
+func (e *entry) setDue(at int64) {
+	if at != e.due() {
+		e.own().due = at
+	}
+}
+
+func (e *entry) setFirst(at int64) { e.own().first = at }
+
+func (e *entry) own() *times {
+	if e.times == nil {
+		e.times = new(times)
+	}
+	return e.times
 }
 
 // before is the order in which jobs are taken: high priority first, then age.
@@ -33,26 +85,21 @@ func (e *entry) before(other *entry) bool {
 }
 
 // order knows which job comes next. Jobs to one number go one at a time: of them
-// only one is ready, waits for its time, or runs; the others stand behind it.
+// only the first is ready, waits for its time, or runs; the others stand behind it.
 type order struct {
-	stems map[string]*entry
-	lines map[uint64]line
-	ready entries // by before
-	later entries // by due
-	turn  uint32
-	seed  maphash.Seed
-}
-
-// line is the jobs to one number.
-type line struct {
-	first  *entry
-	behind *entries // nil: none
+	stems  map[string]*entry
+	first  map[uint64]*entry   // by number
+	behind map[uint64]*entries // by number; none where the first is alone
+	ready  entries             // by before
+	later  entries             // by due
+	turn   uint32
+	seed   maphash.Seed
 }
 
 func newOrder() *order {
 	return &order{
-		stems: map[string]*entry{}, lines: map[uint64]line{}, seed: maphash.MakeSeed(),
-		ready: entries{less: (*entry).before}, later: entries{less: sooner},
+		stems: map[string]*entry{}, first: map[uint64]*entry{}, behind: map[uint64]*entries{}, seed: maphash.MakeSeed(),
+		ready: entries{less: (*entry).before, is: isReady}, later: entries{less: sooner, is: isLater},
 	}
 }
 
@@ -64,7 +111,7 @@ func nanoseconds(at time.Time) int64 {
 	return at.UnixNano()
 }
 
-func sooner(a, b *entry) bool { return a.due < b.due || a.due == b.due && a.before(b) }
+func sooner(a, b *entry) bool { return a.due() < b.due() || a.due() == b.due() && a.before(b) }
 
 // hash identifies a number, or whatever else jobs must not go side by side to.
 func (o *order) hash(text string) uint64 { return maphash.String(o.seed, text) }
@@ -75,42 +122,69 @@ func (o *order) add(e *entry) {
 		return
 	}
 	o.stems[e.stem] = e
-	l := o.lines[e.number]
+	first := o.first[e.number]
 	switch {
-	case l.first == nil:
-		l.first = e
-		o.place(e)
-	case !l.first.running && e.before(l.first):
-		heap.Remove(l.first.in, int(l.first.at))
-		l.stand(l.first)
-		l.first = e
-		o.place(e)
+	case first == nil:
+		o.lead(e)
+	case !first.running && e.before(first):
+		heap.Remove(o.heapOf(first), int(first.at))
+		o.stand(first)
+		o.lead(e)
 	default:
-		l.stand(e)
+		o.stand(e)
 	}
-	o.lines[e.number] = l
 }
 
-func (l *line) stand(e *entry) {
-	if l.behind == nil {
-		l.behind = &entries{less: (*entry).before}
+// lead has a job be the first to its number.
+func (o *order) lead(e *entry) {
+	o.first[e.number] = e
+	o.place(e)
+}
+
+// stand puts a job behind the first.
+func (o *order) stand(e *entry) {
+	behind := o.behind[e.number]
+	if behind == nil {
+		behind = &entries{less: (*entry).before, is: isBehind}
+		o.behind[e.number] = behind
 	}
-	heap.Push(l.behind, e)
+	heap.Push(behind, e)
+}
+
+// second takes the one that stands first behind; nil: none does.
+func (o *order) second(number uint64) *entry {
+	behind := o.behind[number]
+	if behind == nil {
+		return nil
+	}
+	e := heap.Pop(behind).(*entry)
+	if len(behind.list) == 0 {
+		delete(o.behind, number)
+	}
+	return e
 }
 
 func (o *order) place(e *entry) {
-	if e.due > 0 {
+	if e.due() > 0 {
 		heap.Push(&o.later, e)
 	} else {
 		heap.Push(&o.ready, e)
 	}
 }
 
+// heapOf is where the first to a number waits.
+func (o *order) heapOf(e *entry) *entries {
+	if e.in == isLater {
+		return &o.later
+	}
+	return &o.ready
+}
+
 // wake makes ready what is due.
 func (o *order) wake(now time.Time) {
-	for len(o.later.list) > 0 && o.later.list[0].due <= now.UnixNano() {
+	for len(o.later.list) > 0 && o.later.list[0].due() <= now.UnixNano() {
 		e := heap.Pop(&o.later).(*entry)
-		e.due = 0
+		e.setDue(0)
 		heap.Push(&o.ready, e)
 	}
 }
@@ -130,7 +204,7 @@ func (o *order) another() *entry {
 	}
 	best := 0
 	for i, e := range o.ready.list {
-		if b := o.ready.list[best]; e.tried < b.tried || e.tried == b.tried && e.before(b) {
+		if b := o.ready.list[best]; e.tried() < b.tried() || e.tried() == b.tried() && e.before(b) {
 			best = i
 		}
 	}
@@ -140,7 +214,7 @@ func (o *order) another() *entry {
 func (o *order) run(at int) *entry {
 	e := heap.Remove(&o.ready, at).(*entry)
 	o.turn++
-	e.running, e.tried = true, o.turn
+	e.running, e.own().tried = true, o.turn
 	return e
 }
 
@@ -149,7 +223,7 @@ func (o *order) run(at int) *entry {
 func (o *order) overdue(at, since time.Time) []*entry {
 	var found []*entry
 	for _, e := range o.ready.list {
-		first := e.first
+		first := e.first()
 		if first == 0 {
 			first = since.UnixNano()
 		}
@@ -166,34 +240,30 @@ func (o *order) overdue(at, since time.Time) []*entry {
 // remove forgets a job that ran.
 func (o *order) remove(e *entry) {
 	delete(o.stems, e.stem)
-	l := o.lines[e.number]
-	if l.behind == nil || len(l.behind.list) == 0 {
-		delete(o.lines, e.number)
-		return
+	delete(o.first, e.number)
+	if next := o.second(e.number); next != nil {
+		o.lead(next)
 	}
-	l.first = heap.Pop(l.behind).(*entry)
-	o.lines[e.number] = l
-	o.place(l.first)
 }
 
 // again gives back a job that ran, to be tried at a time.
 func (o *order) again(e *entry, at time.Time) {
-	e.running, e.due = false, nanoseconds(at)
-	l := o.lines[e.number]
-	if l.behind != nil && len(l.behind.list) > 0 && l.behind.list[0].before(e) {
-		l.first = heap.Pop(l.behind).(*entry)
-		heap.Push(l.behind, e)
-		o.lines[e.number] = l
+	e.running = false
+	e.setDue(nanoseconds(at))
+	if behind := o.behind[e.number]; behind != nil && behind.list[0].before(e) {
+		next := o.second(e.number)
+		o.stand(e)
+		e = next
 	}
-	o.place(l.first)
+	o.lead(e)
 }
 
 // waiting counts the jobs that are not due, and those that stand behind them.
 func (o *order) waiting() int {
 	n := len(o.later.list)
 	for _, e := range o.later.list {
-		if l := o.lines[e.number]; l.behind != nil {
-			n += len(l.behind.list)
+		if behind := o.behind[e.number]; behind != nil {
+			n += len(behind.list)
 		}
 	}
 	return n
@@ -205,27 +275,25 @@ func (o *order) hurry(stem string) {
 	if e == nil {
 		return
 	}
-	if e.in == &o.later {
+	if e.in == isLater {
 		heap.Remove(&o.later, int(e.at))
-		e.due = 0
+		e.setDue(0)
 		heap.Push(&o.ready, e)
 		return
 	}
-	e.due = 0
+	e.setDue(0)
 }
 
 // hurryAll makes every job due.
 func (o *order) hurryAll() {
 	for len(o.later.list) > 0 {
 		e := heap.Pop(&o.later).(*entry)
-		e.due = 0
+		e.setDue(0)
 		heap.Push(&o.ready, e)
 	}
-	for _, l := range o.lines {
-		if l.behind != nil {
-			for _, e := range l.behind.list {
-				e.due = 0
-			}
+	for _, behind := range o.behind {
+		for _, e := range behind.list {
+			e.setDue(0)
 		}
 	}
 }
@@ -235,7 +303,7 @@ func (o *order) soonest() time.Time {
 	if len(o.later.list) == 0 {
 		return time.Time{}
 	}
-	return time.Unix(0, o.later.list[0].due)
+	return time.Unix(0, o.later.list[0].due())
 }
 
 // oldest is since when the oldest job waits; zero: none does.
@@ -256,6 +324,7 @@ func (o *order) oldest() time.Time {
 type entries struct {
 	list []*entry
 	less func(a, b *entry) bool
+	is   place
 }
 
 // Len implements heap.Interface.
@@ -273,7 +342,7 @@ func (h *entries) Swap(i, j int) {
 // Push implements heap.Interface.
 func (h *entries) Push(x any) {
 	e := x.(*entry)
-	e.at, e.in = int32(len(h.list)), h
+	e.at, e.in = int32(len(h.list)), h.is
 	h.list = append(h.list, e)
 }
 
@@ -283,6 +352,6 @@ func (h *entries) Pop() any {
 	e := h.list[last]
 	h.list[last] = nil
 	h.list = h.list[:last]
-	e.in = nil
+	e.in = nowhere
 	return e
 }

@@ -20,7 +20,7 @@ func TestOrderAgainstModel(t *testing.T) {
 		now := time.Unix(1000, 0)
 		ready := func() (found []*entry) {
 			for _, e := range all {
-				free := !slices.Contains(running, e) && e.due <= now.UnixNano()
+				free := !slices.Contains(running, e) && e.due() <= now.UnixNano()
 				for _, other := range all { // nobody to the number runs or stands before
 					if other != e && other.number == e.number && (slices.Contains(running, other) || other.before(e)) {
 						free = false
@@ -43,7 +43,7 @@ func TestOrderAgainstModel(t *testing.T) {
 			case 0, 1:
 				e := &entry{stem: fmt.Sprint(step), number: uint64(r.IntN(4)), since: int64(r.IntN(5)), priority: int8(r.IntN(3) - 1)}
 				if r.IntN(4) == 0 {
-					e.due = now.Add(time.Duration(r.IntN(20))).UnixNano()
+					e.setDue(now.Add(time.Duration(r.IntN(20))).UnixNano())
 				}
 				o.add(e)
 				o.add(e) // known
@@ -76,7 +76,7 @@ func TestOrderAgainstModel(t *testing.T) {
 				if r.IntN(10) == 0 {
 					o.hurryAll()
 					for _, e := range all {
-						e.due = 0
+						e.setDue(0)
 					}
 				}
 			}
@@ -88,9 +88,9 @@ func TestOrderAgainstModel(t *testing.T) {
 }
 
 // TestOrderIsSmall: a hundred thousand waiting jobs, of which the garbage collector
-// lets half as much again lie around, must stay far under 64 MiB.
+// lets a third as much again lie around, must stay far under 64 MiB.
 func TestOrderIsSmall(t *testing.T) {
-	const count, most = 100_000, 280 // bytes a job
+	const count, most = 100_000, 160 // bytes a job
 	used := func() uint64 {
 		runtime.GC()
 		var m runtime.MemStats
