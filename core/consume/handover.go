@@ -100,6 +100,9 @@ func (c *Consumer) process(ctx context.Context, stem string, since time.Time) (o
 // announce says to the other consumers that there is a verdict. Where one of them
 // has dealt with the job too, the target may have had it twice.
 func (c *Consumer) announce(ctx context.Context, j *Job) error {
+	if err := c.flush(); err != nil { // they forget the job
+		return err
+	}
 	err := c.Source.Judge(context.WithoutCancel(ctx), j.Stem, j.held.Journal)
 	if errors.Is(err, ErrLost) {
 		c.Log.Error("job handed on by two consumers; the target may have it twice", "consumer", c.Name, "app", c.App, "rcpt", j.recipient(), "job", j.Stem, "status", string(j.held.Journal.State), "error", oneLine(err))

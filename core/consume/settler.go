@@ -12,7 +12,8 @@ import (
 )
 
 const (
-	maxSettled  = 64 // jobs at a time
+	maxSettled  = 64                    // jobs at a time
+	settleEvery = 20 * time.Millisecond // at most: those done meanwhile share their syncs
 	hookTimeout = time.Minute
 )
 
@@ -49,20 +50,43 @@ func (s *settler) stop() {
 func (s *settler) run() {
 	var hooks sync.WaitGroup
 	defer hooks.Wait()
+	var last time.Time
 	for first := range s.jobs {
-		batch := []*settling{first}
-		for more := true; more && len(batch) < maxSettled; {
-			select {
-			case j, ok := <-s.jobs:
-				if more = ok; ok {
-					batch = append(batch, j)
-				}
-			default:
-				more = false
-			}
-		}
+		batch := s.gather([]*settling{first}, time.Until(last.Add(settleEvery)))
+		last = time.Now()
 		s.settle(batch, &hooks)
 	}
+}
+
+// gather adds to a batch what comes within a time, and what is there then.
+func (s *settler) gather(batch []*settling, within time.Duration) []*settling {
+	over := time.NewTimer(max(within, 0))
+	defer over.Stop()
+	waiting := within > 0
+	for len(batch) < maxSettled {
+		if waiting {
+			select {
+			case j, ok := <-s.jobs:
+				if !ok {
+					return batch
+				}
+				batch = append(batch, j)
+			case <-over.C:
+				waiting = false
+			}
+			continue
+		}
+		select {
+		case j, ok := <-s.jobs:
+			if !ok {
+				return batch
+			}
+			batch = append(batch, j)
+		default:
+			return batch
+		}
+	}
+	return batch
 }
 
 func (s *settler) settle(batch []*settling, hooks *sync.WaitGroup) {
@@ -71,7 +95,12 @@ func (s *settler) settle(batch []*settling, hooks *sync.WaitGroup) {
 	for i, j := range batch {
 		verdicts[i] = &j.Verdict
 	}
+	unsynced := c.flush()
 	for _, j := range batch {
+		if j.Journal.State == folder.Done && unsynced != nil {
+			j.Err = unsynced
+			continue
+		}
 		if err := c.reporter.tell(j); err != nil {
 			j.Err = fmt.Errorf("the report for the sender: %w", err)
 		}
@@ -90,6 +119,14 @@ func (s *settler) settle(batch []*settling, hooks *sync.WaitGroup) {
 		}
 		s.forget(j)
 	}
+}
+
+// flush has what the target was given last.
+func (c *Consumer) flush() error {
+	if target, is := c.Target.(Flusher); is {
+		return target.Flush()
+	}
+	return nil
 }
 
 func (s *settler) forget(j *settling) {

@@ -22,6 +22,14 @@ type Target interface {
 	Has(ctx context.Context, j *Job) (Answer, error)
 }
 
+// Flusher is a Target whose Submit need not last by itself: what Submit has done to any
+// job is on disk when Flush returns. It is called for all jobs together that are done at
+// the same time, before they are settled; after a power cut before that Has is asked.
+type Flusher interface {
+	Target
+	Flush() error
+}
+
 // Answer is what a target knows of a job.
 type Answer int
 

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 )
 
 const (
@@ -24,7 +23,7 @@ type dir struct {
 	root  *os.Root
 	self  *os.File
 	owner owner
-	syncs group
+	syncs Group
 }
 
 // openDir opens a folder that the configuration names.
@@ -205,38 +204,4 @@ func (d *dir) each(see func(fs.DirEntry) error) error {
 
 // sync makes the names in the folder last. Those who ask while one sync runs
 // share the next.
-func (d *dir) sync() error { return d.syncs.do(func() error { return syncFolder(d.self) }) }
-
-// group lets callers share what one of them does.
-type group struct {
-	mu     sync.Mutex // guards next
-	next   *round
-	serial sync.Mutex
-}
-
-type round struct {
-	over chan struct{}
-	err  error
-}
-
-// do returns the outcome of a call of f that began after do was called.
-func (g *group) do(f func() error) error {
-	g.mu.Lock()
-	r := g.next
-	if r != nil {
-		g.mu.Unlock()
-		<-r.over
-		return r.err
-	}
-	r = &round{over: make(chan struct{})}
-	g.next = r
-	g.mu.Unlock()
-	g.serial.Lock()
-	g.mu.Lock()
-	g.next = nil
-	g.mu.Unlock()
-	r.err = f()
-	g.serial.Unlock()
-	close(r.over)
-	return r.err
-}
+func (d *dir) sync() error { return d.syncs.Do(func() error { return syncFolder(d.self) }) }

@@ -513,16 +513,16 @@ func TestAgainOverANewJob(t *testing.T) {
 // TestGroup: callers get the outcome of a call that began after they asked.
 func TestGroup(t *testing.T) {
 	t.Parallel()
-	var g group
+	var g Group
 	begun, goOn := make(chan bool), make(chan bool)
 	calls := 0
 	slow := func() error { calls++; begun <- true; <-goOn; return nil }
 	results := make(chan error, 10)
-	go func() { results <- g.do(slow) }()
+	go func() { results <- g.Do(slow) }()
 	mtatest.Receive(t, "the first sync", begun)
 	failed := errors.New("failed")
 	for range 9 {
-		go func() { results <- g.do(func() error { calls++; return failed }) }()
+		go func() { results <- g.Do(func() error { calls++; return failed }) }()
 	}
 	for { // until all nine wait
 		g.mu.Lock()

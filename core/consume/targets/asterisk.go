@@ -14,7 +14,7 @@ import (
 // extension s of a context, with the job in variables; the dialplan says what
 // becomes of it.
 type Asterisk struct {
-	Folder  string // its outgoing
+	*Drop          // its outgoing
 	Channel string // with {number}
 	Context string
 }
@@ -59,15 +59,7 @@ func (a Asterisk) Prepare(_ context.Context, j *consume.Job) (note string, err e
 	if err != nil {
 		return "", err
 	}
-	return drop{a.Folder}.prepare(j, j.Key+".call", content)
-}
-
-// Submit implements consume.Target.
-func (a Asterisk) Submit(_ context.Context, j *consume.Job) error { return drop{a.Folder}.submit(j) }
-
-// Has implements consume.Target.
-func (a Asterisk) Has(_ context.Context, j *consume.Job) (consume.Answer, error) {
-	return drop{a.Folder}.has(j)
+	return a.prepare(j, j.Key+".call", content)
 }
 
 // callFile holds a call that is tried once and then moved to outgoing_done.

@@ -1,6 +1,7 @@
 package targets
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"smtpreceiver/core/consume"
+	"smtpreceiver/core/consume/folder"
 )
 
 // stagingName is a folder in the target's: on its file system, and not looked
@@ -18,27 +20,35 @@ const stagingName = ".smtpreceiver"
 // the target has got it. Behind it stands the name that it gets.
 const staged = "staged"
 
-// drop hands a job over as one file in a folder. A rename decides, so whether the
+// Drop hands a job over as one file in a folder. A rename decides, so whether the
 // target has the file can be told exactly, whatever it has done with it since.
-type drop struct{ folder string }
+// Jobs that are handed over at the same time share the syncs of the folders.
+type Drop struct {
+	folder  string
+	staging folder.Group // syncs of the folder in it
+}
 
-func (d drop) staging(j *consume.Job) string { return filepath.Join(d.folder, stagingName, j.Key) }
+// NewDrop makes one for a folder.
+func NewDrop(folder string) *Drop { return &Drop{folder: folder} }
+
+func (d *Drop) staged(j *consume.Job) string { return filepath.Join(d.folder, stagingName, j.Key) }
 
 // prepare makes the file; what it returns is to be noted.
-func (d drop) prepare(j *consume.Job, name string, content []byte) (note string, err error) {
-	return staged + " " + name, d.stage(d.staging(j), content)
+func (d *Drop) prepare(j *consume.Job, name string, content []byte) (note string, err error) {
+	return staged + " " + name, d.stage(d.staged(j), content)
 }
 
-// submit lets the target have what prepare has made.
-func (d drop) submit(j *consume.Job) error {
+// Submit implements consume.Target: it lets the target have what prepare has made.
+// Flush has that last.
+func (d *Drop) Submit(_ context.Context, j *consume.Job) error {
 	_, name, _ := strings.Cut(j.Noted(), " ")
-	if err := os.Rename(d.staging(j), filepath.Join(d.folder, name)); err != nil {
-		return consume.Uncertain(err)
-	}
-	return consume.Uncertain(syncFolder(d.folder))
+	return consume.Uncertain(os.Rename(d.staged(j), filepath.Join(d.folder, name)))
 }
 
-func (d drop) stage(path string, content []byte) error {
+// Flush implements consume.Flusher.
+func (d *Drop) Flush() error { return syncFolder(d.folder) }
+
+func (d *Drop) stage(path string, content []byte) error {
 	if err := os.Mkdir(filepath.Dir(path), 0o770); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
@@ -51,14 +61,18 @@ func (d drop) stage(path string, content []byte) error {
 		giveToGroup(f, d.folder)
 		err = errors.Join(f.Chmod(0o660), f.Sync()) // whatever the umask
 	}
-	return errors.Join(err, f.Close(), syncFolder(filepath.Dir(path)))
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return d.staging.Do(func() error { return syncFolder(filepath.Dir(path)) })
 }
 
-func (d drop) has(j *consume.Job) (consume.Answer, error) {
+// Has implements consume.Target.
+func (d *Drop) Has(_ context.Context, j *consume.Job) (consume.Answer, error) {
 	if !strings.HasPrefix(j.Noted(), staged) {
 		return consume.No, nil
 	}
-	switch _, err := os.Lstat(d.staging(j)); {
+	switch _, err := os.Lstat(d.staged(j)); {
 	case err == nil:
 		return consume.No, nil
 	case errors.Is(err, fs.ErrNotExist):

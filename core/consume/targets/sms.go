@@ -52,7 +52,7 @@ func limited(j *consume.Job, text string, maxParts int) (string, error) {
 // Smstools hands jobs to smstools3 (from 3.1.16, which knows Alphabet: UTF-8) as
 // files in its folder outgoing.
 type Smstools struct {
-	Folder   string
+	*Drop
 	MaxParts int // SMS of one text; 0: no limit
 }
 
@@ -62,15 +62,7 @@ func (s Smstools) Prepare(_ context.Context, j *consume.Job) (note string, err e
 	if err != nil {
 		return "", err
 	}
-	return drop{s.Folder}.prepare(j, j.Key, m.smstools(j.FromSMTP))
-}
-
-// Submit implements consume.Target.
-func (s Smstools) Submit(_ context.Context, j *consume.Job) error { return drop{s.Folder}.submit(j) }
-
-// Has implements consume.Target.
-func (s Smstools) Has(_ context.Context, j *consume.Job) (consume.Answer, error) {
-	return drop{s.Folder}.has(j)
+	return s.prepare(j, j.Key, m.smstools(j.FromSMTP))
 }
 
 // smstools is the file as smsd reads it: headers, an empty line, the text. from has
@@ -120,7 +112,7 @@ func oneLine(value string) string {
 // Gammu hands jobs to gammu-smsd with its files backend, as files in its outbox.
 // Its own gammu-smsd-inject makes another message each time it is run.
 type Gammu struct {
-	Folder   string
+	*Drop
 	MaxParts int // SMS of one text; 0: no limit
 }
 
@@ -130,15 +122,7 @@ func (g Gammu) Prepare(_ context.Context, j *consume.Job) (note string, err erro
 	if err != nil {
 		return "", err
 	}
-	return drop{g.Folder}.prepare(j, m.gammuName(j.Key, time.Now()), m.gammu())
-}
-
-// Submit implements consume.Target.
-func (g Gammu) Submit(_ context.Context, j *consume.Job) error { return drop{g.Folder}.submit(j) }
-
-// Has implements consume.Target.
-func (g Gammu) Has(_ context.Context, j *consume.Job) (consume.Answer, error) {
-	return drop{g.Folder}.has(j)
+	return g.prepare(j, m.gammuName(j.Key, time.Now()), m.gammu())
 }
 
 // gammuName tells number, priority and options. gammu-smsd sends in the order of

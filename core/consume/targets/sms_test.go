@@ -47,7 +47,7 @@ func TestPartsAreBounded(t *testing.T) {
 			}
 			s, folder := newSpool(t, tt.text), t.TempDir()
 			s.set(tt.set)
-			if !fails("smstools", s.handOn(t, Smstools{Folder: folder, MaxParts: tt.max})) {
+			if !fails("smstools", s.handOn(t, Smstools{Drop: NewDrop(folder), MaxParts: tt.max})) {
 				_, file := only(t, folder)
 				want := tt.sent
 				if sms.Count(want).Alphabet == sms.UCS2 {
@@ -59,7 +59,7 @@ func TestPartsAreBounded(t *testing.T) {
 			}
 			s, folder = newSpool(t, tt.text), t.TempDir()
 			s.set(tt.set)
-			if !fails("gammu", s.handOn(t, Gammu{Folder: folder, MaxParts: tt.max})) {
+			if !fails("gammu", s.handOn(t, Gammu{Drop: NewDrop(folder), MaxParts: tt.max})) {
 				_, file := only(t, folder)
 				if want := string(utf16le("\ufeff" + tt.sent)); file != want {
 					t.Errorf("gammu got %q", file)

@@ -44,20 +44,20 @@ var kinds = []kind{
 	{
 		name: "smstools", keys: []key{{"target_folder", "/var/spool/sms/outgoing"}}, formats: text, workers: 4,
 		make: func(c *config.Consumer, app *config.Application) (consume.Target, error) {
-			return Smstools{Folder: c.TargetFolder, MaxParts: app.MaxParts}, nil
+			return Smstools{Drop: NewDrop(c.TargetFolder), MaxParts: app.MaxParts}, nil
 		},
 	},
 	{
 		name: "gammu", keys: []key{{"target_folder", "/var/spool/gammu/outbox"}}, formats: text, workers: 4,
 		make: func(c *config.Consumer, app *config.Application) (consume.Target, error) {
-			return Gammu{Folder: c.TargetFolder, MaxParts: app.MaxParts}, nil
+			return Gammu{Drop: NewDrop(c.TargetFolder), MaxParts: app.MaxParts}, nil
 		},
 	},
 	{
 		name: "asterisk", keys: []key{{"target_folder", "/var/spool/asterisk/outgoing"}, {"channel", "PJSIP/{number}@trunk"}, {name: "context"}},
 		workers: 1, later: true,
 		make: func(c *config.Consumer, _ *config.Application) (consume.Target, error) {
-			return NewAsterisk(Asterisk{Folder: c.TargetFolder, Channel: c.Channel, Context: c.Context})
+			return NewAsterisk(Asterisk{Drop: NewDrop(c.TargetFolder), Channel: c.Channel, Context: c.Context})
 		},
 		refused: "channel",
 	},

@@ -125,7 +125,7 @@ func TestSmstools(t *testing.T) {
 			t.Parallel()
 			s, outgoing := newSpool(t, tt.text), t.TempDir()
 			s.set(tt.set)
-			if why := s.handOn(t, Smstools{Folder: outgoing}); why != "" {
+			if why := s.handOn(t, Smstools{Drop: NewDrop(outgoing)}); why != "" {
 				t.Fatal(why)
 			}
 			if _, got := only(t, outgoing); got != tt.want {
@@ -149,12 +149,12 @@ func TestRefused(t *testing.T) {
 		set              map[string]string
 		target           consume.Target
 	}{
-		{"letters in the number", "x", "no number to dial", map[string]string{"to/number": "12ab"}, Smstools{Folder: "."}},
-		{"option for a number", "x", "no number to dial", map[string]string{"to/number": "-1 --exec"}, Gammu{Folder: "."}},
+		{"letters in the number", "x", "no number to dial", map[string]string{"to/number": "12ab"}, Smstools{Drop: NewDrop(".")}},
+		{"option for a number", "x", "no number to dial", map[string]string{"to/number": "-1 --exec"}, Gammu{Drop: NewDrop(".")}},
 		{"no number", "x", "has no number", map[string]string{"to/number": ""}, &HylaFAX{}},
-		{"path for a number", "x", "no number to dial", map[string]string{"to/number": "1@../../etc"}, Gammu{Folder: "."}},
-		{"blank text", " \r\n\r\n", "text is empty", nil, Smstools{Folder: "."}},
-		{"format", "x", "format_preference", map[string]string{"system/format": "mht"}, Gammu{Folder: "."}},
+		{"path for a number", "x", "no number to dial", map[string]string{"to/number": "1@../../etc"}, Gammu{Drop: NewDrop(".")}},
+		{"blank text", " \r\n\r\n", "text is empty", nil, Smstools{Drop: NewDrop(".")}},
+		{"format", "x", "format_preference", map[string]string{"system/format": "mht"}, Gammu{Drop: NewDrop(".")}},
 		{"format of a fax", "x", "format_preference", map[string]string{"system/format": "mht"}, &HylaFAX{}},
 	}
 	for _, tt := range tests {
@@ -175,7 +175,7 @@ func TestGammu(t *testing.T) {
 	t.Parallel()
 	s, outbox := newSpool(t, "Aé😀\r\n"), t.TempDir()
 	s.set(map[string]string{"system/dr": "1", "system/flash": "1", "system/priority": "high"})
-	if why := s.handOn(t, Gammu{Folder: outbox}); why != "" {
+	if why := s.handOn(t, Gammu{Drop: NewDrop(outbox)}); why != "" {
 		t.Fatal(why)
 	}
 	name, got := only(t, outbox)
@@ -192,7 +192,7 @@ func TestAsterisk(t *testing.T) {
 	s, outgoing := newSpool(t, "x"), t.TempDir()
 	s.set(map[string]string{"system/subject": "a;b #c ${SHELL(id)} `id` $(id)", "to/name": "Jana"})
 	s.attach(t, "00000042_1_a b'$(id).tif", "II*\x00")
-	target, err := NewAsterisk(Asterisk{outgoing, "PJSIP/{number}@trunk", "fax-out"})
+	target, err := NewAsterisk(Asterisk{NewDrop(outgoing), "PJSIP/{number}@trunk", "fax-out"})
 	if err != nil {
 		t.Fatal(err)
 	}
