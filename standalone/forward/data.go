@@ -145,7 +145,7 @@ func passedOn(e *smtp.SMTPError) *reply.Reply {
 			for n := range answer.Enhanced {
 				answer.Enhanced[n], _ = strconv.Atoi(code[n+1])
 			}
-			lines[i] = line[len(code[0]):]
+			lines[i] = code[len(code)-1]
 		}
 		lines[i] = strings.Map(printable, lines[i])
 	}
@@ -156,8 +156,8 @@ func passedOn(e *smtp.SMTPError) *reply.Reply {
 	return answer
 }
 
-// enhancedCode is one in front of a line (RFC 2034 section 4).
-var enhancedCode = regexp.MustCompile(`^([245])\.(\d{1,3})\.(\d{1,3})(?: |$)`)
+// enhancedCode is one in front of a line (RFC 2034 section 4), and what follows.
+var enhancedCode = regexp.MustCompile(`(?s)^([245])\.(\d{1,3})\.(\d{1,3})(?: (.*))?$`)
 
 func printable(r rune) rune {
 	if unicode.IsControl(r) {

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// watchAfter is how long a session may be busy before it is watched whether its
-// client is still there.
+// watchAfter is how long a session may be busy at most before it is watched
+// whether its client is still there.
 const watchAfter = time.Second
 
 // readAhead reads from the client, and while the session is busy with a command
@@ -20,6 +20,7 @@ type readAhead struct {
 
 	// Under c.mu.
 	wanted bool // the session waits for input itself
+	armed  bool // the timer runs; it is cheaper to let it than to stop it at each command
 	asked  chan struct{}
 	got    [1]byte
 	n      int
@@ -36,14 +37,19 @@ func (a *readAhead) init(c *Conn) {
 func (a *readAhead) watch() {
 	a.c.mu.Lock()
 	a.wanted, a.queued = false, a.c.r < a.c.w
+	armed := a.armed
+	a.armed = true
 	a.c.mu.Unlock()
-	a.timer.Reset(watchAfter)
+	if !armed {
+		a.timer.Reset(watchAfter)
+	}
 }
 
 // look waits for a byte.
 func (a *readAhead) look() {
 	c := a.c
 	c.mu.Lock()
+	a.armed = false
 	if a.wanted || a.asked != nil || a.n > 0 || c.err != nil || c.phase == over || c.raw.SetReadDeadline(time.Time{}) != nil {
 		c.mu.Unlock()
 		return
@@ -68,7 +74,6 @@ func (a *readAhead) look() {
 
 // end ends the watch, with a deadline for what it may be reading.
 func (a *readAhead) end(deadline func() error) error {
-	a.timer.Stop()
 	a.c.mu.Lock()
 	a.wanted = true
 	err := deadline()

@@ -2,7 +2,6 @@ package wire
 
 import (
 	"bytes"
-	"net"
 	"regexp"
 	"slices"
 	"strings"
@@ -107,7 +106,7 @@ func misplaced(text string) *reply.Reply {
 }
 
 // command reads one line: it is answered, or goes to go-smtp.
-func (c *Conn) command(line []byte, continuation bool) error {
+func (c *Conn) command(line []byte, continuation bool) {
 	long := line == nil
 	endless := c.lines.skipped > maxEndless
 	first := !c.lines.spoken
@@ -121,7 +120,6 @@ func (c *Conn) command(line []byte, continuation bool) error {
 		}
 		c.log("", r)
 		c.enter(over)
-		return net.ErrClosed
 	case endless:
 		c.refuse("", syntax(421, [3]int{4, 7, 0}, c.opts.Host+" too much input without a command"))
 	case continuation && bad:
@@ -133,47 +131,37 @@ func (c *Conn) command(line []byte, continuation bool) error {
 	case bad:
 		c.bad(syntax(500, [3]int{5, 5, 2}, "NUL in command line"))
 	default:
-		return c.obey(strings.TrimRight(string(line), "\r\n\t "))
+		c.obey(strings.TrimRight(string(line), "\r\n\t "))
 	}
-	return nil
 }
 
-func (c *Conn) obey(line string) error {
+func (c *Conn) obey(line string) {
 	name, arg, _ := strings.Cut(line, " ")
 	arg = strings.TrimLeft(arg, " ")
 	verb := upper(name)
 	command, known := commands[verb]
+	misses := c.missing(command.order)
 	switch {
 	case line == "":
 		c.bad(syntax(500, [3]int{5, 5, 2}, "Empty command line"))
-		return nil
 	case slices.Contains(unknown, verb):
 		c.refuse(verb, syntax(502, [3]int{5, 5, 1}, verb+" is not implemented"))
-		return nil
 	case !known:
 		c.bad(syntax(500, [3]int{5, 5, 2}, "Command not recognized"))
-		return nil
 	case c.probe && !command.probe:
 		c.refuse(verb, &reply.Reply{Code: 554, Enhanced: [3]int{5, 7, 1}, Text: "A proxy's own connection carries no mail", Reason: reply.ReasonClient})
-		return nil
+	case misses != "":
+		c.refuse(verb, misplaced(misses))
+	default:
+		c.verb = verb
+		pass, refusal := command.read(c, arg)
+		switch {
+		case refusal != nil:
+			c.refuse(verb, refusal)
+		case pass != "":
+			c.pass(pass)
+		}
 	}
-	if text := c.missing(command.order); text != "" {
-		c.refuse(verb, misplaced(text))
-		return nil
-	}
-	c.verb = verb
-	pass, refusal := command.read(c, arg)
-	switch {
-	case refusal != nil:
-		c.refuse(verb, refusal)
-	case pass != "":
-		c.pass(pass)
-	}
-	if c.secured {
-		c.secured = false
-		return errSecured
-	}
-	return nil
 }
 
 // missing says what must come before a command and has not.
@@ -232,7 +220,7 @@ func hello(c *Conn, arg string) (string, *reply.Reply) {
 }
 
 func mail(c *Conn, arg string) (string, *reply.Reply) {
-	rest, ok := c.parsePath("FROM", arg)
+	rest, ok := c.parsePath("FROM:", arg)
 	if !ok {
 		return "", syntax(501, [3]int{5, 1, 7}, "Bad sender address syntax; send MAIL FROM:<address>")
 	}
@@ -244,7 +232,7 @@ func mail(c *Conn, arg string) (string, *reply.Reply) {
 }
 
 func rcpt(c *Conn, arg string) (string, *reply.Reply) {
-	params, ok := c.parsePath("TO", arg)
+	params, ok := c.parsePath("TO:", arg)
 	if !ok || c.Address == "" {
 		return "", syntax(501, [3]int{5, 1, 3}, "Bad recipient address syntax; send RCPT TO:<address>")
 	}

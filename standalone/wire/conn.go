@@ -34,6 +34,7 @@ const (
 	inAuth           // an answer to a 334 of AUTH
 	inMessage        // a message, up to its end
 	atEnd            // go-smtp is to be told that the message is at its end
+	secured          // TLS has begun: go-smtp must forget what came before
 	over             // nothing is read any more
 )
 
@@ -65,7 +66,6 @@ type Conn struct {
 	stream   net.Conn // raw, or TLS over it
 	probe    bool     // a proxy's own connection (PROXY LOCAL): no mail
 	stranger bool     // it must authenticate
-	secured  bool     // TLS has just begun
 
 	buf     []byte
 	r, w    int    // buf[r:w] came from the client and was not looked at yet
@@ -136,6 +136,8 @@ func (c *Conn) read(p []byte) (int, error) {
 		switch now {
 		case over:
 			return 0, net.ErrClosed
+		case secured:
+			return 0, io.EOF
 		case inMessage: // the session did not read it to its end
 			io.Copy(io.Discard, c.Message())
 			continue
@@ -148,9 +150,7 @@ func (c *Conn) read(p []byte) (int, error) {
 		}
 		line, ok := c.lines.next(c)
 		if ok {
-			if err := c.command(line, now == inAuth); err != nil {
-				return 0, err
-			}
+			c.command(line, now == inAuth)
 			continue
 		}
 		if err := c.fill(); err != nil {

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"io"
 	"log/slog"
 	"net"
 	"sync"
@@ -12,9 +11,12 @@ import (
 // run gives the connection to go-smtp, and again behind STARTTLS.
 func (c *Conn) run() {
 	defer c.Close()
-	c.send([]byte(c.greeting()))
-	for h := (&half{Conn: c.raw, c: c}); h != nil; h = h.next {
-		h.done = make(chan struct{})
+	protocol := " ESMTP"
+	if c.opts.LMTP {
+		protocol = " LMTP"
+	}
+	c.send([]byte("220 " + c.opts.Host + protocol + " ready\r\n"))
+	for {
 		engine := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return c.opts.Session(c), nil }))
 		// The wire keeps times, lines and sizes, and answers for each recipient
 		// without the library's LMTP.
@@ -22,18 +24,21 @@ func (c *Conn) run() {
 		engine.AllowInsecureAuth = true // the session says what is offered, and when
 		engine.EnableSMTPUTF8, engine.EnableDSN = true, c.opts.DSN
 		engine.ErrorLog = slog.NewLogLogger(c.opts.Log.With("library", "go-smtp").Handler(), slog.LevelError)
-		engine.Serve(h)
+		engine.Serve(&half{Conn: c.raw, c: c, done: make(chan struct{})})
+		if c.now() != secured {
+			return
+		}
+		c.enter(inCommands)
 	}
 }
 
-// half is a Conn as one go-smtp server sees it: plain text, from a greeting to
-// the end or to STARTTLS. It is a listener for this one connection, too. go-smtp
-// sets no deadlines, since it has no timeouts.
+// half is a Conn as one go-smtp server sees it: plain text, up to the end or to
+// STARTTLS. It is a listener for this one connection, too. go-smtp sets no
+// deadlines, since it has no timeouts.
 type half struct {
 	net.Conn // only for its addresses
 	c        *Conn
 	given    bool
-	next     *half // takes over; set behind STARTTLS
 	once     sync.Once
 	done     chan struct{}
 }
@@ -51,29 +56,19 @@ func (h *half) Accept() (net.Conn, error) {
 
 func (h *half) Addr() net.Addr { return h.LocalAddr() }
 
-func (h *half) Read(p []byte) (int, error) {
-	if h.next != nil {
-		return 0, io.EOF
-	}
-	n, err := h.c.read(p)
-	if err == errSecured {
-		h.next = &half{Conn: h.Conn, c: h.c}
-		return 0, io.EOF
-	}
-	return n, err
-}
+func (h *half) Read(p []byte) (int, error) { return h.c.read(p) }
 
 func (h *half) Write(p []byte) (int, error) {
-	if h.next != nil {
+	if h.c.now() == secured {
 		return len(p), nil
 	}
 	return len(p), h.c.write(p)
 }
 
-// Close leaves the connection to the next half, if there is one.
+// Close leaves the connection to the next half, if TLS has begun.
 func (h *half) Close() error {
 	h.once.Do(func() {
-		if h.next == nil {
+		if h.c.now() != secured {
 			h.c.Close()
 		}
 		close(h.done)

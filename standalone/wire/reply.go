@@ -65,14 +65,6 @@ func (c *Conn) write(b []byte) error {
 	return c.answer(said)
 }
 
-func (c *Conn) greeting() string {
-	protocol := "ESMTP"
-	if c.opts.LMTP {
-		protocol = "LMTP"
-	}
-	return "220 " + c.opts.Host + " " + protocol + " ready\r\n"
-}
-
 // answer puts into words what go-smtp said to the command in c.verb.
 func (c *Conn) answer(said []byte) error {
 	code, _ := strconv.Atoi(string(said[:min(3, len(said))]))
@@ -145,20 +137,16 @@ func (c *Conn) begin() {
 
 // conclude answers a command of the session, and follows what it changes.
 func (c *Conn) conclude(r *reply.Reply) error {
-	if r.Code == 421 {
-		c.enter(over)
-	} else {
-		c.mu.Lock()
-		if c.phase == inAuth {
-			c.phase = inCommands
-		}
-		c.mu.Unlock()
+	c.mu.Lock()
+	if c.phase == inAuth {
+		c.phase = inCommands
 	}
-	switch taken := r.Code < 400; {
-	case c.verb == "RCPT" && taken:
+	c.mu.Unlock()
+	taken := r.Code < 400
+	if taken && c.verb == "RCPT" {
 		c.rcpts++
-		c.useful()
-	case c.verb == "AUTH" && taken, c.verb == "DATA":
+	}
+	if taken && (c.verb == "RCPT" || c.verb == "AUTH") || c.verb == "DATA" {
 		c.useful()
 	}
 	return c.say(r)

@@ -3,16 +3,11 @@ package wire
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"log/slog"
 	"time"
 
 	"smtpreceiver/core/reply"
 )
-
-// errSecured says that TLS has begun, and that go-smtp must forget what came
-// before.
-var errSecured = errors.New("wire: TLS has begun")
 
 // startTLS is RFC 3207. What the client sent behind the command in plain text is
 // thrown away (section 4.2, CVE-2011-0411).
@@ -31,7 +26,7 @@ func startTLS(c *Conn, arg string) (string, *reply.Reply) {
 	c.say(&reply.Reply{Code: 220, Enhanced: [3]int{2, 0, 0}, Text: "Ready to start TLS"})
 	c.r, c.w = 0, 0
 	if c.handshake() {
-		c.secured = true
+		c.enter(secured)
 		c.Hello = Hello{}
 	}
 	return "", nil
@@ -40,10 +35,22 @@ func startTLS(c *Conn, arg string) (string, *reply.Reply) {
 // handshake begins TLS. A client that fails is refused without an answer, which
 // it could not read.
 func (c *Conn) handshake() bool {
-	if c.opts.TLS == nil { // a reload took the certificate away
-		c.log("STARTTLS", &reply.Reply{Code: 454, Enhanced: [3]int{4, 7, 0}, Text: "TLS is not available", Reason: reply.ReasonTLS})
+	state, refusal := c.secure()
+	if refusal != nil {
+		refusal.Reason = reply.ReasonTLS
+		c.log("STARTTLS", refusal)
 		c.enter(over)
 		return false
+	}
+	c.TLS = state
+	c.opts.Log.Log(c.Ctx, slog.LevelDebug, "TLS begun", "session", c.ID, "client", address(c.Client),
+		"version", tls.VersionName(state.Version), "cipher", tls.CipherSuiteName(state.CipherSuite))
+	return true
+}
+
+func (c *Conn) secure() (*tls.ConnectionState, *reply.Reply) {
+	if c.opts.TLS == nil { // a reload took the certificate away
+		return nil, &reply.Reply{Code: 454, Enhanced: [3]int{4, 7, 0}, Text: "TLS is not available"}
 	}
 	by := time.Now().Add(c.opts.Idle)
 	if c.usefulBy.Before(by) {
@@ -54,15 +61,11 @@ func (c *Conn) handshake() bool {
 	secure := tls.Server(c.raw, c.opts.TLS)
 	c.raw.SetDeadline(by)
 	if err := secure.HandshakeContext(ctx); err != nil {
-		c.log("STARTTLS", &reply.Reply{Code: 554, Enhanced: [3]int{5, 7, 0}, Text: "TLS handshake failed", Cause: err, Reason: reply.ReasonTLS})
-		c.enter(over)
-		return false
+		return nil, &reply.Reply{Code: 554, Enhanced: [3]int{5, 7, 0}, Text: "TLS handshake failed", Cause: err}
 	}
-	state := secure.ConnectionState()
 	c.mu.Lock()
-	c.stream, c.TLS = secure, &state
+	c.stream = secure
 	c.mu.Unlock()
-	c.opts.Log.Log(c.Ctx, slog.LevelDebug, "TLS begun", "session", c.ID, "client", address(c.Client),
-		"version", tls.VersionName(state.Version), "cipher", tls.CipherSuiteName(state.CipherSuite))
-	return true
+	state := secure.ConnectionState()
+	return &state, nil
 }
