@@ -1,9 +1,11 @@
 package standalone
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"smtpreceiver/core/reply"
 )
@@ -61,6 +63,81 @@ func TestEachRefusalIsLoggedAndCounted(t *testing.T) {
 			d.Say("NOOP", "250 2.0.0 OK")
 			g.refusedOnce(t, tt.reason)
 		})
+	}
+}
+
+// What is refused of AUTH, by go-smtp, go-sasl, the session or the backend.
+func TestEachRefusalOfAUTHIsLogged(t *testing.T) {
+	t.Parallel()
+	const mail = "MAIL FROM:<jana@example.com>"
+	right := "AUTH PLAIN " + plain("", "jana@example.com", "secret")
+	for _, tt := range []struct {
+		name   string
+		before []string // as many, with the beginning of their replies behind them
+		line   string
+		reply  string
+		reason reply.Reason
+	}{
+		{"not base64", nil, "AUTH PLAIN !!!", "501 5.5.2 Authentication response is not in base64", reply.ReasonAuth},
+		{"no PLAIN response", nil, "AUTH PLAIN AA==", "501 5.5.2 Authentication response is malformed", reply.ReasonAuth},
+		{"a mechanism that is not known", nil, "AUTH CRAM-MD5", "504 5.5.4 ", reply.ReasonAuth},
+		{"given up", []string{"AUTH PLAIN", "334 "}, "*", "501 5.7.0 Authentication was given up", reply.ReasonAuth},
+		{"wrong password", nil, "AUTH PLAIN " + plain("", "jana@example.com", "wrong"), "535 5.7.8 ", reply.ReasonAuth},
+		{"for somebody else", nil, "AUTH PLAIN " + plain("eva@example.com", "jana@example.com", "secret"), "535 5.7.8 ", reply.ReasonAuth},
+		{"in a transaction", []string{mail, "250 "}, right, "503 5.5.1 ", reply.ReasonOrder},
+		{"a second time", []string{right, "235 "}, right, "503 5.5.1 Already authenticated", reply.ReasonOrder},
+		{"another's sender", []string{right, "235 "}, "MAIL FROM:<eva@example.com>", "550 5.7.1 Sender address", reply.ReasonSender},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			g := newGateway(t, withTLS, withClear)
+			d := g.hello(t, listed, true)
+			for i := 0; i < len(tt.before); i += 2 {
+				d.Say(tt.before[i], tt.before[i+1])
+			}
+			d.Say(tt.line, tt.reply)
+			d.Say("NOOP", "250 ")
+			g.refusedOnce(t, tt.reason)
+		})
+	}
+}
+
+// What is refused of a message, and of one that does not come to its end.
+func TestEachRefusalOfAMessageIsLogged(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, send, reply string
+		reason            reply.Reason
+	}{
+		{"bare newline", "a\nb\r\n.\r\n", "550 5.5.2 ", reply.ReasonNewlines},
+		{"too large", "\r\n" + strings.Repeat(strings.Repeat("x", 1000)+"\r\n", 101) + ".\r\n", "552 5.3.4 ", reply.ReasonSize},
+		{"too large a header", "Subject: " + strings.Repeat(strings.Repeat("x", 900)+"\r\n ", 3) + "\r\n\r\nx\r\n.\r\n", "552 5.3.4 ", reply.ReasonHeader},
+		{"too many hops", strings.Repeat("Received: from a by b\r\n", 51) + "\r\nx\r\n.\r\n", "554 5.4.6 ", reply.ReasonHops},
+		{"the client is gone", "half\r\n", "", reply.ReasonTimeout},
+		{"a line without end", "a\r\n.\r\n" + strings.Repeat("x", 1<<20+20000), "250 ", reply.ReasonSyntax},
+	} {
+		for _, secure := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/%v", tt.name, secure), func(t *testing.T) {
+				t.Parallel()
+				g := startRaw(t, localClients+withCertificate(t)+"max_message_size: 100000\nmax_header_size: 2000\n"+faxAndSMS)
+				d := g.hello(t, "127.0.0.1", secure)
+				d.Say("MAIL FROM:<a@x.test>", "250 ")
+				d.Say("RCPT TO:<1@fax>", "250 ")
+				d.Say("DATA", "354 ")
+				d.Send(tt.send)
+				switch tt.reason {
+				case reply.ReasonTimeout:
+					d.Conn.Close()
+				case reply.ReasonSyntax:
+					d.Want(tt.reply, "421 4.7.0 gw.test too much input")
+				default:
+					d.Want(tt.reply)
+				}
+				for end := time.Now().Add(10 * time.Second); len(g.refusedLines()) == 0 && time.Now().Before(end); time.Sleep(time.Millisecond) {
+				}
+				g.refusedOnce(t, tt.reason)
+			})
+		}
 	}
 }
 
