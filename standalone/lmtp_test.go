@@ -234,3 +234,15 @@ applications:
 	}
 	d.Say("QUIT", "221 ")
 }
+
+// LMTP has as many places as SMTP, of its own.
+func TestLMTPHasPlacesOfItsOwn(t *testing.T) {
+	t.Parallel()
+	g, unix := startLMTP(t, localClients+"thread_num: 1\nmax_waiting: 0\n"+faxAndSMS)
+	l, err := Listen("127.0.0.1", 0)
+	smtp := g.serve(t, l, err)
+	g.dialFrom(t, "127.0.0.1", smtp).Want("220 ")
+	g.dialFrom(t, "127.0.0.1", smtp).Want("421 4.3.2 ", "")
+	lhlo(t, unix).Say("NOOP", "250 ")
+	g.dial(t).Want("421 4.3.2 ", "")
+}

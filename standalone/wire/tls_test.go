@@ -1,8 +1,10 @@
 package wire
 
 import (
+	"crypto/tls"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"strings"
 	"testing"
@@ -95,4 +97,26 @@ func TestSlowHandshakeBehindOtherCommands(t *testing.T) {
 	d = d.Secure()
 	d.Say("EHLO c.test", "250 ")
 	d.Say("MAIL FROM:<a@x.test>", "250 ")
+}
+
+// The log says with which version and cipher TLS began, once for each.
+func TestTLSIsLogged(t *testing.T) {
+	for _, implicit := range []bool{false, true} {
+		o, log := testOptions(), new(mtatest.Log)
+		o.Implicit, o.TLS = implicit, testTLS(t)
+		o.TLS.MaxVersion = tls.VersionTLS12
+		o.TLS.CipherSuites = []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256}
+		o.Log = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		d := new(wireServer).start(t, o).dial(t)
+		if implicit {
+			d = d.Secure()
+			d.Want("220 ")
+		} else {
+			d = d.StartTLS()
+		}
+		d.Say("EHLO c.test", "250 ")
+		if got := log.String(); strings.Count(got, "TLS begun") != 1 || !strings.Contains(got, `version="TLS 1.2"`) || !strings.Contains(got, "_WITH_AES_128_GCM_SHA256") {
+			t.Errorf("implicit %v: %s", implicit, got)
+		}
+	}
 }
