@@ -5,11 +5,11 @@ import (
 	"errors"
 	"io/fs"
 	"slices"
-	"strings"
 	"time"
 
 	"smtpreceiver/core/consume/folder"
 	"smtpreceiver/core/ctl"
+	"smtpreceiver/core/number"
 )
 
 const (
@@ -150,8 +150,8 @@ func (c *Consumer) add(stem string) {
 	lane := "\x00" + stem
 	if job, err := ctl.ReadJob(c.Decode(glance.Control), c.Layout); glance.Control != nil && err == nil {
 		e.priority = priority(job.Priority)
-		if number := dialled(job.Number); number != "" {
-			lane = number
+		if dialled := number.Clean(job.Number); dialled != "" {
+			lane = dialled
 		}
 	}
 	if j := glance.Journal; j != nil && !j.State.Over() {
@@ -192,16 +192,6 @@ func priority(written string) int8 {
 		return -1
 	}
 	return 0
-}
-
-// dialled is a number without what people write between its digits.
-func dialled(number string) string {
-	return strings.Map(func(r rune) rune {
-		if strings.ContainsRune(" -./()", r) {
-			return -1
-		}
-		return r
-	}, number)
 }
 
 // Waiting is a consumer in figures.

@@ -10,6 +10,7 @@ import (
 
 	"smtpreceiver/core/consume/folder"
 	"smtpreceiver/core/ctl"
+	"smtpreceiver/core/number"
 )
 
 // maxReason bounds what is kept and logged of an error, in bytes.
@@ -122,7 +123,7 @@ func (j *Job) recipient() string {
 // this folder too. Once there is no later: it waits for the number.
 func (c *Consumer) enter(ctx context.Context, j *Job) error {
 	for until := time.Now().Add(c.Timeout); ; time.Sleep(laneAgain / 20) {
-		err := j.held.Enter(cmp.Or(dialled(j.Number), "\x00"+j.Stem))
+		err := j.held.Enter(cmp.Or(number.Clean(j.Number), "\x00"+j.Stem))
 		if !c.once || !errors.Is(err, folder.ErrBusy) || ctx.Err() != nil || time.Now().After(until) {
 			return err
 		}

@@ -191,8 +191,10 @@ func TestUnreadableFolder(t *testing.T) {
 	ended := make(chan error)
 	c := New(o)
 	go func() { ended <- c.Run(ctx) }()
-	for c.Ready(ctx) == nil {
-		time.Sleep(time.Millisecond)
+	for end := time.Now().Add(time.Minute); c.Ready(ctx) == nil; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("it is ready without its folder")
+		}
 	}
 	if err := os.MkdirAll(o.Folder, 0o755); err != nil {
 		t.Fatal(err)
