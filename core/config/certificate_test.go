@@ -32,3 +32,15 @@ func TestCheckCertificate(t *testing.T) {
 		t.Errorf("problems differ (-want +got):\n%s", diff)
 	}
 }
+
+// TestShellQuote: what is pasted into a shell is one word, whatever is in a path.
+func TestShellQuote(t *testing.T) {
+	t.Parallel()
+	for path, want := range map[string]string{
+		"/etc/azAZ09/._-": "/etc/azAZ09/._-", "/a b": "'/a b'", "/a'b": "'/a'\\''b'", "/$(x)": "'/$(x)'", "/`x`": "'/`x`'", "/a{b": "'/a{b'", "/ž": "'/ž'", "/a@b": "'/a@b'", "/a[b": "'/a[b'",
+	} {
+		if got := ShellQuote(path); got != want {
+			t.Errorf("%s: %s, want %s", path, got, want)
+		}
+	}
+}

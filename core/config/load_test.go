@@ -133,6 +133,19 @@ func TestSpellings(t *testing.T) {
 		{"any free port", "yaml", "smtp_port: 0", func(s *Settings) any { return s.SMTPPort }, 0},
 		{"clients are not split", "yaml", "clients: a,b;c", func(s *Settings) any { return s.Clients[0] }, "a,b;c"},
 		{"byte order mark", "json", "\ufeff{\"smtp_port\": 26}", func(s *Settings) any { return s.SMTPPort }, 26},
+		{"a merged key yields to the mapping's own", "yaml", "milter: {timeout: 7, <<: {Timeout: 5, listen: 'inet:1@127.0.0.1'}}", func(s *Settings) any { return s.Milter.Timeout }, 7 * time.Second},
+		{"values in a tree are what they are written as", "yaml", "applications: {x: {output_folder: /x, ctl_type: sms, addresses: a}}\nconsume: {x: {target: http, url: 'http://h/', json: {a: 1, b: 1.50, c: true, d: '1', e: ~, f: 0x1}}}",
+			func(s *Settings) any {
+				var all []string
+				for _, m := range s.Consume["x"].JSON.Object {
+					if m.Value.Text != nil {
+						all = append(all, "text "+*m.Value.Text)
+						continue
+					}
+					all = append(all, m.Value.Literal)
+				}
+				return strings.Join(all, ", ")
+			}, "1, 1.50, true, text 1, null, text 0x1"},
 		{"anchor and merge", "yaml", "milter: &m {timeout: 5}\nctl_layout: {<<: [{a/b: c/d}, {a/b: lost, e/f: g/h}], x/y: z}", func(s *Settings) any { return s.CTLLayout["a/b"] + s.CTLLayout["e/f"] }, "c/dg/h"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

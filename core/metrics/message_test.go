@@ -76,6 +76,8 @@ func TestMessageOnce(t *testing.T) {
 			[]string{"refusals_total number 1"}},
 		"all refused": {func(m *Message) { m.Recipient(); m.RecipientRefused(never); m.Aborted() },
 			[]string{"messages_total lmtp refused 1", "refusals_total number 1"}},
+		"all refused, then the message too": {func(m *Message) { m.Recipient(); m.RecipientRefused(never); m.Refused(later); m.Aborted() },
+			[]string{"messages_total lmtp failed 1", "refusals_total number 1", "refusals_total spool 1"}},
 		"all refused, one for now": {func(m *Message) {
 			m.Recipient()
 			m.RecipientRefused(later)

@@ -79,6 +79,9 @@ func TestQuotaOfNone(t *testing.T) {
 	if ticket, ok := b.Take("a", 0); ok || ticket != nil || !b.Full("a", 0) {
 		t.Error("a job is taken, or has room")
 	}
+	if b.Full("a", 1) {
+		t.Error("one of one has no room")
+	}
 }
 
 func TestForgetsWhatDoesNotCount(t *testing.T) {
@@ -233,8 +236,20 @@ func TestBadQuotaFile(t *testing.T) {
 func TestQuotaFileOutOfReach(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	if err := NewBook(nil).Keep(dir, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), dir) {
+	folder := NewBook(nil)
+	path := filepath.Join(dir, "quota")
+	if err := os.MkdirAll(filepath.Join(path, "x"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := folder.Keep(path, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), path) {
 		t.Errorf("a folder in the place of the file: %v", err)
+	}
+	folder.Take("a", 1)
+	if err := folder.Close(); err == nil {
+		t.Error("saved over a folder")
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
+		t.Errorf("left beside it: %v, %v", left, err)
 	}
 	if err := NewBook(nil).Keep(filepath.Join(dir, "x\x00"), slog.New(slog.DiscardHandler)); err == nil {
 		t.Error("a file that cannot be opened is read")

@@ -351,6 +351,7 @@ func TestCheckColumns(t *testing.T) {
 		{[]string{"name", "x", "x"}, "x is there twice"},
 		{[]string{"name", ""}, `""`},
 		{many, "51 columns"},
+		{many[:maxColumns], ""},
 	} {
 		err := checkColumns(tt.columns)
 		if (err == nil) != (tt.says == "") || err != nil && !strings.Contains(err.Error(), tt.says) {
@@ -404,9 +405,10 @@ func TestFile(t *testing.T) {
 	// What is written later counts; a bad file is not taken over.
 	table.cache.keep = 0
 	for text, want := range map[string]string{
-		"name,allowed\nnew@example.com,fax\n":                 "new@example.com fax",
-		"name;allowed\r\nnew@example.com;1\r\n":               "new@example.com fax",
-		"name,allowed\nnew@example.com,fax\nnew@example.com,": "new@example.com fax",
+		"name,allowed\nnew@example.com,fax\n":                       "new@example.com fax",
+		"name;allowed\r\nnew@example.com;1\r\n":                     "new@example.com fax",
+		"name, allowed, caller_id\nnew@example.com, fax, \"7,8\"\n": "new@example.com fax caller_id=7,8",
+		"name,allowed\nnew@example.com,fax\nnew@example.com,":       "new@example.com fax",
 	} {
 		if strings.Contains(text, ";") || strings.Count(text, "new@") > 1 {
 			table.Find(t.Context(), "x")
