@@ -107,6 +107,23 @@ func TestServeAfterShutdown(t *testing.T) {
 	}
 }
 
+// TestServeSaysWhyItEnds: a listener that is gone while nobody shuts down is no
+// proper end.
+func TestServeSaysWhyItEnds(t *testing.T) {
+	t.Parallel()
+	g := open(t, loopbackClients)
+	ended := make(chan error, 1)
+	go func() { ended <- g.Serve(goneListener{loopback(t)}) }()
+	if err := mtatest.Receive(t, "Serve to end", ended); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("error %v, want that the listener is closed", err)
+	}
+}
+
+// goneListener accepts nothing any more.
+type goneListener struct{ net.Listener }
+
+func (goneListener) Accept() (net.Conn, error) { return nil, net.ErrClosed }
+
 func TestHungUpBeforeItWasAccepted(t *testing.T) {
 	t.Parallel()
 	var c socket.Open[*guardConn]
