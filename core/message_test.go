@@ -325,6 +325,16 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// TestSpaceIsEnough: as much free as min_free_space asks for is enough.
+func TestSpaceIsEnough(t *testing.T) {
+	t.Parallel()
+	b := open(t, spooling)
+	b.rules.Load().settings.MinFreeSpace = 1
+	if err := b.Space(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestNoSpaceNoDiversion(t *testing.T) {
 	t.Parallel()
 	b := open(t, spooling)

@@ -111,6 +111,17 @@ func TestGuardPassesWhatMTAsSend(t *testing.T) {
 	}
 }
 
+// TestGuardLargestFrame: a frame as long as may be passes, one byte more does not.
+func TestGuardLargestFrame(t *testing.T) {
+	t.Parallel()
+	for more, want := range map[int]error{0: nil, 1: errFrame} {
+		raw := negotiation + rawFrame('B', strings.Repeat("x", maxFrame-len("B")+more))
+		if got, err := io.ReadAll(guard(fromMTA{in: strings.NewReader(raw)})); !errors.Is(err, want) || want == nil && len(got) != len(raw) {
+			t.Errorf("%d bytes more: %d of %d bytes, %v", more, len(got), len(raw), err)
+		}
+	}
+}
+
 func TestGuardTellsAnEndInsideAFrame(t *testing.T) {
 	t.Parallel()
 	raw := negotiation + rawFrame('M', "<a@x.test>\x00")

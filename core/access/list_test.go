@@ -151,6 +151,18 @@ func TestBadEntries(t *testing.T) {
 	}
 }
 
+// TestLongestName: a name as long as DNS allows (RFC 1035 section 2.3.4).
+func TestLongestName(t *testing.T) {
+	t.Parallel()
+	label := strings.Repeat("a", 63)
+	longest := strings.Join([]string{label, label, label, label[:61]}, ".")
+	for name, ok := range map[string]bool{longest: true, longest + "a": false, label + ".cz": true} {
+		if _, reason := parseHost(name); (reason == "") != ok {
+			t.Errorf("%d characters: %q", len(name), reason)
+		}
+	}
+}
+
 func TestAllBadEntriesAreReported(t *testing.T) {
 	t.Parallel()
 	_, err := ParseList([]string{"1.2.3.4", "*,10.0.0.1", "a b, 10.0.0.0/99"}, offline(t))

@@ -40,6 +40,20 @@ func TestHashesAccepted(t *testing.T) {
 	}
 }
 
+// TestBoundsOfArgon2: salts and keys as short and as long as may be.
+func TestBoundsOfArgon2(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		salt, key int
+		ok        bool
+	}{{8, 16, true}, {64, 64, true}, {7, 16, false}, {65, 32, false}, {8, 15, false}, {8, 65, false}} {
+		a := &argon2Hash{memory: 8, passes: 1, lanes: 1, salt: make([]byte, tt.salt), key: make([]byte, tt.key)}
+		if _, err := parseHash(a.String()); (err == nil) != tt.ok {
+			t.Errorf("salt of %d bytes, key of %d: %v", tt.salt, tt.key, err)
+		}
+	}
+}
+
 // TestWholeHashCounts: of a hash that is right but for its last byte, or its
 // first, no password is known.
 func TestWholeHashCounts(t *testing.T) {
