@@ -19,12 +19,11 @@ import (
 // brought is a source whose jobs lie in the folder already; it notes what it is
 // told, and answers as the test wants.
 type brought struct {
-	opened       error
-	begun        error
-	judged       error
-	elsewhere    int
-	said         []string
-	journalBegun folder.State
+	opened    error
+	begun     error
+	judged    error
+	elsewhere int
+	said      []string
 }
 
 func (s *brought) Open(*folder.Folder) error { return s.opened }
@@ -38,6 +37,10 @@ func (s *brought) Once(context.Context, func(string), func() int) (int, error) {
 func (s *brought) Begin(_ context.Context, stem string, j *folder.Journal) error {
 	s.said = append(s.said, "begin "+stem+" "+string(j.State)+" "+j.Target)
 	return s.begun
+}
+
+func (s *brought) Later(_ context.Context, stem string, j *folder.Journal) {
+	s.said = append(s.said, "later "+stem+" "+string(j.State))
 }
 
 func (s *brought) Judge(_ context.Context, stem string, j *folder.Journal) error {
@@ -72,11 +75,15 @@ func TestSource(t *testing.T) {
 			brought{}, refuse, []string{"begin 1 begun here", "judge 1 failed", "settled 1", "close"}, 1, 1,
 			[]string{".failed/1.ctl", ".failed/1.txt", ".failed/1_1_a.pdf", ".failed/1.err"}, "",
 		},
+		"put off": {
+			brought{}, func(*Job) error { return errors.New("busy") }, []string{"begin 1 begun here", "later 1 waiting", "close"}, 1, 1,
+			[]string{".consume/1.ctl", ".consume/1.json", "1.txt", "1_1_a.pdf"}, "busy",
+		},
 		"another was first": {
 			brought{begun: ErrLost}, nil, []string{"begin 1 begun here", "close"}, 0, 0, nil, "job left to another consumer",
 		},
 		"nobody can be asked": {
-			brought{begun: down}, nil, []string{"begin 1 begun here", "close"}, 0, 1,
+			brought{begun: down}, nil, []string{"begin 1 begun here", "later 1 waiting", "close"}, 0, 1,
 			[]string{".consume/1.ctl", ".consume/1.json", "1.txt", "1_1_a.pdf"}, "no cluster",
 		},
 		"another had it too": {
