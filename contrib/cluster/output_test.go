@@ -186,11 +186,17 @@ func (w *way) serve(l net.Listener, to string) {
 			}
 		} else {
 			w.conns = append(w.conns, from, out)
-			go func() { io.Copy(out, from); out.Close() }()
-			go func() { io.Copy(from, out); from.Close() }()
+			go splice(from, out)
 		}
 		w.mu.Unlock()
 	}
+}
+
+// splice joins two connections until one ends.
+func splice(a, b net.Conn) {
+	go func() { io.Copy(a, b); a.Close() }()
+	io.Copy(b, a)
+	b.Close()
 }
 
 // cut ends all connections, and lets none begin.

@@ -38,6 +38,7 @@ type site struct {
 	file string
 	conf *config.Settings
 	keys string // more of each consumer
+	env  []string
 }
 
 // newSite writes a configuration with the applications fax and sms on the queue.
@@ -88,7 +89,9 @@ func (s *site) run(args ...string) (string, error) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	out, err := exec.Command(path, append(args, "--config", s.file)...).CombinedOutput()
+	c := exec.Command(path, append(args, "--config", s.file)...)
+	c.Env = append(os.Environ(), s.env...)
+	out, err := c.CombinedOutput()
 	return string(out), err
 }
 
@@ -104,6 +107,7 @@ func (s *site) start(args ...string) *exec.Cmd {
 		s.t.Fatal(err)
 	}
 	c := exec.Command(path, append(args, "--config", s.file)...)
+	c.Env = append(os.Environ(), s.env...)
 	c.Stdout, c.Stderr = log, log
 	if err := c.Start(); err != nil {
 		s.t.Fatal(err)

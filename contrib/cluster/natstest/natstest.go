@@ -106,7 +106,7 @@ func newServer(t testing.TB, name string, ports []int, routes []string, o Option
 	}
 	config := string(shipped)
 	for from, to := range map[string]string{
-		"server_name: mq1": "server_name: " + name + fmt.Sprintf("\nlog_file: %q", s.log),
+		"server_name: mq1": fmt.Sprintf("server_name: mq1\nlog_file: %q", s.log),
 		"0.0.0.0:4222":     fmt.Sprintf("127.0.0.1:%d", ports[0]),
 		"0.0.0.0:8222":     fmt.Sprintf("127.0.0.1:%d", ports[1]),
 		"0.0.0.0:6222":     fmt.Sprintf("127.0.0.1:%d", ports[2]),
@@ -146,6 +146,9 @@ func freePorts(t testing.TB, n int) []int {
 	return ports
 }
 
+// Arguments start a server: one file is for all of them.
+func Arguments(config, name string) []string { return []string{"--config", config, "--name", name} }
+
 // Start starts the process, again after Kill.
 func (s *Server) Start() {
 	s.t.Helper()
@@ -153,7 +156,7 @@ func (s *Server) Start() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.command = exec.Command(path, "-c", s.config)
+	s.command = exec.Command(path, Arguments(s.config, s.Name)...)
 	s.command.Env = append(os.Environ(), "GATEWAY_PASSWORD="+Password)
 	var said bytes.Buffer
 	s.command.Stdout, s.command.Stderr = &said, &said
