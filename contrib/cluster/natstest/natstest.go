@@ -21,7 +21,9 @@ import (
 
 var binaryPath = filepath.Join(os.TempDir(), fmt.Sprintf("nats-server-test-%d", os.Getpid()))
 
-// binary builds the server that go.mod names.
+// Binary is the server that go.mod names, once it is built.
+func Binary() (path string, err error) { return binary() }
+
 var binary = sync.OnceValues(func() (string, error) {
 	out, err := exec.Command("go", "build", "-o", binaryPath, "github.com/nats-io/nats-server/v2").CombinedOutput()
 	if err != nil {
@@ -60,6 +62,23 @@ type Options struct {
 	Lazy    bool   // sync_interval: 2 minutes
 	MaxFile string // max_file_store; empty: 4GB
 	Disk    string // size of a disk of its own, as mount takes it; needs root
+}
+
+// FreeRange finds a port after which n more are free too.
+func FreeRange(t testing.TB, n int) int {
+	t.Helper()
+	for first := 21000 + os.Getpid()%200*50; ; first = 21000 + (first-21000+50)%10000 {
+		free := true
+		for port := first + 1; port <= first+n && free; port++ {
+			l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+			if free = err == nil; free {
+				l.Close()
+			}
+		}
+		if free {
+			return first
+		}
+	}
 }
 
 // Start starts a cluster of n servers and waits until it has a leader.
