@@ -2,8 +2,11 @@ package cluster
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,6 +19,7 @@ import (
 	"smtpreceiver/core/consume"
 	"smtpreceiver/core/consume/feed"
 	"smtpreceiver/core/ctl"
+	"smtpreceiver/core/queue"
 	"smtpreceiver/core/spool"
 )
 
@@ -100,16 +104,16 @@ func BenchmarkPublish(b *testing.B) {
 				}
 				return err
 			}
-			queue, disk := 0.0, 0.0
+			shared, disk := 0.0, 0.0
 			for b.Loop() {
 				for range 3 {
 					disk += rate(b, publishers, spooled) / 3
-					queue += rate(b, publishers, queued) / 3
+					shared += rate(b, publishers, queued) / 3
 				}
 			}
-			b.ReportMetric(queue/float64(b.N), "queue/s")
+			b.ReportMetric(shared/float64(b.N), "queue/s")
 			b.ReportMetric(disk/float64(b.N), "spool/s")
-			b.ReportMetric(queue/disk, "ratio")
+			b.ReportMetric(shared/disk, "ratio")
 		})
 	}
 }
@@ -162,21 +166,101 @@ func BenchmarkHandOver(b *testing.B) {
 			all.Wait()
 			total := 0.0
 			for b.Loop() {
-				target, dir := new(willing), b.TempDir()
-				c := consume.New(consume.Options{
-					Name: "fax", App: "fax", Folder: dir, Done: filepath.Join(dir, "done"), Failed: filepath.Join(dir, "failed"), Layout: ctl.Layout{},
-					Decode: func(b []byte) string { return string(b) }, Encode: func(s string) []byte { return []byte(s) }, Target: target, Workers: workers,
-					PollInterval: time.Second, RetryDelay: time.Second, RetryDelayMax: time.Second, GiveUpAfter: time.Hour, Timeout: time.Minute, Log: quiet,
-				})
-				c.Source = feed.New(feed.Options{Queue: q, App: "fax", Name: "fax", Me: "bench", Host: "bench", Takeover: time.Hour, Ahead: max(4*workers, 16), Log: quiet})
-				begun := time.Now()
-				left, err := c.Drain(context.Background())
-				if err != nil || left > 0 || int(target.taken.Load()) != jobs {
-					b.Fatalf("%d of %d jobs, %d left, %v", target.taken.Load(), jobs, left, err)
-				}
-				total += float64(jobs) / (time.Since(begun) - time.Second).Seconds() // the last second it waits for more
+				total += drain(b, q, workers, jobs)
 			}
 			b.ReportMetric(total/float64(b.N), "jobs/s")
 		})
 	}
+}
+
+// BenchmarkCost measures what one message costs each server, to be taken and to be
+// handed on: bytes to its disk, and bytes through its network.
+func BenchmarkCost(b *testing.B) {
+	for name, attachment := range map[string]int{"text": 0, "200KiB": 200 << 10} {
+		b.Run(name, func(b *testing.B) {
+			servers := natstest.Start(b, 3, natstest.Options{})
+			s := settings(b, servers)
+			s.Queue.MaxSize = 1 << 30
+			output, q := open(b, s, quiet), reader(b, s)
+			const n = 400
+			sum := func() (disk, network float64) {
+				for _, server := range servers {
+					d, w := usage(b, server)
+					disk, network = disk+d, network+w
+				}
+				return disk, network
+			}
+			for b.Loop() {
+				disk, network := sum()
+				var all sync.WaitGroup
+				for i := range 8 {
+					all.Go(func() {
+						for k := range n / 8 {
+							var content []byte
+							if attachment > 0 {
+								content = make([]byte, attachment)
+								rand.NewChaCha8([32]byte{byte(i), byte(k)}).Read(content)
+							}
+							if err := put(context.Background(), output, []string{"fax"}, benchText, content); err != nil {
+								b.Error(err)
+							}
+						}
+					})
+				}
+				all.Wait()
+				time.Sleep(2 * time.Second) // what is written behind
+				takenDisk, takenNetwork := sum()
+				drain(b, q, 4, n)
+				time.Sleep(2 * time.Second)
+				doneDisk, doneNetwork := sum()
+				per := func(from, to float64) float64 { return (to - from) / n / 3 / 1024 }
+				b.ReportMetric(per(disk, takenDisk), "disk-KiB/taken")
+				b.ReportMetric(per(network, takenNetwork), "net-KiB/taken")
+				b.ReportMetric(per(takenDisk, doneDisk), "disk-KiB/handed")
+				b.ReportMetric(per(takenNetwork, doneNetwork), "net-KiB/handed")
+			}
+		})
+	}
+}
+
+// usage is what a server has written to its disk, and sent and received.
+func usage(b *testing.B, server *natstest.Server) (disk, network float64) {
+	b.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", server.Pid()))
+	if err != nil {
+		b.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "write_bytes: ")
+	fmt.Sscan(rest, &disk)
+	response, err := http.Get(server.Monitor + "/varz")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer response.Body.Close()
+	var v struct {
+		In  float64 `json:"in_bytes"`
+		Out float64 `json:"out_bytes"`
+	}
+	if err := json.NewDecoder(response.Body).Decode(&v); err != nil {
+		b.Fatal(err)
+	}
+	return disk, v.In + v.Out
+}
+
+// drain hands on n jobs, and says how many a second.
+func drain(b *testing.B, q *queue.Queue, workers, n int) float64 {
+	b.Helper()
+	target, dir := new(willing), b.TempDir()
+	c := consume.New(consume.Options{
+		Name: "fax", App: "fax", Folder: dir, Done: filepath.Join(dir, "done"), Failed: filepath.Join(dir, "failed"), Layout: ctl.Layout{},
+		Decode: func(b []byte) string { return string(b) }, Encode: func(s string) []byte { return []byte(s) }, Target: target, Workers: workers,
+		PollInterval: time.Second, RetryDelay: time.Second, RetryDelayMax: time.Second, GiveUpAfter: time.Hour, Timeout: time.Minute, Log: quiet,
+	})
+	c.Source = feed.New(feed.Options{Queue: q, App: "fax", Name: "fax", Me: "bench", Host: "bench", Takeover: time.Hour, Ahead: max(4*workers, 16), Log: quiet})
+	begun := time.Now()
+	left, err := c.Drain(context.Background())
+	if err != nil || left > 0 || int(target.taken.Load()) != n {
+		b.Fatalf("%d of %d jobs, %d left, %v", target.taken.Load(), n, left, err)
+	}
+	return float64(n) / (time.Since(begun) - time.Second).Seconds() // the last second it waits for more
 }

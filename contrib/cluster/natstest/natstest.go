@@ -48,7 +48,8 @@ type Server struct {
 	Monitor string // http://
 	t       testing.TB
 	config  string
-	disk    string // where Options.Disk is
+	store   string // its folder
+	route   string // to it
 	log     string
 	command *exec.Cmd
 	ended   chan struct{}
@@ -100,6 +101,17 @@ func Start(t testing.TB, n int, o Options) []*Server {
 	return servers
 }
 
+// Another makes one more server of a cluster, which does not run yet.
+func Another(t testing.TB, servers []*Server, name string) *Server {
+	t.Helper()
+	ports := freePorts(t, 3)
+	routes := []string{fmt.Sprintf("nats://127.0.0.1:%d", ports[2])}
+	for _, s := range servers {
+		routes = append(routes, s.route)
+	}
+	return newServer(t, name, ports, routes, Options{})
+}
+
 func newServer(t testing.TB, name string, ports []int, routes []string, o Options) *Server {
 	dir, err := os.MkdirTemp("", "natstest-"+name+"-")
 	if err != nil {
@@ -111,8 +123,8 @@ func newServer(t testing.TB, name string, ports []int, routes []string, o Option
 		URL: fmt.Sprintf("nats://127.0.0.1:%d", ports[0]), Monitor: fmt.Sprintf("http://127.0.0.1:%d", ports[1]),
 	}
 	store := filepath.Join(dir, "store")
+	s.store, s.route = store, fmt.Sprintf("nats://127.0.0.1:%d", ports[2])
 	if o.Disk != "" {
-		s.disk = store
 		if err := os.Mkdir(store, 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -200,8 +212,16 @@ func (s *Server) Kill() {
 	<-s.ended
 }
 
+// Wipe removes all that a server that does not run had on its disk.
+func (s *Server) Wipe() {
+	s.t.Helper()
+	if err := os.RemoveAll(s.store); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
 // Grow makes the disk of Options.Disk larger.
-func (s *Server) Grow(size string) { s.mount("-o", "remount,size="+size, s.disk) }
+func (s *Server) Grow(size string) { s.mount("-o", "remount,size="+size, s.store) }
 
 func (s *Server) mount(args ...string) {
 	s.t.Helper()
