@@ -119,6 +119,12 @@ func TestConsume(t *testing.T) {
 		}
 		return left == 0
 	})
+	gateway.wait("the files are gone, though two jobs had each", func() bool {
+		if err := q.See(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return q.Used() == 0
+	})
 	for job, times := range gateway.handedOn() {
 		if times != 1 {
 			t.Errorf("job %s was handed on %d times", job, times)

@@ -77,13 +77,15 @@ func publish() error {
 		}
 		name := fmt.Sprintf("%s-%d", conf.Instance, n)
 		for answer := ""; answer != "taken"; {
-			switch err := put(context.Background(), output, []string{"fax", "sms"}, name, attachment); {
+			err := put(context.Background(), output, []string{"fax", "sms"}, name, attachment)
+			switch {
 			case err == nil:
 				answer = "taken"
 			case errors.Is(err, core.ErrUnknown):
 				answer = "unknown"
 			default:
 				answer = "refused"
+				logger.Warn(answer, "mail", name, "error", err.Error())
 			}
 			if _, err := fmt.Fprintf(notes, "%s %s\n", answer, name); err != nil {
 				return err

@@ -19,6 +19,8 @@ const (
 	foreignAgain = 10 * time.Minute // for a message that is no job
 	settledFor   = 24 * time.Hour   // an entry stays after its job
 	withdrawnFor = 30 * 24 * time.Hour
+	tidyAfter    = 2 * time.Second // until files are removed that several jobs shared
+	tidyTimeout  = 20 * time.Second
 )
 
 // Lease is a job that was given to this consumer. It stays so while Keep is under
@@ -159,18 +161,35 @@ func (l *Lease) Settled(ctx context.Context) error {
 // can need them. What it leaves a sweep finds.
 func (l *Lease) tidy() {
 	q := l.queue
-	ctx, cancel := context.WithTimeout(q.ctx, tryTimeout)
+	ctx, cancel := context.WithTimeout(q.ctx, tidyTimeout)
 	defer cancel()
 	value, revision, err := q.journal.get(ctx, journalKey(l.Key, l.Index))
 	if err == nil && revision != 0 {
 		_, err = q.journal.put(ctx, journalKey(l.Key, l.Index), value, revision, settledFor)
 	}
-	if err == nil && l.Jobs == 1 && l.inPieces() {
-		err = q.purgeFiles(ctx, l.Key)
+	if err == nil && l.inPieces() {
+		err = l.tidyFiles(ctx)
 	}
 	if err != nil && q.ctx.Err() == nil {
 		q.Log.Debug("what a settled job leaves in the queue stays for now", "job", l.Stem, "error", err.Error())
 	}
+}
+
+// tidyFiles removes the files of the message, unless another of its jobs is left. One
+// that was acknowledged at the same time is seen for a moment still.
+func (l *Lease) tidyFiles(ctx context.Context) error {
+	if l.Jobs > 1 {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(tidyAfter):
+		}
+		left, err := l.queue.jobLeft(ctx, l.Key)
+		if err != nil || left {
+			return err
+		}
+	}
+	return l.queue.purgeFiles(ctx, l.Key)
 }
 
 func (l *Lease) inPieces() bool {

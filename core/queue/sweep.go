@@ -56,14 +56,12 @@ func (q *Queue) sweepOlder(ctx context.Context, age time.Duration) error {
 		if time.Since(m.Time) < age || !keySyntax.MatchString(key) {
 			continue
 		}
-		_, err = q.read(ctx, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
-			return stream.GetMsg(ctx, 1, jetstream.WithGetMsgSubject(q.Name+".job.*."+key+".>"))
-		})
-		if err == nil {
-			continue
-		}
-		if !errors.Is(err, jetstream.ErrMsgNotFound) {
+		left, err := q.jobLeft(ctx, key)
+		if err != nil {
 			return err
+		}
+		if left {
+			continue
 		}
 		if err := q.purgeFiles(ctx, key); err != nil {
 			return err
@@ -71,4 +69,19 @@ func (q *Queue) sweepOlder(ctx context.Context, age time.Duration) error {
 		q.Log.Debug("files without a job removed from the queue", "key", key)
 	}
 	return nil
+}
+
+// jobLeft says whether the queue has a job of a message.
+func (q *Queue) jobLeft(ctx context.Context, key string) (bool, error) {
+	stream, err := q.stream(ctx)
+	if err != nil {
+		return false, err
+	}
+	_, err = q.read(ctx, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
+		return stream.GetMsg(ctx, 1, jetstream.WithGetMsgSubject(q.Name+".job.*."+key+".>"))
+	})
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return false, nil
+	}
+	return err == nil, err
 }

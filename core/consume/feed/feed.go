@@ -42,7 +42,8 @@ type Options struct {
 // Feed is a consume.Source.
 type Feed struct {
 	Options
-	folder *folder.Folder
+	folder   *folder.Folder
+	settling sync.WaitGroup // jobs that are being taken out of the queue
 
 	mu     sync.Mutex
 	leases map[string]*queue.Lease // by stem
@@ -372,10 +373,13 @@ func (f *Feed) Settled(ctx context.Context, stem string) {
 	if l == nil {
 		return
 	}
-	if err := l.Settled(ctx); err != nil {
-		f.Log.Warn("a settled job is still in the queue; its journal says that it is settled", "app", f.App, "job", stem, "error", err.Error())
-	}
-	f.drop(l)
+	// The next job need not wait for the servers to forget this one.
+	f.settling.Go(func() {
+		if err := l.Settled(ctx); err != nil {
+			f.Log.Warn("a settled job is still in the queue; its journal says that it is settled", "app", f.App, "job", stem, "error", err.Error())
+		}
+		f.drop(l)
+	})
 }
 
 // giveBack gives up to n jobs back that wait here.
@@ -424,6 +428,7 @@ func (f *Feed) giveOneBack(l *queue.Lease) bool {
 
 // Close implements consume.Source.
 func (f *Feed) Close() {
+	f.settling.Wait()
 	f.giveBack(len(f.leases))
 	f.mu.Lock()
 	defer f.mu.Unlock()
