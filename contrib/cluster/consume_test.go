@@ -34,7 +34,7 @@ func consumerSite(t *testing.T, gateway *site, name, more string) *site {
 	log := filepath.Join(gateway.dir, "handed-on")
 	script := filepath.Join(gateway.dir, "target.sh")
 	// One write of a short line is one record, whoever else writes.
-	if err := os.WriteFile(script, []byte("#!/bin/sh\nset -e\nout=\"$(basename $1) $2 $(head -n1 \"$3\")\"\nsleep 0.01\necho \"$out\" >>"+log+"\n"), 0o700); err != nil {
+	if err := os.WriteFile(script, []byte("#!/bin/sh\nset -e\nread -r mail <\"$3\" || [ \"$mail\" ]\necho \"${1##*/} $2 $mail\" >>"+log+"\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	for _, app := range []string{"fax", "sms"} {

@@ -189,8 +189,9 @@ func TestKill(t *testing.T) {
 	}
 	q := reader(t, gateway.conf)
 	var publishers []*publisher
-	for i := range 4 {
-		p := &publisher{t: t, dir: t.TempDir(), name: fmt.Sprintf("gw%d", i+1), site: gateway, mails: *mails / 4}
+	const gateways = 8
+	for i := range gateways {
+		p := &publisher{t: t, dir: t.TempDir(), name: fmt.Sprintf("gw%d", i+1), site: gateway, mails: *mails / gateways}
 		if err := os.Mkdir(filepath.Join(p.dir, "state"), 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -221,7 +222,7 @@ func TestKill(t *testing.T) {
 		what string
 		do   func()
 	}{
-		{"two publishers killed", func() { killPublisher(0); killPublisher(1) }},
+		{"two publishers killed", func() { killPublisher(rounds % gateways); killPublisher((rounds + 1) % gateways) }},
 		{"a consumer killed", func() { killConsumer(rounds % 3) }},
 		{"the leader killed", func() { restart(leader(servers, q)) }},
 		{"another consumer killed", func() { killConsumer((rounds + 1) % 3) }},
@@ -233,7 +234,7 @@ func TestKill(t *testing.T) {
 				}
 			}
 		}},
-		{"the other publishers killed", func() { killPublisher(2); killPublisher(3) }},
+		{"two other publishers killed", func() { killPublisher((rounds + 4) % gateways); killPublisher((rounds + 5) % gateways) }},
 		{"all servers killed", func() {
 			for _, s := range servers {
 				s.Kill()
@@ -321,8 +322,8 @@ func TestKill(t *testing.T) {
 	}
 	t.Logf("%d mails in %v, %d rounds of kills (%d of publishers, %d of consumers): %d lost, %d mails' jobs made twice, %d handed on twice, %d tries refused, %d without an answer",
 		len(taken), took.Round(time.Second), rounds, killed, interrupted, lost, twice, again, refused, unknown)
-	if len(taken) != *mails/4*4 {
-		t.Errorf("%d mails taken, want %d", len(taken), *mails/4*4)
+	if want := *mails / gateways * gateways; len(taken) != want {
+		t.Errorf("%d mails taken, want %d", len(taken), want)
 	}
 	if killed == 0 {
 		t.Error("no publisher was killed before it was done")

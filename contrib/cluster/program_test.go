@@ -65,7 +65,7 @@ queue:
   password: secret
   name: %s
   replicas: %d
-  max_size: 200MiB
+  max_size: 1GiB
 applications:
   fax: {ctl_type: fax, addresses: '(?P<number>\d+)@fax$', process_attachments: 1}
   sms: {ctl_type: sms, addresses: '(?P<number>\d+)@sms$'}

@@ -76,7 +76,7 @@ func TestSight(t *testing.T) {
 	}
 	gateway.wait("metrics", has("/metrics", `smtpreceiver_queue_jobs\{app="fax",state="new"\} 3`, `smtpreceiver_queue_jobs\{app="sms",state="new"\} 0`,
 		`smtpreceiver_queue_oldest_seconds\{app="fax"\} [0-9.]*[1-9]`, `smtpreceiver_queue_oldest_seconds\{app="sms"\} 0\n`, `smtpreceiver_queue_connected 1`, `smtpreceiver_queue_consumers\{app="fax"\} 0`,
-		`smtpreceiver_queue_server_up\{server="mq1"\} 1`, `smtpreceiver_queue_server_up\{server="mq3"\} 1`, `smtpreceiver_queue_bytes [1-9]`, `smtpreceiver_queue_max_bytes 2.097152e\+08`))
+		`smtpreceiver_queue_server_up\{server="mq1"\} 1`, `smtpreceiver_queue_server_up\{server="mq3"\} 1`, `smtpreceiver_queue_bytes [1-9]`, `smtpreceiver_queue_max_bytes 1.073741824e\+09`))
 
 	// The target of one job does not end before it may.
 	script, end := filepath.Join(gateway.dir, "target.sh"), filepath.Join(gateway.dir, "end")

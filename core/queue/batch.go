@@ -155,12 +155,26 @@ func (b *Batch) Abort() {
 	if b.files == 0 || q.ctx.Err() != nil {
 		return
 	}
-	q.running.Go(func() {
-		_ = b.uploads.Wait() // that was cancelled
-		ctx, cancel := context.WithTimeout(q.ctx, tryTimeout)
-		defer cancel()
-		if err := q.purgeFiles(ctx, b.key); err != nil {
-			q.Log.Debug("files of a message that was not taken stay until the next sweep", "key", b.key, "error", err.Error())
+	q.running.Go(b.remove)
+}
+
+// remove removes the files of a batch that is aborted. A piece that was on its way
+// may arrive after the others are gone.
+func (b *Batch) remove() {
+	q := b.queue
+	ctx, cancel := context.WithTimeout(q.ctx, tidyTimeout)
+	defer cancel()
+	whole := b.uploads.Wait() == nil
+	err := q.purgeFiles(ctx, b.key)
+	for try := 0; try < 3 && (err != nil || !whole) && ctx.Err() == nil; try++ {
+		select {
+		case <-ctx.Done():
+		case <-time.After(tidyAfter):
+			whole = true
+			err = q.purgeFiles(ctx, b.key)
 		}
-	})
+	}
+	if err != nil && q.ctx.Err() == nil {
+		q.Log.Debug("files of a message that was not taken stay until the next sweep", "key", b.key, "error", err.Error())
+	}
 }

@@ -244,6 +244,8 @@ func (b *Batch) withdrawLater() {
 
 // purgeFiles removes the files of a message.
 func (q *Queue) purgeFiles(ctx context.Context, key string) error {
+	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
+	defer cancel()
 	stream, err := q.stream(ctx)
 	if err != nil {
 		return err
