@@ -101,7 +101,7 @@ func reader(t testing.TB, s *config.Settings) *queue.Queue {
 func visible(t testing.TB, q *queue.Queue, app string) map[string]string {
 	t.Helper()
 	files := map[string]string{}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	err := q.Each(ctx, app, func(j *queue.Found) error {
 		for i, f := range j.Files {
