@@ -34,6 +34,7 @@ type Lease struct {
 	begun    atomic.Bool // by this consumer
 	writing  sync.Mutex
 	revision uint64 // of the journal entry that was read or written last
+	written  []byte // that entry, if it was written
 
 	mu      sync.Mutex
 	message jetstream.Msg
@@ -163,7 +164,13 @@ func (l *Lease) tidy() {
 	q := l.queue
 	ctx, cancel := context.WithTimeout(q.ctx, tidyTimeout)
 	defer cancel()
-	value, revision, err := q.journal.get(ctx, journalKey(l.Key, l.Index))
+	l.writing.Lock()
+	value, revision := l.written, l.revision
+	l.writing.Unlock()
+	var err error
+	if value == nil {
+		value, revision, err = q.journal.get(ctx, journalKey(l.Key, l.Index))
+	}
 	if err == nil && revision != 0 {
 		_, err = q.journal.put(ctx, journalKey(l.Key, l.Index), value, revision, settledFor)
 	}
@@ -240,7 +247,9 @@ func (l *Lease) Write(ctx context.Context, e Entry) error {
 	defer l.writing.Unlock()
 	var err error
 	l.revision, err = l.queue.write(ctx, l.Key, l.Index, e, l.revision)
+	l.written = nil // not known
 	if err == nil {
+		l.written = e.encode()
 		l.begun.Store(e.State == Begun)
 	}
 	return err

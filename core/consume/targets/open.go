@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/netip"
 	"os"
+	"strings"
 
 	"smtpreceiver/core/codepage"
 	"smtpreceiver/core/config"
@@ -61,14 +64,27 @@ func Share(c *consume.Consumer, s *config.Settings, q *queue.Queue, log *slog.Lo
 		return fmt.Errorf("%s: %w", config.KeyPath("consume", c.Name, "work_directory"), err)
 	}
 	conf := s.Consume[c.Name]
-	c.Identity = conf.Target + " of " + me
-	if conf.Target == "hylafax" && conf.Server != "" {
-		c.Identity = "hylafax at " + conf.Server
-	}
+	c.Identity = identityOf(conf, me)
 	c.Source = feed.New(feed.Options{
 		Queue: q, App: c.App, Name: c.Name, Me: me, Host: q.Host, Takeover: conf.TakeoverAfter, Ahead: max(4*c.Workers, 16), Log: log.With("consumer", c.Name),
 	})
 	return nil
+}
+
+// identityOf names the target of a consumer among all there are: another consumer
+// may ask one of the same name whether it has a job. What a machine calls localhost is
+// its own.
+func identityOf(c *config.Consumer, me string) string {
+	host, _, err := net.SplitHostPort(c.Server)
+	if err != nil {
+		host = c.Server
+	}
+	address, err := netip.ParseAddr(host)
+	own := host == "" || strings.EqualFold(strings.TrimSuffix(host, "."), "localhost") || err == nil && address.Unmap().IsLoopback()
+	if c.Target == "hylafax" && !own {
+		return "hylafax at " + c.Server
+	}
+	return c.Target + " of " + me
 }
 
 // workersOf is how many jobs a consumer hands on at once.
