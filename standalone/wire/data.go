@@ -59,9 +59,12 @@ func (f *dataFilter) filter(dst, src []byte) (out, rest []byte, end bool) {
 		b := src[i]
 		switch f.state {
 		case inText:
-			if n := textLength(src[i:]); n > 0 {
+			if n, whole := text(src[i:]); n > 0 {
 				dst = append(dst, src[i:i+n]...)
 				i += n
+				if whole {
+					f.newline(1)
+				}
 				continue
 			}
 			if b == '\r' {
@@ -81,10 +84,7 @@ func (f *dataFilter) filter(dst, src []byte) (out, rest []byte, end bool) {
 				}
 			case '\n':
 				dst = append(dst, '\r', '\n')
-				f.state, f.doubtful = inText, f.crs > 1
-				if f.wire {
-					f.state = lineBegins
-				}
+				f.newline(f.crs)
 			default:
 				dst = f.finish(dst)
 				continue
@@ -104,6 +104,14 @@ func (f *dataFilter) filter(dst, src []byte) (out, rest []byte, end bool) {
 		i++
 	}
 	return dst, nil, false
+}
+
+// newline is behind an LF with crs CRs before it.
+func (f *dataFilter) newline(crs int) {
+	f.state, f.doubtful = inText, crs > 1
+	if f.wire {
+		f.state = lineBegins
+	}
 }
 
 // extend returns held with b behind it if one of ends begins like that, else
@@ -145,14 +153,20 @@ func (f *dataFilter) finish(dst []byte) []byte {
 // looked at again and again where there is only one kind of them.
 const maxGlance = 1 << 10
 
-// textLength is how many bytes are no newline at the front of src.
-func textLength(src []byte) int {
+// text measures what is no newline at the front of src, and the CRLF behind it
+// where that is whole.
+func text(src []byte) (n int, whole bool) {
 	src = src[:min(len(src), maxGlance)]
-	if n := bytes.IndexByte(src, '\n'); n >= 0 {
-		src = src[:n]
+	lf := bytes.IndexByte(src, '\n')
+	if lf >= 0 {
+		src = src[:lf]
 	}
-	if n := bytes.IndexByte(src, '\r'); n >= 0 {
-		src = src[:n]
+	cr := bytes.IndexByte(src, '\r')
+	switch {
+	case cr < 0:
+		return len(src), false
+	case lf == cr+1:
+		return lf + 1, true
 	}
-	return len(src)
+	return cr, false
 }
