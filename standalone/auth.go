@@ -105,12 +105,8 @@ func newExchange(mechanism string, verify func(user, password string) error, ref
 		}
 		return verify(user, password)
 	}
-	switch mechanism {
-	case sasl.Plain:
-		x.mechanism = sasl.NewPlainServer(check)
-	case sasl.Login:
-		x.mechanism = &loginServer{check: check}
-	default:
+	x.mechanism = map[string]sasl.Server{sasl.Plain: sasl.NewPlainServer(check), sasl.Login: &loginServer{check: check}}[mechanism]
+	if x.mechanism == nil {
 		return nil
 	}
 	return x

@@ -82,7 +82,13 @@ func (s *Server) wireOptions(g *generation, l *listener) wire.Options {
 		}
 	}
 	o.Count = s.receiver.Metrics().Connections(frontend)
-	o.Session = func(c *wire.Conn) smtp.Session { return s.session(g, c, frontend, o.Local) }
+	o.Session = func(c *wire.Conn) smtp.Session {
+		client := core.Client{Frontend: frontend, Addr: c.Client, Session: c.ID, Local: o.Local}
+		if o.Local {
+			client.Addr = localhost
+		}
+		return &session{server: s, gen: g, wire: c, client: client}
+	}
 	return o
 }
 

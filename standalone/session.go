@@ -41,14 +41,6 @@ type accepted struct {
 
 var _ smtp.Session = (*session)(nil)
 
-func (s *Server) session(g *generation, c *wire.Conn, frontend metrics.Frontend, local bool) *session {
-	n := &session{server: s, gen: g, wire: c, client: core.Client{Frontend: frontend, Addr: c.Client, Session: c.ID, Local: local}}
-	if local {
-		n.client.Addr = localhost
-	}
-	return n
-}
-
 func (s *session) lmtp() bool { return s.client.Frontend == metrics.LMTP }
 
 // refused is what go-smtp gets of a refusal. The words for the client go to the
@@ -163,7 +155,7 @@ func (s *session) recipient(to string, o *smtp.RcptOptions) error {
 	if err := s.openRelay(); err != nil {
 		return err
 	}
-	if err := s.relay.Rcpt(ctx, rcpt.Mailbox, o); err != nil {
+	if err := s.relay.Rcpt(ctx, rcpt.Mailbox, *o); err != nil {
 		return s.relayFailed(err)
 	}
 	s.rcpts = append(s.rcpts, accepted{address: to})

@@ -39,7 +39,7 @@ func (s *session) mailRelay() (err error) {
 			return err
 		}
 	}
-	if err := s.relay.Mail(s.wire.Ctx, s.fwd.sender, &s.mail); err != nil {
+	if err := s.relay.Mail(s.wire.Ctx, s.fwd.sender, s.mail); err != nil {
 		return s.relayFailed(err)
 	}
 	return nil

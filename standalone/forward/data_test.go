@@ -50,10 +50,10 @@ func FuzzRelayData(f *testing.F) {
 		server := new(scriptedConn)
 		r := relayTo(t, server, "220 hop", "250 hop", "250 from", "250 to", "354 go", "250 taken")
 		ctx := t.Context()
-		if err := r.Mail(ctx, "a@x.test", nil); err != nil {
+		if err := r.Mail(ctx, "a@x.test", smtp.MailOptions{}); err != nil {
 			t.Fatal(err)
 		}
-		if err := r.Rcpt(ctx, "b@y.test", nil); err != nil {
+		if err := r.Rcpt(ctx, "b@y.test", smtp.RcptOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		w, err := r.Data(ctx)

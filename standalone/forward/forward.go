@@ -70,6 +70,9 @@ func New(o Options, hello string, timeout time.Duration) *Forwarder {
 
 // failed is the answer where the server gave none that could be passed on.
 func failed(code int, enhanced [3]int, text string, cause error) *reply.Reply {
+	if cause == nil {
+		cause = errors.New(text)
+	}
 	return &reply.Reply{Code: code, Enhanced: enhanced, Text: text, Cause: fmt.Errorf("forwarding: %w", cause), Reason: reply.ReasonForward}
 }
 

@@ -123,7 +123,7 @@ func TestAbandonedMessageHasNoEnd(t *testing.T) {
 			r := relayOf(t, h)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			if err := errors.Join(r.Mail(ctx, "a@x.test", nil), r.Rcpt(ctx, "b@y.test", nil)); err != nil {
+			if err := errors.Join(r.Mail(ctx, "a@x.test", smtp.MailOptions{}), r.Rcpt(ctx, "b@y.test", smtp.RcptOptions{})); err != nil {
 				t.Fatal(err)
 			}
 			w, err := r.Data(ctx)
@@ -157,10 +157,10 @@ func TestResetLeavesConnectionUsable(t *testing.T) {
 	if err := r.Reset(ctx); err != nil { // nothing to forget
 		t.Fatal(err)
 	}
-	if err := r.Mail(ctx, "a@x.test", nil); err != nil {
+	if err := r.Mail(ctx, "a@x.test", smtp.MailOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if got := sent(r.Rcpt(ctx, "no@y.test", nil)); got != "550 5.1.1 no" {
+	if got := sent(r.Rcpt(ctx, "no@y.test", smtp.RcptOptions{})); got != "550 5.1.1 no" {
 		t.Errorf("reply %q", got)
 	}
 	if err := r.Reset(ctx); err != nil {
@@ -176,8 +176,8 @@ func TestResetLeavesConnectionUsable(t *testing.T) {
 
 func TestParametersGoWhereTheyAreOffered(t *testing.T) {
 	t.Parallel()
-	mail := &smtp.MailOptions{Size: 1234, UTF8: true, Return: smtp.DSNReturnHeaders, EnvelopeID: "id 1", RequireTLS: true, Auth: new(string), Body: smtp.Body8BitMIME}
-	rcpt := &smtp.RcptOptions{Notify: []smtp.DSNNotify{smtp.DSNNotifyFailure, smtp.DSNNotifyDelayed}, OriginalRecipientType: smtp.DSNAddressTypeRFC822, OriginalRecipient: "o@z.test"}
+	mail := smtp.MailOptions{Size: 1234, UTF8: true, Return: smtp.DSNReturnHeaders, EnvelopeID: "id 1", RequireTLS: true, Auth: new(string), Body: smtp.Body8BitMIME}
+	rcpt := smtp.RcptOptions{Notify: []smtp.DSNNotify{smtp.DSNNotifyFailure, smtp.DSNNotifyDelayed}, OriginalRecipientType: smtp.DSNAddressTypeRFC822, OriginalRecipient: "o@z.test"}
 	tests := []struct{ name, ehlo, mail, rcpt string }{
 		{"all", "250-hop\r\n250-SIZE\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-AUTH PLAIN\r\n250 DSN\r\n",
 			"MAIL FROM:<a@x.test> BODY=8BITMIME SIZE=1234 SMTPUTF8 RET=HDRS ENVID=id+201",
@@ -203,26 +203,26 @@ func TestAddressesThatCannotBeSent(t *testing.T) {
 	h := (&mtatest.NextHop{Answers: mtatest.GoodHop}).Start(t)
 	modern := relayOf(t, h)
 	for _, r := range []*Relay{old, modern} {
-		if err := r.Mail(t.Context(), "", nil); err != nil {
+		if err := r.Mail(t.Context(), "", smtp.MailOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		for _, bad := range []string{"a\r\nRSET@x.test", "a\x00@x.test", "a\u0085@x.test"} {
-			if got := sent(r.Rcpt(t.Context(), bad, nil)); !strings.HasPrefix(got, "501 5.1.3 ") {
+			if got := sent(r.Rcpt(t.Context(), bad, smtp.RcptOptions{})); !strings.HasPrefix(got, "501 5.1.3 ") {
 				t.Errorf("%q: %q", bad, got)
 			}
 		}
-		if got := sent(r.Mail(t.Context(), "a\n@x.test", nil)); !strings.HasPrefix(got, "501 5.1.7 ") {
+		if got := sent(r.Mail(t.Context(), "a\n@x.test", smtp.MailOptions{})); !strings.HasPrefix(got, "501 5.1.7 ") {
 			t.Errorf("sender: %q", got)
 		}
 	}
 	const utf8 = "žluť@y.test"
-	if got := sent(old.Rcpt(t.Context(), utf8, nil)); !strings.HasPrefix(got, "550 5.6.7 ") || old.Broken() {
+	if got := sent(old.Rcpt(t.Context(), utf8, smtp.RcptOptions{})); !strings.HasPrefix(got, "550 5.6.7 ") || old.Broken() {
 		t.Errorf("without SMTPUTF8: %q", got)
 	}
-	if err := modern.Rcpt(t.Context(), utf8, nil); err != nil {
+	if err := modern.Rcpt(t.Context(), utf8, smtp.RcptOptions{}); err != nil {
 		t.Errorf("with SMTPUTF8: %v", err)
 	}
-	if err := modern.Rcpt(t.Context(), `"a b"@y.test`, nil); err != nil {
+	if err := modern.Rcpt(t.Context(), `"a b"@y.test`, smtp.RcptOptions{}); err != nil {
 		t.Error(err)
 	}
 	if got := h.Lines("MAIL", "RCPT", "RSET"); strings.Join(got, "|") != "MAIL FROM:<> BODY=8BITMIME|RCPT TO:<"+utf8+`>|RCPT TO:<"a b"@y.test>` {

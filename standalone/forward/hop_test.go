@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/emersion/go-smtp"
+
 	"smtpreceiver/contrib/mtatest"
 	"smtpreceiver/core/reply"
 )
@@ -72,10 +74,10 @@ func replyLine(r *reply.Reply) string {
 func message(t *testing.T, r *Relay, text string) string {
 	t.Helper()
 	ctx := t.Context()
-	if err := r.Mail(ctx, "a@x.test", nil); err != nil {
+	if err := r.Mail(ctx, "a@x.test", smtp.MailOptions{}); err != nil {
 		return sent(err)
 	}
-	if err := r.Rcpt(ctx, "b@y.test", nil); err != nil {
+	if err := r.Rcpt(ctx, "b@y.test", smtp.RcptOptions{}); err != nil {
 		return sent(err)
 	}
 	w, err := r.Data(ctx)

@@ -38,14 +38,11 @@ type Relay struct {
 // empty. SIZE, BODY, SMTPUTF8, RET and ENVID go with it where the server offers
 // them and are left out where not: an 8-bit message is sent as it is to a
 // server without 8BITMIME, since rewriting it would break signatures.
-func (r *Relay) Mail(ctx context.Context, from string, opts *smtp.MailOptions) error {
+func (r *Relay) Mail(ctx context.Context, from string, opts smtp.MailOptions) error {
 	if err := r.check(from, [3]int{5, 1, 7}); err != nil {
 		return err
 	}
-	var sent smtp.MailOptions
-	if opts != nil {
-		sent = smtp.MailOptions{Size: opts.Size, UTF8: opts.UTF8 && r.utf8, Return: opts.Return, EnvelopeID: opts.EnvelopeID}
-	}
+	sent := smtp.MailOptions{Size: opts.Size, UTF8: opts.UTF8 && r.utf8, Return: opts.Return, EnvelopeID: opts.EnvelopeID}
 	err := r.during(ctx, func() error { return r.client.Mail(from, &sent) })
 	r.open = err == nil
 	return err
@@ -54,15 +51,11 @@ func (r *Relay) Mail(ctx context.Context, from string, opts *smtp.MailOptions) e
 // Rcpt relays RCPT TO; to is the mailbox form. NOTIFY and ORCPT go with it
 // where the server offers DSN and are left out where not (RFC 3461 section
 // 5.2.1).
-func (r *Relay) Rcpt(ctx context.Context, to string, opts *smtp.RcptOptions) error {
+func (r *Relay) Rcpt(ctx context.Context, to string, opts smtp.RcptOptions) error {
 	if err := r.check(to, [3]int{5, 1, 3}); err != nil {
 		return err
 	}
-	var sent smtp.RcptOptions
-	if opts != nil {
-		sent.Notify = opts.Notify
-		sent.OriginalRecipientType, sent.OriginalRecipient = opts.OriginalRecipientType, opts.OriginalRecipient
-	}
+	sent := smtp.RcptOptions{Notify: opts.Notify, OriginalRecipientType: opts.OriginalRecipientType, OriginalRecipient: opts.OriginalRecipient}
 	return r.during(ctx, func() error {
 		err := r.client.Rcpt(to, &sent)
 		if code := r.wire.code(); err == nil && code != 250 && code != 251 {
@@ -136,13 +129,12 @@ func (r *Relay) check(mailbox string, badAddress [3]int) error {
 	ascii := true
 	for _, c := range mailbox {
 		if unicode.IsControl(c) {
-			return failed(501, badAddress, "control character in the address", errors.New("control character in the address"))
+			return failed(501, badAddress, "control character in the address", nil)
 		}
 		ascii = ascii && c < unicode.MaxASCII
 	}
 	if !ascii && !r.utf8 {
-		return failed(550, [3]int{5, 6, 7}, "the address needs SMTPUTF8, which the forward server lacks",
-			errors.New("the address needs SMTPUTF8, which the server does not offer"))
+		return failed(550, [3]int{5, 6, 7}, "the address needs SMTPUTF8, which the forward server lacks", nil)
 	}
 	return nil
 }
