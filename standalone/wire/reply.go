@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -72,7 +73,7 @@ func (c *Conn) answer(said []byte) error {
 	each := c.opts.LMTP && c.verb == "DATA" && code == 250
 	if len(c.answers) > 0 && (each || (c.answers[0].Code < 400) == (code < 400)) {
 		r := c.answers[0]
-		c.answers = c.answers[1:]
+		c.answers = slices.Delete(c.answers, 0, 1) // and keep its room
 		return c.conclude(r)
 	}
 	switch {
@@ -194,7 +195,7 @@ func format(r *reply.Reply) []byte {
 	if enhanced[0] == 0 {
 		enhanced = [3]int{r.Code / 100, 0, 0}
 	}
-	var b []byte
+	b := make([]byte, 0, 128)
 	for line, rest, more := "", r.Text, true; more; {
 		line, rest, more = strings.Cut(rest, "\n")
 		sep := byte(' ')
