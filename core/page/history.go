@@ -70,10 +70,10 @@ func (h *History) Keep(file string) error {
 		return nil
 	}
 	fresh := h.apps
-	h.apps, h.newer = k.Apps, k.Newer
-	for app, day := range h.apps {
-		if day == nil {
-			delete(h.apps, app)
+	h.apps, h.newer = map[string]*[slots]Slot{}, k.Newer
+	for app, day := range k.Apps {
+		if day != nil {
+			h.apps[app] = day
 		}
 	}
 	h.shift(now)

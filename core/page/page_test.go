@@ -370,7 +370,8 @@ func TestHistoryKept(t *testing.T) {
 	if day := second.Of("fax"); day[slots-3] != (Slot{Jobs: 5}) || day[slots-1] != (Slot{Jobs: 3}) {
 		t.Errorf("%v", day)
 	}
-	for _, bad := range []string{"", "{", `{"newer":"2026-11-28T10:00:00Z","apps":{"fax":[1]}}`, `{"newer":"` + time.Now().Truncate(slotLength).Format(time.RFC3339) + `","apps":{"fax":null}}`, `{"newer":"2999-01-01T00:00:00Z"}`} {
+	soon := time.Now().Truncate(slotLength).Format(time.RFC3339)
+	for _, bad := range []string{"", "{", `{"newer":"` + soon + `"}`, `{"newer":"` + soon + `","apps":null}`, `{"newer":"2026-11-28T10:00:00Z","apps":{"fax":[1]}}`, `{"newer":"` + time.Now().Truncate(slotLength).Format(time.RFC3339) + `","apps":{"fax":null}}`, `{"newer":"2999-01-01T00:00:00Z"}`} {
 		if err := os.WriteFile(file, []byte(bad), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -214,6 +214,9 @@ func TestTooMany(t *testing.T) {
 			t.Errorf("one too many: %q", got)
 		}
 	}
+	if n := strings.Count(s.log.String(), "too many policy connections"); n != 1 {
+		t.Errorf("said %d times that there are too many", n)
+	}
 	first.Close()
 	for deadline := time.Now().Add(patience); ; {
 		if s.dial(t).ask(t, to("1@fax")) == "action=DUNNO" {
