@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"smtpreceiver/core/reply"
+	"smtpreceiver/core/sms"
+	"smtpreceiver/core/transform"
 )
 
 var errFault = errors.New("fault")
@@ -94,19 +96,28 @@ func TestEachFaultIsSaid(t *testing.T) {
 func TestMessageThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"Subject: x\n\n" + strings.Repeat("body\n", 5000), withTwo + strings.Repeat("x", 100)} {
-		for _, templates := range []bool{false, true} {
+		for name, change := range map[string]func(*Recipe){
+			"reported":  func(r *Recipe) { r.Reported = true },
+			"plain":     func(*Recipe) {},
+			"templates": func(r *Recipe) { r.Text = template(t, "<%msg%>") },
+			"tidied":    func(r *Recipe) { r.Tidy, _ = sms.ParseTidy([]string{"signature"}) },
+			"commands":  func(r *Recipe) { r.Tags, _ = transform.Builtin("mobilchange") },
+			"unpacked": func(r *Recipe) {
+				r.Dearchive.Timeout, r.Dearchive.MaxFiles, r.Dearchive.MaxSize = time.Minute, 10, 1<<20
+				if err := r.Dearchive.Add("pdf", []string{"true", "{archive}", "{dir}"}); err != nil {
+					t.Error(err)
+				}
+			},
+		} {
 			r := recipe(t)
-			r.Reported = true
-			if templates {
-				r.Text = template(t, "<%msg%>")
-			}
+			change(r)
 			m, _ := maker(t, Mail{Sender: "a@b.example"}, text)
 			m.source.long = failingFile{}
 			if _, err := m.Read(t.Context(), r); err != nil {
 				continue // said before a job is begun
 			}
 			if err := m.Fill(t.Context(), newMemoryJob("1"), r, recipient(t, "1@fax")); err == nil {
-				t.Errorf("%.20q, templates %v: filled from a file that fails", text, templates)
+				t.Errorf("%.20q, %s: filled from a file that fails", text, name)
 			}
 		}
 	}

@@ -347,6 +347,12 @@ func TestAdmit(t *testing.T) {
 		t.Fatal(err)
 	}
 	put(t, filepath.Join(output, "z_1_a.pdf.incoming"), "half")
+	for _, stem := range []string{"l1", "l2", "l3", "l4", "l5"} { // left of jobs that were settled
+		put(t, filepath.Join(output, ".consume", stem+".json"), "x")
+		if err := f.Admit(admitted("w"+stem, "DDDDDDDD")); err != nil {
+			t.Fatal(err)
+		}
+	}
 	busy := mustTake(t, f, "00000042")
 	if err := f.DiscardWaiting(); err != nil {
 		t.Fatal(err)
