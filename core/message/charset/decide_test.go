@@ -65,6 +65,7 @@ func TestDecide(t *testing.T) {
 		{"letters of Windows", "\x9elu\x9d", Evidence{Declared: "iso-8859-2"}, "windows-1250", "it holds bytes", "žluť", true},
 		{"letters of Windows, Cyrillic", "\x8a\xe0", Evidence{Declared: "iso-8859-5"}, "windows-1251", "it holds bytes", "Ља", true},
 		{"no letters of Windows", "\xbelu\xbb", Evidence{Declared: "iso-8859-2"}, "iso-8859-2", "it is declared", "žluť", false},
+		{"a no-break space is no letter of Windows", "a\xa0\xbe", Evidence{Declared: "iso-8859-2"}, "iso-8859-2", "it is declared", "a\u00a0ž", false},
 		{"mark of UTF-8", "\xef\xbb\xbf" + word, Evidence{Declared: "windows-1250"}, "utf-8", "it begins with", word, true},
 		{"mark of UTF-16LE", "\xff\xfe" + utf16("Ahoj", true), Evidence{}, "utf-16le", "it begins with", "Ahoj", true},
 		{"mark of UTF-16BE", "\xfe\xff" + utf16("Ahoj", false), Evidence{}, "utf-16be", "it begins with", "Ahoj", true},

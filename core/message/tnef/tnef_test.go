@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/binary"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -230,21 +231,50 @@ func TestBounds(t *testing.T) {
 	}
 }
 
+// outlook is a stream that Outlook made, out of a sample.
+func outlook(t testing.TB, sample string) []byte {
+	t.Helper()
+	raw, err := os.ReadFile("../testdata/" + sample + ".eml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin := bytes.Index(raw, []byte("eJ8+")) // the signature
+	if begin < 0 {
+		t.Fatal(sample, "holds no stream in base64")
+	}
+	text, _, _ := bytes.Cut(raw[begin:], []byte("--"))
+	b := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
+	n, _ := base64.StdEncoding.Decode(b, text)
+	return b[:n]
+}
+
+// TestOutlook reads what Outlook itself has written.
+func TestOutlook(t *testing.T) {
+	t.Parallel()
+	for sample, want := range map[string]string{
+		"outlook-winmail":     `"" "" false: text/plain cp1250 47 "Smlouva o dílo č. 5.pdf" application/pdf false 125 "Ceník.xls"  false 9`,
+		"outlook-tnef-only":   `"" "" false: text/plain utf-16le 22 text/html cp1250 51 "Příloha.txt"  false 7`,
+		"outlook-tnef-broken": `"" "" true: text/plain cp1250 47 "SMLOUV~1.PDF"  false 125`,
+	} {
+		b := outlook(t, sample)
+		out := Read(bytes.NewReader(b), int64(len(b)), charset.Context{Default: "windows-1250"})
+		got := fmt.Sprintf("%q %q %v:", out.Subject, out.Address, out.Keep)
+		for _, text := range out.Texts {
+			got += fmt.Sprintf(" %s %s %d", text.MediaType, text.Charset, text.End-text.Begin)
+		}
+		for _, f := range out.Files {
+			got += fmt.Sprintf(" %q %s %v %d", f.Name, f.MediaType, f.Message, f.End-f.Begin)
+		}
+		if got != want {
+			t.Errorf("%s: %s, want %s", sample, got, want)
+		}
+	}
+}
+
 // FuzzRead: what is found lies inside the stream, and its number is bounded.
 func FuzzRead(f *testing.F) {
 	for _, sample := range []string{"outlook-winmail", "outlook-tnef-only", "outlook-tnef-broken"} {
-		raw, err := os.ReadFile("../testdata/" + sample + ".eml")
-		if err != nil {
-			f.Fatal(err)
-		}
-		begin := bytes.Index(raw, []byte("eJ8+")) // the signature
-		if begin < 0 {
-			f.Fatal(sample, "holds no stream in base64")
-		}
-		text, _, _ := bytes.Cut(raw[begin:], []byte("--"))
-		b := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
-		n, _ := base64.StdEncoding.Decode(b, text)
-		f.Add(b[:n])
+		f.Add(outlook(f, sample))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		out := Read(bytes.NewReader(b), int64(len(b)), charset.Context{Default: "windows-1250"})
