@@ -60,6 +60,7 @@ func TestTransferDecoder(t *testing.T) {
 		{"only claims", Base64, "Server room: 31 degrees.\r\nRack 4\r\n", "Server room: 31 degrees.\r\nRack 4\r\n"},
 		{"only claims, long", Base64, strings.Repeat("Rack 4 is hot, see there.\r\n", 1000), strings.Repeat("Rack 4 is hot, see there.\r\n", 1000)},
 		{"only claims, a long line", Base64, strings.Repeat("Rack 4 is hot. ", 1000), strings.Repeat("Rack 4 is hot. ", 1000)},
+		{"only claims, a short code in it", Base64, "Dear all,\r\nQUI=\r\n", "Dear all,\r\nQUI=\r\n"},
 		{"a word in front", Base64, "Hello\r\n" + full + "\r\nQUJD\r\n", fullText + "ABC"},
 		{"only claims, words", Base64, "Rack 4 is hot\r\n", "Rack 4 is hot\r\n"},
 		{"URL alphabet", Base64, "-_-_", "-_-_"},
