@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -215,19 +216,28 @@ func (f *Folder) cleanDone(keep int, now time.Time) error {
 // cleanFailed goes by the time of the .err file, or of the control file where
 // somebody has removed that.
 func (f *Folder) cleanFailed(keep int, now time.Time) error {
-	old := map[*dir][]string{}
-	err := f.failedHome.jobs(func(d *dir, stem string) error {
+	h := &f.failedHome
+	old := map[string][]string{} // by the path of the room, which is closed again
+	err := h.jobs(func(d *dir, stem string) error {
 		info, err := d.root.Lstat(stem + errorExt)
 		if errors.Is(err, fs.ErrNotExist) {
 			info, err = d.root.Lstat(stem + controlExt)
 		}
 		if err == nil && info.ModTime().AddDate(0, 0, keep).Before(now) {
-			old[d] = append(old[d], stem)
+			old[d.path] = append(old[d.path], stem)
 		}
 		return err
 	})
-	for d, stems := range old {
-		err = errors.Join(err, removeJobs(d, stems))
+	for path, stems := range old {
+		if path == h.path {
+			err = errors.Join(err, removeJobs(h.dir, stems))
+			continue
+		}
+		room, opened := h.trusted(h.sub(filepath.Base(path)))
+		if opened == nil {
+			opened = errors.Join(removeJobs(room, stems), room.close())
+		}
+		err = errors.Join(err, opened)
 	}
 	return err
 }

@@ -495,13 +495,60 @@ func TestViewOfLittle(t *testing.T) {
 		t.Errorf("a folder that is not there: %v", err)
 	}
 	file := filepath.Join(output, "00000042.txt")
-	before := descriptors(t)
 	if _, err := OpenView(output, file, file); err == nil {
 		t.Error("a file is a folder")
 	}
-	if after := descriptors(t); after > before+20 {
+}
+
+// TestLooksCostNoDescriptors: neither a view that cannot be had nor a journal that
+// is read leaves a file open.
+func TestLooksCostNoDescriptors(t *testing.T) {
+	output, open := stage(t)
+	file := filepath.Join(output, "00000042.txt")
+	f := mustOpen(t, open)
+	h := mustTake(t, f, "00000042")
+	if err := errors.Join(h.Save(false), h.Release()); err != nil {
+		t.Fatal(err)
+	}
+	before := descriptors(t)
+	for range 30 {
+		if _, err := OpenView(output, file, file); err == nil {
+			t.Fatal("a file is a folder")
+		}
+		if err := mustTake(t, f, "00000042").Release(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if after := descriptors(t); after > before+5 {
 		t.Errorf("%d descriptors, before %d", after, before)
 	}
+}
+
+// TestFailedTwice: of two failed jobs of one name both are seen, and cleaned.
+func TestFailedTwice(t *testing.T) {
+	t.Parallel()
+	output, open := stage(t)
+	f := mustOpen(t, open)
+	for range 3 {
+		job(t, output, "00000042")
+		if err := settle(t, f, mustTake(t, f, "00000042"), Failed); err != nil {
+			t.Fatal(err)
+		}
+	}
+	v, err := OpenView(output, filepath.Join(output, ".done"), filepath.Join(output, ".failed"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	seen := map[string]bool{}
+	err = v.Each([]string{StateFailed}, func(e *Entry) error { seen[e.Path] = true; return nil })
+	if c, counted := v.Count(); err != nil || counted != nil || c.Failed != 3 || len(seen) != 3 {
+		t.Errorf("%+v, seen %v, %v, %v", c, seen, err, counted)
+	}
+	if err := f.Clean(0, 1, time.Now().AddDate(0, 0, 3)); err != nil {
+		t.Fatal(err)
+	}
+	wantFiles(t, "cleaned", filepath.Join(output, ".failed"))
 }
 
 func descriptors(t *testing.T) int {
