@@ -233,3 +233,24 @@ func FuzzCompose(f *testing.F) {
 		}
 	})
 }
+
+// TestHeaderTravels: the header of the mail goes as it is only where every server
+// takes it, and an ORCPT that is none is not repeated.
+func TestHeaderTravels(t *testing.T) {
+	t.Parallel()
+	for header, want := range map[string]string{
+		"": "7bit", "Subject: a\r\n": "7bit", "Subject: ž\r\nTo: a\r\n": "quoted-printable", "To: a\r\nSubject: \x00\r\n": "quoted-printable",
+		"A: " + strings.Repeat("x", 993) + "\r\n": "7bit", "A: " + strings.Repeat("x", 994) + "\r\n": "quoted-printable",
+	} {
+		if got := encodingOf([]byte(header)); got != want {
+			t.Errorf("%.20q of %d bytes: %s, want %s", header, len(header), got, want)
+		}
+	}
+	for orcpt, want := range map[string]string{
+		"rfc822;a@x.test": "rfc822; a@x.test", "": "", "rfc822": "", "rfc822;": "", ";a@x.test": "", "rfc822;ž@x.test": `utf-8; \x{17E}@x.test`, "x\r\ny;a": "x  y; a",
+	} {
+		if got := originalRecipient(orcpt); got != want {
+			t.Errorf("%q: %q, want %q", orcpt, got, want)
+		}
+	}
+}
