@@ -236,6 +236,7 @@ func (f *Folder) cleanFailed(keep int, now time.Time) error {
 		room, opened := h.trusted(h.sub(filepath.Base(path)))
 		if opened == nil {
 			opened = errors.Join(removeJobs(room, stems), room.close())
+			_ = h.root.Remove(filepath.Base(path)) // it was for that job; what else is in it keeps it
 		}
 		err = errors.Join(err, opened)
 	}
