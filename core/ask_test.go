@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"smtpreceiver/core/explained"
 	"smtpreceiver/core/metrics"
 	"smtpreceiver/core/policy"
 	"smtpreceiver/core/reply"
@@ -165,6 +166,40 @@ func TestAskedCounts(t *testing.T) {
 	} {
 		if got := counters(t, b.Metrics(), c.name)[c.labels]; got != c.want {
 			t.Errorf("%s %s is %v, want %v", c.name, c.labels, got, c.want)
+		}
+	}
+}
+
+// TestExplainPolicy: explain says what Postfix is told that asks.
+func TestExplainPolicy(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	for _, on := range []string{"reject", "pass"} {
+		b := open(t, "milter: {on_unlisted_client: "+on+"}\n"+routing)
+		actions := map[string]bool{}
+		for _, client := range []string{"127.0.0.1", "203.0.113.9"} {
+			for _, user := range []string{"", "petr@boss.example"} {
+				for _, from := range []string{"", "a@boss.example", "a\x00@y"} {
+					for _, to := range []string{"123@fax", "1@sms", "eva@example.com", "a\x01@fax"} {
+						addr := netip.MustParseAddr(client)
+						q := Question{Policy: true, Client: Client{Addr: addr, User: user}, Sender: from, Recipients: []string{to}}
+						for frontend, milter := range map[metrics.Frontend]bool{metrics.Milter: true, metrics.LMTP: false} {
+							q.Milter = milter
+							got := explain(t, b, q).Recipients[0]
+							want := policy.Action(b.Asked(frontend)(ctx, policy.Request{Sender: from, Recipient: to, Client: addr, User: user}))
+							if actions[want] = true; got.Action != want || (got.Reply == nil) != (want == "DUNNO") || got.Job != nil {
+								t.Errorf("%s, %v: client %s, user %q, <%s>, %s: explained %+v, told %q", on, frontend, client, user, from, to, got, want)
+							}
+							if (got.Outcome == explained.OutcomeAllowed) != (got.Application != "") {
+								t.Errorf("%+v", got)
+							}
+						}
+					}
+				}
+			}
+		}
+		if len(actions) < 4 {
+			t.Errorf("only %v", actions)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"smtpreceiver/core/explained"
 	"smtpreceiver/core/match"
 	"smtpreceiver/core/metrics"
+	"smtpreceiver/core/policy"
 	"smtpreceiver/core/reply"
 	"smtpreceiver/core/spool"
 )
@@ -16,6 +17,7 @@ import (
 // Question is a mail to be explained.
 type Question struct {
 	Milter     bool   // as the milter, not the SMTP listener, would treat it
+	Policy     bool   // as what Postfix asks beforehand: for the milter, else for LMTP
 	Client     Client // Addr, User; Local with Milter
 	Sender     string
 	Recipients []string
@@ -43,17 +45,26 @@ func Explain(ctx context.Context, s *config.Settings, q Question) (_ *explained.
 	}
 	defer func() { err = errors.Join(err, r.close()) }()
 	e := &explaining{r: r, Mail: &explained.Mail{Frontend: "standalone", Recipients: []explained.Recipient{}, Warnings: []string{}}}
-	if q.Milter {
+	switch e.Policy = q.Policy; {
+	case q.Milter:
 		e.Frontend, q.Client.Frontend = "milter", metrics.Milter
-	} else {
+	case q.Policy:
+		e.Frontend, q.Client.Frontend = "lmtp", metrics.LMTP
+	default:
 		q.Client.Frontend = metrics.SMTP
 		if q.Client.User != "" && !r.Authenticating() {
 			e.warn("authentication.backend is none: no client can authenticate, so the user is left out")
 			q.Client.User = ""
 		}
 	}
+	if q.Policy && !q.Milter && s.LMTP.PolicyListen == "" {
+		e.warn("lmtp.policy_listen is not set: nobody can ask")
+	} else if q.Policy && q.Milter && s.Milter.PolicyListen == "" {
+		e.warn("milter.policy_listen is not set: nobody can ask")
+	}
 	e.Client = explained.Client{Address: q.Client.Addr.String(), User: q.Client.User, Local: q.Client.Local}
 	e.trx = r.Begin(q.Client)
+	e.trx.asks = q.Policy
 	defer e.trx.Abort()
 	e.open(ctx, q)
 	for _, rcpt := range q.Recipients {
@@ -86,7 +97,7 @@ func (e *explaining) reply(r *reply.Reply) *explained.Reply {
 // open is what comes before the recipients. The milter says nothing there: a
 // sender that cannot be is its answer to the first recipient that is ours.
 func (e *explaining) open(ctx context.Context, q Question) {
-	if !q.Milter {
+	if !q.Milter && !q.Policy {
 		if err := e.r.Admit(ctx, q.Client.Addr); err != nil {
 			e.refuse("greeting", err)
 			if e.Refused.Reply.Cause == "" {
@@ -98,7 +109,7 @@ func (e *explaining) open(ctx context.Context, q Question) {
 	if e.Sender = mailbox; err != nil {
 		e.Sender = q.Sender
 	}
-	if q.Milter {
+	if q.Milter || q.Policy {
 		return
 	}
 	if err == nil {
@@ -127,12 +138,23 @@ func (e *explaining) recipient(ctx context.Context, address string, q Question) 
 	settings := e.trx.rules.settings
 	switch {
 	case err != nil:
+	case q.Policy && rcpt.Verdict == Divert:
+		out.Outcome, out.Action = explained.OutcomeAllowed, policy.Action(nil)
+		for _, a := range out.Applications {
+			if a.Answer == explained.AnswerTakes {
+				out.Application = a.Name
+			}
+		}
+	case q.Policy && !q.Milter:
+		err = Unknown
 	case rcpt.Verdict == Divert:
 		plan := e.trx.plans[rcpt.Job]
 		out.Outcome, out.Application, out.Job = explained.OutcomeTaken, plan.app.name, &rcpt.Job
 		e.folder(plan.app)
 	case q.Milter:
-		out.Outcome = explained.OutcomeLeft
+		if out.Outcome = explained.OutcomeLeft; q.Policy {
+			out.Action = policy.Action(nil)
+		}
 	default:
 		if err = e.trx.MayRelay(ctx, len(settings.ForwardServers()) > 0); err == nil {
 			out.Outcome, out.ForwardServers = explained.OutcomeForwarded, settings.ForwardServers()
@@ -140,6 +162,9 @@ func (e *explaining) recipient(ctx context.Context, address string, q Question) 
 	}
 	if err != nil {
 		out.Outcome, out.Reply = explained.OutcomeRefused, e.reply(reply.Of(err))
+		if q.Policy {
+			out.Action = policy.Action(reply.Of(err))
+		}
 		if q.Client.Local {
 			// The milter lets the recipient pass and refuses the message: only
 			// so does the local sender get a bounce.

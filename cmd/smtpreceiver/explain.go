@@ -18,9 +18,10 @@ import (
 
 // mailFlags are the flags of explain.
 type mailFlags struct {
-	from, client, user  string
-	rcpts               []string
-	milter, local, json bool
+	from, client, user string
+	rcpts              []string
+	milter, policy     bool
+	local, json        bool
 }
 
 func (a *app) explain() *cobra.Command {
@@ -48,6 +49,7 @@ be refused, or the configuration is bad. 2: wrong usage.`,
 	flags.StringVar(&f.client, "client", "127.0.0.1", "IP address of the client that hands in the mail")
 	flags.StringVar(&f.user, "user", "", "user name that the client has authenticated by")
 	flags.BoolVar(&f.milter, "milter", false, "explain what the milter would do, not the SMTP listener")
+	flags.BoolVar(&f.policy, "policy", false, "explain what lmtp.policy_listen tells Postfix of the recipients, or with --milter what milter.policy_listen does")
 	flags.BoolVar(&f.local, "local", false, "with --milter: handed in by the local sendmail command")
 	flags.BoolVar(&f.json, "json", false, "print JSON")
 	return cmd
@@ -65,6 +67,10 @@ func (f *mailFlags) check(c *cobra.Command, args []string) error {
 		return usageError{fmt.Errorf("--client %q is no IP address", f.client)}
 	case f.local && !f.milter:
 		return usageError{errors.New("--local is for --milter only")}
+	case f.policy && f.local:
+		return usageError{errors.New("--local has no meaning with --policy: Postfix asks of what comes by SMTP")}
+	case f.policy && len(args) > 0:
+		return usageError{errors.New("--policy takes no message: Postfix asks before there is one")}
 	case len(args) > 1:
 		return usageError{fmt.Errorf("explain takes one message, not %d", len(args))}
 	}
@@ -81,7 +87,7 @@ func (a *app) explainMail(c *cobra.Command, f mailFlags, args []string) error {
 		return err
 	}
 	q := core.Question{
-		Milter: f.milter, Sender: f.from, Recipients: f.rcpts,
+		Milter: f.milter, Policy: f.policy, Sender: f.from, Recipients: f.rcpts,
 		Client: core.Client{Addr: addr.Unmap().WithZone(""), User: f.user, Local: f.local},
 	}
 	if len(args) > 0 {

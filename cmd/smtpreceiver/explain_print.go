@@ -43,6 +43,9 @@ func (p explanationPrinter) printf(format string, args ...any) {
 }
 
 func (p explanationPrinter) head(e *explained.Mail) {
+	if e.Policy {
+		p.printf("asked by Postfix for ")
+	}
 	p.printf("%s, client [%s]", e.Frontend, e.Client.Address)
 	if e.Client.Local {
 		p.printf(" (local sendmail command)")
@@ -81,6 +84,8 @@ func (p explanationPrinter) recipient(r explained.Recipient) {
 		}
 	}
 	switch r.Outcome {
+	case explained.OutcomeAllowed:
+		p.printf("  => allowed, %s would take it\n", r.Application)
 	case explained.OutcomeTaken:
 		p.printf("  => taken by %s, job %d of the message\n", r.Application, *r.Job+1)
 	case explained.OutcomeForwarded:
@@ -90,6 +95,9 @@ func (p explanationPrinter) recipient(r explained.Recipient) {
 	case explained.OutcomeRefused:
 		p.printf("  => refused\n")
 		p.reply("     ", r.Reply)
+	}
+	if r.Action != "" {
+		p.printf("  Postfix reads: action=%s\n", r.Action)
 	}
 }
 

@@ -45,6 +45,8 @@ func TestExplainGolden(t *testing.T) {
 		status     int
 	}{
 		{"taken", eva + `--rcpt +420603123456@sms`, 0},
+		{"policy", `--policy --user petr ` + eva + `--rcpt +420603123456@sms --rcpt +42090603@sms --rcpt jana@example.com`, 1},
+		{"policy-milter", `--policy --milter --client 192.0.2.9 ` + eva + `--rcpt 123@fax --rcpt jana@example.com`, 1},
 		{"quoted-address", eva + `--rcpt "Eva/Firma/61388454"@fax`, 0},
 		{"first-agrees", `--from eva@boss.example --rcpt 123@fax`, 0},
 		{"forwarded", eva + `--rcpt jana@example.com`, 0},
@@ -104,6 +106,8 @@ func TestExplainUsage(t *testing.T) {
 		{"explain --from a@b.example", 2, "--rcpt"},
 		{"explain --from a@b.example --rcpt 1@sms --client mail.example.com", 2, `"mail.example.com" is no IP address`},
 		{"explain --from a@b.example --rcpt 1@sms --local", 2, "--milter"},
+		{"explain --from a@b.example --rcpt 1@sms --policy --milter --local", 2, "--policy"},
+		{"explain --from a@b.example --rcpt 1@sms --policy a.eml", 2, "takes no message"},
 		{"explain --from a@b.example --rcpt 1@sms a.eml b.eml", 2, "one message"},
 		{"explain --from a@b.example --rcpt 1@sms --config " + good.config + " /nonexistent.eml", 1, "/nonexistent.eml"},
 		{"explain --from a@b.example --rcpt 1@sms --config " + bad.config, 1, "no_such_key"},

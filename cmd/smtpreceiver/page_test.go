@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -66,5 +67,37 @@ func TestPage(t *testing.T) {
 		if !strings.Contains(string(said), want) {
 			t.Errorf("no %q in\n%s", want, said)
 		}
+	}
+}
+
+// TestPageAsksSenders: the form of the page asks the table of senders, as it is now.
+func TestPageAsksSenders(t *testing.T) {
+	t.Parallel()
+	table := filepath.Join(t.TempDir(), "senders.csv")
+	writeFile(t, table, "name,allowed\neva@example.com,1\n")
+	r := running(t, "senders: {backend: file, file: '"+table+"'}", "metrics: {listen: 'inet:127.0.0.1:0'}")
+	defer r.stop(t)
+	ask := func(from string) string {
+		t.Helper()
+		answer, err := http.PostForm("http://"+r.metricsAt(t)+"/", url.Values{"from": {from}, "to": {"123@sms"}, "client": {"127.0.0.1"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		said, err := io.ReadAll(answer.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(said)
+	}
+	if said := ask("eva@example.com"); !strings.Contains(said, "=&gt; taken by sms") {
+		t.Errorf("%s", said)
+	}
+	if said := ask("petr@example.com"); !strings.Contains(said, "sender is not known") || !strings.Contains(said, "there is no row for") {
+		t.Errorf("%s", said)
+	}
+	writeFile(t, table, "name,allowed\neva@example.com,0\n")
+	if said := ask("eva@example.com"); !strings.Contains(said, "sender may not use it") {
+		t.Errorf("%s", said)
 	}
 }

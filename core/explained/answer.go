@@ -5,7 +5,8 @@ package explained
 // Mail says what would become of a mail, and why. Its JSON form is what
 // explain --json prints; fields are only ever added to it.
 type Mail struct {
-	Frontend   string      `json:"frontend"` // standalone or milter
+	Frontend   string      `json:"frontend"` // standalone, milter, or lmtp where Policy is set
+	Policy     bool        `json:"policy"`   // what Postfix is told that asks policy_listen of the frontend
 	Client     Client      `json:"client"`
 	Sender     string      `json:"sender"`  // as a mailbox, as given if it is refused; empty: the null sender
 	Refused    *Refusal    `json:"refused"` // of the whole mail; null: none
@@ -46,6 +47,7 @@ type Recipient struct {
 	Job            *int          `json:"job"`             // its place in message.jobs, if it is taken
 	ForwardServers []string      `json:"forward_servers"` // that it goes to, tried in order
 	Reply          *Reply        `json:"reply"`           // that refuses it
+	Action         string        `json:"action"`          // of the policy service, as Postfix reads it (access(5)); empty: it was not asked
 }
 
 // What becomes of a recipient.
@@ -53,6 +55,7 @@ const (
 	OutcomeTaken     = "taken"     // an application makes a job of it
 	OutcomeForwarded = "forwarded" // the forward server answers for it
 	OutcomeLeft      = "left"      // the milter leaves it to the mail server
+	OutcomeAllowed   = "allowed"   // by the policy service: application would take it
 	OutcomeRefused   = "refused"   // with reply
 )
 

@@ -57,6 +57,22 @@ func TestChromium(t *testing.T) {
 				t.Fatalf("%s: no answer of the form: %v", tt.name, b.eval("document.body.textContent"))
 			}
 		}
+		// The answer of a real question, on a telephone.
+		b.open(url, 390, true)
+		b.eval("document.querySelector('[name=to]').value = '" + strings.Repeat("+420603123456", 8) + "@sms'; document.querySelector('button').click()")
+		for end := time.Now().Add(time.Minute); b.eval("document.querySelector('pre') != null && document.readyState == 'complete'") != true; time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("%s: no answer: %v", tt.name, b.eval("document.body.textContent"))
+			}
+		}
+		if got := b.eval("document.documentElement.scrollWidth"); got != float64(390) {
+			t.Errorf("%s: with an answer the page is %v wide", tt.name, got)
+		}
+		if folder := os.Getenv("PAGE_SCREENSHOTS"); folder != "" {
+			if err := os.WriteFile(filepath.Join(folder, tt.name+"-answer.png"), b.shot(), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
 		for path, n := range asked() {
 			if path != "/" && path != "/style.css" && path != "/favicon.ico" {
 				t.Errorf("%s: the browser asked %d times for %s", tt.name, n, path)

@@ -124,7 +124,7 @@ func TestPage(t *testing.T) {
 	}
 	body, _ = s.get(t)
 	wantAll(t, body, "3 things need a look", "not ready: no room", "fax: jobs failed: 1, the last of them 00000001: no such number", "not ready</dd>",
-		"<bdi>hello</bdi>", "<bdi>server room</bdi>", "<bdi>2@sms</bdi>", `aria-label="7 jobs in 24 hours, 2 failed"`, `class="fails"`, "at most 9 in 15 min", "handed on by consume.fax", "read by another program")
+		"<bdi>hello</bdi>", "<bdi>server room</bdi>", "<bdi>2@sms</bdi>", `aria-label="7 jobs in 24 hours, 2 failed"`, `class="fails"`, "peak 9 in 15 min", "handed on by consume.fax", "read by another program")
 	if strings.Index(body, "newer") > strings.Index(body, "older") {
 		t.Error("errors are not in the order of their age")
 	}

@@ -173,19 +173,22 @@ func (s *Server) answer(q Request) (text string) {
 	defer func() {
 		if p := recover(); p != nil {
 			s.log.Error("panic, recipient not taken", "rcpt", q.Recipient, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			text = action(reply.Of(fmt.Errorf("panic: %v", p)))
+			text = answered(reply.Of(fmt.Errorf("panic: %v", p)))
 		}
 	}()
 	if q.State != "RCPT" {
-		return action(nil)
+		return answered(nil)
 	}
-	return action(s.decide(ctx, q))
+	return answered(s.decide(ctx, q))
 }
 
-// action is an answer as it is written: access(5) has the codes.
-func action(refusal *reply.Reply) string {
+// answered is an answer as it is written.
+func answered(refusal *reply.Reply) string { return "action=" + Action(refusal) + "\n\n" }
+
+// Action is an answer: access(5) has the codes.
+func Action(refusal *reply.Reply) string {
 	if refusal == nil {
-		return "action=DUNNO\n\n"
+		return "DUNNO"
 	}
 	text := strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
@@ -193,7 +196,7 @@ func action(refusal *reply.Reply) string {
 		}
 		return r
 	}, refusal.Text)
-	return fmt.Sprintf("action=%d %s %s\n\n", refusal.Code, refusal.Status(), text)
+	return fmt.Sprintf("%d %s %s", refusal.Code, refusal.Status(), text)
 }
 
 // Ping asks each accept loop whether it still goes round. It fails at the end
