@@ -116,7 +116,7 @@ func TestSyncsOfAJob(t *testing.T) {
 	for _, tt := range []struct {
 		workers int
 		most    float64 // syncs a job
-	}{{1, 6.5}, {4, 6}} {
+	}{{1, 7.4}, {4, 6.2}} {
 		r := consuming(t, "", fmt.Sprintf("target: smstools, workers: %d, target_folder: '%s'", tt.workers, k.folder))
 		for i := range count {
 			spoolJob(t, r.sms, fmt.Sprintf("%08d", i), fmt.Sprint(tt.workers*100000+i), "text")

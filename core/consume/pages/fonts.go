@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"bytes"
 	"os"
 	"slices"
 	"strconv"
@@ -96,7 +97,7 @@ func (f *fonts) with(r rune) *font {
 func (f *font) use(p *fpdf.Fpdf, known map[*font]bool) {
 	if !known[f] {
 		known[f] = true
-		p.AddUTF8FontFromBytes(f.name, "", f.data)
+		p.AddUTF8FontFromBytes(f.name, "", bytes.Clone(f.data)) // fpdf writes into it
 	}
 	p.SetFont(f.name, "", fontSize)
 }

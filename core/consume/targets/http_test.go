@@ -54,6 +54,19 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// requests are those that came, sent their bodies.
+func (s *service) requests() []*http.Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.got)
+}
+
+func (s *service) sent() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.bodies)
+}
+
 // target makes a target of the keys of a section, as the configuration file has
 // them.
 func target(t *testing.T, ctlType, keys string) (*HTTP, error) {
@@ -96,14 +109,14 @@ func TestHTTPEncodings(t *testing.T) {
 		if why := job.handOn(t, h); why != "" {
 			t.Fatalf("%s: %s", way, why)
 		}
-		if len(s.got) != 1 {
-			t.Fatalf("%s: %d requests", way, len(s.got))
+		if len(s.requests()) != 1 {
+			t.Fatalf("%s: %d requests", way, len(s.requests()))
 		}
-		r, got := s.got[0], map[string]string{}
-		r.Body = io.NopCloser(strings.NewReader(s.bodies[0]))
+		r, got := s.requests()[0], map[string]string{}
+		r.Body = io.NopCloser(strings.NewReader(s.sent()[0]))
 		switch way {
 		case "json":
-			if err := json.Unmarshal([]byte(s.bodies[0]), &got); err != nil {
+			if err := json.Unmarshal([]byte(s.sent()[0]), &got); err != nil {
 				t.Fatal(err)
 			}
 			if r.Header.Get("Content-Type") != "application/json" {
@@ -156,8 +169,8 @@ json:
 		t.Fatal(why)
 	}
 	want := `{"Messages":[{"To":["+420603123456"],"validity":3.50,"Flash":false,"nothing":null,"quoted":"7"}],"files":["x \"y\".pdf"],"a":{"b":{"c":"<Žluťoučký & <kůň>>"}}}`
-	if s.bodies[0] != want {
-		t.Errorf("got  %s\nwant %s", s.bodies[0], want)
+	if s.sent()[0] != want {
+		t.Errorf("got  %s\nwant %s", s.sent()[0], want)
 	}
 }
 
@@ -176,15 +189,15 @@ func TestHTTPAttachments(t *testing.T) {
 	if why := job.handOn(t, h); why != "" {
 		t.Fatal(why)
 	}
-	r := s.got[0]
-	if r.ContentLength != int64(len(s.bodies[0])) || len(r.TransferEncoding) > 0 {
-		t.Errorf("length %d of %d, %q", r.ContentLength, len(s.bodies[0]), r.TransferEncoding)
+	r := s.requests()[0]
+	if r.ContentLength != int64(len(s.sent()[0])) || len(r.TransferEncoding) > 0 {
+		t.Errorf("length %d of %d, %q", r.ContentLength, len(s.sent()[0]), r.TransferEncoding)
 	}
 	_, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	form, err := multipart.NewReader(strings.NewReader(s.bodies[0]), params["boundary"]).ReadForm(1 << 20)
+	form, err := multipart.NewReader(strings.NewReader(s.sent()[0]), params["boundary"]).ReadForm(1 << 20)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -231,8 +244,8 @@ func TestHTTPAnswers(t *testing.T) {
 			if !strings.Contains(why, tt.want) || (why == "") != (tt.want == "") || strings.Contains(why, "hidden") || strings.Contains(why, "secret") {
 				t.Errorf("why %q, want %q", why, tt.want)
 			}
-			if len(s.got) != 1 {
-				t.Errorf("%d requests", len(s.got))
+			if len(s.requests()) != 1 {
+				t.Errorf("%d requests", len(s.requests()))
 			}
 		})
 	}
@@ -252,8 +265,8 @@ func TestHTTPPause(t *testing.T) {
 				t.Error(why)
 			}
 		}
-		if left := time.Until(h.asleep); len(s.got) != 1 || left < 9*time.Minute || left > 10*time.Minute {
-			t.Errorf("Retry-After %s: %d requests, asleep for %v", after, len(s.got), left)
+		if left := time.Until(h.asleep); len(s.requests()) != 1 || left < 9*time.Minute || left > 10*time.Minute {
+			t.Errorf("Retry-After %s: %d requests, asleep for %v", after, len(s.requests()), left)
 		}
 	}
 	h := &HTTP{}
@@ -278,14 +291,14 @@ func TestHTTPDoubt(t *testing.T) {
 	}
 	s := newService(t, hang)
 	keys := "url: " + s.URL + "\nform: {text: '{text}'}\n"
-	if why := newSpool(t, "x").handOn(t, mustTarget(t, "sms", keys)); !strings.Contains(why, "in_doubt is fail") || len(s.got) != 1 {
-		t.Errorf("%d requests, %q", len(s.got), why)
+	if why := newSpool(t, "x").handOn(t, mustTarget(t, "sms", keys)); !strings.Contains(why, "in_doubt is fail") || len(s.requests()) != 1 {
+		t.Errorf("%d requests, %q", len(s.requests()), why)
 	}
 	h := mustTarget(t, "sms", keys+"idempotency_header: Idempotency-Key")
 	if why := newSpool(t, "x").handOn(t, h); !strings.Contains(why, "given up after 1 tries") {
 		t.Errorf("why %q", why)
 	}
-	if key := s.got[len(s.got)-1].Header.Get("Idempotency-Key"); !strings.HasPrefix(key, "smtpreceiver-00000042-") {
+	if key := s.requests()[len(s.requests())-1].Header.Get("Idempotency-Key"); !strings.HasPrefix(key, "smtpreceiver-00000042-") {
 		t.Errorf("key %q", key)
 	}
 	for _, tt := range []struct {
@@ -363,7 +376,7 @@ func TestHTTPSecrets(t *testing.T) {
 	if !strings.Contains(why, "token ***, ***, ***, is wrong") || strings.Contains(why, "s&cret") || strings.Contains(why, "26cret") {
 		t.Errorf("why %q", why)
 	}
-	r := s.got[0]
+	r := s.requests()[0]
 	user, password, _ := r.BasicAuth()
 	if user != "user" || password != "t0p s&cret" || r.URL.Path != "/t0p s&cret/send" || r.Header.Get("X-Token") != "Bearer t0p s&cret" || r.Host != "sms.example" {
 		t.Errorf("%s %s, %v, host %s", user, password, r.Header, r.Host)
@@ -373,8 +386,8 @@ func TestHTTPSecrets(t *testing.T) {
 		t.Errorf("about %q, %v, %v", about, err, r.Header)
 	}
 	os.Unsetenv("SMS_TOKEN")
-	if why := newSpool(t, "x").handOn(t, h); !strings.Contains(why, "the environment variable SMS_TOKEN is not set") || len(s.got) != 1 {
-		t.Errorf("%d requests, %q", len(s.got), why)
+	if why := newSpool(t, "x").handOn(t, h); !strings.Contains(why, "the environment variable SMS_TOKEN is not set") || len(s.requests()) != 1 {
+		t.Errorf("%d requests, %q", len(s.requests()), why)
 	}
 }
 
@@ -390,7 +403,7 @@ func TestHTTPWays(t *testing.T) {
 	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secure.Certificate().Raw}), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if why := newSpool(t, "x").handOn(t, mustTarget(t, "sms", "url: "+secure.URL+"\nca_file: "+ca+"\nform: {text: '{text}'}")); why != "" || len(s.got) != 1 {
+	if why := newSpool(t, "x").handOn(t, mustTarget(t, "sms", "url: "+secure.URL+"\nca_file: "+ca+"\nform: {text: '{text}'}")); why != "" || len(s.requests()) != 1 {
 		t.Errorf("own authority: %q", why)
 	}
 
@@ -431,8 +444,8 @@ func TestHTTPText(t *testing.T) {
 		job := newSpool(t, tt.text)
 		job.set(tt.set)
 		why := job.handOn(t, mustTarget(t, "sms", "url: "+s.URL+"\n"+tt.keys))
-		if !strings.Contains(why, tt.why) || (why == "") != (tt.why == "") || strings.Join(s.bodies, "|") != tt.sent {
-			t.Errorf("%.20q %v %s: %q, sent %q", tt.text, tt.set, tt.keys, why, s.bodies)
+		if !strings.Contains(why, tt.why) || (why == "") != (tt.why == "") || strings.Join(s.sent(), "|") != tt.sent {
+			t.Errorf("%.20q %v %s: %q, sent %q", tt.text, tt.set, tt.keys, why, s.sent())
 		}
 	}
 }
