@@ -140,7 +140,7 @@ func TestTry(t *testing.T) {
 		return texts
 	}
 	want := 2 * (taken + 2)
-	deadline := time.Now().Add(70 * time.Second) // what a killed consumer had is given out again after thirty
+	deadline := time.Now().Add(4 * time.Minute) // what a killed consumer had is given out again after thirty
 	for len(count()) < want && time.Now().Before(deadline) {
 		time.Sleep(300 * time.Millisecond)
 	}
