@@ -31,16 +31,28 @@ func (t Folder) Prepare(_ context.Context, j *consume.Job) (note string, err err
 		return "", err
 	}
 	dir := path.Join(stagingName, j.Key)
-	if err := errors.Join(root.RemoveAll(dir), root.MkdirAll(dir, 0o770)); err != nil {
-		return "", err
+	placed := path.Join(dir, t.control(j))
+	// The CTL of a try before stays: where that try was noted, its absence says that the
+	// reader has the job.
+	kept, err := root.ReadFile(placed)
+	again := err == nil && bytes.Equal(kept, control)
+	if !again {
+		if err := errors.Join(root.RemoveAll(dir), root.MkdirAll(dir, 0o770)); err != nil {
+			return "", err
+		}
 	}
 	for _, name := range j.Files() {
+		if err := root.RemoveAll(path.Join(dir, name)); err != nil {
+			return "", err
+		}
 		if err := t.copy(root, j, name, path.Join(dir, name)); err != nil {
 			return "", err
 		}
 	}
-	if err := t.write(root, path.Join(dir, t.control(j)), bytes.NewReader(control)); err != nil {
-		return "", err
+	if !again {
+		if err := t.write(root, placed, bytes.NewReader(control)); err != nil {
+			return "", err
+		}
 	}
 	return staged + " " + j.Key, errors.Join(syncIn(root, dir), syncIn(root, stagingName))
 }

@@ -167,3 +167,45 @@ func TestFolderOnce(t *testing.T) {
 		t.Errorf("answers %v", target.answers)
 	}
 }
+
+// preparedAgain is a folder that prepares each job a second time, as after a crash that
+// came when the first was noted, with a data file moved already.
+type preparedAgain struct {
+	Folder
+	t *testing.T
+}
+
+func (f preparedAgain) Prepare(ctx context.Context, j *consume.Job) (string, error) {
+	staged := filepath.Join(f.Path, stagingName, j.Key)
+	placed := func() os.FileInfo {
+		info, err := os.Lstat(filepath.Join(staged, j.Stem+".ctl"))
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		return info
+	}
+	if note, err := f.Folder.Prepare(ctx, j); err != nil {
+		return note, err
+	}
+	first := placed()
+	if err := os.Rename(filepath.Join(staged, j.Stem+".txt"), filepath.Join(f.Path, j.Stem+".txt")); err != nil {
+		f.t.Fatal(err)
+	}
+	note, err := f.Folder.Prepare(ctx, j)
+	if second := placed(); !os.SameFile(first, second) || !first.ModTime().Equal(second.ModTime()) {
+		f.t.Errorf("the CTL was made again: a crash before that, and the reader counts as having the job")
+	}
+	return note, err
+}
+
+// TestFolderPreparedAgain: the CTL of a try that was noted stays in staging while the
+// job is prepared again. Without it the reader would count as having the job.
+func TestFolderPreparedAgain(t *testing.T) {
+	t.Parallel()
+	to := t.TempDir()
+	s := newSpool(t, "x")
+	if why := s.handOn(t, preparedAgain{Folder{to}, t}); why != "" {
+		t.Fatal(why)
+	}
+	wantFolder(t, to, map[string]string{"00000042.ctl": s.doc.String(), "00000042.txt": "x"})
+}
