@@ -207,10 +207,16 @@ const withdrawTimeout = 10 * time.Second
 func (b *Batch) withdrawn(ctx context.Context) (bool, error) {
 	entry := Entry{State: Withdrawn, By: b.queue.Instance, Host: b.queue.Host, Since: time.Now().UTC()}
 	_, err := b.queue.journal.put(ctx, journalKey(b.key, 0), entry.encode(), 0, withdrawnFor)
-	if errors.Is(err, errConflict) {
-		return false, nil
+	if !errors.Is(err, errConflict) {
+		return err == nil, err
 	}
-	return err == nil, err
+	// Only what can be read is decided: a write that is on its way may be an earlier one
+	// of ours.
+	there, revision, err := b.queue.entry(ctx, b.key, 0)
+	if err == nil && revision == 0 {
+		err = errors.New("another write is on its way")
+	}
+	return there.State == Withdrawn, err
 }
 
 // withdrawLater goes on until the cluster can be reached. The sender has been told

@@ -65,8 +65,10 @@ func (t *table) put(ctx context.Context, key string, value []byte, revision uint
 				return 0, readErr
 			case bytes.Equal(there, value):
 				return now, nil
+			case now != revision:
+				return 0, errConflict
 			}
-			return 0, errConflict
+			// A write is on its way, perhaps an earlier try of this one.
 		}
 		a := judge(err)
 		unclear = unclear || a.unclear
