@@ -31,15 +31,8 @@ func (t Folder) Prepare(_ context.Context, j *consume.Job) (note string, err err
 		return "", err
 	}
 	dir := path.Join(stagingName, j.Key)
-	placed := path.Join(dir, t.control(j))
-	// The CTL of a try before stays: where that try was noted, its absence says that the
-	// reader has the job.
-	kept, err := root.ReadFile(placed)
-	again := err == nil && bytes.Equal(kept, control)
-	if !again {
-		if err := errors.Join(root.RemoveAll(dir), root.MkdirAll(dir, 0o770)); err != nil {
-			return "", err
-		}
+	if err := root.MkdirAll(dir, 0o770); err != nil {
+		return "", err
 	}
 	for _, name := range j.Files() {
 		if err := root.RemoveAll(path.Join(dir, name)); err != nil {
@@ -49,10 +42,18 @@ func (t Folder) Prepare(_ context.Context, j *consume.Job) (note string, err err
 			return "", err
 		}
 	}
-	if !again {
-		if err := t.write(root, placed, bytes.NewReader(control)); err != nil {
-			return "", err
-		}
+	// The CTL of a try before is replaced, and never gone: where that try was noted, its
+	// absence says that the reader has the job.
+	placed := path.Join(dir, t.control(j))
+	fresh := placed + ".new"
+	if err := root.RemoveAll(fresh); err != nil {
+		return "", err
+	}
+	if err := t.write(root, fresh, bytes.NewReader(control)); err != nil {
+		return "", err
+	}
+	if err := root.Rename(fresh, placed); err != nil {
+		return "", err
 	}
 	return staged + " " + j.Key, errors.Join(syncIn(root, dir), syncIn(root, stagingName))
 }
