@@ -52,30 +52,16 @@ func (s *settler) run() {
 	defer hooks.Wait()
 	var last time.Time
 	for first := range s.jobs {
-		batch := s.gather([]*settling{first}, time.Until(last.Add(settleEvery)))
+		time.Sleep(time.Until(last.Add(settleEvery)))
 		last = time.Now()
-		s.settle(batch, &hooks)
+		s.settle(s.gather(first), &hooks)
 	}
 }
 
-// gather adds to a batch what comes within a time, and what is there then.
-func (s *settler) gather(batch []*settling, within time.Duration) []*settling {
-	over := time.NewTimer(max(within, 0))
-	defer over.Stop()
-	waiting := within > 0
+// gather adds what is there by now.
+func (s *settler) gather(first *settling) []*settling {
+	batch := []*settling{first}
 	for len(batch) < maxSettled {
-		if waiting {
-			select {
-			case j, ok := <-s.jobs:
-				if !ok {
-					return batch
-				}
-				batch = append(batch, j)
-			case <-over.C:
-				waiting = false
-			}
-			continue
-		}
 		select {
 		case j, ok := <-s.jobs:
 			if !ok {
@@ -121,7 +107,7 @@ func (s *settler) settle(batch []*settling, hooks *sync.WaitGroup) {
 	}
 }
 
-// flush has what the target was given last.
+// flush brings to disk what the target was given.
 func (c *Consumer) flush() error {
 	if target, is := c.Target.(Flusher); is {
 		return target.Flush()

@@ -38,8 +38,8 @@ func (d *Drop) prepare(j *consume.Job, name string, content []byte) (note string
 	return staged + " " + name, d.stage(d.staged(j), content)
 }
 
-// Submit implements consume.Target: it lets the target have what prepare has made.
-// Flush has that last.
+// Submit implements consume.Target: it lets the target have what prepare has made,
+// and Flush brings that to disk.
 func (d *Drop) Submit(_ context.Context, j *consume.Job) error {
 	_, name, _ := strings.Cut(j.Noted(), " ")
 	return consume.Uncertain(os.Rename(d.staged(j), filepath.Join(d.folder, name)))
