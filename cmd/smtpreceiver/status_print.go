@@ -76,20 +76,11 @@ func printQueue(w io.Writer, q *status.Queue) {
 	fmt.Fprintf(w, "\nqueue %s: %s of %s\n", printable(q.Name), humanize.IBytes(q.UsedBytes), humanize.IBytes(q.MaxBytes))
 	fmt.Fprintln(w, "server\tstate")
 	for _, n := range q.Servers {
-		state := "up"
-		switch {
-		case !n.Up:
-			state = "DOWN"
-		case !n.Current:
-			state = fmt.Sprintf("behind by %d", n.Behind)
-		case n.Leads:
-			state = "leader"
-		}
-		fmt.Fprintf(w, "%s\t%s\n", printable(n.Name), state)
+		fmt.Fprintf(w, "%s\t%s\n", printable(n.Name), n.State())
 	}
 	fmt.Fprintln(w, "\nconsumer\tapplication\thost\thas\tbegun\ttarget")
 	for _, c := range q.Consumers {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%s\n", printable(c.Name), printable(c.App), printable(c.Host), c.Held, c.Begun, either(c.Down, "DOWN", "up"))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%s\n", printable(c.Name), printable(c.App), printable(c.Host), c.Held, c.Begun, either(c.Down, "down", "up"))
 	}
 	if len(q.Consumers) == 0 {
 		fmt.Fprintln(w, "none was heard of within a minute")

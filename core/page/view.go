@@ -124,16 +124,7 @@ func queueOf(q *status.Queue) *queueView {
 	}
 	v := &queueView{Name: q.Name, Used: humanize.IBytes(q.UsedBytes), Most: humanize.IBytes(q.MaxBytes)}
 	for _, n := range q.Servers {
-		s := server{Name: clean(n.Name, maxAddress), State: "up", Bad: !n.Up || !n.Current}
-		switch {
-		case !n.Up:
-			s.State = "down"
-		case !n.Current:
-			s.State = fmt.Sprintf("behind by %d", n.Behind)
-		case n.Leads:
-			s.State = "leader"
-		}
-		v.Servers = append(v.Servers, s)
+		v.Servers = append(v.Servers, server{clean(n.Name, maxAddress), n.State(), !n.Up || !n.Current})
 	}
 	for _, w := range q.Consumers {
 		v.Consumers = append(v.Consumers, consumer{clean(w.Name, maxAddress), clean(w.App, maxAddress), clean(w.Host, maxAddress), w.Held, w.Begun, w.Down})

@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -20,6 +21,19 @@ type Node struct {
 	Current bool          `json:"current"`
 	Behind  uint64        `json:"behind,omitempty"`    // records that it does not have yet
 	Silent  time.Duration `json:"silent_ns,omitempty"` // the leader has not heard of it
+}
+
+// State is how the server is, in a word or two.
+func (n Node) State() string {
+	switch {
+	case !n.Up:
+		return "down"
+	case !n.Current:
+		return fmt.Sprintf("behind by %d", n.Behind)
+	case n.Leads:
+		return "leader"
+	}
+	return "up"
 }
 
 // silentFor is how long a server may say nothing that counts as up; servers write
