@@ -29,6 +29,14 @@ const scratchName = "scratch"
 // servers must not be used as they are; servers that cannot be reached are waited
 // for, and no job is taken until then.
 func OpenQueue(ctx context.Context, s *config.Settings, local *spool.Spool, log *slog.Logger) (Output, error) {
+	q, err := openQueue(ctx, s, local, log)
+	if err != nil {
+		return nil, err // and no Output around a nil one
+	}
+	return q, nil
+}
+
+func openQueue(ctx context.Context, s *config.Settings, local *spool.Spool, log *slog.Logger) (*queued, error) {
 	scratch := filepath.Join(s.StateDirectory, scratchName)
 	if err := os.MkdirAll(scratch, 0o700); err != nil {
 		return nil, fmt.Errorf("state_directory: %w", err)

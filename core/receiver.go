@@ -70,12 +70,12 @@ func (r *Receiver) openOutput(ctx context.Context, s *config.Settings, jobs *spo
 		r.quotas = book{r.book}
 		return nil
 	}
-	output, err := OpenQueue(ctx, s, jobs, r.log)
+	q, err := openQueue(ctx, s, jobs, r.log)
 	if err != nil {
 		return err
 	}
-	r.metrics.Registry().MustRegister(output.(*queued).Collector(r.apps))
-	r.output, r.quotas = output, output.(quotas)
+	r.metrics.Registry().MustRegister(q.Collector(r.apps))
+	r.output, r.quotas = q, q
 	return nil
 }
 
