@@ -46,8 +46,6 @@ func judge(err error) attempt {
 		return attempt{}
 	case errors.As(err, &api):
 		switch api.ErrorCode {
-		case codeBatchKnown:
-			return attempt{} // by an earlier try, as a whole
 		case codeStorageFull, codeNoResources, codeRefusedByDisk, codeStreamStore:
 			return attempt{err: fmt.Errorf("%w: %w", ErrFull, err), over: true}
 		case codeBatchTooLarge, jetstream.JSErrCodeStreamMessageExceedsMaximum:
@@ -87,11 +85,33 @@ var errCommitTimeout = errors.New("no acknowledgement within queue.commit_timeou
 func (q *Queue) publishPiece(ctx context.Context, subject string, content []byte) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, q.CommitTimeout, errCommitTimeout)
 	defer cancel()
-	_, err := q.persist(ctx, func(ctx context.Context) error {
-		_, err := q.js.Publish(ctx, subject, content, jetstream.WithMsgID(subject))
-		return err
-	})
+	m := nats.NewMsg(subject)
+	m.Data = content
+	m.Header.Set(jetstream.MsgIDHeader, subject)
+	_, err := q.persist(ctx, func(ctx context.Context) error { return q.publishOne(ctx, m) })
 	return err
+}
+
+// publishOne stores a message that has an ID.
+func (q *Queue) publishOne(ctx context.Context, m *nats.Msg) error {
+	ack, err := q.js.PublishMsg(ctx, m)
+	if err == nil && ack.Duplicate {
+		err = q.stored(ctx, m.Subject)
+	}
+	return err
+}
+
+// stored makes sure that an earlier try has come in, which the servers say they know.
+// They also know one that is on its way, and a leader that is replaced drops that.
+func (q *Queue) stored(ctx context.Context, subject string) error {
+	stream, err := q.stream(ctx)
+	if err == nil {
+		_, err = stream.GetLastMsgForSubject(ctx, subject)
+	}
+	if err != nil {
+		return fmt.Errorf("an earlier try is known, and not there: %v", err) // it may come yet: no answer
+	}
+	return nil
 }
 
 // publish stores the jobs of a batch, or withdraws them.
@@ -107,8 +127,7 @@ func (b *Batch) publish(ctx context.Context) error {
 		if len(messages) > 1 {
 			return q.publishBatch(ctx, messages)
 		}
-		_, err := q.js.PublishMsg(ctx, messages[0])
-		return err
+		return q.publishOne(ctx, messages[0])
 	})
 	if err == nil || !unclear {
 		return err
@@ -172,6 +191,8 @@ func (q *Queue) publishBatch(ctx context.Context, messages []*nats.Msg) error {
 			return fmt.Errorf("answer to a batch: %w", err)
 		}
 		switch {
+		case ack.Error != nil && ack.Error.ErrorCode == codeBatchKnown:
+			return q.stored(ctx, messages[len(messages)-1].Subject)
 		case ack.Error != nil:
 			return ack.Error
 		case last && ack.Count != len(messages):

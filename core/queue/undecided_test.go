@@ -1,0 +1,119 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// leader is the servers as the tests below want them: each write gets the next
+// answer, each read what is there then.
+type leader struct {
+	jetstream.JetStream
+	writes []error
+	acks   []*jetstream.PubAck
+	there  func(write int) []byte // behind so many writes; nil: nothing
+	done   int
+	sent   [][]byte
+}
+
+func (l *leader) PublishMsg(_ context.Context, m *nats.Msg, _ ...jetstream.PublishOpt) (*jetstream.PubAck, error) {
+	l.sent = append(l.sent, m.Data)
+	n := min(l.done, len(l.writes)-1)
+	l.done++
+	if l.acks != nil && l.writes[n] == nil {
+		return l.acks[n], nil
+	}
+	return &jetstream.PubAck{Sequence: 7}, l.writes[n]
+}
+
+func (l *leader) Publish(ctx context.Context, subject string, data []byte, o ...jetstream.PublishOpt) (*jetstream.PubAck, error) {
+	return l.PublishMsg(ctx, &nats.Msg{Subject: subject, Data: data}, o...)
+}
+
+// stream is read from a leader.
+type stream struct {
+	jetstream.Stream
+	of *leader
+}
+
+func (s stream) GetLastMsgForSubject(context.Context, string) (*jetstream.RawStreamMsg, error) {
+	if data := s.of.there(s.of.done); data != nil {
+		return &jetstream.RawStreamMsg{Sequence: 7, Data: data}, nil
+	}
+	return nil, jetstream.ErrMsgNotFound
+}
+
+// over is a queue at these servers.
+func (l *leader) over() *Queue {
+	q := &Queue{js: l, Config: Config{Name: "q", Instance: "gw1", CommitTimeout: time.Second}}
+	q.ctx, q.cancel = context.WithCancel(context.Background())
+	q.journal = &table{q, q.streamName("_JOURNAL"), "q.journal."}
+	for _, name := range []string{"", "_JOURNAL"} {
+		q.handles.Store(q.streamName(name), jetstream.Stream(stream{of: l}))
+	}
+	return q
+}
+
+var (
+	errSilent   = context.DeadlineExceeded
+	errOnItsWay = &jetstream.APIError{ErrorCode: jetstream.JSErrCodeStreamWrongLastSequence}
+)
+
+// TestWithdrawalMeetsItself: a withdrawal whose first try has no answer is refused
+// while that try is on its way. It is not a consumer that was faster, which would be
+// told to the client as 250.
+func TestWithdrawalMeetsItself(t *testing.T) {
+	t.Parallel()
+	limited := func() context.Context {
+		ctx, cancel := context.WithTimeout(t.Context(), 2*tryAgain+500*time.Millisecond)
+		t.Cleanup(cancel)
+		return ctx
+	}
+	arrives := &leader{writes: []error{errSilent, errOnItsWay, errOnItsWay}}
+	arrives.there = func(write int) []byte {
+		if write < 3 {
+			return nil
+		}
+		return arrives.sent[0]
+	}
+	if created, err := (&Batch{queue: arrives.over(), key: "K"}).withdrawn(limited()); !created || err != nil {
+		t.Errorf("one that arrives in the end: %t, %v", created, err)
+	}
+	never := &leader{writes: []error{errSilent, errOnItsWay}, there: func(int) []byte { return nil }}
+	if _, err := (&Batch{queue: never.over(), key: "K"}).withdrawn(limited()); err == nil {
+		t.Error("one that does not arrive is decided")
+	}
+	// The next call has another time in its entry.
+	earlier := &leader{writes: []error{errOnItsWay}, there: func(int) []byte { return Entry{State: Withdrawn, By: "gw1"}.encode() }}
+	if created, err := (&Batch{queue: earlier.over(), key: "K"}).withdrawn(limited()); !created || err != nil {
+		t.Errorf("one of an earlier call: %t, %v", created, err)
+	}
+	faster := &leader{writes: []error{errOnItsWay}, there: func(int) []byte { return Entry{State: Begun, By: "other"}.encode() }}
+	if created, err := (&Batch{queue: faster.over(), key: "K"}).withdrawn(limited()); created || err != nil {
+		t.Errorf("a consumer that was faster: %t, %v", created, err)
+	}
+}
+
+// TestKnownIsNotStored: what the servers say they know of an earlier try counts once it
+// can be read.
+func TestKnownIsNotStored(t *testing.T) {
+	t.Parallel()
+	known := []*jetstream.PubAck{{Sequence: 7, Duplicate: true}}
+	lost := &leader{writes: []error{nil}, acks: known, there: func(int) []byte { return nil }}
+	if err := lost.over().publishOne(t.Context(), nats.NewMsg("q.job.x")); err == nil || !judge(err).unclear || !strings.Contains(err.Error(), "not there") {
+		t.Errorf("a message that is not there: %v", err)
+	}
+	there := &leader{writes: []error{nil}, acks: known, there: func(int) []byte { return []byte("x") }}
+	if err := there.over().publishOne(t.Context(), nats.NewMsg("q.job.x")); err != nil {
+		t.Errorf("one that is there: %v", err)
+	}
+	if a := judge(&jetstream.APIError{ErrorCode: codeBatchKnown}); a.err == nil || errors.Is(a.err, ErrFull) {
+		t.Errorf("a batch that is known counts as stored: %+v", a)
+	}
+}
