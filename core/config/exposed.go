@@ -15,12 +15,13 @@ import (
 // MySQL, or by its key.
 var passwordInDSN = regexp.MustCompile(`(?i)^(\w+://)?[^:@/]+:[^@/][^@]*@|password\s*=`)
 
-// Exposed warns of files that other users of this machine can read or write,
-// and that hold a secret: those of the configuration with the keys they set, and
-// those that a key names.
+// Exposed warns of passwords that go to servers of any certificate, and of files that
+// other users of this machine can read or write, and that hold a secret: those of the
+// configuration with the keys they set, and those that a key names.
 func (s *Settings) Exposed() []string {
+	warnings := s.unverified()
 	if runtime.GOOS == "windows" {
-		return nil // access lists, which no mode shows
+		return warnings // access lists, which no mode shows
 	}
 	in := map[string][]string{} // keys by the file that sets them
 	var files []string          // that a key names
@@ -41,13 +42,21 @@ func (s *Settings) Exposed() []string {
 	for _, name := range slices.Sorted(maps.Keys(s.Consume)) {
 		note(KeyPath("consume", name)+".", consumerKeys, s.Consume[name])
 	}
-	var warnings []string
 	for _, file := range s.Files {
 		if keys := in[file]; len(keys) > 0 {
 			warnings = appendExposed(warnings, strings.Join(keys, ", "), file)
 		}
 	}
 	return append(warnings, files...)
+}
+
+func (s *Settings) unverified() (warnings []string) {
+	for _, to := range []struct{ key, tls, password string }{{"forward_tls", s.ForwardTLS, s.ForwardPassword}, {"reports.tls", s.Reports.TLS, s.Reports.Password}} {
+		if to.tls == "opportunistic" && to.password != "" {
+			warnings = append(warnings, to.key+": opportunistic checks no certificate, so the password goes to whatever answers in the server's place: set it to required or implicit")
+		}
+	}
+	return warnings
 }
 
 // fileOf names the file that sets a key, empty for one that the environment sets.

@@ -89,3 +89,20 @@ func TestExposed(t *testing.T) {
 		}
 	}
 }
+
+// TestPasswordToAnyCertificate: both servers that get a password.
+func TestPasswordToAnyCertificate(t *testing.T) {
+	t.Parallel()
+	for _, tls := range []string{"opportunistic", "required"} {
+		s := Settings{ForwardTLS: tls, ForwardPassword: "p", Reports: Reports{TLS: tls, Password: "p"}}
+		got := strings.Join(s.Exposed(), "\n")
+		for _, key := range []string{"forward_tls: ", "reports.tls: "} {
+			if strings.Contains(got, key+"opportunistic checks no certificate") != (tls == "opportunistic") {
+				t.Errorf("%s: %q", tls, got)
+			}
+		}
+	}
+	if got := (&Settings{ForwardTLS: "opportunistic"}).Exposed(); len(got) > 0 {
+		t.Errorf("without a password: %q", got)
+	}
+}
