@@ -88,30 +88,52 @@ func (q *Queue) publishPiece(ctx context.Context, subject string, content []byte
 	m := nats.NewMsg(subject)
 	m.Data = content
 	m.Header.Set(jetstream.MsgIDHeader, subject)
-	_, err := q.persist(ctx, func(ctx context.Context) error { return q.publishOne(ctx, m) })
+	_, err := q.persist(ctx, func(ctx context.Context) error {
+		err := q.publishOne(ctx, m)
+		if errors.Is(err, errKnown) {
+			err = q.stored(ctx, subject)
+		}
+		return err
+	})
 	return err
 }
+
+// errKnown is what the servers say of a message that an earlier try has brought. They
+// also know one that is on its way, and a leader that is replaced drops that: only
+// what can be read is stored.
+var errKnown = errors.New("an earlier try is known to the servers, and not there")
 
 // publishOne stores a message that has an ID.
 func (q *Queue) publishOne(ctx context.Context, m *nats.Msg) error {
 	ack, err := q.js.PublishMsg(ctx, m)
 	if err == nil && ack.Duplicate {
-		err = q.stored(ctx, m.Subject)
+		err = errKnown
 	}
 	return err
 }
 
-// stored makes sure that an earlier try has come in, which the servers say they know.
-// They also know one that is on its way, and a leader that is replaced drops that.
+// stored is nil if a message is there. No error is an answer: it may come yet.
 func (q *Queue) stored(ctx context.Context, subject string) error {
 	stream, err := q.stream(ctx)
 	if err == nil {
 		_, err = stream.GetLastMsgForSubject(ctx, subject)
 	}
 	if err != nil {
-		return fmt.Errorf("an earlier try is known, and not there: %v", err) // it may come yet: no answer
+		return fmt.Errorf("%w: %v", errKnown, err)
 	}
 	return nil
+}
+
+// stored is nil if the jobs are there, or a consumer has begun what was.
+func (b *Batch) stored(ctx context.Context, subject string) error {
+	err := b.queue.stored(ctx, subject)
+	if err == nil {
+		return nil
+	}
+	if _, begun, entryErr := b.queue.entry(ctx, b.key, len(b.jobs)-1); entryErr == nil && begun != 0 {
+		return nil
+	}
+	return err
 }
 
 // publish stores the jobs of a batch, or withdraws them.
@@ -124,10 +146,16 @@ func (b *Batch) publish(ctx context.Context) error {
 	limited, cancel := context.WithTimeoutCause(ctx, q.CommitTimeout, errCommitTimeout)
 	defer cancel()
 	unclear, err := q.persist(limited, func(ctx context.Context) error {
+		var err error
 		if len(messages) > 1 {
-			return q.publishBatch(ctx, messages)
+			err = q.publishBatch(ctx, messages)
+		} else {
+			err = q.publishOne(ctx, messages[0])
 		}
-		return q.publishOne(ctx, messages[0])
+		if errors.Is(err, errKnown) {
+			err = b.stored(ctx, messages[len(messages)-1].Subject)
+		}
+		return err
 	})
 	if err == nil || !unclear {
 		return err
@@ -192,7 +220,7 @@ func (q *Queue) publishBatch(ctx context.Context, messages []*nats.Msg) error {
 		}
 		switch {
 		case ack.Error != nil && ack.Error.ErrorCode == codeBatchKnown:
-			return q.stored(ctx, messages[len(messages)-1].Subject)
+			return errKnown
 		case ack.Error != nil:
 			return ack.Error
 		case last && ack.Count != len(messages):
