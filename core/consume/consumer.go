@@ -244,12 +244,12 @@ func (c *Consumer) pick(now time.Time) *entry {
 	switch {
 	case c.filling && len(c.order.stems) < primed:
 		return nil
-	case !h.down:
-		return c.order.next()
-	case len(c.overdue) > 0:
+	case len(c.overdue) > 0: // also if the target came back meanwhile: then it is a try
 		e := c.overdue[0]
 		c.overdue = c.overdue[1:]
 		return e
+	case !h.down:
+		return c.order.next()
 	case h.prober != nil || !c.once && now.Before(h.probeAt):
 		return nil
 	}
@@ -330,9 +330,9 @@ func (c *Consumer) finish(e *entry, r result) {
 	defer c.changed.Broadcast()
 	c.running--
 	switch {
-	case r.target && r.err == nil && r.state == folder.Waiting:
+	case r.target == noAnswer && r.err == nil:
 		c.health.failed(e, r.reason, now)
-	case r.target && r.err == nil:
+	case r.target == answered && r.err == nil:
 		if c.health.answered(now) && !c.once {
 			c.order.hurryAll()
 		}

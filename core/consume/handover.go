@@ -20,11 +20,20 @@ const maxReason = 2000
 type outcome struct {
 	state  folder.State // "": it is gone
 	next   time.Time    // of a job that waits
-	target bool         // the target was asked and answered, or (waiting) did not
+	target reach
 	reason string
 	busy   bool // another has it
 	lane   bool // another is at its number
 }
+
+// reach is what a turn of a job shows of the target.
+type reach int8
+
+const (
+	notAsked reach = iota
+	answered       // it took the job, or refused it
+	noAnswer       // not for now
+)
 
 // process works on one job as far as it goes now; since is when the target should
 // have had it. An error is one of this machine, not of the job or its target; the
@@ -71,7 +80,13 @@ func (c *Consumer) process(ctx context.Context, stem string, since time.Time) (o
 		if record.First.IsZero() {
 			record.First = earlier(since, began)
 		}
-		out.target, err = c.attempt(ctx, j)
+		var asked bool
+		if asked, err = c.attempt(ctx, j); asked {
+			out.target = noAnswer
+			if record.State == folder.Done || j.failure == refused {
+				out.target = answered
+			}
+		}
 		if c.Source != nil && err == nil && record.State == folder.Waiting {
 			c.Source.Later(context.WithoutCancel(ctx), stem, record)
 		}
@@ -163,13 +178,12 @@ func (c *Consumer) readControl(held *folder.Held) (*ctl.Job, error) {
 }
 
 // attempt hands the job over, unless the target has it already. It leaves the
-// verdict in the journal. answered says that the target took the job or refused
-// it, or that it could not for now.
+// verdict in the journal. asked says that the target had to answer.
 func (c *Consumer) attempt(ctx context.Context, j *Job) (asked bool, err error) {
 	record := j.held.Journal
 	if record.State == folder.Begun {
 		if over, err := c.doubt(ctx, j, nil); over || err != nil {
-			return true, err
+			return j.failure != inDoubt, err
 		}
 	}
 	// A job is not given up half way because the service is stopped.
