@@ -49,12 +49,14 @@ func Check(ctx context.Context, c Config) []error {
 		return []error{err}
 	}
 	defer q.Close()
+	ctx, cancel := context.WithTimeout(ctx, electing)
+	defer cancel()
 	var errs []error
 	if err := q.prove(ctx); err != nil {
 		errs = append(errs, err)
 	}
 	for _, want := range q.streams() {
-		stream, err := q.js.Stream(ctx, want.Name)
+		stream, err := q.ask(ctx, want.Name)
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
 			continue // the first start makes it
 		}

@@ -16,6 +16,7 @@ import (
 
 const (
 	tryTimeout  = 5 * time.Second        // of one request to the cluster
+	askTimeout  = time.Second            // until a question without an answer is asked again
 	tryAgain    = 200 * time.Millisecond // between two tries
 	startWait   = 5 * time.Second        // for the cluster, when a service starts
 	window      = 10 * time.Minute       // within which the cluster knows a message again

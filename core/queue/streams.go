@@ -18,14 +18,27 @@ func (q *Queue) handle(ctx context.Context, name string) (jetstream.Stream, erro
 	if known, ok := q.handles.Load(name); ok {
 		return known.(jetstream.Stream), nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
+	ctx, cancel := context.WithTimeout(ctx, 2*tryTimeout)
 	defer cancel()
-	stream, err := q.js.Stream(ctx, name)
+	stream, err := q.ask(ctx, name)
 	if err != nil {
 		return nil, err
 	}
 	q.handles.Store(name, stream)
 	return stream, nil
+}
+
+// ask looks up a stream, and asks again where no answer comes: of a server that dies,
+// or has just lost the lead, none ever does.
+func (q *Queue) ask(ctx context.Context, name string) (jetstream.Stream, error) {
+	for {
+		one, cancel := context.WithTimeout(ctx, askTimeout)
+		stream, err := q.js.Stream(one, name)
+		cancel()
+		if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+			return stream, err
+		}
+	}
 }
 
 // streams are those that the queue needs.

@@ -19,6 +19,7 @@ type leader struct {
 	acks   []*jetstream.PubAck
 	there  func(write int, subject string) []byte // behind so many writes; nil: nothing
 	done   int
+	asked  int
 	sent   [][]byte
 }
 
@@ -34,6 +35,28 @@ func (l *leader) PublishMsg(_ context.Context, m *nats.Msg, _ ...jetstream.Publi
 
 func (l *leader) Publish(ctx context.Context, subject string, data []byte, o ...jetstream.PublishOpt) (*jetstream.PubAck, error) {
 	return l.PublishMsg(ctx, &nats.Msg{Subject: subject, Data: data}, o...)
+}
+
+// Stream has no answer to the first question.
+func (l *leader) Stream(ctx context.Context, _ string) (jetstream.Stream, error) {
+	if l.asked++; l.asked == 1 {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return stream{of: l}, nil
+}
+
+// TestAskedAgain: the answer of a server that lost the lead is not waited for.
+func TestAskedAgain(t *testing.T) {
+	t.Parallel()
+	l := &leader{writes: []error{nil}}
+	q := l.over()
+	q.handles.Clear()
+	ctx, cancel := context.WithTimeout(t.Context(), tryTimeout)
+	defer cancel()
+	if _, err := q.stream(ctx); err != nil || l.asked != 2 {
+		t.Errorf("asked %d times, %v", l.asked, err)
+	}
 }
 
 // stream is read from a leader.
