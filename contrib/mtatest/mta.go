@@ -128,16 +128,21 @@ func Dir(t testing.TB) string {
 	return dir
 }
 
+var givenPorts sync.Map // by FreePort
+
 // FreePort finds a loopback TCP port on which nothing listens. It lies below
 // the range from which systems take the ports of outgoing connections, so that
-// none of those can take it before the server does.
+// none of those can take it before the server does, and no two callers get the same.
 func FreePort(t testing.TB) int {
 	t.Helper()
 	for range 100 {
 		port := 20000 + rand.IntN(12000)
 		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err == nil {
-			l.Close()
+		if err != nil {
+			continue
+		}
+		l.Close()
+		if _, given := givenPorts.LoadOrStore(port, true); !given {
 			return port
 		}
 	}

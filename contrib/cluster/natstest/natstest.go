@@ -17,6 +17,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"smtpreceiver/contrib/mtatest"
 )
 
 var binaryPath = filepath.Join(os.TempDir(), fmt.Sprintf("nats-server-test-%d", os.Getpid()))
@@ -162,17 +164,11 @@ func newServer(t testing.TB, name string, ports []int, routes []string, o Option
 	return s
 }
 
-// freePorts finds ports that nobody listens on.
 func freePorts(t testing.TB, n int) []int {
 	t.Helper()
 	ports := make([]int, n)
 	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		ports[i] = l.Addr().(*net.TCPAddr).Port
+		ports[i] = mtatest.FreePort(t)
 	}
 	return ports
 }
