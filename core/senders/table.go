@@ -8,11 +8,10 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
-
-	"golang.org/x/sync/singleflight"
 )
 
 // maxSender bounds the name of a sender, in bytes.
@@ -24,9 +23,21 @@ type Table struct {
 	timeout time.Duration
 	compile func(string) (Numbers, error)
 	cache   *cache
-	asking  singleflight.Group
 	ctx     context.Context // ends with Close
 	stop    context.CancelFunc
+
+	mu     sync.Mutex
+	asking map[string]*question
+}
+
+// question is one look-up, shared by the mails that wait for its answer.
+type question struct {
+	waiting int // mails; the last one that gives up ends the look-up
+	cancel  context.CancelFunc
+
+	answered chan struct{}
+	rights   *Rights
+	err      error
 }
 
 // backend is where the rows are.
@@ -51,7 +62,7 @@ func New(o Options, compile func(expression string) (Numbers, error), log *slog.
 	if o.Timeout <= 0 {
 		return nil, bad("timeout", "%v is no time limit", o.Timeout)
 	}
-	t := &Table{timeout: o.Timeout, compile: compile, cache: newCache(o.Cache, time.Now)}
+	t := &Table{timeout: o.Timeout, compile: compile, cache: newCache(o.Cache, time.Now), asking: map[string]*question{}}
 	t.ctx, t.stop = context.WithCancel(context.Background())
 	var err error
 	if t.backend, err = open(o, t, log); err != nil {
@@ -75,26 +86,63 @@ func (t *Table) Find(ctx context.Context, sender string) (*Rights, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	answer := t.asking.DoChan(name, func() (any, error) {
-		if found, ok := t.cache.get(name); ok { // since this one began to wait
-			return found, nil
-		}
-		// Not the mail's context: others wait for the same answer.
-		ctx, cancel := context.WithTimeout(t.ctx, t.timeout)
-		defer cancel()
-		found, err := t.ask(ctx, name)
-		if err == nil {
-			t.cache.put(name, found)
-		}
-		return found, err
-	})
+	q := t.join(name)
+	defer t.leave(name, q)
 	select {
 	case <-ctx.Done():
 		return nil, ctx.Err()
-	case a := <-answer:
-		found, _ := a.Val.(*Rights)
-		return found, a.Err
+	case <-q.answered:
+		return q.rights, q.err
 	}
+}
+
+// join waits for the answer to a question, and asks it where no other mail has.
+func (t *Table) join(name string) *question {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	q := t.asking[name]
+	if q == nil {
+		ctx, cancel := context.WithTimeout(t.ctx, t.timeout) // of no mail: others may wait for the same answer
+		q = &question{cancel: cancel, answered: make(chan struct{})}
+		t.asking[name] = q
+		go func() {
+			q.rights, q.err = t.answer(ctx, name)
+			t.mu.Lock()
+			t.forget(name, q)
+			t.mu.Unlock()
+			close(q.answered)
+		}()
+	}
+	q.waiting++
+	return q
+}
+
+// leave waits no more.
+func (t *Table) leave(name string, q *question) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if q.waiting--; q.waiting == 0 {
+		q.cancel()
+		t.forget(name, q)
+	}
+}
+
+// forget lets the next mail ask anew. It is called with mu held.
+func (t *Table) forget(name string, q *question) {
+	if t.asking[name] == q {
+		delete(t.asking, name)
+	}
+}
+
+func (t *Table) answer(ctx context.Context, name string) (*Rights, error) {
+	if found, ok := t.cache.get(name); ok { // since the mail began to wait
+		return found, nil
+	}
+	found, err := t.ask(ctx, name)
+	if err == nil {
+		t.cache.put(name, found)
+	}
+	return found, err
 }
 
 func (t *Table) ask(ctx context.Context, name string) (*Rights, error) {

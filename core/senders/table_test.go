@@ -147,6 +147,7 @@ type scripted struct {
 	asked atomic.Int64
 	wait  chan struct{} // nil: answers at once
 	fails atomic.Bool
+	ended chan error // gets the end of the context where that comes first; nil: none
 }
 
 func (s *scripted) find(ctx context.Context, name string) (row, error) {
@@ -155,6 +156,9 @@ func (s *scripted) find(ctx context.Context, name string) (row, error) {
 		select {
 		case <-s.wait:
 		case <-ctx.Done():
+			if s.ended != nil {
+				s.ended <- ctx.Err()
+			}
 			return nil, ctx.Err()
 		}
 	}
@@ -171,7 +175,7 @@ func (s *scripted) Close() error { return nil }
 
 // table is one over a script, with a clock of its own.
 func (s *scripted) table(keep time.Duration, now func() time.Time) *Table {
-	t := &Table{backend: s, timeout: time.Minute, compile: compile, cache: newCache(keep, now)}
+	t := &Table{backend: s, timeout: time.Minute, compile: compile, cache: newCache(keep, now), asking: map[string]*question{}}
 	t.ctx, t.stop = context.WithCancel(context.Background())
 	return t
 }
@@ -210,25 +214,65 @@ func TestAskedOnce(t *testing.T) {
 	impatient, hangUp := context.WithCancel(t.Context())
 	first := make(chan error, 1)
 	go func() { _, err := table.Find(impatient, "a"); first <- err }()
-	for s.asked.Load() == 0 {
-		time.Sleep(time.Millisecond)
-	}
-	for range 50 {
+	const others = 50
+	for range others {
 		all.Go(func() {
 			if got := shown(table.Find(t.Context(), "a")); got != "a fax sms" {
 				t.Errorf("%q", got)
 			}
 		})
 	}
+	table.await(t, "a", others+1)
 	hangUp()
 	if err := mtatest.Receive(t, "the answer", first); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
-	time.Sleep(20 * time.Millisecond) // for those who join it
 	close(s.wait)
 	mtatest.Finish(t, "all answers", &all)
 	if n := s.asked.Load(); n != 1 {
 		t.Errorf("%d questions", n)
+	}
+}
+
+// await waits until so many wait for the answer about a sender.
+func (t *Table) await(tb testing.TB, name string, n int) {
+	tb.Helper()
+	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		t.mu.Lock()
+		q := t.asking[name]
+		waiting := q != nil && q.waiting == n
+		t.mu.Unlock()
+		if waiting {
+			return
+		}
+		if time.Now().After(end) {
+			tb.Fatalf("not %d wait for %s", n, name)
+		}
+	}
+}
+
+// TestLastOneEndsTheQuestion: a question of which no mail waits for the answer is
+// given up, and the next mail asks anew.
+func TestLastOneEndsTheQuestion(t *testing.T) {
+	t.Parallel()
+	s := &scripted{wait: make(chan struct{}), ended: make(chan error, 1)}
+	table := s.table(time.Minute, time.Now)
+	table.timeout = time.Hour
+	defer table.Close()
+	var all sync.WaitGroup
+	impatient, hangUp := context.WithCancel(t.Context())
+	for range 2 {
+		all.Go(func() { table.Find(impatient, "a") })
+	}
+	table.await(t, "a", 2)
+	hangUp()
+	if err := mtatest.Receive(t, "the end of the question", s.ended); !errors.Is(err, context.Canceled) {
+		t.Errorf("ended with %v", err)
+	}
+	mtatest.Finish(t, "those who hung up", &all)
+	close(s.wait)
+	if got := shown(table.Find(t.Context(), "a")); got != "a fax sms" {
+		t.Errorf("%q", got)
 	}
 }
 
