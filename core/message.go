@@ -173,6 +173,9 @@ func (t *Transaction) dismiss(ctx context.Context, refused []*plan) error {
 }
 
 func (t *Transaction) make(ctx context.Context, maker *job.Maker, p *plan) error {
+	if err := ctx.Err(); err != nil { // the client is gone: a thousand jobs are no small thing
+		return err
+	}
 	// The texts of many recipients are a multiple of what the message was.
 	if err := t.recv.space(ctx, t.rules, p.app.recipe.Destination); err != nil {
 		return err

@@ -1,0 +1,56 @@
+package core
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"smtpreceiver/core/job"
+)
+
+// goneAtFirst is an output during whose first job the client goes away.
+type goneAtFirst struct {
+	Output
+	gone context.CancelFunc
+	made int
+}
+
+type goneAtFirstBatch struct {
+	Batch
+	output *goneAtFirst
+}
+
+func (g *goneAtFirst) NewBatch() Batch { return goneAtFirstBatch{g.Output.NewBatch(), g} }
+
+func (b goneAtFirstBatch) NewJob(destination string) (job.Job, error) {
+	b.output.made++
+	b.output.gone()
+	return b.Batch.NewJob(destination)
+}
+
+// TestStageEndsWithTheClient: no further job is written for a client that is
+// gone, however many recipients the message has.
+func TestStageEndsWithTheClient(t *testing.T) {
+	t.Parallel()
+	b := open(t, spooling)
+	ctx, cancel := context.WithCancel(t.Context())
+	out := &goneAtFirst{Output: b.output, gone: cancel}
+	b.output = out
+	x := b.Begin(localhost)
+	t.Cleanup(x.Abort)
+	if _, err := x.Sender("a@b.example", Envelope{}); err != nil {
+		t.Fatal(err)
+	}
+	for n := range 10 {
+		if _, err := x.Recipient(t.Context(), fmt.Sprintf("%d@sms", n+1), RecipientOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(t, x, mail)
+	if err := x.Stage(ctx); err == nil {
+		t.Error("staged for a client that is gone")
+	}
+	if out.made != 1 {
+		t.Errorf("%d jobs were written, want 1", out.made)
+	}
+}
