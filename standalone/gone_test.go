@@ -2,11 +2,117 @@ package standalone
 
 import (
 	"context"
+	"net"
+	"strings"
 	"testing"
 	"time"
 
 	"smtpreceiver/contrib/mtatest"
 )
+
+// patient is YAML with which no time limit of ours ends a session within a
+// test.
+const patient = "socket_timeout: 24h\ntransaction_timeout: 24h\n"
+
+// silentServer takes connections, says nothing on them, and tells when the first
+// one begins and ends.
+func silentServer(t *testing.T) (addr string, begun, ended <-chan error) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	begins, ends := make(chan error, 1), make(chan error, 1)
+	go func() {
+		c, err := l.Accept()
+		if begins <- err; err != nil {
+			return
+		}
+		defer c.Close()
+		for b := make([]byte, 4096); err == nil; {
+			_, err = c.Read(b)
+		}
+		ends <- nil
+	}()
+	return l.Addr().String(), begins, ends
+}
+
+// endsWithSession has the client of a session vanish, and ends another session
+// by a shutdown past its limit. start begins a session whose last command goes
+// to something that never answers; that sees the command begin, and must see its
+// end.
+func endsWithSession(t *testing.T, start func(*testing.T) (g *gateway, d *mtatest.Dialog, begun, ended <-chan error)) {
+	for _, gone := range []bool{true, false} {
+		name := "shutdown"
+		if gone {
+			name = "client gone"
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g, d, begun, ended := start(t)
+			if err := mtatest.Receive(t, "what the command waits for", begun); err != nil {
+				t.Fatal(err)
+			}
+			if gone {
+				d.Conn.Close()
+			} else {
+				ctx, cancel := context.WithCancel(t.Context())
+				cancel()
+				if err := g.Shutdown(ctx); err == nil {
+					t.Error("the shutdown did not reach its limit")
+				}
+			}
+			mtatest.Receive(t, "the end of what the command waits for", ended)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			if err := g.Shutdown(ctx); err != nil {
+				t.Errorf("the session has not ended: %v", err)
+			}
+			if jobs := g.jobFiles(t); len(jobs) > 0 {
+				t.Errorf("jobs %q", jobs)
+			}
+		})
+	}
+}
+
+// A login, the look-up of a sender and connecting to the forward server end with
+// the client.
+func TestLookUpsEndWithTheirClient(t *testing.T) {
+	t.Parallel()
+	const (
+		ldap = "backend: ldap, url: 'ldap://{server}', base_dn: 'o=x', filter: '(mail=%s)', timeout: 10m"
+		sql  = "backend: sql, driver: postgres, dsn: 'postgres://u:p@{server}/d?sslmode=disable', timeout: 10m"
+	)
+	login := []string{"AUTH PLAIN " + plain("", "jana@example.com", "secret")}
+	fax := []string{"MAIL FROM:<jana@example.com>", "RCPT TO:<1@fax>"}
+	for name, tt := range map[string]struct {
+		yaml string
+		say  []string // the last one waits
+	}{
+		"login, LDAP":   {"authentication: {allow_plaintext: 1, " + ldap + "}\n", login},
+		"login, SQL":    {"authentication: {allow_plaintext: 1, " + sql + ", query: 'SELECT name, hash FROM u WHERE name = $1'}\n", login},
+		"sender, LDAP":  {"senders: {" + ldap + ", attributes: {name: mail}}\n", fax},
+		"sender, SQL":   {"senders: {" + sql + ", query: 'SELECT name FROM u WHERE name = $1'}\n", fax},
+		"forward, SMTP": {"forward_smtp_server: '{server}'\n", []string{"MAIL FROM:<jana@example.com>", "RCPT TO:<eva@example.com>"}},
+		"forward, TLS":  {"forward_smtp_server: '{server}'\nforward_tls: implicit\n", []string{"MAIL FROM:<jana@example.com>", "RCPT TO:<eva@example.com>"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			endsWithSession(t, func(t *testing.T) (g *gateway, d *mtatest.Dialog, begun, ended <-chan error) {
+				addr, begun, ended := silentServer(t)
+				g = startRaw(t, patient+localClients+strings.ReplaceAll(tt.yaml, "{server}", addr)+faxAndSMS)
+				d = g.greeted(t)
+				last := len(tt.say) - 1
+				for _, command := range tt.say[:last] {
+					d.Say(command, "250 ")
+				}
+				d.Send(tt.say[last] + "\r\n")
+				return g, d, begun, ended
+			})
+		})
+	}
+}
 
 // A client that is gone and a shutdown past its limit end what waits for the
 // forward server: its connection, the place, and the jobs of the message.
