@@ -84,8 +84,7 @@ type Conn struct {
 	mu       sync.Mutex
 	phase    phase
 	busy     bool      // a mail transaction is open
-	usefulBy time.Time // the client must have authenticated or begun a mail
-	bodyBy   time.Time // the message must be complete; zero when there is none
+	usefulBy time.Time // the client must have authenticated, begun a mail, or sent the whole of its message
 	farewell *reply.Reply
 	err      error        // what ended reading, for ever
 	active   atomic.Int64 // when the client was heard last, in Unix nanoseconds
@@ -244,9 +243,7 @@ func (c *Conn) decode() {
 		return
 	}
 	c.odd = c.odd || c.filter.odd
-	c.mu.Lock()
-	c.phase, c.bodyBy = atEnd, time.Time{}
-	c.mu.Unlock()
+	c.enter(atEnd)
 	c.ahead.watch()
 }
 
@@ -278,8 +275,7 @@ func (c *Conn) fill() error {
 }
 
 // arm sets the deadline of one read: socket_timeout, cut short by the time that
-// a message may take or that the client may do nothing useful. It is called
-// with mu held.
+// the client may do nothing useful. It is called with mu held.
 func (c *Conn) arm() error {
 	switch {
 	case c.err != nil:
@@ -289,18 +285,20 @@ func (c *Conn) arm() error {
 	case c.farewell != nil && !c.busy:
 		return os.ErrDeadlineExceeded
 	}
-	by, limit := time.Now().Add(c.opts.Idle), c.usefulBy
-	if c.phase == inMessage {
-		limit = c.bodyBy
+	return c.raw.SetReadDeadline(c.by())
+}
+
+// by is when the client must have been heard.
+func (c *Conn) by() time.Time {
+	by := time.Now().Add(c.opts.Idle)
+	if c.usefulBy.Before(by) {
+		return c.usefulBy
 	}
-	if limit.Before(by) {
-		by = limit
-	}
-	return c.raw.SetReadDeadline(by)
+	return by
 }
 
 // useful gives the client another transaction_timeout: it has authenticated,
-// named a recipient that is taken, or sent a message.
+// named a recipient that is taken, begun to send a message, or sent one.
 func (c *Conn) useful() { c.usefulBy = time.Now().Add(c.opts.Transaction) }
 
 // leave ends the connection with a reply as soon as no transaction is open.

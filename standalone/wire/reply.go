@@ -78,7 +78,9 @@ func (c *Conn) answer(said []byte) error {
 	}
 	switch {
 	case code == 354:
-		c.begin()
+		c.filter = newDataFilter(c.ends)
+		c.useful()
+		c.enter(inMessage)
 		return c.send([]byte("354 End the message with <CRLF>.<CRLF>\r\n"))
 	case code == 334:
 		c.enter(inAuth)
@@ -128,21 +130,11 @@ func (c *Conn) hail(said string) string {
 	return "250-" + strings.Join(lines[:last], "\r\n250-") + "\r\n250 " + lines[last] + "\r\n"
 }
 
-// begin makes what follows a message.
-func (c *Conn) begin() {
-	c.filter = newDataFilter(c.ends)
-	c.mu.Lock()
-	c.phase, c.bodyBy = inMessage, time.Now().Add(c.opts.Transaction)
-	c.mu.Unlock()
-}
-
 // conclude answers a command of the session, and follows what it changes.
 func (c *Conn) conclude(r *reply.Reply) error {
-	c.mu.Lock()
-	if c.phase == inAuth {
-		c.phase = inCommands
+	if c.now() == inAuth {
+		c.enter(inCommands)
 	}
-	c.mu.Unlock()
 	taken := r.Code < 400
 	if taken && c.verb == "RCPT" {
 		c.rcpts++

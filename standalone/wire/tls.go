@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"log/slog"
-	"time"
 
 	"smtpreceiver/core/reply"
 )
@@ -52,10 +51,7 @@ func (c *Conn) secure() (*tls.ConnectionState, *reply.Reply) {
 	if c.opts.TLS == nil { // a reload took the certificate away
 		return nil, &reply.Reply{Code: 454, Enhanced: [3]int{4, 7, 0}, Text: "TLS is not available"}
 	}
-	by := time.Now().Add(c.opts.Idle)
-	if c.usefulBy.Before(by) {
-		by = c.usefulBy
-	}
+	by := c.by()
 	ctx, cancel := context.WithDeadline(c.Ctx, by)
 	defer cancel()
 	secure := tls.Server(c.raw, c.opts.TLS)
