@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"net"
 	"regexp"
 	"strconv"
 	"strings"
@@ -28,53 +27,6 @@ type Data struct {
 }
 
 const bufferSize = 16 << 10
-
-// messageConn sends what waits in out before what is written, and knows the
-// code of the reply that was read last.
-type messageConn struct {
-	net.Conn
-	in   []byte // is read before what comes
-	out  []byte
-	line []byte // the beginning of the line that is being read
-	last []byte // and of the one before
-}
-
-func (c *messageConn) Read(p []byte) (int, error) {
-	if len(c.in) > 0 {
-		n := copy(p, c.in)
-		c.in = c.in[n:]
-		return n, nil
-	}
-	n, err := c.Conn.Read(p)
-	for _, b := range p[:n] {
-		if b == '\n' {
-			c.last, c.line = append(c.last[:0], c.line...), c.line[:0]
-		} else if len(c.line) < len("250") {
-			c.line = append(c.line, b)
-		}
-	}
-	return n, err
-}
-
-func (c *messageConn) code() int {
-	n, _ := strconv.Atoi(string(c.last))
-	return n
-}
-
-func (c *messageConn) Write(p []byte) (int, error) {
-	if len(c.out) == 0 {
-		return c.Conn.Write(p)
-	}
-	c.out = append(c.out, p...)
-	return len(p), c.send(len(c.out))
-}
-
-// send writes the first n bytes that wait.
-func (c *messageConn) send(n int) error {
-	_, err := c.Conn.Write(c.out[:n])
-	c.out = append(c.out[:0], c.out[n:]...)
-	return err
-}
 
 // Write sends a piece of the message. Its newlines must be CRLF.
 func (d *Data) Write(p []byte) (int, error) {

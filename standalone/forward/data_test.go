@@ -24,7 +24,7 @@ func relayTo(t *testing.T, server *scriptedConn, lines ...string) *Relay {
 	for _, line := range lines {
 		server.pieces = append(server.pieces, []byte(line+"\r\n"))
 	}
-	message := &messageConn{Conn: &forwardConn{Conn: server, timeout: time.Minute}}
+	message := &serverConn{Conn: server, timeout: time.Minute}
 	return &Relay{conn: pipe, wire: message, client: smtp.NewClient(message)}
 }
 

@@ -109,7 +109,6 @@ func (f *Forwarder) connect(ctx context.Context, server string, mode string) (_ 
 	if err != nil {
 		return nil, err
 	}
-	c := &forwardConn{Conn: dialed, timeout: f.timeout}
 	stop := context.AfterFunc(ctx, func() { dialed.Close() })
 	defer func() {
 		if !stop() {
@@ -123,20 +122,20 @@ func (f *Forwarder) connect(ctx context.Context, server string, mode string) (_ 
 	if err != nil {
 		return nil, err
 	}
-	session, secure := net.Conn(c), mode == implicit
+	wire, secure := &serverConn{Conn: dialed, timeout: f.timeout}, mode == implicit
 	if secure {
-		if session, err = c.handshake(ctx, config); err != nil {
+		if wire.Conn, err = f.handshake(ctx, dialed, config); err != nil {
 			return nil, err
 		}
 	}
-	wire := &messageConn{Conn: session}
 	client, err := f.greet(wire)
 	if err == nil && (mode == required || mode == opportunistic) {
 		var refused *textproto.Error
-		session, err = c.startTLS(ctx, client, config)
+		var session net.Conn
+		session, err = f.startTLS(ctx, wire, client, config)
 		switch {
 		case err == nil:
-			secure, wire = true, &messageConn{Conn: session, in: []byte("220 \r\n")} // the real greeting has been read
+			secure, wire.Conn, wire.in = true, session, []byte("220 \r\n") // the real greeting has been read
 			client, err = f.greet(wire)
 		case mode == opportunistic && (errors.Is(err, errNoStartTLS) || errors.As(err, &refused)):
 			err = nil
@@ -153,7 +152,7 @@ func (f *Forwarder) connect(ctx context.Context, server string, mode string) (_ 
 }
 
 // greet says EHLO, behind the server's greeting.
-func (f *Forwarder) greet(wire *messageConn) (*smtp.Client, error) {
+func (f *Forwarder) greet(wire *serverConn) (*smtp.Client, error) {
 	client := smtp.NewClient(wire)
 	client.CommandTimeout = f.timeout
 	client.SubmissionTimeout = finalReplyTimeout

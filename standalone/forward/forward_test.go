@@ -380,7 +380,7 @@ func TestForwardWriteTimesOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := net.Pipe()
 		defer theirs.Close()
-		c := &forwardConn{Conn: ours, timeout: time.Minute}
+		c := &serverConn{Conn: ours, timeout: time.Minute}
 		begin := time.Now()
 		_, err := io.WriteString(c, "x")
 		var timeout net.Error

@@ -22,15 +22,14 @@ const quitTimeout = 5 * time.Second
 // dot: any other command would end the message.
 //
 // The errors of its methods are what the client gets: the server's own reply,
-// or 451. Cancelling the context of a method ends the
-// connection.
+// or 451. Cancelling the context of a method ends the connection.
 type Relay struct {
 	Server string // host:port, for the log
 	client *smtp.Client
 	conn   net.Conn
-	wire   *messageConn // between client and conn
-	utf8   bool         // the server knows SMTPUTF8
-	open   bool         // a transaction is open
+	wire   *serverConn // between client and conn
+	utf8   bool        // the server knows SMTPUTF8
+	open   bool        // a transaction is open
 	dead   bool
 }
 
