@@ -48,6 +48,7 @@ type order uint8
 
 const (
 	anywhere order = iota
+	outsideMail
 	afterHello
 	afterMail
 	afterRcpt
@@ -60,6 +61,7 @@ const (
 type command struct {
 	order order
 	probe bool // a proxy's health check may use it
+	bare  bool // it takes no parameter
 	read  func(c *Conn, arg string) (line string, refusal *reply.Reply)
 }
 
@@ -69,27 +71,27 @@ var commands map[string]command
 
 func init() {
 	commands = map[string]command{
-		"HELO":     {anywhere, true, hello},
-		"EHLO":     {anywhere, true, hello},
-		"LHLO":     {anywhere, true, hello},
-		"MAIL":     {beforeMail, false, mail},
-		"RCPT":     {afterMail, false, rcpt},
-		"DATA":     {afterRcpt, false, data},
-		"RSET":     {anywhere, true, func(*Conn, string) (string, *reply.Reply) { return "RSET", nil }},
-		"QUIT":     {anywhere, true, func(*Conn, string) (string, *reply.Reply) { return "QUIT", nil }},
-		"NOOP":     {anywhere, true, says(&reply.Reply{Code: 250, Enhanced: [3]int{2, 0, 0}, Text: "OK"})},
-		"VRFY":     {anywhere, false, says(&reply.Reply{Code: 252, Enhanced: [3]int{2, 1, 5}, Text: "Addresses are judged at RCPT"})},
-		"STARTTLS": {anywhere, false, startTLS},
-		"AUTH":     {afterHello, false, auth},
+		"HELO":     {anywhere, true, false, hello},
+		"EHLO":     {anywhere, true, false, hello},
+		"LHLO":     {anywhere, true, false, hello},
+		"MAIL":     {beforeMail, false, false, mail},
+		"RCPT":     {afterMail, false, false, rcpt},
+		"DATA":     {afterRcpt, false, true, passes},
+		"RSET":     {anywhere, true, false, passes},
+		"QUIT":     {anywhere, true, false, passes},
+		"NOOP":     {anywhere, true, false, says(&reply.Reply{Code: 250, Enhanced: [3]int{2, 0, 0}, Text: "OK"})},
+		"VRFY":     {anywhere, false, false, says(&reply.Reply{Code: 252, Enhanced: [3]int{2, 1, 5}, Text: "Addresses are judged at RCPT"})},
+		"STARTTLS": {outsideMail, false, true, startTLS},
+		"AUTH":     {beforeMail, false, false, auth}, // RFC 4954 section 4
 	}
 }
 
 // before are the replies to a command that comes too early or too late.
 var before = map[order]string{
-	afterHello: "Send EHLO or HELO first",
-	afterMail:  "Send MAIL first",
-	afterRcpt:  "Send RCPT first; no recipient has been accepted",
-	beforeMail: "A mail transaction is open already; send RSET first",
+	outsideMail: "A mail transaction is open already; send RSET first",
+	afterHello:  "Send EHLO or HELO first",
+	afterMail:   "Send MAIL first",
+	afterRcpt:   "Send RCPT first; no recipient has been accepted",
 }
 
 // unknown are verbs of SMTP that nobody here knows (RFC 5321 section 4.2.4).
@@ -152,6 +154,8 @@ func (c *Conn) obey(line string) {
 		c.refuse(verb, &reply.Reply{Code: 554, Enhanced: [3]int{5, 7, 1}, Text: "A proxy's own connection carries no mail", Reason: reply.ReasonClient})
 	case misses != "":
 		c.refuse(verb, misplaced(misses))
+	case command.bare && arg != "":
+		c.refuse(verb, syntax(501, [3]int{5, 5, 4}, verb+" takes no parameter"))
 	default:
 		c.verb = verb
 		pass, refusal := command.read(c, arg)
@@ -168,10 +172,10 @@ func (c *Conn) obey(line string) {
 func (c *Conn) missing(o order) string {
 	busy := c.inMail()
 	switch {
-	case o != anywhere && c.Hello.Name == "":
+	case (o == outsideMail || o == beforeMail) && busy:
+		return before[outsideMail]
+	case o > outsideMail && c.Hello.Name == "":
 		return before[afterHello]
-	case o == beforeMail && busy:
-		return before[beforeMail]
 	case (o == afterMail || o == afterRcpt) && !busy:
 		return before[afterMail]
 	case o == afterRcpt && c.rcpts == 0:
@@ -196,6 +200,9 @@ func (c *Conn) bad(r *reply.Reply) {
 	}
 	c.refuse("", r)
 }
+
+// passes is a command whose verb is all there is to it.
+func passes(c *Conn, _ string) (string, *reply.Reply) { return c.verb, nil }
 
 // says is a command that has one answer.
 func says(r *reply.Reply) func(*Conn, string) (string, *reply.Reply) {
@@ -239,19 +246,9 @@ func rcpt(c *Conn, arg string) (string, *reply.Reply) {
 	return "RCPT TO:<" + placeholder + ">" + params, nil
 }
 
-func data(_ *Conn, arg string) (string, *reply.Reply) {
-	if arg != "" {
-		return "", syntax(501, [3]int{5, 5, 4}, "DATA takes no parameter")
-	}
-	return "DATA", nil
-}
-
-func auth(c *Conn, arg string) (string, *reply.Reply) {
-	switch {
-	case strings.TrimSpace(arg) == "": // of every blank, as the library has it
+func auth(_ *Conn, arg string) (string, *reply.Reply) {
+	if strings.TrimSpace(arg) == "" { // of every blank, as the library has it
 		return "", syntax(501, [3]int{5, 5, 4}, "AUTH needs a mechanism")
-	case c.inMail(): // RFC 4954 section 4
-		return "", misplaced("AUTH is not permitted in a mail transaction")
 	}
 	return "AUTH " + arg, nil
 }

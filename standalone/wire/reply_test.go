@@ -51,7 +51,7 @@ func TestEachReply(t *testing.T) {
 		{"", "TURN", "502 5.5.1 TURN is not implemented"},
 		{"", "VRFY <1@fax>", "252 2.1.5 Addresses are judged at RCPT"},
 		{"", "AUTH", "501 5.5.4 AUTH needs a mechanism"},
-		{mail, "AUTH PLAIN", "503 5.5.1 AUTH is not permitted in a mail transaction"},
+		{mail, "AUTH PLAIN", "503 5.5.1 A mail transaction is open already; send RSET first"},
 		{"", "STARTTLS", "502 5.5.1 STARTTLS is not available"},
 		{"", "QUIT", "221 2.0.0 gw.test closing the connection"},
 		{"", "MAIL FROM:<panic@x.test>", "421 4.3.0 Internal error, try again later"},

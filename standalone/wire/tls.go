@@ -10,16 +10,12 @@ import (
 
 // startTLS is RFC 3207. What the client sent behind the command in plain text is
 // thrown away (section 4.2, CVE-2011-0411).
-func startTLS(c *Conn, arg string) (string, *reply.Reply) {
+func startTLS(c *Conn, _ string) (string, *reply.Reply) {
 	switch {
 	case c.opts.TLS == nil || c.opts.LMTP:
 		return "", syntax(502, [3]int{5, 5, 1}, "STARTTLS is not available")
 	case c.TLS != nil:
 		return "", misplaced("TLS is in use already")
-	case arg != "":
-		return "", syntax(501, [3]int{5, 5, 4}, "STARTTLS takes no parameter")
-	case c.inMail():
-		return "", misplaced("STARTTLS is not permitted in a mail transaction")
 	}
 	c.ahead.rest()
 	c.say(&reply.Reply{Code: 220, Enhanced: [3]int{2, 0, 0}, Text: "Ready to start TLS"})
