@@ -25,30 +25,22 @@ type certificate struct {
 // get is the certificate for a handshake. Each one reads the files: that costs
 // little beside the handshake.
 func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.read(false)
-	if c.pair == nil {
-		return nil, errors.New("no usable certificate in tls.cert_file and tls.key_file")
+	if pair := c.read(false); pair != nil {
+		return pair, nil
 	}
-	return c.pair, nil
+	return nil, errors.New("no usable certificate in tls.cert_file and tls.key_file")
 }
 
-// load takes what is in the files, changed or not.
-func (c *certificate) load() {
+// read takes what is in the files where it has changed, and with anew in any
+// case. A pair that cannot be used, such as a new certificate whose key has not
+// been written yet, leaves the old one in force.
+func (c *certificate) read(anew bool) *tls.Certificate {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.read(true)
-}
-
-// read looks whether the files have changed. A pair that cannot be used, such as
-// a new certificate whose key has not been written yet, leaves the old one in
-// force.
-func (c *certificate) read(anew bool) {
 	cert, certErr := os.ReadFile(c.certFile)
 	key, keyErr := os.ReadFile(c.keyFile)
 	if !anew && bytes.Equal(cert, c.cert) && bytes.Equal(key, c.key) {
-		return
+		return c.pair
 	}
 	c.cert, c.key = cert, key
 	pair, err := tls.X509KeyPair(cert, key)
@@ -58,7 +50,7 @@ func (c *certificate) read(anew bool) {
 	if err != nil {
 		c.log.Error("TLS certificate cannot be read, the one before it stays in use; mend tls.cert_file and tls.key_file",
 			"cert_file", c.certFile, "key_file", c.keyFile, "error", err.Error())
-		return
+		return c.pair
 	}
 	c.pair = &pair
 	level := slog.LevelInfo
@@ -66,4 +58,5 @@ func (c *certificate) read(anew bool) {
 		level = slog.LevelWarn
 	}
 	c.log.Log(context.Background(), level, "TLS certificate read", "cert_file", c.certFile, "expires", pair.Leaf.NotAfter)
+	return c.pair
 }

@@ -73,18 +73,18 @@ func (s *Server) generation(o Options) *generation {
 // wireOptions are for the connections of l, as Listen, ListenTLS and LMTP made
 // it.
 func (s *Server) wireOptions(g *generation, l *listener) wire.Options {
-	o, frontend := g.smtp, metrics.SMTP
+	o, frontend, local := g.smtp, metrics.SMTP, false
 	o.Implicit = l.implicit
 	if l.lmtp {
 		frontend, o.LMTP, o.Places, o.TLS, o.Proxy, o.Admit = metrics.LMTP, true, g.lmtp, nil, nil, s.admit(true)
 		if l.Addr().Network() == "unix" {
-			o.Local, o.Admit = true, nil
+			local, o.Admit = true, nil
 		}
 	}
 	o.Count = s.receiver.Metrics().Connections(frontend)
 	o.Session = func(c *wire.Conn) smtp.Session {
-		client := core.Client{Frontend: frontend, Addr: c.Client, Session: c.ID, Local: o.Local}
-		if o.Local {
+		client := core.Client{Frontend: frontend, Addr: c.Client, Session: c.ID, Local: local}
+		if local {
 			client.Addr = localhost
 		}
 		return &session{server: s, gen: g, wire: c, client: client}

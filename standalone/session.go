@@ -216,7 +216,7 @@ func (s *session) message(body io.Reader) (*reply.Reply, error) {
 		return nil, err
 	}
 	answer := queued(s.trx.Jobs())
-	if s.fwd.begun && len(s.fwd.rcpts) > 0 {
+	if len(s.fwd.rcpts) > 0 {
 		err := s.trx.Assure(ctx)
 		if err == nil {
 			answer, err = s.forward(s.trx.Message())
@@ -254,7 +254,7 @@ func (s *session) Reset() {
 		s.trx.Abort()
 		s.trx = nil
 	}
-	if s.fwd.begun && s.relay != nil {
+	if s.relay != nil {
 		if err := s.relay.Reset(s.wire.Ctx); err != nil {
 			s.abandonRelay()
 		}

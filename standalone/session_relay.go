@@ -50,10 +50,7 @@ func (s *session) mailRelay() (err error) {
 func (s *session) relayFailed(err error) error {
 	if s.relay != nil && s.relay.Broken() {
 		s.relay.Abandon()
-		s.relay = nil
-		if s.fwd.begun {
-			s.fwd.err = err
-		}
+		s.relay, s.fwd.err = nil, err
 	}
 	return err
 }

@@ -31,7 +31,7 @@ func (s *Server) serverTLS(o TLS) *tls.Config {
 	if s.certificate == nil || s.certificate.certFile != o.CertFile || s.certificate.keyFile != o.KeyFile {
 		s.certificate = &certificate{certFile: o.CertFile, keyFile: o.KeyFile, log: s.log}
 	}
-	s.certificate.load()
+	s.certificate.read(true)
 	config := &tls.Config{GetCertificate: s.certificate.get, MinVersion: tls.VersionTLS12}
 	if o.MinVersion == "1.3" {
 		config.MinVersion = tls.VersionTLS13

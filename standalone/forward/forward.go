@@ -79,13 +79,13 @@ func failed(code int, enhanced [3]int, text string, cause error) *reply.Reply {
 // Open connects to the first server that is willing. If none is the client gets
 // 451 4.4.1. Cancelling ctx gives up; once Open has returned it has no effect.
 func (f *Forwarder) Open(ctx context.Context) (*Relay, error) {
-	failures := []error{errors.New("no forward server")}
-	for i, server := range f.Servers {
+	var failures []error
+	for _, server := range f.Servers {
 		r, err := f.openServer(ctx, server)
 		if err == nil {
 			return r, nil
 		}
-		failures = append(failures[:i], fmt.Errorf("%s: %w", server, err))
+		failures = append(failures, fmt.Errorf("%s: %w", server, err))
 	}
 	return nil, failed(451, [3]int{4, 4, 1}, "forward server is not available, try again later", errors.Join(failures...))
 }

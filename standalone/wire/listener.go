@@ -34,7 +34,6 @@ type Options struct {
 	LMTP          bool
 	DSN           bool        // offer it
 	BareNewlines  bool        // accept them
-	Local         bool        // only processes of this host reach the listener
 	TLS           *tls.Config // nil: no certificate
 	Implicit      bool        // clients speak TLS from the first byte
 
