@@ -47,12 +47,16 @@ func (c *Conn) secure() (*tls.ConnectionState, *reply.Reply) {
 	if c.opts.TLS == nil { // a reload took the certificate away
 		return nil, &reply.Reply{Code: 454, Enhanced: [3]int{4, 7, 0}, Text: "TLS is not available"}
 	}
-	by := c.by()
-	ctx, cancel := context.WithDeadline(c.Ctx, by)
+	ctx, cancel := context.WithDeadline(c.Ctx, c.by())
 	defer cancel()
 	secure := tls.Server(c.raw, c.opts.TLS)
-	c.raw.SetDeadline(by)
-	if err := secure.HandshakeContext(ctx); err != nil {
+	c.mu.Lock()
+	err := c.arm() // the server may have ended this connection already
+	c.mu.Unlock()
+	if err == nil {
+		err = secure.HandshakeContext(ctx)
+	}
+	if err != nil {
 		return nil, &reply.Reply{Code: 554, Enhanced: [3]int{5, 7, 0}, Text: "TLS handshake failed", Cause: err}
 	}
 	c.mu.Lock()

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"smtpreceiver/contrib/mtatest"
+	"smtpreceiver/core/reply"
 )
 
 func (s *wireServer) startTLS(t *testing.T) *wireServer {
@@ -118,5 +119,22 @@ func TestTLSIsLogged(t *testing.T) {
 		if got := log.String(); strings.Count(got, "TLS begun") != 1 || !strings.Contains(got, `version="TLS 1.2"`) || !strings.Contains(got, "_WITH_AES_128_GCM_SHA256") {
 			t.Errorf("implicit %v: %s", implicit, got)
 		}
+	}
+}
+
+// A connection that the server has ended is not held by a handshake that begins
+// then, with a client that never speaks.
+func TestNoHandshakeBehindGoodbye(t *testing.T) {
+	o := testOptions()
+	o.TLS, o.Idle, o.Transaction = testTLS(t), time.Hour, time.Hour
+	ours, theirs := net.Pipe()
+	defer theirs.Close()
+	c := newConn(t.Context(), ours, &o)
+	defer c.Close()
+	c.leave(&reply.Reply{Code: 421, Enhanced: [3]int{4, 3, 2}, Text: "shutting down"})
+	begun := make(chan bool, 1)
+	go func() { begun <- c.handshake() }()
+	if mtatest.Receive(t, "the end of the handshake", begun) {
+		t.Error("TLS began")
 	}
 }
