@@ -75,6 +75,7 @@ type Conn struct {
 	lines   lineReader
 	verb    string
 	rcpts   int // taken in this transaction
+	most    int // taken in a transaction since the last message
 	ends    [][]byte
 	odd     bool // a message had one of ends
 	reply   []byte

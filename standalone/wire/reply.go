@@ -136,10 +136,17 @@ func (c *Conn) conclude(r *reply.Reply) error {
 		c.enter(inCommands)
 	}
 	taken := r.Code < 400
-	if taken && c.verb == "RCPT" {
+	switch {
+	case c.verb == "DATA":
+		c.most = 0
+		c.useful()
+	case taken && c.verb == "RCPT":
 		c.rcpts++
-	}
-	if taken && (c.verb == "RCPT" || c.verb == "AUTH") || c.verb == "DATA" {
+		if c.rcpts > c.most { // else an envelope that is begun again and again would hold a place
+			c.most = c.rcpts
+			c.useful()
+		}
+	case taken && c.verb == "AUTH":
 		c.useful()
 	}
 	return c.say(r)

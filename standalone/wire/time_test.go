@@ -82,7 +82,8 @@ func TestSlowCommandEnds(t *testing.T) {
 // A client that says much and does nothing does not hold a place: NOOP, RSET,
 // EHLO again, AUTH that fails, envelopes that come to nothing.
 func TestNothingUsefulEnds(t *testing.T) {
-	for _, lines := range [][]string{{"NOOP"}, {"RSET"}, {"EHLO c.test"}, {"AUTH PLAIN AAA="}, {"VRFY x"}, {"MAIL FROM:<a@x.test>", "RSET"}, {"RCPT TO:<1@fax>"}} {
+	for _, lines := range [][]string{{"NOOP"}, {"RSET"}, {"EHLO c.test"}, {"AUTH PLAIN AAA="}, {"VRFY x"}, {"MAIL FROM:<a@x.test>", "RSET"}, {"RCPT TO:<1@fax>"},
+		{"MAIL FROM:<a@x.test>", "RCPT TO:<1@fax>", "RSET"}, {"MAIL FROM:<a@x.test>", "RCPT TO:<1@fax>", "EHLO c.test"}} {
 		synctest.Test(t, func(t *testing.T) {
 			inner := newPipeListener()
 			s := new(wireServer)
