@@ -12,6 +12,11 @@ import (
 // maxBad is how many unusable command lines a client may send.
 const maxBad = 3
 
+// maxRefused is how often a client may be refused in a row without anything
+// useful between, or max_recipients times where that is more. Each refusal is a
+// line of the log, which a few bytes cause.
+const maxRefused = 1000
+
 // tlsHandshake is the first byte of a ClientHello.
 const tlsHandshake = 22
 
@@ -124,6 +129,8 @@ func (c *Conn) command(line []byte, continuation bool) {
 		c.enter(over)
 	case endless:
 		c.refuse("", syntax(421, [3]int{4, 7, 0}, c.opts.Host+" too much input without a command"))
+	case c.refused >= max(maxRefused, c.opts.MaxRecipients):
+		c.refuse("", c.tooManyErrors())
 	case continuation && bad:
 		c.pass("*") // how an exchange is given up (RFC 4954 section 4)
 	case continuation:
@@ -196,9 +203,13 @@ func (c *Conn) pass(line string) {
 // bounds what a client can try that means another protocol.
 func (c *Conn) bad(r *reply.Reply) {
 	if c.lines.bad++; c.lines.bad > maxBad {
-		r = syntax(421, [3]int{4, 7, 0}, c.opts.Host+" too many errors, closing the connection")
+		r = c.tooManyErrors()
 	}
 	c.refuse("", r)
+}
+
+func (c *Conn) tooManyErrors() *reply.Reply {
+	return syntax(421, [3]int{4, 7, 0}, c.opts.Host+" too many errors, closing the connection")
 }
 
 // passes is a command whose verb is all there is to it.

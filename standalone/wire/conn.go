@@ -76,6 +76,7 @@ type Conn struct {
 	verb    string
 	rcpts   int // taken in this transaction
 	most    int // taken in a transaction since the last message
+	refused int // replies since the client was useful
 	ends    [][]byte
 	odd     bool // a message had one of ends
 	reply   []byte
@@ -300,7 +301,10 @@ func (c *Conn) by() time.Time {
 
 // useful gives the client another transaction_timeout: it has authenticated,
 // named a recipient that is taken, begun to send a message, or sent one.
-func (c *Conn) useful() { c.usefulBy = time.Now().Add(c.opts.Transaction) }
+func (c *Conn) useful() {
+	c.usefulBy = time.Now().Add(c.opts.Transaction)
+	c.refused = 0
+}
 
 // leave ends the connection with a reply as soon as no transaction is open.
 func (c *Conn) leave(r *reply.Reply) {

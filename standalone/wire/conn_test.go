@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/textproto"
 	"slices"
@@ -195,6 +196,35 @@ func TestBadCommandLines(t *testing.T) {
 			}()
 			d.Want(tt.want...)
 		})
+	}
+}
+
+// A client that is refused over and over fills no log: it is sent away, unless it
+// is useful between.
+func TestRefusalsAreBounded(t *testing.T) {
+	t.Parallel()
+	var log mtatest.Log
+	o := testOptions()
+	o.MaxRecipients, o.Log = maxRefused+1, slog.New(slog.NewTextHandler(&log, nil))
+	s := new(wireServer).start(t, o)
+	spoil := func(d *mtatest.Dialog, n int) {
+		d.T.Helper()
+		d.Send(strings.Repeat("BDAT 1\r\n", n))
+		for range n {
+			d.Want("502 ")
+		}
+	}
+	d := s.dial(t)
+	d.Want("220 ")
+	d.Say("EHLO c.test", "250 ")
+	spoil(d, maxRefused)
+	d.Say("MAIL FROM:<a@x.test>", "250 ")
+	d.Say("RCPT TO:<1@fax>", "250 ") // useful: counted anew
+	spoil(d, maxRefused+1)
+	d.Say("NOOP", "421 4.7.0 gw.test too many errors")
+	d.Closed()
+	if n := strings.Count(log.String(), "msg=refused"); n != 2*maxRefused+2 {
+		t.Errorf("%d lines in the log for %d refusals", n, 2*maxRefused+2)
 	}
 }
 

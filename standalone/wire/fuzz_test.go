@@ -21,7 +21,7 @@ type model struct {
 	replies                  int
 	started                  bool // TLS begins behind the stream
 	ended                    bool // by the server
-	unknown                  bool // there is an address that the model does not judge
+	unknown                  bool // there is an address, or there are more refusals, than the model judges
 
 	greeted, busy, authed, spoken, inAuth bool
 	taken, errors                         int
@@ -80,6 +80,9 @@ func (m *model) line(line, rest string) string {
 		return rest
 	}
 	m.replies++ // 354 too
+	if m.unknown = m.replies > maxRefused; m.unknown {
+		return rest
+	}
 	switch hello := verb == "LHLO" && m.lmtp || (verb == "EHLO" || verb == "HELO") && !m.lmtp; {
 	case verb == "QUIT":
 		m.ended = true

@@ -157,6 +157,9 @@ func (c *Conn) say(r *reply.Reply) error {
 	if r.Code == 421 {
 		c.enter(over)
 	}
+	if r.Code >= 400 {
+		c.refused++
+	}
 	return c.send(format(r))
 }
 
