@@ -127,7 +127,8 @@ func TestAllCallsOfAKindFail(t *testing.T) {
 			t.Parallel()
 			folders := tempFolders(t, 2)
 			w := &watcher{}
-			s := openSpool(t, Config{}, w.disk())
+			var log bytes.Buffer
+			s := openSpool(t, Config{Log: slog.New(slog.NewTextHandler(&log, nil))}, w.disk())
 			if err := s.Use(folders); err != nil {
 				t.Fatal(err)
 			}
@@ -140,6 +141,9 @@ func TestAllCallsOfAKindFail(t *testing.T) {
 			_, err := deliver(t.Context(), s, folders...)
 			if delivered != (err == nil) {
 				t.Errorf("delivery: %v", err)
+			}
+			if told, undone := strings.Contains(log.String(), "could not be undone"), op != "rename"; told == undone {
+				t.Errorf("undone: %t, and the log says:\n%s", undone, &log)
 			}
 			w.reset(nil)
 			abandon(s)

@@ -77,6 +77,10 @@ func TestIDsAreReservedInBlocks(t *testing.T) {
 	if len(writes) != 2 || len(synced) != 2 || synced[0] > writes[0] {
 		t.Errorf("counter written at %v, synced at %v of %v", writes, synced, w.seen())
 	}
+	// Or numbers that were used come again after a power cut.
+	if folder := trace(w.seen()).where("syncdir", path(a.path)); len(folder) != 2 || folder[0] < writes[0] || folder[1] < writes[1] {
+		t.Errorf("counter replaced at %v, its folder synced at %v of %v", writes, folder, w.seen())
+	}
 }
 
 func TestCrashSkipsIDsAndCloseDoesNot(t *testing.T) {

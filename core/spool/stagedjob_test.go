@@ -2,6 +2,7 @@ package spool
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -59,6 +60,21 @@ func TestLinkIsALinkOrACopy(t *testing.T) {
 				t.Errorf("attachment fsynced %d times, want %d", synced, want)
 			}
 		})
+	}
+}
+
+// TestOneFileToAName: a job has no two files of one name, and the first stays whole.
+func TestOneFileToAName(t *testing.T) {
+	t.Parallel()
+	folder := tempFolders(t, 1)[0]
+	s := openSpool(t, Config{}, disk{noSyncForTesting: true})
+	_, j := newJob(t, s, folder)
+	name := j.Stem() + attachment
+	if _, err := j.Create(name); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := j.Create(name); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("created twice: %v", err)
 	}
 }
 
