@@ -7,7 +7,7 @@ import (
 
 // Reports holds the keys of the section reports.
 type Reports struct {
-	SMTPServer string        `key:"smtp_server" doc:"The server that takes reports for senders: a job that fails for good is told to the envelope sender, by RFC 3464; one that was handed on, or is late, where the sender asked for that (NOTIFY). Only jobs of applications with a section consume, and only those that came in since the key is set. Empty: senders are told nothing."`
+	SMTPServer string        `key:"smtp_server" doc:"The server that takes reports for senders: a job that fails for good is told to the envelope sender, by RFC 3464; one that was handed on, or is late, where the sender asked for that (NOTIFY). Only jobs of a queue or of applications with a section consume, and only those that came in since the key is set. Empty: senders are told nothing."`
 	SMTPPort   int           `key:"smtp_port" default:"25" min:"1" max:"65535" doc:"Its port, where smtp_server does not end with one."`
 	TLS        string        `key:"tls" default:"none" oneof:"none|opportunistic|required|implicit" doc:"TLS towards it: none, opportunistic (when offered), required (STARTTLS), implicit (TLS from the first byte). The last two check the certificate."`
 	Username   string        `key:"username" doc:"User name there. Empty: no authentication."`
@@ -24,7 +24,12 @@ func (s *Settings) Reported(app string) bool {
 	return s.Reports.SMTPServer != "" && s.consumed(app)
 }
 
+// consumed says whether consume hands the jobs of an application on. From a queue
+// nothing else does, on whatever machine.
 func (s *Settings) consumed(app string) bool {
+	if s.Queue.On() {
+		return true
+	}
 	for name, c := range s.Consume {
 		if c.ApplicationOf(name) == app {
 			return true
@@ -67,7 +72,7 @@ func (l *loader) reports(s *Settings) {
 	if r.Username != "" && r.TLS == "none" {
 		l.contradiction("reports.tls", "the password would travel in clear", "set it to required or implicit", "reports.username")
 	}
-	if len(s.Consume) == 0 {
+	if len(s.Consume) == 0 && !s.Queue.On() {
 		l.contradiction("reports.smtp_server", "has no effect, because there is no section consume: only jobs that smtpreceiver consume hands on are reported",
 			"set up consume, or remove the key", "consume")
 	}
