@@ -35,31 +35,39 @@ func asUser(cmd *exec.Cmd, user uint32) *exec.Cmd {
 // configuration that all may read, and a copy of the program that all may run.
 func shared(t *testing.T) (r *receiver, k *taker) {
 	t.Helper()
+	k = newTaker(t)
+	return sharedFor(t, "target: smstools, target_folder: '"+k.folder+"'", k.folder), k
+}
+
+// sharedFor is the same for a target whose folders belong to the consumer's user.
+func sharedFor(t *testing.T, target string, folders ...string) *receiver {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("only root can be other users")
 	}
-	k = newTaker(t)
-	r = consuming(t, "", "target: smstools, target_folder: '"+k.folder+"'")
+	r := consuming(t, "", target)
 	program := filepath.Join(r.dir, "smtpreceiver")
 	if out, err := exec.Command("cp", r.binary, program).CombinedOutput(); err != nil {
 		t.Fatalf("%v, %s", err, out)
 	}
 	r.binary = program
-	for path := r.dir; path != "/" && path != os.TempDir(); path = filepath.Dir(path) {
-		if err := os.Chmod(path, 0o755); err != nil {
-			t.Fatal(err)
+	for _, folder := range append(folders, r.dir) {
+		for path := folder; path != "/" && path != os.TempDir(); path = filepath.Dir(path) {
+			if err := os.Chmod(path, 0o755); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
-	for path := k.folder; path != "/" && path != os.TempDir(); path = filepath.Dir(path) {
-		if err := os.Chmod(path, 0o755); err != nil {
+	for _, folder := range folders {
+		if err := os.Chown(folder, consumerUser, consumerUser); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if err := errors.Join(os.Chmod(r.config, 0o644), os.Chmod(program, 0o755), os.Chown(r.sms, receiverUser, folderGroup),
-		os.Chmod(r.sms, 0o770|os.ModeSetgid), os.Chown(k.folder, consumerUser, consumerUser)); err != nil {
+		os.Chmod(r.sms, 0o770|os.ModeSetgid)); err != nil {
 		t.Fatal(err)
 	}
-	return r, k
+	return r
 }
 
 // received is a job as the receiver leaves it: its own files, not the group's to
@@ -114,6 +122,61 @@ func TestConsumerOfItsOwnUser(t *testing.T) {
 	received(t, r, "00000006")
 	if out, err := r.consumeAs(0, "--once"); err == nil || !strings.Contains(out, "belongs to 61002") || !strings.Contains(out, "or run this as 61002") {
 		t.Errorf("as root: %v, %s", err, out)
+	}
+}
+
+// TestServersOfTheirOwnUser: a consumer under the user of the server that its jobs go
+// to, as gammu-smsd, asterisk and uucp have it: that user can read all that the server
+// gets, and take it away.
+func TestServersOfTheirOwnUser(t *testing.T) {
+	t.Parallel()
+	for name, target := range map[string]string{
+		"gammu":    "target: gammu, target_folder: '{outgoing}'",
+		"asterisk": "target: asterisk, target_folder: '{outgoing}', done_folder: '{done}', channel: 'PJSIP/{number}@trunk', context: smtpreceiver-fax",
+		"uucp":     "target: command, command: [/bin/cp, '{txt}', '{outgoing}/x']",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			outgoing, done := t.TempDir(), t.TempDir()
+			r := sharedFor(t, strings.NewReplacer("{outgoing}", outgoing, "{done}", done).Replace(target), outgoing, done)
+			if err := os.Chmod(done, 0o750); err != nil { // asterisk.yaml has it so
+				t.Fatal(err)
+			}
+			received(t, r, "00000001")
+			if out, err := r.consumeAs(consumerUser, "--once"); err != nil {
+				t.Fatalf("%v, %s", err, out)
+			}
+			wantNothingLeft(t, r.sms)
+			gone, _ := filepath.Glob(filepath.Join(outgoing, "[^.]*"))
+			if len(gone) != 1 {
+				t.Fatalf("the server has %q", gone)
+			}
+			// What the server does: asterisk in the group of the folder, as asterisk.yaml
+			// has it, the others in their own alone.
+			server := func(script string) string {
+				c := asUser(exec.Command("sh", "-c", script), consumerUser)
+				if name != "asterisk" {
+					c.SysProcAttr.Credential.Groups = nil
+				}
+				out, err := c.CombinedOutput()
+				if err != nil {
+					t.Errorf("%s: %v, %s", script, err, out)
+				}
+				return string(out)
+			}
+			said := server("cat " + gone[0])
+			if _, text, found := strings.Cut(said, "SMTPRECEIVER_TXT="); found {
+				path, _, _ := strings.Cut(text, "\n")
+				said = server("cat " + path)
+			}
+			if !strings.Contains(strings.ReplaceAll(said, "\x00", ""), "text") { // UTF-16 in gammu's
+				t.Errorf("the server reads %q", said)
+			}
+			server("mv " + gone[0] + " " + done)
+			if left := ownerOfPath(t, filepath.Join(done, filepath.Base(gone[0]))); left != consumerUser {
+				t.Errorf("it belongs to %d", left)
+			}
+		})
 	}
 }
 
