@@ -95,7 +95,7 @@ func TestSight(t *testing.T) {
 	if err != nil || !regexp.MustCompile(`(?m)^mq\d +leader$`).MatchString(out) || !regexp.MustCompile(`(?m)^fax +fax +\S+ +3 +1 +up$`).MatchString(out) {
 		t.Errorf("status: %v\n%s", err, out)
 	}
-	gateway.wait("the page", has("/", `<h2 id="queue">Queue t`, `<dt>mq2</dt><dd class="good">`, `fax by consume.fax</td><td>[^<]+</td><td>3</td><td>1</td>`))
+	gateway.wait("the page", has("/", `<h2 id="queue">Queue t`, `<dt>mq2</dt><dd class="good">`, `fax by consume.fax</td><td>[^<]+</td><td data-label="jobs it has:">3</td><td data-label="of them begun:">1</td>`))
 
 	// A server that is no leader is down.
 	q := reader(t, gateway.conf)
