@@ -190,6 +190,9 @@ func (c *Consumer) clean() {
 	if err := c.folder.Clean(c.KeepDoneDays, c.KeepFailedDays, time.Now()); err != nil {
 		c.Log.Warn("old jobs not removed", "consumer", c.Name, "app", c.App, "error", oneLine(err))
 	}
+	if err := c.removeOldCopies(time.Now()); err != nil {
+		c.Log.Warn("old copies not removed", "consumer", c.Name, "app", c.App, "error", oneLine(err))
+	}
 }
 
 // work runs the workers until ctx is done or, once, until nothing is ready. All

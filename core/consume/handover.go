@@ -54,7 +54,7 @@ func (c *Consumer) process(ctx context.Context, stem string, since time.Time) (o
 	}()
 	record := held.Journal
 	j := &Job{
-		Stem: stem, Key: "smtpreceiver-" + stem + "-" + record.Key, Begun: record.Begun,
+		Stem: stem, Key: keyOf(stem, record), Begun: record.Begun,
 		held: held, decode: c.Decode, encode: c.Encode, scratch: &c.scratch,
 	}
 	defer func() { err = errors.Join(err, j.close()) }()
@@ -112,6 +112,11 @@ func (c *Consumer) process(ctx context.Context, stem string, since time.Time) (o
 	})
 	return out, nil
 }
+
+// keyPrefix begins all keys.
+const keyPrefix = "smtpreceiver-"
+
+func keyOf(stem string, j *folder.Journal) string { return keyPrefix + stem + "-" + j.Key }
 
 // announce says to the other consumers that there is a verdict. Where one of them
 // has dealt with the job too, the target may have had it twice.

@@ -2,6 +2,7 @@ package consume
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -54,19 +55,79 @@ func removeOldScratch(now time.Time) error {
 		return err
 	}
 	defer root.Close()
+	return removeOld(root, now.Add(-scratchKept), func(e fs.DirEntry) bool {
+		return e.IsDir() && strings.HasPrefix(e.Name(), scratchName)
+	})
+}
+
+// removeOld removes the entries of a folder that are chosen, this user's and unchanged
+// since before. Links stay, and what they lead to.
+func removeOld(root *os.Root, before time.Time, chosen func(fs.DirEntry) bool) error {
 	entries, err := fs.ReadDir(root.FS(), ".")
 	if err != nil {
 		return err
 	}
 	var errs []error
 	for _, e := range entries {
-		if !e.IsDir() || !strings.HasPrefix(e.Name(), scratchName) {
+		if !e.IsDir() && !e.Type().IsRegular() {
 			continue
 		}
 		info, err := e.Info()
-		if err == nil && now.Sub(info.ModTime()) > scratchKept && ours(info) {
-			errs = append(errs, root.RemoveAll(filepath.Base(e.Name())))
+		if err == nil && info.ModTime().Before(before) && ours(info) && chosen(e) {
+			errs = append(errs, root.RemoveAll(e.Name()))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// removeOldCopies removes what killed consumers of this user have left where the
+// target's copies are made, and what was made of jobs that then failed.
+func (c *Consumer) removeOldCopies(now time.Time) error {
+	target, is := c.Target.(Stager)
+	if !is {
+		return nil
+	}
+	root, err := openStaging(target.Staging())
+	if errors.Is(err, fs.ErrNotExist) { // nothing was copied yet
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	return removeOld(root, now.Add(-CopiesKept), func(e fs.DirEntry) bool {
+		key, is := strings.CutPrefix(e.Name(), keyPrefix)
+		end := strings.LastIndexByte(key, '-')
+		if !is || end < 0 {
+			return false
+		}
+		_, err := c.folder.Look(key[:end])
+		return errors.Is(err, fs.ErrNotExist) // or its job goes on, however late
+	})
+}
+
+// openStaging opens a folder in the target's, unless it is a link: others may write
+// there.
+func openStaging(path string) (*os.Root, error) {
+	outer, err := os.OpenRoot(filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	defer outer.Close()
+	name := filepath.Base(path)
+	named, err := outer.Lstat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !named.IsDir() {
+		return nil, fmt.Errorf("%s is no folder (%s): remove it", path, named.Mode().Type())
+	}
+	root, err := outer.OpenRoot(name)
+	if err != nil {
+		return nil, err
+	}
+	if opened, err := root.Stat("."); err != nil || !os.SameFile(named, opened) {
+		return nil, errors.Join(fmt.Errorf("%s was exchanged while it was opened", path), err, root.Close())
+	}
+	return root, nil
 }

@@ -136,7 +136,7 @@ func (s *settler) hook(j *settling) {
 	defer s.forget(j)
 	c.hooks <- struct{}{}
 	defer func() { <-c.hooks }()
-	job := &Job{Job: j.job, Stem: j.Stem, Key: "smtpreceiver-" + j.Stem + "-" + j.Journal.Key, held: j.Held, decode: c.Decode, encode: c.Encode, scratch: &c.scratch}
+	job := &Job{Job: j.job, Stem: j.Stem, Key: keyOf(j.Stem, j.Journal), held: j.Held, decode: c.Decode, encode: c.Encode, scratch: &c.scratch}
 	if job.Job == nil {
 		job.Job = &ctl.Job{App: c.App, ID: j.Stem}
 	}

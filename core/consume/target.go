@@ -30,6 +30,18 @@ type Flusher interface {
 	Flush() error
 }
 
+// Stager is a Target that makes copies of jobs in a folder of its own, under
+// Job.Key, before it has them. Copies that stay there are removed after CopiesKept.
+type Stager interface {
+	Target
+	Staging() string
+}
+
+// CopiesKept is how long a copy that no job of this consumer needs is kept. Consumers
+// of other folders may need it that long, so where a job was begun about that time ago
+// (Job.Begun), a missing copy tells nothing.
+const CopiesKept = 30 * 24 * time.Hour
+
 // Answer is what a target knows of a job.
 type Answer int
 

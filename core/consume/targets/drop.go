@@ -3,10 +3,12 @@ package targets
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"smtpreceiver/core/consume"
 	"smtpreceiver/core/consume/folder"
@@ -69,15 +71,37 @@ func (d *Drop) stage(path string, content []byte) error {
 
 // Has implements consume.Target.
 func (d *Drop) Has(_ context.Context, j *consume.Job) (consume.Answer, error) {
+	return taken(d.folder, j.Key, j)
+}
+
+// Staging implements consume.Stager.
+func (d *Drop) Staging() string { return filepath.Join(d.folder, stagingName) }
+
+// believed is how long after a job was begun the absence of its copy says that the
+// target has it: a day less than copies are kept, for clocks that differ.
+const believed = consume.CopiesKept - 24*time.Hour
+
+// taken tells whether the target has taken a copy out of the staging folder in folder.
+func taken(folder, copied string, j *consume.Job) (consume.Answer, error) {
 	if !strings.HasPrefix(j.Noted(), staged) {
 		return consume.No, nil
 	}
-	switch _, err := os.Lstat(d.staged(j)); {
-	case err == nil:
-		return consume.No, nil
-	case errors.Is(err, fs.ErrNotExist):
-		return consume.Yes, nil
-	default:
+	root, err := os.OpenRoot(folder)
+	if err != nil {
 		return consume.Unknown, err
 	}
+	defer root.Close()
+	if _, err := root.Lstat(filepath.Join(stagingName, copied)); err == nil {
+		return consume.No, nil
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return consume.Unknown, err
+	}
+	// Without a staging folder it is another folder than the copy was made in.
+	if _, err := root.Lstat(stagingName); err != nil {
+		return consume.Unknown, fmt.Errorf("%s has lost its folder %s, which is never removed (is its file system mounted?): %w", folder, stagingName, err)
+	}
+	if !j.Begun.IsZero() && time.Since(j.Begun) > believed {
+		return consume.Unknown, nil
+	}
+	return consume.Yes, nil
 }

@@ -9,7 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"strings"
+	"path/filepath"
 
 	"smtpreceiver/core/consume"
 )
@@ -183,23 +183,11 @@ func notEnd(err error) error {
 
 // Has implements consume.Target.
 func (t Folder) Has(_ context.Context, j *consume.Job) (consume.Answer, error) {
-	if !strings.HasPrefix(j.Noted(), staged) {
-		return consume.No, nil
-	}
-	root, err := os.OpenRoot(t.Path)
-	if err != nil {
-		return consume.Unknown, err
-	}
-	defer root.Close()
-	switch _, err := root.Lstat(path.Join(stagingName, j.Key, t.control(j))); {
-	case err == nil:
-		return consume.No, nil
-	case errors.Is(err, fs.ErrNotExist):
-		return consume.Yes, nil
-	default:
-		return consume.Unknown, err
-	}
+	return taken(t.Path, path.Join(j.Key, t.control(j)), j)
 }
+
+// Staging implements consume.Stager.
+func (t Folder) Staging() string { return filepath.Join(t.Path, stagingName) }
 
 // syncIn brings the names in a folder to disk.
 func syncIn(root *os.Root, dir string) error {

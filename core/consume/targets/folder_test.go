@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"smtpreceiver/core/consume"
 )
@@ -209,4 +210,74 @@ func TestFolderPreparedAgain(t *testing.T) {
 		t.Fatal(why)
 	}
 	wantFolder(t, to, map[string]string{"00000042.ctl": s.doc.String(), "00000042.txt": "x"})
+}
+
+// asking asks a target for its copy of a job in all states of its folder, before it
+// hands the job over.
+type asking struct {
+	consume.Target
+	t            *testing.T
+	folder, copy string // copy: within staging, after the key
+}
+
+func (a asking) Submit(ctx context.Context, j *consume.Job) error {
+	staging := filepath.Join(a.folder, stagingName)
+	away := filepath.Join(filepath.Dir(a.folder), "away")
+	for _, tt := range []struct {
+		name, moved string
+		begun       time.Duration // ago; 0: not known
+		want        consume.Answer
+		why         string
+	}{
+		{"copy there", "", time.Hour, consume.No, ""},
+		{"copy there for long", "", 99 * consume.CopiesKept, consume.No, ""},
+		{"copy taken", staging + "/" + j.Key + a.copy, time.Hour, consume.Yes, ""},
+		{"copy taken in this try", staging + "/" + j.Key + a.copy, 0, consume.Yes, ""},
+		{"copy taken while none was removed", staging + "/" + j.Key + a.copy, consume.CopiesKept - 25*time.Hour, consume.Yes, ""},
+		{"copy taken or removed", staging + "/" + j.Key + a.copy, consume.CopiesKept - 23*time.Hour, consume.Unknown, ""},
+		{"not mounted", staging, time.Hour, consume.Unknown, "is its file system mounted?"},
+		{"no folder", a.folder, time.Hour, consume.Unknown, "no such file"},
+	} {
+		if tt.moved != "" {
+			if err := os.Rename(tt.moved, away); err != nil {
+				a.t.Fatal(err)
+			}
+		}
+		asked := *j
+		if asked.Begun = time.Now().Add(-tt.begun); tt.begun == 0 {
+			asked.Begun = time.Time{}
+		}
+		got, err := a.Has(ctx, &asked)
+		if got != tt.want || (err != nil) != (tt.why != "") || err != nil && !strings.Contains(err.Error(), tt.why) {
+			a.t.Errorf("%T, %s: %v, %v", a.Target, tt.name, got, err)
+		}
+		if tt.moved != "" {
+			if err := os.Rename(away, tt.moved); err != nil {
+				a.t.Fatal(err)
+			}
+		}
+	}
+	return a.Target.Submit(ctx, j)
+}
+
+// TestCopyMissing: a copy that is not there says that the target has the job, unless the
+// folder of copies is missing too, or the copy may have been removed as an old one.
+func TestCopyMissing(t *testing.T) {
+	t.Parallel()
+	for copied, target := range map[string]func(folder string) consume.Target{
+		"/00000042.ctl": func(folder string) consume.Target { return Folder{folder} },
+		"":              func(folder string) consume.Target { return Smstools{Drop: NewDrop(folder)} },
+	} {
+		to := filepath.Join(t.TempDir(), "to")
+		if err := os.Mkdir(to, 0o770); err != nil {
+			t.Fatal(err)
+		}
+		kind := target(to)
+		if stager, is := kind.(consume.Stager); !is || stager.Staging() != filepath.Join(to, stagingName) {
+			t.Errorf("%T: its old copies would stay", kind)
+		}
+		if why := newSpool(t, "x").handOn(t, asking{kind, t, to, copied}); why != "" {
+			t.Error(why)
+		}
+	}
 }
