@@ -16,8 +16,8 @@ import (
 )
 
 // TestReport: the sender of a job that came by the queue hears what became of it,
-// once, from the consumer that had the job; also if that is killed while the report
-// server is down.
+// once, from the consumer that had the job; also if that is killed at its work, and
+// again when it has done that, while the report server is down.
 func TestReport(t *testing.T) {
 	t.Parallel()
 	servers := natstest.Start(t, 3, natstest.Options{})
@@ -25,10 +25,11 @@ func TestReport(t *testing.T) {
 	port := mtatest.FreePort(t) // of a report server that is down at first
 	gateway := newSite(t, servers, fmt.Sprintf("reports: {smtp_server: 127.0.0.1, smtp_port: %d}\n", port))
 	gateway.start("standalone")
+	gateway.keys = ", in_doubt: resend"
 	machine := consumerSite(t, gateway, "a", "")
 	// fax is refused for good, sms taken.
 	script := filepath.Join(gateway.dir, "target.sh")
-	if err := os.WriteFile(script, []byte("#!/bin/sh\n[ \"$2\" = sms ] || { echo no such number; exit 1; }\n"), 0o700); err != nil {
+	if err := os.WriteFile(script, []byte("#!/bin/sh\nsleep 0.3; [ \"$2\" = sms ] || { echo no such number; exit 1; }\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	gateway.wait("the queue", func() bool { return strings.HasPrefix(gateway.lmtp("9@other")["9@other"], "5") })
@@ -62,14 +63,35 @@ func TestReport(t *testing.T) {
 		reply(250)
 		reply(250)
 	}
-	const n = 3
-	consumer := machine.start("consume")
+	const n = 20
 	for i := range n {
 		send(i)
 	}
+	consumer := machine.start("consume")
+	waiting := func() (reports int) {
+		filepath.WalkDir(filepath.Join(machine.dir, "state-consume"), func(path string, d os.DirEntry, err error) error {
+			if err == nil && !d.IsDir() && strings.Contains(path, "/.consume/reports/") {
+				reports++
+			}
+			return nil
+		})
+		return reports
+	}
+	gateway.wait("reports of a few jobs", func() bool { return waiting() >= 3 })
+	consumer.Process.Kill()
+	consumer.Wait()
+	if made := waiting(); made >= 2*n {
+		t.Fatalf("%d reports: all jobs were done before the kill", made)
+	}
+	consumer = machine.start("consume")
 	q := reader(t, gateway.conf)
-	gateway.wait("the queue is empty", func() bool {
-		left := 0
+	// What a killed consumer had is given out again when its time for that is over.
+	left := 1
+	for end := time.Now().Add(3 * time.Minute); left > 0; time.Sleep(200 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d jobs are left in the queue", left)
+		}
+		left = 0
 		for _, app := range []string{"fax", "sms"} {
 			depth, err := q.Depth(t.Context(), app)
 			if err != nil {
@@ -77,8 +99,7 @@ func TestReport(t *testing.T) {
 			}
 			left += depth.Jobs()
 		}
-		return left == 0
-	})
+	}
 	consumer.Process.Kill()
 	consumer.Wait()
 
