@@ -369,7 +369,7 @@ func TestView(t *testing.T) {
 	t.Parallel()
 	output, open := stage(t)
 	f := mustOpen(t, open)
-	for _, stem := range []string{"00000041", "00000043", "00000044", "00000045", "9", "00000046", "00000047"} {
+	for _, stem := range []string{"00000041", "00000043", "00000044", "00000045", "9", "00000046", "00000047", "00000040"} {
 		job(t, output, stem)
 	}
 	old := time.Now().Add(-time.Hour)
@@ -389,6 +389,12 @@ func TestView(t *testing.T) {
 	}
 	busy := mustTake(t, f, "00000046")
 	defer busy.Release()
+	unreadable := mustTake(t, f, "00000040")
+	defer unreadable.Release()
+	unreadable.Journal.Unreadable = true
+	if err := unreadable.Save(false); err != nil {
+		t.Fatal(err)
+	}
 	damaged := mustTake(t, f, "00000047")
 	if err := damaged.Release(); err != nil {
 		t.Fatal(err)
@@ -403,7 +409,7 @@ func TestView(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer v.Close()
-	if c, err := v.Count(); err != nil || c.Waiting != 5 || c.Held != 2 || c.Failed != 1 || c.Oldest != "00000041" {
+	if c, err := v.Count(); err != nil || c.Waiting != 5 || c.Held != 3 || c.Failed != 1 || c.Oldest != "00000041" {
 		t.Errorf("%+v, %v", c, err)
 	}
 	if why := v.Reason("00000045"); why != "no carrier" {
@@ -424,7 +430,7 @@ func TestView(t *testing.T) {
 		}
 		return nil
 	}
-	want := []string{"00000041 waiting", "00000042 waiting", "00000043 failed iii why", "00000044 done", "00000045 waiting iii no carrier", "00000046 waiting busy", "00000047 held", "00000048 held", "9 waiting"}
+	want := []string{"00000040 held busy", "00000041 waiting", "00000042 waiting", "00000043 failed iii why", "00000044 done", "00000045 waiting iii no carrier", "00000046 waiting busy", "00000047 held", "00000048 held", "9 waiting"}
 	if err := v.Each([]string{StateWaiting, StateHeld, StateFailed, StateDone}, see); err != nil {
 		t.Fatal(err)
 	}
@@ -441,7 +447,7 @@ func TestView(t *testing.T) {
 				t.Errorf("%s: %q", state, line)
 			}
 		}
-		if len(got) != map[string]int{StateWaiting: 5, StateHeld: 2, StateFailed: 1, StateDone: 1}[state] {
+		if len(got) != map[string]int{StateWaiting: 5, StateHeld: 3, StateFailed: 1, StateDone: 1}[state] {
 			t.Errorf("%s: %q", state, got)
 		}
 	}
@@ -458,7 +464,7 @@ func TestView(t *testing.T) {
 		want []string
 	}{
 		{1, []string{"00000042 waiting", "00000043 failed iii why", "00000044 done", "00000047 held"}},
-		{9, []string{"00000041 waiting", "00000042 waiting", "00000043 failed iii why", "00000044 done", "00000045 waiting iii no carrier", "00000046 waiting busy", "00000047 held", "9 waiting"}},
+		{9, []string{"00000040 held busy", "00000041 waiting", "00000042 waiting", "00000043 failed iii why", "00000044 done", "00000045 waiting iii no carrier", "00000046 waiting busy", "00000047 held", "9 waiting"}},
 	} {
 		got = nil
 		if err := v.Latest(tt.n, see); err != nil {

@@ -322,11 +322,11 @@ func (v *View) onTheirWay(wanted func(stem string) bool, see func(*Entry) error)
 		default:
 			e.Journal, e.Reason, e.Tries = journal, journal.Reason, journal.Attempts
 			switch {
+			case journal.Unreadable: // also while it is tried again
+				e.State = StateHeld
 			case e.Busy:
 			case unreadable != nil:
 				e.State, e.Reason = StateHeld, unreadable.Error()
-			case journal.Unreadable:
-				e.State = StateHeld
 			}
 		}
 		if err := see(e); err != nil {
