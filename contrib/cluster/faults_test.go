@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -249,9 +248,9 @@ func TestServersDie(t *testing.T) {
 	killed.WaitReady()
 	time.Sleep(2 * time.Second)
 	frozen := leader(servers, q)
-	syscall.Kill(frozen.Pid(), syscall.SIGSTOP)
+	natstest.Signal(t, frozen.Pid(), "STOP")
 	time.Sleep(12 * time.Second)
-	syscall.Kill(frozen.Pid(), syscall.SIGCONT)
+	natstest.Signal(t, frozen.Pid(), "CONT")
 	time.Sleep(3 * time.Second)
 	for _, server := range servers {
 		server.Kill()
@@ -342,11 +341,11 @@ func TestNoAnswer(t *testing.T) {
 	}
 	time.Sleep(time.Second)
 	for _, server := range servers[:2] { // no quorum
-		syscall.Kill(server.Pid(), syscall.SIGSTOP)
+		natstest.Signal(t, server.Pid(), "STOP")
 	}
 	time.Sleep(20 * time.Second)
 	for _, server := range servers[:2] {
-		syscall.Kill(server.Pid(), syscall.SIGCONT)
+		natstest.Signal(t, server.Pid(), "CONT")
 	}
 	time.Sleep(10 * time.Second)
 	close(stop)

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -217,14 +216,14 @@ func TestFrozen(t *testing.T) {
 	restore := replaceTarget(t, gateway, "touch "+filepath.Join(gateway.dir, "begun")+"; sleep 1")
 	process := a.start("consume")
 	gateway.wait("a job begun", func() bool { _, err := os.Stat(filepath.Join(gateway.dir, "begun")); return err == nil })
-	syscall.Kill(process.Process.Pid, syscall.SIGSTOP)
+	natstest.Signal(t, process.Process.Pid, "STOP")
 	restore()
 	b.start("consume")
 	deadline := time.Now().Add(80 * time.Second)
 	for !emptied(t, q, "fax") && time.Now().Before(deadline) {
 		time.Sleep(200 * time.Millisecond)
 	}
-	syscall.Kill(process.Process.Pid, syscall.SIGCONT)
+	natstest.Signal(t, process.Process.Pid, "CONT")
 	time.Sleep(4 * time.Second)
 	handed := gateway.handedOn()
 	doubled := 0

@@ -65,7 +65,7 @@ func TestTry(t *testing.T) {
 		script.Process.Signal(syscall.SIGTERM)
 		script.Wait()
 		for _, pid := range pids() { // of those that were started again, too
-			syscall.Kill(pid, syscall.SIGKILL)
+			natstest.Signal(t, pid, "KILL")
 		}
 		if t.Failed() {
 			logs, _ := filepath.Glob(filepath.Join(dir, "*.log"))
@@ -111,7 +111,7 @@ func TestTry(t *testing.T) {
 	})
 	for _, name := range []string{"gw1", "mq1", "consumer1", "mq2", "consumer2", "mq3", "gw2"} {
 		time.Sleep(2 * time.Second)
-		syscall.Kill(pids()[name], syscall.SIGKILL)
+		natstest.Signal(t, pids()[name], "KILL")
 		time.Sleep(time.Second)
 		again := exec.Command("sh", filepath.Join(dir, name))
 		again.Env = append(script.Env, environment(t, said.Name())...)

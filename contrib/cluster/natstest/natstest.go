@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -228,6 +229,15 @@ func (s *Server) mount(args ...string) {
 
 // Pid is that of the process.
 func (s *Server) Pid() int { return s.command.Process.Pid }
+
+// Signal sends a process a signal by its name, such as STOP. One that has ended is none.
+func Signal(t testing.TB, pid int, name string) {
+	t.Helper()
+	out, err := exec.Command("kill", "-"+name, strconv.Itoa(pid)).CombinedOutput()
+	if err != nil && !strings.Contains(string(out), "No such process") {
+		t.Errorf("kill -%s %d: %v: %s", name, pid, err, out)
+	}
+}
 
 // WaitReady waits until JetStream of the server works.
 func (s *Server) WaitReady() {
