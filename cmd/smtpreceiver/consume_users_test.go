@@ -71,15 +71,22 @@ func sharedFor(t *testing.T, target string, folders ...string) *receiver {
 }
 
 // received is a job as the receiver leaves it: its own files, not the group's to
-// write.
-func received(t *testing.T, r *receiver, stem string) {
+// write. Attachments are named by more.
+func received(t *testing.T, r *receiver, stem string, more ...[3]string) {
 	t.Helper()
 	made := filepath.Join(t.TempDir(), "sms")
 	mkdir(t, made)
-	spoolJob(t, made, stem, strings.TrimLeft(stem, "0"), "text")
-	for _, ext := range []string{".txt", ".ctl"} {
-		path := filepath.Join(made, stem+ext)
-		if err := errors.Join(os.Chown(path, receiverUser, folderGroup), os.Chmod(path, 0o640), os.Rename(path, filepath.Join(r.sms, stem+ext))); err != nil {
+	files := []string{stem + ".txt"}
+	for _, kv := range more {
+		if kv[0] == "attachments" && kv[1] != "count" {
+			writeFile(t, filepath.Join(made, kv[2]), "attachment "+kv[1])
+			files = append(files, kv[2])
+		}
+	}
+	spoolJob(t, made, stem, strings.TrimLeft(stem, "0"), "text", more...)
+	for _, name := range append(files, stem+".ctl") {
+		path := filepath.Join(made, name)
+		if err := errors.Join(os.Chown(path, receiverUser, folderGroup), os.Chmod(path, 0o640), os.Rename(path, filepath.Join(r.sms, name))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -142,7 +149,9 @@ func TestServersOfTheirOwnUser(t *testing.T) {
 			if err := os.Chmod(done, 0o750); err != nil { // asterisk.yaml has it so
 				t.Fatal(err)
 			}
-			received(t, r, "00000001")
+			// The name of the second means something to a dialplan, so it gets another.
+			received(t, r, "00000001", [3]string{"attachments", "count", "2"},
+				[3]string{"attachments", "1", "00000001_1_a.pdf"}, [3]string{"attachments", "2", "00000001_2_b&c.pdf"})
 			if out, err := r.consumeAs(consumerUser, "--once"); err != nil {
 				t.Fatalf("%v, %s", err, out)
 			}
@@ -165,9 +174,20 @@ func TestServersOfTheirOwnUser(t *testing.T) {
 				return string(out)
 			}
 			said := server("cat " + gone[0])
-			if _, text, found := strings.Cut(said, "SMTPRECEIVER_TXT="); found {
-				path, _, _ := strings.Cut(text, "\n")
+			if _, call, found := strings.Cut(said, "SMTPRECEIVER_TXT="); found {
+				path, rest, _ := strings.Cut(call, "\n")
 				said = server("cat " + path)
+				_, rest, _ = strings.Cut(rest, "SMTPRECEIVER_FILES=")
+				list, _, _ := strings.Cut(rest, "\n")
+				files := strings.Split(list, "&")
+				if len(files) != 2 {
+					t.Errorf("files %q", list)
+				}
+				for i, file := range files {
+					if got, want := server("cat '"+file+"'"), fmt.Sprintf("attachment %d", i+1); got != want {
+						t.Errorf("the server reads %q in %s, want %q", got, file, want)
+					}
+				}
 			}
 			if !strings.Contains(strings.ReplaceAll(said, "\x00", ""), "text") { // UTF-16 in gammu's
 				t.Errorf("the server reads %q", said)

@@ -194,16 +194,34 @@ func (h *Held) Keep(files []string, now time.Time) (path string, err error) {
 	return d.path, d.sync()
 }
 
-// Alias gives a kept data file a second name.
+// Alias gives a kept data file a second name, or a copy that name: Linux lets nobody
+// link a file of another user's that he may not write (fs.protected_hardlinks).
 func (h *Held) Alias(file, as string) error {
 	d, err := h.folder.doneHome.dirOf(h.Journal.Kept)
 	if err != nil {
 		return err
 	}
-	if err := d.root.Link(file, as); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := d.root.Link(file, as); err == nil || errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	temporary := as + newExt
+	if err := d.removeIfThere(temporary); err != nil {
 		return err
 	}
-	return nil
+	from, err := d.open(file)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	to, err := d.create(temporary)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(to, from)
+	if err = errors.Join(err, to.Sync(), to.Close()); err != nil {
+		return errors.Join(err, d.removeIfThere(temporary))
+	}
+	return d.root.Rename(temporary, as)
 }
 
 // free is the room of that name, or one inside if that has another job of the
@@ -224,10 +242,13 @@ func (h *Held) free(of *home, room string) (string, error) {
 }
 
 // Begin writes down that the job is being handed over, and where its files go if
-// that succeeds. It is on disk when Begin returns.
+// that succeeds. It is on disk when Begin returns. Of a job in doubt the time stays.
 func (h *Held) Begin(now time.Time) (err error) {
 	j := h.Journal
-	j.State, j.Reason, j.Begun, j.Next = Begun, "", now, time.Time{}
+	if j.State != Begun || j.Begun.IsZero() {
+		j.Begun = now
+	}
+	j.State, j.Reason, j.Next = Begun, "", time.Time{}
 	if err = h.prepareRoom(now); err != nil {
 		return err
 	}
