@@ -186,16 +186,21 @@ func (c *Consumer) readControl(held *folder.Held) (*ctl.Job, error) {
 // verdict in the journal. asked says that the target had to answer.
 func (c *Consumer) attempt(ctx context.Context, j *Job) (asked bool, err error) {
 	record := j.held.Journal
+	before := folder.Waiting // what the job is again if this try comes to nothing
 	if record.State == folder.Begun {
-		if over, err := c.doubt(ctx, j, nil); over || err != nil {
+		answer, over, err := c.doubt(ctx, j, nil)
+		if over || err != nil {
 			return j.failure != inDoubt, err
+		}
+		if answer == Recognizes { // a later try that fails says nothing of the earlier one
+			before = folder.Begun
 		}
 	}
 	// A job is not given up half way because the service is stopped.
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), c.Timeout, fmt.Errorf("not done within timeout %v", c.Timeout))
 	defer cancel()
 	began := time.Now()
-	record.State = folder.Waiting
+	record.State = before
 	record.Attempts++
 	// The key must outlive a crash from here on: targets name things by it.
 	if err := j.held.Save(false); err != nil {
@@ -208,11 +213,12 @@ func (c *Consumer) attempt(ctx context.Context, j *Job) (asked bool, err error) 
 		if err := j.held.Begin(began); err != nil {
 			return false, err
 		}
+		j.Begun = record.Begun
 		if c.Source != nil {
 			if err := c.Source.Begin(ctx, j.Stem, record); errors.Is(err, ErrLost) {
 				return false, err
 			} else if err != nil { // and the target was not asked
-				return false, c.later(j, folder.Waiting, err)
+				return false, c.later(j, before, err)
 			}
 		}
 		err = c.Target.Submit(ctx, j)
@@ -221,13 +227,15 @@ func (c *Consumer) attempt(ctx context.Context, j *Job) (asked bool, err error) 
 	switch {
 	case err == nil:
 		return true, c.succeed(j)
+	case is[permanentError](err) && before == folder.Begun:
+		return true, c.fail(j, refused, fmt.Errorf("%w (a try before had no answer: the target may have the job all the same)", err))
 	case is[permanentError](err):
 		return true, c.fail(j, refused, err)
 	case is[uncertainError](err) && record.State == folder.Begun:
-		_, err := c.doubt(context.WithoutCancel(ctx), j, err)
+		_, _, err := c.doubt(context.WithoutCancel(ctx), j, err)
 		return true, err
 	}
-	return true, c.later(j, folder.Waiting, err)
+	return true, c.later(j, before, err)
 }
 
 // cut says that a text was cut, once.
@@ -241,11 +249,10 @@ func (c *Consumer) cut(j *Job) {
 
 // doubt asks the target whether it has a job whose handing over was interrupted:
 // by a crash, or (why) just now. over: it was dealt with; otherwise the target does
-// not have it, or in_doubt says that it is sent again.
-func (c *Consumer) doubt(ctx context.Context, j *Job, why error) (over bool, err error) {
+// not have it or would know it, or in_doubt says that it is sent again.
+func (c *Consumer) doubt(ctx context.Context, j *Job, why error) (answer Answer, over bool, err error) {
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), c.Timeout, fmt.Errorf("no answer within timeout %v", c.Timeout))
 	defer cancel()
-	answer, err := Unknown, error(nil)
 	if j.held.Journal.Target == c.Identity {
 		answer, err = c.Target.Has(ctx, j)
 	}
@@ -254,15 +261,15 @@ func (c *Consumer) doubt(ctx context.Context, j *Job, why error) (over bool, err
 		if why == nil {
 			j.held.Journal.Attempts++ // asked in vain: the next time later
 		}
-		return true, c.later(j, folder.Begun, errors.Join(why, fmt.Errorf("the target cannot be asked whether it has the job: %w", err)))
+		return answer, true, c.later(j, folder.Begun, errors.Join(why, fmt.Errorf("the target cannot be asked whether it has the job: %w", err)))
 	case answer == Yes:
-		return true, c.succeed(j)
+		return answer, true, c.succeed(j)
 	case answer == Unknown && !c.Resend:
-		return true, c.fail(j, inDoubt, fmt.Errorf("it was being handed over when that was interrupted (%s); the target cannot tell whether it has the job, and in_doubt is fail: look there first", j.interruption(why)))
+		return answer, true, c.fail(j, inDoubt, fmt.Errorf("it was being handed over when that was interrupted (%s); the target cannot tell whether it has the job, and in_doubt is fail: look there first", j.interruption(why)))
 	case why != nil: // what was interrupted may still be on its way: ask again first
-		return true, c.later(j, folder.Begun, why)
+		return answer, true, c.later(j, folder.Begun, why)
 	}
-	return false, nil
+	return answer, false, nil
 }
 
 func (j *Job) interruption(why error) string {

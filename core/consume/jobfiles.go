@@ -22,7 +22,7 @@ type Job struct {
 	*ctl.Job
 	Stem  string    // name of its CTL without .ctl
 	Key   string    // unique and the same at each try: letters, digits, '_', '-' and '.'
-	Begun time.Time // when the last try before this one began, of which Target.Has is asked
+	Begun time.Time // when the first try began of which Target.Has is asked
 
 	// Parts and Over are told by Target.Prepare, of an SMS: how many it makes, and
 	// how many more it would have made uncut. 0, 0: it is none.

@@ -118,6 +118,39 @@ func TestUncertain(t *testing.T) {
 	}
 }
 
+// TestRecognizes: the age of a doubt is counted from the first try that the target
+// may have had, whatever came of those after it, and from no try that it has not had.
+func TestRecognizes(t *testing.T) {
+	t.Parallel()
+	lost, busy := Uncertain(errors.New("no answer")), errors.New("busy")
+	var begun []time.Time
+	tries := []error{busy, lost, busy, lost, Permanent(errors.New("wrong"))}
+	target := &fake{answer: Recognizes}
+	target.submit = func(j *Job) error {
+		begun = append(begun, j.Begun)
+		time.Sleep(5 * time.Millisecond)
+		return tries[len(begun)-1]
+	}
+	o := options(t, target)
+	addJob(t, o, "1")
+	said := func() string {
+		text, _ := os.ReadFile(filepath.Join(o.Failed, "1.err"))
+		return string(text)
+	}
+	runUntil(t, t.Context(), o, func() bool { return said() != "" })
+	if len(begun) != len(tries) || !strings.Contains(said(), "wrong (a try before had no answer") {
+		t.Fatalf("%d tries, %s", len(begun), said())
+	}
+	if first := begun[0]; first.IsZero() || !begun[1].After(first) {
+		t.Errorf("a try that the target has not had counts: %v, %v", first, begun[1])
+	}
+	for _, later := range begun[2:] {
+		if !later.Equal(begun[1]) {
+			t.Errorf("begun at %v, and the first without an answer at %v", later, begun[1])
+		}
+	}
+}
+
 // TestTimeout: a target that hangs is left after timeout.
 func TestTimeout(t *testing.T) {
 	t.Parallel()

@@ -50,6 +50,8 @@ const (
 	Unknown Answer = iota
 	Yes
 	No
+	// Recognizes: it may have the job, but would know that one by Job.Key.
+	Recognizes
 )
 
 type permanentError struct{ error }

@@ -28,6 +28,7 @@ type Entry struct {
 	By       string    `json:"by"`             // who wrote it: another for each consumer's folder
 	Host     string    `json:"host,omitempty"` // where
 	Since    time.Time `json:"since"`
+	Begun    time.Time `json:"begun,omitzero"`   // the first try of which nobody has seen the end
 	Target   string    `json:"target,omitempty"` // that was given the job
 	Attempts int       `json:"attempts,omitempty"`
 	First    time.Time `json:"first,omitzero"` // since when the target should have had it

@@ -301,6 +301,9 @@ func journalOf(l *queue.Lease, e queue.Entry) *folder.Journal {
 	j := &folder.Journal{State: folder.Waiting, Key: l.Name(), Attempts: e.Attempts, First: e.First, Reason: e.Reason}
 	if e.State == queue.Begun {
 		j.State, j.Begun, j.Note, j.Target = folder.Begun, e.Since, e.Note, e.Target
+		if !e.Begun.IsZero() { // older versions write none
+			j.Begun = e.Begun
+		}
 	}
 	return j
 }
@@ -308,7 +311,7 @@ func journalOf(l *queue.Lease, e queue.Entry) *folder.Journal {
 // entryOf is the same the other way.
 func (f *Feed) entryOf(s queue.State, j *folder.Journal) queue.Entry {
 	return queue.Entry{
-		State: s, By: f.Me, Host: f.Host, Since: time.Now().UTC(), Target: j.Target,
+		Begun: j.Begun, State: s, By: f.Me, Host: f.Host, Since: time.Now().UTC(), Target: j.Target,
 		Attempts: j.Attempts, First: j.First, Note: j.Note, Reason: j.Reason,
 	}
 }

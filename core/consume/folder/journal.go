@@ -36,7 +36,7 @@ type Journal struct {
 	Key      string    `json:"key"` // tells this job from any other of its name
 	Attempts int       `json:"attempts,omitempty"`
 	First    time.Time `json:"first,omitzero"` // since when the target should have had it
-	Begun    time.Time `json:"begun,omitzero"`
+	Begun    time.Time `json:"begun,omitzero"` // the first try of which nobody has seen the end
 	Next     time.Time `json:"next,omitzero"`
 	Note     string    `json:"note,omitempty"`   // of the target
 	Target   string    `json:"target,omitempty"` // which was given the job, where there are several consumers

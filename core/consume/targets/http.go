@@ -136,7 +136,7 @@ func (h *HTTP) Submit(ctx context.Context, j *consume.Job) error {
 // the service may have it.
 func (h *HTTP) unanswered(req *http.Request, connected bool, err error) error {
 	err = h.request.hidden(fmt.Errorf("%s %s: %w", req.Method, origin(req.URL), plainURL(err)))
-	if connected && h.request.idempotencyHeader == "" {
+	if connected {
 		return consume.Uncertain(err)
 	}
 	return err
@@ -165,6 +165,8 @@ func (h *HTTP) judge(req *http.Request, answer *http.Response, said string, unre
 		return fault(" (it points to %s: change url, if that is right)", place(answer))
 	case status == http.StatusRequestTimeout, status == http.StatusTooEarly, status == http.StatusTooManyRequests, status/100 == 5:
 		return h.pause(answer.Header.Get("Retry-After"), fault(""))
+	case status == http.StatusConflict && h.request.idempotencyHeader != "": // it is still at the request before
+		return h.pause(answer.Header.Get("Retry-After"), fault(""))
 	}
 	return consume.Permanent(fault(""))
 }
@@ -192,7 +194,7 @@ func (h *HTTP) pause(retryAfter string, err error) error {
 // have got already.
 func (h *HTTP) Has(_ context.Context, j *consume.Job) (consume.Answer, error) {
 	if h.request.idempotencyHeader != "" && time.Since(j.Begun) < repeatable {
-		return consume.No, nil
+		return consume.Recognizes, nil
 	}
 	return consume.Unknown, nil
 }

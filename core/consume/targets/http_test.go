@@ -295,6 +295,27 @@ func TestHTTPDoubt(t *testing.T) {
 		t.Errorf("%d requests, %q", len(s.requests()), why)
 	}
 	h := mustTarget(t, "sms", keys+"idempotency_header: Idempotency-Key")
+	// Until the service has answered, each try has the same key.
+	odd := newService(t, func(w http.ResponseWriter, n int) {
+		switch n {
+		case 1:
+			hang(w, n)
+		case 2:
+			w.WriteHeader(http.StatusConflict) // the first is still being worked on
+		case 3:
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	})
+	retried := newSpool(t, "x")
+	retried.again = true
+	if why := retried.handOn(t, mustTarget(t, "sms", strings.Replace(keys, s.URL, odd.URL, 1)+"idempotency_header: Idempotency-Key")); why != "" || len(odd.requests()) != 4 {
+		t.Fatalf("%d requests, %q", len(odd.requests()), why)
+	}
+	for _, r := range odd.requests() {
+		if key := r.Header.Get("Idempotency-Key"); key == "" || key != odd.requests()[0].Header.Get("Idempotency-Key") {
+			t.Errorf("key %q", key)
+		}
+	}
 	if why := newSpool(t, "x").handOn(t, h); !strings.Contains(why, "given up after 1 tries") {
 		t.Errorf("why %q", why)
 	}
@@ -306,7 +327,7 @@ func TestHTTPDoubt(t *testing.T) {
 		h     *HTTP
 		want  consume.Answer
 	}{
-		{time.Now().Add(-time.Hour), h, consume.No},
+		{time.Now().Add(-time.Hour), h, consume.Recognizes},
 		{time.Now().Add(-25 * time.Hour), h, consume.Unknown},
 		{time.Now(), mustTarget(t, "sms", keys), consume.Unknown},
 	} {
