@@ -96,6 +96,7 @@ func TestBadEntries(t *testing.T) {
 		{"192.168.1/24", "write 192.168.1.0/24"},
 		{"*", "0.0.0.0/0"},
 		{"10.*.1.1", "not an IP address"},
+		{"10.1.*.*.*", "not an IP address"},
 		{"1.2.3.4.5", "not an IP address"},
 		{"192.168.1.300", "not an IP address"},
 		{"1", "write 1.0.0.0/8"},

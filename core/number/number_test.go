@@ -62,6 +62,7 @@ func TestRegion(t *testing.T) {
 		{"GB", "020 7946 0958", "+442079460958"},
 		{"IT", "06 6982", "+39066982"},
 		{"", "603 123 456", "603123456"},
+		{"", "+44 020 7946 0958", "+4402079460958"}, // no region, nothing is known of national prefixes
 	} {
 		r, err := ParseRegion(row.region)
 		if err != nil {

@@ -2,6 +2,7 @@ package quota
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -80,7 +81,7 @@ func (b *Book) read(r io.Reader) error {
 	if err := lines.Err(); err != nil {
 		return err
 	}
-	slices.SortFunc(accounts, func(x, y account) int { return int(x.taken[len(x.taken)-1] - y.taken[len(y.taken)-1]) })
+	slices.SortFunc(accounts, func(x, y account) int { return cmp.Compare(x.taken[len(x.taken)-1], y.taken[len(y.taken)-1]) })
 	for _, a := range accounts {
 		for _, at := range current(a.taken, now.Sub(b.begun)) {
 			b.add(a.key, at)

@@ -188,6 +188,33 @@ func TestQuotasSurviveARestart(t *testing.T) {
 	}
 }
 
+// TestQuotaFileInAnyOrder: of accounts that were read, the one without a job for
+// longest is forgotten first, wherever its line stands.
+func TestQuotaFileInAnyOrder(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 1, 8, 0, 0, 0, time.UTC)
+	ago := func(minutes ...time.Duration) (times string) {
+		for _, m := range minutes {
+			times += fmt.Sprintf(" %d", now.Add(-m*time.Minute).Unix())
+		}
+		return times
+	}
+	line := func(key string, minutes ...time.Duration) string {
+		return strings.Repeat(key, 16) + ago(minutes...) + "\n"
+	}
+	b := NewBook(func() time.Time { return now })
+	path := filepath.Join(t.TempDir(), "quotas")
+	if err := os.WriteFile(path, []byte(line("0a", 30)+line("0b", 50, 10)+line("0c", 40)+line("0d", 59, 20)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Keep(path, slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+	if _, got := b.content(); got != line("0c", 40)+line("0a", 30)+line("0d", 59, 20)+line("0b", 50, 10) {
+		t.Errorf("the book is in the order\n%s", got)
+	}
+}
+
 // TestQuotasAreSavedMeanwhile: a process that is killed forgets a minute.
 func TestQuotasAreSavedMeanwhile(t *testing.T) {
 	t.Parallel()
