@@ -64,9 +64,12 @@ func Look(ctx context.Context, network, address string) (*View, error) {
 	if v.Ready, err = c.state(ctx, "/readyz"); err != nil {
 		return nil, err
 	}
-	_, last, err := c.get(ctx, "/errors")
+	status, last, err := c.get(ctx, "/errors")
 	if err != nil {
 		return nil, err
+	}
+	if status != http.StatusOK {
+		return nil, fmt.Errorf("/errors: status %d: %.200s", status, last)
 	}
 	if err := json.Unmarshal([]byte(last), &v.Errors); err != nil {
 		return nil, fmt.Errorf("/errors: %w", err)

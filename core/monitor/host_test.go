@@ -1,7 +1,11 @@
 package monitor
 
 import (
+	"bufio"
+	"io"
+	"net"
 	"net/http"
+	"strings"
 	"testing"
 
 	"smtpreceiver/core/logging"
@@ -37,5 +41,23 @@ func TestForeignHostReadsNothing(t *testing.T) {
 				t.Errorf("%s of %s: status %d, want %d", path, host, a.StatusCode, want)
 			}
 		}
+	}
+}
+
+// TestNoHostReadsNothing: a request that names no host, as of HTTP/1.0, is none of
+// this machine's names, though metrics.hosts has an empty one.
+func TestNoHostReadsNothing(t *testing.T) {
+	t.Parallel()
+	addr := served(t, Source{Alive: fine, Ready: fine, Errors: func() []logging.Event { return nil }, Hosts: []string{"", "."}})
+	for request, want := range map[string]string{"GET /errors HTTP/1.0\r\n\r\n": " 421 ", "GET /errors HTTP/1.1\r\nHost:\r\n\r\n": " 421 ", "GET /errors HTTP/1.0\r\nHost: localhost\r\n\r\n": " 200 "} {
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(c, request)
+		if line, err := bufio.NewReader(c).ReadString('\n'); err != nil || !strings.Contains(line, want) {
+			t.Errorf("%q: %q, %v, want%s", request, line, err, want)
+		}
+		c.Close()
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -50,6 +51,9 @@ func TestLook(t *testing.T) {
 	c.WithLabelValues("1", "1").Add(1)
 	c.WithLabelValues("1", "2").Add(2)
 	c.WithLabelValues("2", "2").Add(4)
+	g := promauto.With(registry).NewGaugeVec(prometheus.GaugeOpts{Name: "z"}, []string{"a"})
+	g.WithLabelValues("1").Set(8)
+	g.WithLabelValues("2").Set(16)
 	event := logging.Event{Time: time.Unix(1, 0).UTC(), Level: "E", Line: "<b> \x1b"}
 	addr := served(t, Source{
 		Metrics: registry, Alive: fine,
@@ -63,7 +67,7 @@ func TestLook(t *testing.T) {
 	if v.Alive != nil || v.Ready == nil || v.Ready.Error() != "one\ntwo" || len(v.Errors) != 1 || v.Errors[0] != event {
 		t.Errorf("%+v", v)
 	}
-	if got := fmt.Sprint(v.Sum("x_total"), v.Sum("x_total", "a", "1"), v.Sum("x_total", "a", "1", "b", "2"), v.Sum("y_total"), v.By("x_total", "b")); got != "7 3 2 0 map[1:1 2:6]" {
+	if got := fmt.Sprint(v.Sum("x_total"), v.Sum("x_total", "a", "1"), v.Sum("x_total", "a", "1", "b", "2"), v.Sum("y_total"), v.By("x_total", "b"), v.Sum("z"), v.By("z", "a")); got != "7 3 2 0 map[1:1 2:6] 24 map[1:8 2:16]" {
 		t.Error(got)
 	}
 	if _, err := Look(t.Context(), "unix", t.TempDir()+"/none"); !errors.Is(err, ErrDown) {
@@ -91,6 +95,50 @@ func TestLookAtAnother(t *testing.T) {
 			t.Errorf("%q: %v", answer, err)
 		}
 		l.Close()
+	}
+}
+
+// TestLookSeesOneBadAnswer: what cannot be read is an error that names its path,
+// though all other answers are good.
+func TestLookSeesOneBadAnswer(t *testing.T) {
+	t.Parallel()
+	good := map[string]string{"/metrics": "x 1\n", "/healthz": "ok\n", "/readyz": "ok\n", "/errors": "[]"}
+	look := func(bad string, answer http.HandlerFunc) error {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == bad {
+				answer(w, r)
+				return
+			}
+			io.WriteString(w, good[r.URL.Path])
+		}))
+		defer s.Close()
+		_, err := Look(t.Context(), "tcp", s.Listener.Addr().String())
+		return err
+	}
+	if err := look("", nil); err != nil {
+		t.Fatal(err)
+	}
+	says := func(status int, text string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status); io.WriteString(w, text) }
+	}
+	closes := func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
+	for _, c := range []struct {
+		path   string
+		answer http.HandlerFunc
+		want   string
+	}{
+		{"/metrics", says(200, "{}{}"), "/metrics: "},
+		{"/metrics", says(503, "busy"), "/metrics: status 503: busy"},
+		{"/metrics", closes, "/metrics\": EOF"},
+		{"/healthz", closes, "/healthz\": EOF"},
+		{"/readyz", closes, "/readyz\": EOF"},
+		{"/errors", closes, "/errors\": EOF"},
+		{"/errors", says(503, "busy"), "/errors: status 503: busy"},
+		{"/errors", says(200, "x"), "/errors: invalid character"},
+	} {
+		if err := look(c.path, c.answer); err == nil || !strings.Contains(err.Error(), c.want) || errors.Is(err, ErrDown) {
+			t.Errorf("%s: %v, want %q", c.path, err, c.want)
+		}
 	}
 }
 
