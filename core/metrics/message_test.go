@@ -118,6 +118,33 @@ func TestNamesAndLabels(t *testing.T) {
 	}
 }
 
+// TestBuckets: queries of users name the bounds, so none of them moves.
+func TestBuckets(t *testing.T) {
+	t.Parallel()
+	m := New()
+	families, err := m.Registry().Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, f := range families {
+		for _, metric := range f.GetMetric() {
+			if name, ours := strings.CutPrefix(f.GetName(), namespace+"_"); ours && metric.GetHistogram() != nil {
+				for _, b := range metric.GetHistogram().GetBucket() {
+					got[name] += fmt.Sprint(b.GetUpperBound(), " ")
+				}
+			}
+		}
+	}
+	want := map[string]string{
+		"forward_duration_seconds": "0.005 0.01 0.025 0.05 0.1 0.25 0.5 1 2.5 5 10 30 60 300 ",
+		"commit_duration_seconds":  "0.001 0.0025 0.005 0.01 0.025 0.05 0.1 0.25 0.5 1 2.5 5 10 30 ",
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("buckets %q, want %q", got, want)
+	}
+}
+
 // TestCounters: what each method counts.
 func TestCounters(t *testing.T) {
 	t.Parallel()

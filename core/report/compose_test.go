@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -161,6 +162,30 @@ func TestComposeHostile(t *testing.T) {
 	}
 	if bytes.ContainsFunc(letter, func(c rune) bool { return c > 127 }) {
 		t.Errorf("not 7 bits:\n%s", letter)
+	}
+}
+
+// TestEncodingOf: a header goes out as it is only where each server must take it.
+func TestEncodingOf(t *testing.T) {
+	t.Parallel()
+	for header, want := range map[string]string{
+		"": "7bit", "X: y\r\n": "7bit", "X: \x7f\r\n": "7bit", "X: \u0080\r\n": "quoted-printable", "X: \x80\r\n": "quoted-printable", "X: \x00\r\n": "quoted-printable",
+		"X: " + strings.Repeat("y", 993) + "\r\n": "7bit", "X: " + strings.Repeat("y", 998) + "\r\n": "quoted-printable",
+	} {
+		if got := encodingOf([]byte(header)); got != want {
+			t.Errorf("%.20q of %d bytes: %s, want %s", header, len(header), got, want)
+		}
+	}
+}
+
+// TestOneLine: an error is cut at a whole character, and stays on its line.
+func TestOneLine(t *testing.T) {
+	t.Parallel()
+	if got := said(errors.New(strings.Repeat("x\n\t ", 400))); got != strings.Repeat("x ", 250) {
+		t.Errorf("%d bytes: %q", len(got), got)
+	}
+	if got := oneLine("a\xff \u017e", 4); got != "a? " {
+		t.Errorf("%q", got)
 	}
 }
 

@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -32,17 +33,18 @@ func TestRequest(t *testing.T) {
 	}
 	// What is too long, or hidden in xtext, does not cost the report.
 	hostile := full
-	hostile.EnvID, hostile.Original, hostile.Header = "a\r\nBcc: all", strings.Repeat("x", maxEnvelope), []byte(strings.Repeat("X: y\r\n", 20000))
+	hostile.Notify, hostile.Return, hostile.EnvID = "NEVER\n", "FULL\x7f", "a\r\nBcc: all"
+	hostile.Original, hostile.Header = strings.Repeat("x", maxEnvelope), []byte(strings.Repeat("X: y\r\n", 20000))
 	if data, err = hostile.Encode(); err != nil {
 		t.Fatal(err)
 	}
 	if got, err = Decode(bytes.NewReader(data)); err != nil {
 		t.Fatal(err)
 	}
-	if got.EnvID != "" || got.Original != "" || len(got.Header) != maxHeader/6*6 {
-		t.Errorf("%q, %q, a header of %d bytes", got.EnvID, got.Original, len(got.Header))
+	if got.Notify != "" || got.Return != "" || got.EnvID != "" || got.Original != "" || len(got.Header) != maxHeader/6*6 {
+		t.Errorf("%q, %q, %q, %q, a header of %d bytes", got.Notify, got.Return, got.EnvID, got.Original, len(got.Header))
 	}
-	for _, bad := range []string{"", "{}\n", "{\"sender\":\"a\"}", "[]\n", `{"sender":"a\nb"}` + "\n", `{"sender":"a"}` + "\n" + strings.Repeat("x", maxRequest)} {
+	for _, bad := range []string{"", "{}\n", "{\"sender\":\"a\"}", "[]\n", `{"sender":"a\nb"}` + "\n", "{\"sender\":\"a\x7f\"}\n", `{"sender":"a"}` + "\n" + strings.Repeat("x", maxRequest)} {
 		if q, err := Decode(strings.NewReader(bad)); err == nil {
 			t.Errorf("%.40q is a request: %v", bad, q)
 		}
@@ -56,6 +58,29 @@ func TestRequest(t *testing.T) {
 	}
 	if _, err := Decode(io.MultiReader(bytes.NewReader(data), iotest.ErrReader(io.ErrNoProgress))); !errors.Is(err, io.ErrNoProgress) {
 		t.Errorf("a file that cannot be read to its end: %v", err)
+	}
+}
+
+// TestLongestRequest: what is written is read, up to the last byte that is allowed.
+func TestLongestRequest(t *testing.T) {
+	t.Parallel()
+	bare, err := json.Marshal(&Request{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	written := 0
+	for n := maxEnvelope - len(bare) - 3; n < maxEnvelope-len(bare)+3; n++ {
+		data, err := (&Request{Sender: strings.Repeat("x", n)}).Encode()
+		if err != nil {
+			continue
+		}
+		written++
+		if q, err := Decode(bytes.NewReader(data)); err != nil || len(q.Sender) != n {
+			t.Errorf("a sender of %d bytes: %v", n, err)
+		}
+	}
+	if written == 0 || written == 6 {
+		t.Errorf("%d of 6 lengths were written: the limit is elsewhere", written)
 	}
 }
 
