@@ -126,6 +126,56 @@ func TestServers(t *testing.T) {
 	}
 }
 
+// TestQueued: an application in the queue has its own jobs and its own consumers.
+func TestQueued(t *testing.T) {
+	t.Parallel()
+	workers := []queue.Worker{{App: "sms", Name: "smsd", Host: "a", Down: true}, {App: "fax", Name: "hylafax", Host: "a"}, {App: "sms", Name: "smsd", Host: "b"}, {App: "fax", Name: "hylafax", Host: "b", Down: true}}
+	waits := func(d time.Duration) queue.Depth {
+		return queue.Depth{New: 2, Given: 3, Oldest: &queue.Found{Job: &queue.Job{Stem: "00000007"}, Since: ago(d)}}
+	}
+	for what, c := range map[string]struct {
+		app   string
+		depth queue.Depth
+		err   error
+		want  []string
+	}{
+		"nothing": {app: "other"},
+		"young":   {app: "other", depth: waits(warn)},
+		"old":     {app: "other", depth: waits(time.Hour), want: []string{"other: 00000007.ctl has waited for 1h0m, " + stuck(nil)}},
+		"old, with consumers": {app: "fax", depth: waits(time.Hour), want: []string{"fax: the target of consume.hylafax on b is down",
+			"fax: 00000007.ctl has waited for 1h0m, see the log of consume.hylafax on a, consume.hylafax on b; smtpreceiver jobs list shows who has it"}},
+		"first of the consumers": {app: "sms", want: []string{"sms: the target of consume.smsd on a is down"}},
+		"not known":              {app: "other", err: errors.New("no leader"), want: []string{"other: no leader"}},
+	} {
+		r := reportAt()
+		r.Queue = &Queue{Name: "q", Consumers: workers}
+		r.addQueued(c.app, c.depth, 42, c.err)
+		wantProblems(t, what, r.Problems, append([]string{}, c.want...)...)
+		want := Application{App: c.app, Folder: "queue q", Waiting: c.depth.Jobs(), FreeBytes: 42, Consumer: map[string]string{"fax": "hylafax", "sms": "smsd"}[c.app]}
+		if o := c.depth.Oldest; o != nil {
+			want.Oldest, want.Since, want.AgeSeconds = "00000007.ctl", o.Since, int64(at.Sub(o.Since).Seconds())
+		}
+		if got := r.Applications; len(got) != 1 || got[0] != want {
+			t.Errorf("%s:\n got %+v\nwant %+v", what, got, want)
+		}
+	}
+}
+
+// TestRoomOfQueue: min_free_space counts where the queue has a limit.
+func TestRoomOfQueue(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		limit, free uint64
+		enough      bool
+	}{{1000, 100, true}, {1000, 99, false}, {0, 99, true}} {
+		r := reportAt()
+		r.Queue = &Queue{MaxBytes: c.limit}
+		if r.judgeRoom(c.free, 100); (len(r.Problems) == 0) != c.enough {
+			t.Errorf("%+v: %q", c, r.Problems)
+		}
+	}
+}
+
 func TestShort(t *testing.T) {
 	t.Parallel()
 	got := map[string]string{}

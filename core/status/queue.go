@@ -47,11 +47,17 @@ func (r *Report) askQueue(ctx context.Context, s *config.Settings) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Applications)) {
 		if s.Applications[name].Enabled {
-			r.addQueued(ctx, q, name, s)
+			depth, err := q.Depth(ctx, name)
+			r.addQueued(name, depth, q.Free(), err)
 		}
 	}
-	if free := q.Free(); r.Queue.MaxBytes > 0 && free < s.MinFreeSpace {
-		r.problem("the queue can take %s more, min_free_space asks for %s: have its jobs handed on, or raise queue.max_size", humanize.IBytes(free), humanize.IBytes(s.MinFreeSpace))
+	r.judgeRoom(q.Free(), s.MinFreeSpace)
+}
+
+// judgeRoom says whether the queue has the room that is asked for.
+func (r *Report) judgeRoom(free, minFree uint64) {
+	if r.Queue.MaxBytes > 0 && free < minFree {
+		r.problem("the queue can take %s more, min_free_space asks for %s: have its jobs handed on, or raise queue.max_size", humanize.IBytes(free), humanize.IBytes(minFree))
 	}
 }
 
@@ -77,13 +83,12 @@ func (r *Report) judgeServers() {
 	}
 }
 
-// addQueued adds an application's jobs.
-func (r *Report) addQueued(ctx context.Context, q *queue.Queue, name string, s *config.Settings) {
-	depth, err := q.Depth(ctx, name)
+// addQueued adds an application's jobs; err is why they are not known.
+func (r *Report) addQueued(name string, depth queue.Depth, free uint64, err error) {
 	if err != nil {
 		r.problem("%s: %v", name, err)
 	}
-	line := Application{App: name, Folder: "queue " + s.Queue.Name, Waiting: depth.Jobs(), FreeBytes: q.Free()}
+	line := Application{App: name, Folder: "queue " + r.Queue.Name, Waiting: depth.Jobs(), FreeBytes: free}
 	var known []string
 	for _, w := range r.Queue.Consumers {
 		if w.App != name {
