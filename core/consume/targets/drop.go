@@ -1,9 +1,11 @@
 package targets
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -37,7 +39,7 @@ func (d *Drop) staged(j *consume.Job) string { return filepath.Join(d.folder, st
 
 // prepare makes the file; what it returns is to be noted.
 func (d *Drop) prepare(j *consume.Job, name string, content []byte) (note string, err error) {
-	return staged + " " + name, d.stage(d.staged(j), content)
+	return staged + " " + name, d.stage(j.Key, content)
 }
 
 // Submit implements consume.Target: it lets the target have what prepare has made,
@@ -50,23 +52,48 @@ func (d *Drop) Submit(_ context.Context, j *consume.Job) error {
 // Flush implements consume.Flusher.
 func (d *Drop) Flush() error { return syncFolder(d.folder) }
 
-func (d *Drop) stage(path string, content []byte) error {
-	if err := os.Mkdir(filepath.Dir(path), 0o770); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o660)
+func (d *Drop) stage(key string, content []byte) error {
+	root, err := os.OpenRoot(d.folder)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(content)
-	if err == nil {
-		giveToGroup(f, d.folder)
-		err = errors.Join(f.Chmod(0o660), f.Sync()) // whatever the umask
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
+	defer root.Close()
+	if err := root.Mkdir(stagingName, 0o770); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return d.staging.Do(func() error { return syncFolder(filepath.Dir(path)) })
+	if err := replace(root, filepath.Join(stagingName, key), d.folder, bytes.NewReader(content)); err != nil {
+		return err
+	}
+	return d.staging.Do(func() error { return syncFolder(d.Staging()) })
+}
+
+// replace makes a file in the target's folder, in place of one that an earlier try has
+// made. That is never gone: where the try was noted, its absence says that the target
+// has the job.
+func replace(root *os.Root, name, folder string, content io.Reader) error {
+	fresh := name + ".new"
+	if err := root.RemoveAll(fresh); err != nil {
+		return err
+	}
+	if err := write(root, fresh, folder, content); err != nil {
+		return err
+	}
+	return root.Rename(fresh, name)
+}
+
+// write makes a file that the folder's group may use, and brings it to disk. Who may
+// write there too cannot have another file written in its place.
+func write(root *os.Root, name, folder string, content io.Reader) error {
+	f, err := root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o660)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, content)
+	if err == nil {
+		giveToGroup(f, folder)
+		err = errors.Join(f.Chmod(0o660), f.Sync()) // whatever the umask
+	}
+	return errors.Join(err, f.Close())
 }
 
 // Has implements consume.Target.

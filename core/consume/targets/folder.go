@@ -42,17 +42,7 @@ func (t Folder) Prepare(_ context.Context, j *consume.Job) (note string, err err
 			return "", err
 		}
 	}
-	// The CTL of a try before is replaced, and never gone: where that try was noted, its
-	// absence says that the reader has the job.
-	placed := path.Join(dir, t.control(j))
-	fresh := placed + ".new"
-	if err := root.RemoveAll(fresh); err != nil {
-		return "", err
-	}
-	if err := t.write(root, fresh, bytes.NewReader(control)); err != nil {
-		return "", err
-	}
-	if err := root.Rename(fresh, placed); err != nil {
+	if err := replace(root, path.Join(dir, t.control(j)), t.Path, bytes.NewReader(control)); err != nil {
 		return "", err
 	}
 	return staged + " " + j.Key, errors.Join(syncIn(root, dir), syncIn(root, stagingName))
@@ -66,21 +56,7 @@ func (t Folder) copy(root *os.Root, j *consume.Job, name, to string) error {
 		return err
 	}
 	defer from.Close()
-	return t.write(root, to, from)
-}
-
-// write makes a file that the folder's group may use, and brings it to disk.
-func (t Folder) write(root *os.Root, name string, content io.Reader) error {
-	f, err := root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o660)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(f, content)
-	if err == nil {
-		giveToGroup(f, t.Path)
-		err = errors.Join(f.Chmod(0o660), f.Sync()) // whatever the umask
-	}
-	return errors.Join(err, f.Close())
+	return write(root, to, t.Path, from)
 }
 
 // Submit implements consume.Target: data files first, on disk before the CTL is

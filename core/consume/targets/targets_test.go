@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -102,6 +103,33 @@ func only(t *testing.T, folder string) (name, content string) {
 		t.Errorf("left in staging: %q, %v", staged, err)
 	}
 	return filepath.Base(files[0]), string(data)
+}
+
+// TestStagedOverLink: who may write to the target's folder cannot have the consumer
+// write where only its own user may.
+func TestStagedOverLink(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	victim := filepath.Join(dir, "victim")
+	outgoing := filepath.Join(dir, "outgoing")
+	d := NewDrop(outgoing)
+	j := &consume.Job{Key: "smtpreceiver-00000042-ABCDEFGH"}
+	for name, plant := range map[string]func() error{
+		"file":   func() error { return os.Symlink(victim, d.staged(j)) },
+		"hard":   func() error { return os.Link(victim, d.staged(j)) },
+		"folder": func() error { return errors.Join(os.Remove(d.Staging()), os.Symlink(dir, d.Staging())) },
+	} {
+		if err := errors.Join(os.RemoveAll(outgoing), os.MkdirAll(d.Staging(), 0o770), os.WriteFile(victim, []byte("mine"), 0o600), plant()); err != nil {
+			t.Fatal(err)
+		}
+		_, err := d.prepare(j, "x", []byte("planted"))
+		if got, _ := os.ReadFile(victim); string(got) != "mine" {
+			t.Errorf("%s: %q was written, %v", name, got, err)
+		}
+		if _, there := os.Lstat(filepath.Join(dir, j.Key)); there == nil {
+			t.Errorf("%s: written elsewhere, %v", name, err)
+		}
+	}
 }
 
 func TestSmstools(t *testing.T) {
