@@ -42,7 +42,10 @@ type Reports struct {
 	Target string
 	Tells  func(*ctl.Job) bool
 
-	retry, poll time.Duration // reportRetry and reportPoll, but for tests
+	// reportRetry, reportPoll, Outbox.Remove and Outbox.Note, but for tests
+	retry, poll time.Duration
+	remove      func(*folder.Outbox, string) error
+	note        func(*folder.Outbox, string, folder.Tried) error
 }
 
 // reporter makes the reports of a consumer and sends them.
@@ -57,6 +60,13 @@ type reporter struct {
 
 	pause time.Duration // while the server as a whole cannot be reached
 	until time.Time
+	kept  map[string]kept // by the letter's name
+}
+
+// kept is what became of a letter where that could not be written down.
+type kept struct {
+	over  bool // it is to be removed
+	tried folder.Tried
 }
 
 func (c *Consumer) startReporter() error {
@@ -72,7 +82,10 @@ func (c *Consumer) startReporter() error {
 	}
 	own := *c.Reports
 	own.retry, own.poll = cmp.Or(own.retry, reportRetry), cmp.Or(own.poll, reportPoll)
-	r := &reporter{Reports: &own, consumer: c, outbox: outbox, log: c.Log.With("consumer", c.Name, "app", c.App), kick: make(chan struct{}, 1)}
+	if own.remove == nil {
+		own.remove, own.note = (*folder.Outbox).Remove, (*folder.Outbox).Note
+	}
+	r := &reporter{Reports: &own, kept: map[string]kept{}, consumer: c, outbox: outbox, log: c.Log.With("consumer", c.Name, "app", c.App), kick: make(chan struct{}, 1)}
 	ctx, stop := context.WithCancel(context.Background())
 	r.stop = stop
 	c.reporter = r
@@ -239,6 +252,10 @@ func (r *reporter) round(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
+		if r.kept[name].over {
+			r.finish(name)
+			continue
+		}
 		letter, tried, err := r.outbox.Read(name)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -246,6 +263,9 @@ func (r *reporter) round(ctx context.Context) {
 		if err != nil {
 			r.consumer.trouble(reportsTrouble, err)
 			continue
+		}
+		if known, is := r.kept[name]; is {
+			tried = known.tried
 		}
 		if tried.Next.After(time.Now()) {
 			continue
@@ -304,14 +324,29 @@ func (r *reporter) settle(name string, l *folder.Letter, tried folder.Tried, err
 		tried.Times++
 		tried.Reason = oneLine(err)
 		tried.Next = time.Now().Add(min(r.retry<<min(tried.Times-1, 10), reportMost))
-		if err := r.outbox.Note(name, tried); err != nil {
+		delete(r.kept, name)
+		if err := r.note(r.outbox, name, tried); err != nil {
+			r.kept[name] = kept{tried: tried}
 			r.consumer.trouble(reportsTrouble, err)
 		}
 		return
 	}
 	r.consumer.metrics.reported(outcome)
-	if err := r.outbox.Remove(name); err != nil {
-		r.consumer.trouble(reportsTrouble, fmt.Errorf("report %s is dealt with and cannot be removed: it will be sent again: %w", name, err))
+	r.finish(name)
+}
+
+// finish removes a letter that is dealt with. One that stays is not sent again while
+// this process runs.
+func (r *reporter) finish(name string) {
+	said := r.kept[name].over
+	delete(r.kept, name)
+	err := r.remove(r.outbox, name)
+	if err == nil {
+		return
+	}
+	r.kept[name] = kept{over: true}
+	if !said {
+		r.consumer.trouble(reportsTrouble, fmt.Errorf("report %s is dealt with and cannot be removed: after a restart it will be sent again: %w", name, err))
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -213,6 +214,33 @@ func TestReportServer(t *testing.T) {
 				t.Errorf("not once %q in\n%s", tt.log, log.all())
 			}
 		})
+	}
+}
+
+// TestReportStays: on a disk that takes no change a report is not sent again and again,
+// and a server that does not take it is not asked without a pause.
+func TestReportStays(t *testing.T) {
+	t.Parallel()
+	sink := mtatest.NewSink(t, mtatest.SinkOptions{Replies: []mtatest.Reply{{On: mtatest.OnRCPT, Match: "2@x", Text: "450 4.2.0 later"}}})
+	o := options(t, &fake{submit: refuse})
+	reporting(&o, sink.Addr)
+	o.Reports.retry = time.Hour
+	readOnly := errors.New("read-only file system")
+	var tries, notes atomic.Int32
+	o.Reports.remove = func(b *folder.Outbox, name string) error {
+		if tries.Add(1) < 10 {
+			return readOnly
+		}
+		return b.Remove(name)
+	}
+	o.Reports.note = func(*folder.Outbox, string, folder.Tried) error { notes.Add(1); return readOnly }
+	log := logged(&o)
+	addReported(t, o, "1", "")
+	addReported(t, o, "2", "")
+	runUntil(t, t.Context(), o, func() bool { return tries.Load() >= 10 })
+	wantTold(t, sink, "1@x.test failed")
+	if log.count("cannot be removed", "read-only") != 1 || notes.Load() != 1 {
+		t.Errorf("%d notes\n%s", notes.Load(), log.all())
 	}
 }
 
