@@ -99,4 +99,10 @@ func (j *Journal) check(f *Folder) error {
 	return err
 }
 
-func (j *Journal) encode() ([]byte, error) { return json.Marshal(j) }
+func (j *Journal) encode() ([]byte, error) {
+	data, err := json.Marshal(j)
+	if err == nil && len(data) > maxJournal { // it would not be read again
+		err = fmt.Errorf("journal of %d bytes, %d are allowed", len(data), maxJournal)
+	}
+	return data, err
+}

@@ -110,6 +110,29 @@ func TestLife(t *testing.T) {
 		".failed/00000043.ctl", ".failed/00000043.txt", ".failed/00000043.err")
 }
 
+// TestLongJournal: what is written can be read again.
+func TestLongJournal(t *testing.T) {
+	t.Parallel()
+	_, open := stage(t)
+	f := mustOpen(t, open)
+	h := mustTake(t, f, "00000042")
+	h.Journal.Note = strings.Repeat("page.pdf ", 7000)
+	if err := errors.Join(h.Begin(time.Now()), h.Release()); err != nil {
+		t.Fatal(err)
+	}
+	h = mustTake(t, f, "00000042")
+	h.Journal.Note += strings.Repeat("page.pdf ", 1000)
+	if err := h.Save(true); err == nil {
+		t.Error("a journal that cannot be read is written")
+	}
+	if err := h.Release(); err != nil {
+		t.Fatal(err)
+	}
+	if h = mustTake(t, f, "00000042"); h.Journal.State != Begun {
+		t.Errorf("%+v", h.Journal.State)
+	}
+}
+
 // TestKept: files that a target reads later lie in the folder for done jobs before
 // the job is done; where it fails they go with it.
 func TestKept(t *testing.T) {

@@ -66,6 +66,9 @@ func (f *Files) convert(ctx context.Context, path, name string) (documents []str
 	defer func() { err = errors.Join(err, made.Close()) }()
 	f.converters.MaxSize -= made.Size
 	for i, file := range made.List {
+		if full := f.full(ctx); full != nil {
+			return nil, full
+		}
 		one := fmt.Sprintf("%s-%d", path, i+1)
 		content, err := file.Open()
 		if err != nil {

@@ -48,6 +48,22 @@ type Files struct {
 	decode     func([]byte) string
 	lacking    map[rune]bool // no font has them
 	depth      int           // of forwarded messages
+	made       int           // pages set here, and documents
+}
+
+// maxMade is how many pages and documents there are of one message, about: a mail of a
+// few hundred kilobytes can hold ten thousand pictures of hours of work.
+const maxMade = 1000
+
+// full says why there are no more documents.
+func (f *Files) full(ctx context.Context) error {
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	if f.made >= maxMade {
+		return unfit("a fax of more than %d pages", maxMade)
+	}
+	return nil
 }
 
 // Message begins a message; decode is for a text that says of itself no character
@@ -61,6 +77,9 @@ func (m *Maker) Message(decode func([]byte) string) *Files {
 // file itself may be moved. The error is an *Unfit or errDecoration where the file is
 // the reason.
 func (f *Files) file(ctx context.Context, path, name string) (documents []string, err error) {
+	if err := f.full(ctx); err != nil {
+		return nil, err
+	}
 	head, err := headOf(path)
 	if err != nil {
 		return nil, err
@@ -81,6 +100,7 @@ func (f *Files) plain(path, name string) (documents []string, err error) {
 		return nil, err
 	}
 	if kind := taken(head); kind != "" {
+		f.made++
 		return []string{path + kind}, os.Rename(path, path+kind)
 	}
 	document := path + ".pdf"
@@ -88,6 +108,7 @@ func (f *Files) plain(path, name string) (documents []string, err error) {
 	case isForPrograms(name, head):
 		err = errDecoration
 	case isPicture(head):
+		f.made++
 		err = f.picture(document, path)
 	case len(head) == 0:
 		err = unfit("it is empty")

@@ -84,9 +84,13 @@ func leftOut(left []Left) string {
 	if len(left) == 0 {
 		return ""
 	}
+	const named = 100
 	note := "Left out of this fax, because it cannot be printed:\n"
-	for _, l := range left {
+	for _, l := range left[:min(len(left), named)] {
 		note += l.Name + "\n"
+	}
+	if more := len(left) - named; more > 0 {
+		note += fmt.Sprintf("and %d more\n", more)
 	}
 	return note
 }

@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -63,6 +64,32 @@ func TestForwardedDeep(t *testing.T) {
 	got, err := paged(t, files, "", part("deep.eml", deep(5)))
 	if err != nil || strings.Count(got, "text.pdf=") != maxForwarded || !strings.Contains(list(files.Left), "more than 3 messages inside each other") {
 		t.Errorf("%q, %v, %s", got, err, list(files.Left))
+	}
+}
+
+// TestMany: a message of thousands of attachments is a fax that ends, and so does the
+// work on it when its time is over.
+func TestMany(t *testing.T) {
+	t.Parallel()
+	var parts []Part
+	for range 10_000 {
+		parts = append(parts, part("a.pdf", "%PDF-"))
+	}
+	dir := t.TempDir() + string(filepath.Separator)
+	files := (&Maker{}).Message(upper)
+	documents, err := files.Pages(t.Context(), dir, "words", parts)
+	if err != nil || len(documents) != maxMade+2 || len(files.Left) != 10_000-maxMade || !strings.Contains(files.Left[0].String(), "more than 1000 pages") {
+		t.Fatalf("%d documents, %d left out, %v", len(documents), len(files.Left), err)
+	}
+	if last := extracted(t, documents[len(documents)-1]); len(last) > 3 || !strings.Contains(last[len(last)-1], "and 8900 more") {
+		t.Errorf("%q", last)
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	over := errors.New("not done within timeout")
+	parts[1].Put = func(path string) error { cancel(over); return os.WriteFile(path, []byte("%PDF-"), 0o600) }
+	parts[2].Put = func(string) error { t.Error("it goes on"); return over }
+	if _, err := (&Maker{}).Message(upper).Pages(ctx, t.TempDir()+string(filepath.Separator), "words", parts); !errors.Is(err, over) || errors.As(err, new(*Unfit)) {
+		t.Error(err)
 	}
 }
 

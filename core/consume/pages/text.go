@@ -37,6 +37,7 @@ func (f *Files) Text(document, text string) error {
 			return unfit("a text of more than %d pages", maxPages)
 		}
 	}
+	f.made += s.PageNo()
 	if err := s.OutputFileAndClose(document); err != nil {
 		return fmt.Errorf("text as PDF: %w", err)
 	}
