@@ -119,6 +119,10 @@ func TestGuardLargestFrame(t *testing.T) {
 		if got, err := io.ReadAll(guard(fromMTA{in: strings.NewReader(raw)})); !errors.Is(err, want) || want == nil && len(got) != len(raw) {
 			t.Errorf("%d bytes more: %d of %d bytes, %v", more, len(got), len(raw), err)
 		}
+		raw = rawFrame('O', strings.Repeat("x", maxFirstFrame-len("O")+more))
+		if got, err := io.ReadAll(guard(fromMTA{in: strings.NewReader(raw)})); maxFirstFrame != 64<<10 || !errors.Is(err, want) || want == nil && len(got) != len(raw) {
+			t.Errorf("negotiation, %d bytes more: %d of %d bytes, %v", more, len(got), len(raw), err)
+		}
 	}
 }
 

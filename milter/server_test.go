@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"testing"
@@ -87,6 +88,9 @@ func TestShutdownEnds(t *testing.T) {
 	if err := mtatest.Receive(t, "the shutdown", done); err != context.Canceled {
 		t.Errorf("error %v, want %v", err, context.Canceled)
 	}
+	if g.ctx.Err() == nil {
+		t.Error("what works for a message, as a look-up, is not told that nobody waits for it")
+	}
 	closed(t, c)
 	if all := jobs(t, g.dir); len(all) != 0 {
 		t.Errorf("%d jobs, want none", len(all))
@@ -106,6 +110,44 @@ func TestServeAfterShutdown(t *testing.T) {
 		t.Errorf("listener is still open: %v", err)
 	}
 }
+
+// TestPing: each listener is asked, and one that accepts no more is named.
+func TestPing(t *testing.T) {
+	t.Parallel()
+	for gone := range 3 {
+		g := open(t, loopbackClients)
+		want := ""
+		for i := range 3 {
+			l := loopback(t)
+			if i == gone {
+				l.Close()
+				want = l.Addr().String()
+				if err := g.Serve(closedListener{l.(*net.TCPListener)}); err == nil {
+					t.Fatal("a closed listener is served")
+				}
+				continue
+			}
+			g.served.Go(func() { g.Serve(l) })
+			eventually(t, "the listener to be served", func() bool {
+				g.mu.Lock()
+				defer g.mu.Unlock()
+				return len(g.acceptors) == i+1
+			})
+		}
+		if err := g.Ping(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("listener %d is gone: %v, want %s named", gone, err, want)
+		}
+	}
+	g := open(t, loopbackClients).serve(t, "")
+	if err := g.Ping(t.Context()); err != nil {
+		t.Errorf("all listeners are served: %v", err)
+	}
+}
+
+// closedListener was closed before it is served, and again.
+type closedListener struct{ *net.TCPListener }
+
+func (closedListener) Close() error { return nil }
 
 // TestServeSaysWhyItEnds: a listener that is gone while nobody shuts down is no
 // proper end.
@@ -135,6 +177,37 @@ func TestHungUpBeforeItWasAccepted(t *testing.T) {
 	if n, err := g.Read(make([]byte, 4)); n != 0 || err.Error() != "EOF" {
 		t.Errorf("%d, %v; want the end", n, err)
 	}
+}
+
+// TestHungUpWhileItWaits: a connection that waits for its next frame ends as if the MTA
+// had closed it.
+func TestHungUpWhileItWaits(t *testing.T) {
+	t.Parallel()
+	client, server := net.Pipe()
+	defer client.Close()
+	asked := make(chan struct{}, 1)
+	g := guard(askedConn{server, asked})
+	read := make(chan error, 1)
+	go func() {
+		_, err := g.Read(make([]byte, 4))
+		read <- err
+	}()
+	mtatest.Receive(t, "the read", asked)
+	g.hangUp()
+	if err := mtatest.Receive(t, "the read to end", read); err != io.EOF {
+		t.Errorf("error %v, want the end", err)
+	}
+}
+
+// askedConn tells when it is read from.
+type askedConn struct {
+	net.Conn
+	asked chan struct{}
+}
+
+func (c askedConn) Read(p []byte) (int, error) {
+	c.asked <- struct{}{}
+	return c.Conn.Read(p)
 }
 
 // TestReload: an open connection goes on, its next message by the new rules.
