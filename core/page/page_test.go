@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +25,7 @@ import (
 	"smtpreceiver/contrib/mtatest"
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/logging"
+	"smtpreceiver/core/status"
 )
 
 // site is a configuration with folders of its own, and what the page is asked about.
@@ -319,7 +321,9 @@ func TestPrivate(t *testing.T) {
 func TestHistory(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewRegistry()
+	promauto.With(registry).NewCounter(prometheus.CounterOpts{Name: "another_total"}).Add(100)
 	jobs := promauto.With(registry).NewCounterVec(prometheus.CounterOpts{Name: "jobs_total"}, []string{"app", "status"})
+	promauto.With(registry).NewCounter(prometheus.CounterOpts{Name: "other_total"}).Add(100)
 	h := NewHistory(registry, "jobs_total", "failed")
 	noon := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
 	h.newer = noon
@@ -342,6 +346,55 @@ func TestHistory(t *testing.T) {
 	h.sample(noon.Add(100 * time.Hour))
 	if day := h.Of("fax"); day != ([slots]Slot{}) {
 		t.Errorf("%v", day)
+	}
+}
+
+// TestBars: a slot without jobs has no bar, one with few can be seen.
+func TestBars(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	h := s.source.History
+	h.newer = time.Now().Truncate(slotLength)
+	for _, slot := range []Slot{{Jobs: 1}, {}, {Jobs: 9000, Failed: 1}} {
+		s.jobs.WithLabelValues("fax", "done").Add(float64(slot.Jobs))
+		s.jobs.WithLabelValues("fax", "failed").Add(float64(slot.Failed))
+		h.sample(h.newer.Add(slotLength))
+	}
+	got := New(s.source).application(status.Application{App: "fax"}, time.Now())
+	want := []bar{{X: (slots - 3) * barWidth, Y: dayHeight - 1, FailedY: dayHeight - 1, Height: 1}, {X: (slots - 1) * barWidth, Height: dayHeight * 9000 / 9001, Failed: 1, Y: dayHeight - dayHeight*9000/9001}}
+	if !slices.Equal(got.Day, want) || got.Jobs != 9001 || got.JobsFailed != 1 || got.Peak != 9001 {
+		t.Errorf("bars %+v, want %+v", got.Day, want)
+	}
+}
+
+// TestAgo: the page says how long something is ago in whole minutes.
+func TestAgo(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
+	for d, want := range map[time.Duration]string{
+		-time.Hour: "just now", time.Minute - 1: "just now", time.Minute: "1m ago", 2*time.Minute - 1: "1m ago", time.Hour: "1h0m ago",
+		48*time.Hour - time.Minute: "47h59m ago", 48 * time.Hour: "2 days ago", 100 * time.Hour: "4 days ago",
+	} {
+		if got := ago(now, now.Add(-d)); got != want {
+			t.Errorf("%v: %q, want %q", d, got, want)
+		}
+	}
+}
+
+// TestLastErrors: the newest errors and warnings are shown, each of few.
+func TestLastErrors(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{0, 1, lastErrors, lastErrors + 1} {
+		s := newSite(t)
+		var events []logging.Event
+		for i := range n {
+			events = append(events, logging.Event{Time: time.Now(), Level: "E", Line: fmt.Sprintf("msg=e%d", i)})
+		}
+		s.source.Errors = func() []logging.Event { return events }
+		shown := New(s.source).overview(t.Context()).Errors
+		if len(shown) != min(n, lastErrors) || n > 0 && !strings.HasSuffix(shown[0].Line, fmt.Sprintf("e%d", n-1)) {
+			t.Errorf("of %d are shown: %+v", n, shown)
+		}
 	}
 }
 
