@@ -66,6 +66,51 @@ consume:
 	}
 }
 
+// TestCheckWithoutApplication: of a consumer whose application is not there all else is
+// checked.
+func TestCheckWithoutApplication(t *testing.T) {
+	t.Parallel()
+	for _, k := range kinds {
+		settings, loaded := config.Parse("yaml", []byte("applications:\n  sms: {output_folder: /tmp, ctl_type: sms, addresses: x}\nconsume:\n  gone: {target: "+k.name+", target_folder: /tmp, channel: x, command: [/bin/true], url: 'http://x/', form: {a: b}, convert: {doc: ''}}\n"), nil)
+		problems, ok := loaded.(config.Problems)
+		if !ok || len(problems) != 1 {
+			t.Fatalf("loaded: %v", loaded)
+		}
+		for _, w := range Check(settings, &problems) {
+			if strings.Contains(w, "applications.gone") || strings.Contains(w, "consume.gone.application") || strings.Contains(w, "done_folder") {
+				t.Errorf("%s: %s", k.name, w)
+			}
+		}
+		if said := problems.Error(); strings.Count(said, "consume.gone.application: ") > 1 || strings.Count(said, "consume.gone.convert") != 1 {
+			t.Errorf("%s:\n%s", k.name, said)
+		}
+	}
+}
+
+// TestMissingConverters: each converter that is not installed is a warning of its own.
+func TestMissingConverters(t *testing.T) {
+	t.Parallel()
+	settings, err := config.Parse("yaml", []byte(`
+applications:
+  fax: {output_folder: /tmp, ctl_type: fax, addresses: x}
+consume:
+  fax: {target: hylafax, convert: {doc: [/none/b, '{file}', '{dir}'], aaa: [/none/a, '{file}', '{dir}'], zip: [/bin/true, '{file}', '{dir}']}}
+`), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var problems config.Problems
+	var got []string
+	for _, w := range Check(settings, &problems) {
+		if key, _, found := strings.Cut(w, ": "); found && strings.Contains(w, "until then jobs with such attachments wait") {
+			got = append(got, key)
+		}
+	}
+	if want := []string{"consume.fax.convert.aaa", "consume.fax.convert.doc"}; !slices.Equal(got, want) || len(problems) > 0 {
+		t.Errorf("warnings %q, want %q; %v", got, want, problems)
+	}
+}
+
 // TestTableAndKeys: the declaration of the keys names the same targets as the
 // table does.
 func TestTableAndKeys(t *testing.T) {

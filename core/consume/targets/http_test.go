@@ -159,7 +159,7 @@ func TestHTTPJSON(t *testing.T) {
 	h := mustTarget(t, "sms", "url: "+s.URL+`
 json:
   Messages:
-    - {To: ['{number}'], validity: 3.50, Flash: false, nothing: null, quoted: '7'}
+    - {To: ['{number}', b, 7], validity: 3.50, Flash: false, nothing: null, quoted: '7'}
   files: '{attachments}'
   a: {b: {c: '<{text}>'}}`)
 	job := newSpool(t, "Žluťoučký & <kůň>\r\n")
@@ -168,9 +168,25 @@ json:
 	if why := job.handOn(t, h); why != "" {
 		t.Fatal(why)
 	}
-	want := `{"Messages":[{"To":["+420603123456"],"validity":3.50,"Flash":false,"nothing":null,"quoted":"7"}],"files":["x \"y\".pdf"],"a":{"b":{"c":"<Žluťoučký & <kůň>>"}}}`
+	want := `{"Messages":[{"To":["+420603123456","b",7],"validity":3.50,"Flash":false,"nothing":null,"quoted":"7"}],"files":["x \"y\".pdf"],"a":{"b":{"c":"<Žluťoučký & <kůň>>"}}}`
 	if s.sent()[0] != want {
 		t.Errorf("got  %s\nwant %s", s.sent()[0], want)
+	}
+}
+
+// TestHTTPContentType: a type that is set wins over that of the body, but for multipart,
+// whose boundary nobody else knows.
+func TestHTTPContentType(t *testing.T) {
+	t.Parallel()
+	for way, want := range map[string]string{"form": "text/special", "json": "text/special", "multipart": "multipart/form-data; boundary="} {
+		s := newService(t, nil)
+		h := mustTarget(t, "sms", "url: "+s.URL+"\nheaders: {Content-Type: text/special}\n"+way+": {to: '{number}'}")
+		if why := newSpool(t, "x").handOn(t, h); why != "" {
+			t.Fatalf("%s: %s", way, why)
+		}
+		if got := s.requests()[0].Header["Content-Type"]; len(got) != 1 || !strings.HasPrefix(got[0], want) {
+			t.Errorf("%s: type %q, want %s", way, got, want)
+		}
 	}
 }
 

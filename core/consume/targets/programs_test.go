@@ -3,6 +3,7 @@
 package targets
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -227,6 +228,32 @@ func TestHook(t *testing.T) {
 	}
 	if hook(nil) != nil {
 		t.Error("a hook without a command")
+	}
+}
+
+// telling is a target that tells a hook of each job.
+type telling struct {
+	Folder
+	hook func(context.Context, *consume.Job, string) error
+	errs []error
+}
+
+func (h *telling) Prepare(ctx context.Context, j *consume.Job) (string, error) {
+	h.errs = append(h.errs, h.hook(ctx, j, "why"))
+	return h.Folder.Prepare(ctx, j)
+}
+
+// TestHookFails: a program of on_failed that ends badly, or is not there, is an error.
+func TestHookFails(t *testing.T) {
+	t.Parallel()
+	for argv, want := range map[string]string{"/bin/true": "", "/bin/false": "exit status 1", "/none/there": "no such file"} {
+		h := &telling{Folder: Folder{t.TempDir()}, hook: hook([]string{argv, "{reason}"})}
+		if why := newSpool(t, "x").handOn(t, h); why != "" || len(h.errs) != 1 {
+			t.Fatalf("%s: %q, told %d times", argv, why, len(h.errs))
+		}
+		if err := h.errs[0]; (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", argv, err, want)
+		}
 	}
 }
 
