@@ -125,7 +125,7 @@ func TestLookUpsEndWithTheirClient(t *testing.T) {
 func TestForwardingEndsWithItsClient(t *testing.T) {
 	t.Parallel()
 	for _, at := range []string{"MAIL", "RCPT", "DATA", "."} {
-		for _, way := range []string{"plain", "STARTTLS"} {
+		for _, way := range []string{"plain", "PIPELINING", "STARTTLS"} {
 			for _, gone := range []bool{true, false} {
 				name := at + "/" + way + "/shutdown"
 				if gone {
@@ -137,7 +137,11 @@ func TestForwardingEndsWithItsClient(t *testing.T) {
 					if at == "DATA" {
 						begun = "354-"
 					}
-					hop := (&mtatest.NextHop{Answers: mtatest.With(at, begun+"and nothing more\r\n")}).Start(t)
+					answers := mtatest.With(at, begun+"and nothing more\r\n")
+					if way == "PIPELINING" {
+						answers["EHLO"] = "250-hop.test\r\n250 PIPELINING\r\n"
+					}
+					hop := (&mtatest.NextHop{Answers: answers}).Start(t)
 					g := startRaw(t, localClients+withCertificate(t)+"forward_smtp_server: '"+hop.Addr+"'\n"+faxAndSMS)
 					d := g.dial(t)
 					if way == "STARTTLS" {

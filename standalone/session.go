@@ -152,14 +152,10 @@ func (s *session) recipient(to string, o *smtp.RcptOptions) error {
 	if s.wire.EndedOddly() {
 		return errOddFwd
 	}
-	if err := s.openRelay(); err != nil {
+	if err := s.offer(rcpt.Mailbox, *o); err != nil {
 		return err
 	}
-	if err := s.relay.Rcpt(ctx, rcpt.Mailbox, *o); err != nil {
-		return s.relayFailed(err)
-	}
 	s.rcpts = append(s.rcpts, accepted{address: to})
-	s.fwd.rcpts = append(s.fwd.rcpts, rcpt.Mailbox)
 	return nil
 }
 
@@ -255,7 +251,7 @@ func (s *session) Reset() {
 		s.trx = nil
 	}
 	if s.relay != nil {
-		if err := s.relay.Reset(s.wire.Ctx); err != nil {
+		if err := s.relay.Reset(); err != nil {
 			s.abandonRelay()
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"io"
 	"time"
 
+	"github.com/emersion/go-smtp"
+
 	"smtpreceiver/core/reply"
 )
 
@@ -12,37 +14,42 @@ import (
 // envelope is the part of a transaction that the forward server has taken.
 type envelope struct {
 	sender string // as a mailbox, "" for the null sender
-	begun  bool   // MAIL was sent
+	begun  bool   // the relay knows it
 	err    error  // why the forward server cannot take this transaction at all
 	rcpts  []string
 }
 
-// openRelay begins the transaction at the forward server, once. What it says
-// to MAIL is the answer to each recipient that would go there.
-func (s *session) openRelay() error {
-	if s.fwd.begun || s.fwd.err != nil {
+// offer gives a recipient to the forward server, whose answer is the client's.
+func (s *session) offer(mailbox string, o smtp.RcptOptions) error {
+	if s.fwd.err != nil {
 		return s.fwd.err
 	}
-	kept := s.relay != nil
-	s.fwd.err = s.mailRelay()
-	if s.fwd.err != nil && kept && s.relay == nil {
+	kept := s.relay != nil && !s.fwd.begun
+	err := s.rcptRelay(mailbox, o)
+	if err != nil && kept && s.relay == nil {
 		// The connection of an earlier transaction had been closed meanwhile.
-		s.fwd.err = s.mailRelay()
+		s.fwd.begun, s.fwd.err = false, nil
+		err = s.rcptRelay(mailbox, o)
 	}
-	s.fwd.begun = s.fwd.err == nil
-	return s.fwd.err
+	if err == nil {
+		s.fwd.rcpts = append(s.fwd.rcpts, mailbox)
+	}
+	return err
 }
 
-func (s *session) mailRelay() (err error) {
+func (s *session) rcptRelay(mailbox string, o smtp.RcptOptions) (err error) {
 	if s.relay == nil {
-		if s.relay, err = s.gen.forwarder.Open(s.wire.Ctx); err != nil {
-			return err
+		if s.relay, s.fwd.err = s.gen.forwarder.Open(s.wire.Ctx); s.fwd.err != nil {
+			return s.fwd.err
 		}
 	}
-	if err := s.relay.Mail(s.wire.Ctx, s.fwd.sender, s.mail); err != nil {
-		return s.relayFailed(err)
+	if !s.fwd.begun {
+		if err := s.relay.Mail(s.fwd.sender, s.mail); err != nil {
+			return err
+		}
+		s.fwd.begun = true
 	}
-	return nil
+	return s.relayFailed(s.relay.Rcpt(mailbox, o))
 }
 
 // relayFailed forgets a connection to the forward server that is of no more
@@ -60,7 +67,7 @@ func (s *session) relayFailed(err error) error {
 func (s *session) forward(message io.Reader) (*reply.Reply, error) {
 	begun := time.Now()
 	defer func() { s.server.receiver.Metrics().Forward(time.Since(begun)) }()
-	w, err := s.relay.Data(s.wire.Ctx)
+	w, err := s.relay.Data()
 	if err != nil {
 		return nil, s.relayFailed(err)
 	}

@@ -1,10 +1,14 @@
 package forward
 
 import (
+	"bufio"
 	"errors"
 	"net"
+	"net/textproto"
 	"strconv"
 	"time"
+
+	"github.com/emersion/go-smtp"
 )
 
 // maxReply bounds what a server may send before we write again, in bytes.
@@ -16,14 +20,36 @@ var errLongReply = errors.New("the server's reply is too long")
 // over TLS. It limits each write in time, which the client does not do in a
 // message, and each reply in length. It sends what waits in out before what is
 // written, and knows the code of the reply that was read last.
+//
+// The client waits for each reply. A command that is held goes out with the next
+// one (RFC 2920): the client reads in as its reply.
 type serverConn struct {
 	net.Conn
-	timeout time.Duration // of each write
-	unread  int           // bytes of the reply so far
-	in      []byte        // is read before what comes
+	timeout time.Duration     // of each write
+	unread  int               // bytes of the reply so far
+	text    *textproto.Reader // of what comes
+	in      []byte            // is read before it
 	out     []byte
 	line    []byte // the beginning of the line that is being read
 	last    []byte // and of the one before
+
+	held   bool  // what is written is not sent yet
+	owed   bool  // the reply to what was held comes first
+	answer error // that reply, if it was no 250
+}
+
+func newServerConn(c net.Conn, timeout time.Duration) *serverConn {
+	own := &serverConn{Conn: c, timeout: timeout}
+	own.text = textproto.NewReader(bufio.NewReader(limited{own}))
+	return own
+}
+
+// hold keeps a command until the next one is sent.
+func (c *serverConn) hold(command func() error) error {
+	c.held, c.in = true, []byte("250 \r\n")
+	err := command()
+	c.held, c.owed, c.answer = false, true, nil
+	return err
 }
 
 func (c *serverConn) Read(p []byte) (int, error) {
@@ -32,11 +58,18 @@ func (c *serverConn) Read(p []byte) (int, error) {
 		c.in = c.in[n:]
 		return n, nil
 	}
-	if c.unread > maxReply {
-		return 0, errLongReply
+	if c.owed {
+		c.owed = false
+		_, _, err := c.text.ReadResponse(250)
+		refusal, refused := err.(*textproto.Error)
+		if c.answer = err; refused {
+			c.answer = &smtp.SMTPError{Code: refusal.Code, Message: refusal.Msg}
+		}
+		if err != nil && (!refused || refusal.Code == 421) {
+			return 0, err // nothing more will come
+		}
 	}
-	n, err := c.Conn.Read(p)
-	c.unread += n
+	n, err := c.text.R.Read(p)
 	for _, b := range p[:n] {
 		if b == '\n' {
 			c.last, c.line = append(c.last[:0], c.line...), c.line[:0]
@@ -47,13 +80,27 @@ func (c *serverConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// limited is what comes from the server, up to maxReply.
+type limited struct{ c *serverConn }
+
+func (l limited) Read(p []byte) (int, error) {
+	if l.c.unread > maxReply {
+		return 0, errLongReply
+	}
+	n, err := l.c.Conn.Read(p)
+	l.c.unread += n
+	return n, err
+}
+
 func (c *serverConn) code() int {
 	n, _ := strconv.Atoi(string(c.last))
 	return n
 }
 
 func (c *serverConn) Write(p []byte) (int, error) {
-	c.out = append(c.out, p...)
+	if c.out = append(c.out, p...); c.held {
+		return len(p), nil
+	}
 	return len(p), c.send(len(c.out))
 }
 
@@ -66,4 +113,13 @@ func (c *serverConn) send(n int) error {
 	_, err := c.Conn.Write(c.out[:n])
 	c.out = append(c.out[:0], c.out[n:]...)
 	return err
+}
+
+// SetDeadline is of the reply to a command alone. That go-smtp's client lifts it
+// behind the reply is left out: nothing is read until the next one.
+func (c *serverConn) SetDeadline(t time.Time) error {
+	if t.IsZero() {
+		return nil
+	}
+	return c.SetReadDeadline(t)
 }

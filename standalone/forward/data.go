@@ -2,7 +2,6 @@ package forward
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"regexp"
 	"strconv"
@@ -20,9 +19,7 @@ import (
 // takes a byte at a time. That one only gets the last CRLF and adds the dot.
 type Data struct {
 	relay   *Relay
-	ctx     context.Context
 	w       *smtp.DataCommand
-	stop    func() bool
 	atStart bool // of a line
 }
 
@@ -55,7 +52,7 @@ func (d *Data) Write(p []byte) (int, error) {
 // Close sends the final dot and returns the reply with which the server took
 // the message.
 func (d *Data) Close() (*reply.Reply, error) {
-	if err := d.ctx.Err(); err != nil {
+	if err := d.relay.ctx.Err(); err != nil {
 		d.relay.Abandon()
 		return nil, d.relay.reply(err)
 	}
@@ -64,10 +61,9 @@ func (d *Data) Close() (*reply.Reply, error) {
 		d.w.Write([]byte("\r\n")) // into a buffer
 	}
 	response, err := d.w.CloseWithResponse()
-	connected := d.stop()
 	var refused *smtp.SMTPError
 	if err == nil || errors.As(err, &refused) {
-		d.relay.open, d.relay.dead = false, !connected
+		d.relay.open, d.relay.dead = false, false
 	}
 	if err != nil {
 		return nil, d.relay.reply(err)

@@ -24,8 +24,8 @@ func relayTo(t *testing.T, server *scriptedConn, lines ...string) *Relay {
 	for _, line := range lines {
 		server.pieces = append(server.pieces, []byte(line+"\r\n"))
 	}
-	message := &serverConn{Conn: server, timeout: time.Minute}
-	return &Relay{conn: pipe, wire: message, client: smtp.NewClient(message)}
+	message := newServerConn(server, time.Minute)
+	return &Relay{ctx: t.Context(), stop: func() bool { return true }, conn: pipe, wire: message, client: smtp.NewClient(message)}
 }
 
 // However a message comes in pieces, it is sent as the library's writer would
@@ -49,14 +49,13 @@ func FuzzRelayData(f *testing.F) {
 		}
 		server := new(scriptedConn)
 		r := relayTo(t, server, "220 hop", "250 hop", "250 from", "250 to", "354 go", "250 taken")
-		ctx := t.Context()
-		if err := r.Mail(ctx, "a@x.test", smtp.MailOptions{}); err != nil {
+		if err := r.Mail("a@x.test", smtp.MailOptions{}); err != nil {
 			t.Fatal(err)
 		}
-		if err := r.Rcpt(ctx, "b@y.test", smtp.RcptOptions{}); err != nil {
+		if err := r.Rcpt("b@y.test", smtp.RcptOptions{}); err != nil {
 			t.Fatal(err)
 		}
-		w, err := r.Data(ctx)
+		w, err := r.Data()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -77,7 +77,7 @@ func failed(code int, enhanced [3]int, text string, cause error) *reply.Reply {
 }
 
 // Open connects to the first server that is willing. If none is the client gets
-// 451 4.4.1. Cancelling ctx gives up; once Open has returned it has no effect.
+// 451 4.4.1. Cancelling ctx gives up, and later ends the connection.
 func (f *Forwarder) Open(ctx context.Context) (*Relay, error) {
 	var failures []error
 	for _, server := range f.Servers {
@@ -111,18 +111,19 @@ func (f *Forwarder) connect(ctx context.Context, server string, mode string) (_ 
 	}
 	stop := context.AfterFunc(ctx, func() { dialed.Close() })
 	defer func() {
+		if err == nil {
+			return
+		}
 		if !stop() {
 			err = context.Cause(ctx)
 		}
-		if err != nil {
-			dialed.Close()
-		}
+		dialed.Close()
 	}()
 	config, err := f.config(host, mode)
 	if err != nil {
 		return nil, err
 	}
-	wire, secure := &serverConn{Conn: dialed, timeout: f.timeout}, mode == implicit
+	wire, secure := newServerConn(dialed, f.timeout), mode == implicit
 	if secure {
 		if wire.Conn, err = f.handshake(ctx, dialed, config); err != nil {
 			return nil, err
@@ -148,7 +149,7 @@ func (f *Forwarder) connect(ctx context.Context, server string, mode string) (_ 
 		return nil, err
 	}
 	utf8, _ := client.Extension("SMTPUTF8")
-	return &Relay{Server: server, client: client, conn: dialed, wire: wire, utf8: utf8}, nil
+	return &Relay{Server: server, ctx: ctx, stop: stop, client: client, conn: dialed, wire: wire, utf8: utf8}, nil
 }
 
 // greet says EHLO, behind the server's greeting.

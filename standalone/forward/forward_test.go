@@ -57,6 +57,8 @@ func TestRepliesOfForwardServerPassUnchanged(t *testing.T) {
 		{"not a code of its class", "RCPT", "550 4.2.2 x\r\n", "550 4.2.2 x"},
 		{"a number in the text", "RCPT", "550-see\r\n550 10.0.0.1 for it\r\n", "550 0.0.0 see\n10.0.0.1 for it"},
 		{"control characters", "RCPT", "550 5.1.1 a\rb\x1bc\r\n", "550 5.1.1 a b c"},
+		{"two lines to MAIL", "MAIL", "550-5.7.1 not\r\n550 5.7.1 you\r\n", "550 5.7.1 not\nyou"},
+		{"421 to MAIL", "MAIL", "421 4.3.2 shutting down\r\n", "451 4.3.2 shutting down"},
 		{"421 to RCPT", "RCPT", "421 4.3.2 shutting down\r\n", "451 4.3.2 shutting down"},
 		// A code that the command cannot be answered with decides nothing.
 		{"200 to RCPT", "RCPT", "200 fine\r\n", "451 4.5.0 Unexpected answer"},
@@ -75,37 +77,84 @@ func TestRepliesOfForwardServerPassUnchanged(t *testing.T) {
 		{"421 after the message", ".", "421 4.3.2 shutting down\r\n", "451 4.3.2 shutting down"},
 	}
 	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			h := (&mtatest.NextHop{Answers: mtatest.With(tt.at, tt.say)}).Start(t)
-			r := relayOf(t, h)
-			if got := message(t, r, "x\r\n"); got != tt.want && !(strings.HasPrefix(tt.want, "451 4.5.0 ") && strings.HasPrefix(got, tt.want)) {
-				t.Errorf("got %q, want %q", got, tt.want)
-			}
-			if r.Broken() != strings.HasPrefix(tt.say, "421") {
-				t.Errorf("broken %v", r.Broken())
-			}
-		})
+		for _, ehlo := range hellos {
+			t.Run(tt.name, func(t *testing.T) {
+				t.Parallel()
+				h := (&mtatest.NextHop{Answers: mtatest.With("EHLO", ehlo, tt.at, tt.say)}).Start(t)
+				r := relayOf(t, h)
+				if got := message(t, r, "x\r\n"); got != tt.want && !(strings.HasPrefix(tt.want, "451 4.5.0 ") && strings.HasPrefix(got, tt.want)) {
+					t.Errorf("got %q, want %q", got, tt.want)
+				}
+				if r.Broken() != strings.HasPrefix(tt.say, "421") {
+					t.Errorf("broken %v", r.Broken())
+				}
+				if r.Broken() || tt.at == "." || tt.name == "354 to RCPT" { // behind which the server of this test wants a message
+					return
+				}
+				// The next message meets the same answer, not one that was left over.
+				if err := r.Reset(); err != nil {
+					t.Fatal(err)
+				}
+				if got := message(t, r, "x\r\n"); !strings.HasPrefix(got, tt.want) {
+					t.Errorf("then %q, want %q", got, tt.want)
+				}
+			})
+		}
 	}
 }
 
 func TestLostConnectionIsTemporary(t *testing.T) {
 	t.Parallel()
-	for _, at := range []string{"MAIL", "RCPT", "DATA", "."} {
-		h := (&mtatest.NextHop{Answers: mtatest.With(at, "")}).Start(t)
-		r := relayOf(t, h)
-		got := message(t, r, "x\r\n")
-		if !strings.HasPrefix(got, "451 4.4.2 ") || strings.Contains(got, "127.0.0.1") || !r.Broken() {
-			t.Errorf("lost at %s: %q, broken %v", at, got, r.Broken())
+	for _, ehlo := range hellos {
+		for _, at := range []string{"MAIL", "RCPT", "DATA", "."} {
+			for _, say := range []string{"", "no reply\r\n"} {
+				h := (&mtatest.NextHop{Answers: mtatest.With("EHLO", ehlo, at, say)}).Start(t)
+				r := relayOf(t, h)
+				got := message(t, r, "x\r\n")
+				if !strings.HasPrefix(got, "451 4.4.2 ") || strings.Contains(got, "127.0.0.1") || !r.Broken() {
+					t.Errorf("%q at %s: %q, broken %v", say, at, got, r.Broken())
+				}
+			}
+		}
+		h := (&mtatest.NextHop{Answers: mtatest.With("EHLO", ehlo, "MAIL", "250 "+strings.Repeat("x", 1900)+"\r\n")}).Start(t)
+		if got := message(t, relayOf(t, h), "x\r\n"); !strings.HasPrefix(got, "250 ") {
+			t.Errorf("a long reply: %q", got)
+		}
+		h = (&mtatest.NextHop{Answers: mtatest.With("EHLO", ehlo, "MAIL", strings.Repeat("250-"+strings.Repeat("x", 900)+"\r\n", 200)+"250 ok\r\n")}).Start(t)
+		if got := message(t, relayOf(t, h), "x\r\n"); !strings.HasPrefix(got, "451 4.4.2 ") {
+			t.Errorf("a reply without end: %.80q", got)
 		}
 	}
-	h := (&mtatest.NextHop{Answers: mtatest.With("MAIL", "250 "+strings.Repeat("x", 1900)+"\r\n")}).Start(t)
-	if got := message(t, relayOf(t, h), "x\r\n"); !strings.HasPrefix(got, "250 ") {
-		t.Errorf("a long reply: %q", got)
-	}
-	h = (&mtatest.NextHop{Answers: mtatest.With("MAIL", strings.Repeat("250-"+strings.Repeat("x", 900)+"\r\n", 200)+"250 ok\r\n")}).Start(t)
-	if got := message(t, relayOf(t, h), "x\r\n"); !strings.HasPrefix(got, "451 4.4.2 ") {
-		t.Errorf("a reply without end: %.80q", got)
+}
+
+// hellos are the answers to EHLO of a server that takes one command after the
+// other, and of one that takes several at once.
+var hellos = []string{mtatest.GoodHop["EHLO"], "250-hop.test\r\n250-8BITMIME\r\n250 PIPELINING\r\n"}
+
+// MAIL goes out with the first RCPT. What is said to it is the answer to each
+// recipient; a server without PIPELINING is asked nothing behind a refusal.
+func TestRefusedSenderIsSaidToEachRecipient(t *testing.T) {
+	t.Parallel()
+	for i, ehlo := range hellos {
+		h := (&mtatest.NextHop{Answers: mtatest.With("EHLO", ehlo, "MAIL FROM:<no@x.test>", "550 5.7.1 not you\r\n", "RCPT TO:<no@y.test>", "503 5.5.1 MAIL first\r\n")}).Start(t)
+		r := relayOf(t, h)
+		if err := r.Mail("no@x.test", smtp.MailOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if got := sent(r.Rcpt("no@y.test", smtp.RcptOptions{})); got != "550 5.7.1 not you" {
+				t.Errorf("reply %q", got)
+			}
+		}
+		if err := r.Reset(); err != nil {
+			t.Fatal(err)
+		}
+		if got := message(t, r, "x\r\n"); !strings.HasPrefix(got, "250 ") || r.Broken() {
+			t.Errorf("then %q", got)
+		}
+		if got := h.Lines("MAIL", "RCPT TO:<no", "RSET"); len(got) != 2+i {
+			t.Errorf("heard %q", got)
+		}
 	}
 }
 
@@ -115,18 +164,22 @@ func TestAbandonedMessageHasNoEnd(t *testing.T) {
 	for name, end := range map[string]func(*Relay, context.CancelFunc){
 		"abandon": func(r *Relay, _ context.CancelFunc) { r.Abandon() },
 		"Quit":    func(r *Relay, _ context.CancelFunc) { r.Quit() },
-		"Reset":   func(r *Relay, _ context.CancelFunc) { r.Reset(t.Context()); r.Abandon() },
+		"Reset":   func(r *Relay, _ context.CancelFunc) { r.Reset(); r.Abandon() },
 		"context": func(_ *Relay, cancel context.CancelFunc) { cancel() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := (&mtatest.NextHop{Answers: mtatest.GoodHop}).Start(t)
-			r := relayOf(t, h)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			if err := errors.Join(r.Mail(ctx, "a@x.test", smtp.MailOptions{}), r.Rcpt(ctx, "b@y.test", smtp.RcptOptions{})); err != nil {
+			r, err := forwardTo(t, h.Addr).Open(ctx)
+			if err != nil {
 				t.Fatal(err)
 			}
-			w, err := r.Data(ctx)
+			defer r.Abandon()
+			if err := errors.Join(r.Mail("a@x.test", smtp.MailOptions{}), r.Rcpt("b@y.test", smtp.RcptOptions{})); err != nil {
+				t.Fatal(err)
+			}
+			w, err := r.Data()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -153,17 +206,16 @@ func TestResetLeavesConnectionUsable(t *testing.T) {
 	t.Parallel()
 	h := (&mtatest.NextHop{Answers: mtatest.With("RCPT TO:<no@y.test>", "550 5.1.1 no\r\n")}).Start(t)
 	r := relayOf(t, h)
-	ctx := t.Context()
-	if err := r.Reset(ctx); err != nil { // nothing to forget
+	if err := r.Reset(); err != nil { // nothing to forget
 		t.Fatal(err)
 	}
-	if err := r.Mail(ctx, "a@x.test", smtp.MailOptions{}); err != nil {
+	if err := r.Mail("a@x.test", smtp.MailOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if got := sent(r.Rcpt(ctx, "no@y.test", smtp.RcptOptions{})); got != "550 5.1.1 no" {
+	if got := sent(r.Rcpt("no@y.test", smtp.RcptOptions{})); got != "550 5.1.1 no" {
 		t.Errorf("reply %q", got)
 	}
-	if err := r.Reset(ctx); err != nil {
+	if err := r.Reset(); err != nil {
 		t.Fatal(err)
 	}
 	if got := message(t, r, "x\r\n"); !strings.HasPrefix(got, "250 ") {
@@ -188,7 +240,7 @@ func TestParametersGoWhereTheyAreOffered(t *testing.T) {
 	for _, tt := range tests {
 		h := (&mtatest.NextHop{Answers: mtatest.With("EHLO", tt.ehlo, "HELO", "250 hop\r\n")}).Start(t)
 		r := relayOf(t, h)
-		if err := errors.Join(r.Mail(t.Context(), "a@x.test", mail), r.Rcpt(t.Context(), "b@y.test", rcpt)); err != nil {
+		if err := errors.Join(r.Mail("a@x.test", mail), r.Rcpt("b@y.test", rcpt)); err != nil {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 		if got := h.Lines("MAIL", "RCPT"); len(got) != 2 || got[0] != tt.mail || got[1] != tt.rcpt {
@@ -203,26 +255,26 @@ func TestAddressesThatCannotBeSent(t *testing.T) {
 	h := (&mtatest.NextHop{Answers: mtatest.GoodHop}).Start(t)
 	modern := relayOf(t, h)
 	for _, r := range []*Relay{old, modern} {
-		if err := r.Mail(t.Context(), "", smtp.MailOptions{}); err != nil {
+		if err := r.Mail("", smtp.MailOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		for _, bad := range []string{"a\r\nRSET@x.test", "a\x00@x.test", "a\u0085@x.test"} {
-			if got := sent(r.Rcpt(t.Context(), bad, smtp.RcptOptions{})); !strings.HasPrefix(got, "501 5.1.3 ") {
+			if got := sent(r.Rcpt(bad, smtp.RcptOptions{})); !strings.HasPrefix(got, "501 5.1.3 ") {
 				t.Errorf("%q: %q", bad, got)
 			}
 		}
-		if got := sent(r.Mail(t.Context(), "a\n@x.test", smtp.MailOptions{})); !strings.HasPrefix(got, "501 5.1.7 ") {
+		if got := sent(r.Mail("a\n@x.test", smtp.MailOptions{})); !strings.HasPrefix(got, "501 5.1.7 ") {
 			t.Errorf("sender: %q", got)
 		}
 	}
 	const utf8 = "žluť@y.test"
-	if got := sent(old.Rcpt(t.Context(), utf8, smtp.RcptOptions{})); !strings.HasPrefix(got, "550 5.6.7 ") || old.Broken() {
+	if got := sent(old.Rcpt(utf8, smtp.RcptOptions{})); !strings.HasPrefix(got, "550 5.6.7 ") || old.Broken() {
 		t.Errorf("without SMTPUTF8: %q", got)
 	}
-	if err := modern.Rcpt(t.Context(), utf8, smtp.RcptOptions{}); err != nil {
+	if err := modern.Rcpt(utf8, smtp.RcptOptions{}); err != nil {
 		t.Errorf("with SMTPUTF8: %v", err)
 	}
-	if err := modern.Rcpt(t.Context(), `"a b"@y.test`, smtp.RcptOptions{}); err != nil {
+	if err := modern.Rcpt(`"a b"@y.test`, smtp.RcptOptions{}); err != nil {
 		t.Error(err)
 	}
 	if got := h.Lines("MAIL", "RCPT", "RSET"); strings.Join(got, "|") != "MAIL FROM:<> BODY=8BITMIME|RCPT TO:<"+utf8+`>|RCPT TO:<"a b"@y.test>` {
@@ -380,7 +432,7 @@ func TestForwardWriteTimesOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := net.Pipe()
 		defer theirs.Close()
-		c := &serverConn{Conn: ours, timeout: time.Minute}
+		c := newServerConn(ours, time.Minute)
 		begin := time.Now()
 		_, err := io.WriteString(c, "x")
 		var timeout net.Error

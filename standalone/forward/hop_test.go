@@ -73,14 +73,13 @@ func replyLine(r *reply.Reply) string {
 // message sends one message and returns the reply to the client.
 func message(t *testing.T, r *Relay, text string) string {
 	t.Helper()
-	ctx := t.Context()
-	if err := r.Mail(ctx, "a@x.test", smtp.MailOptions{}); err != nil {
+	if err := r.Mail("a@x.test", smtp.MailOptions{}); err != nil {
 		return sent(err)
 	}
-	if err := r.Rcpt(ctx, "b@y.test", smtp.RcptOptions{}); err != nil {
+	if err := r.Rcpt("b@y.test", smtp.RcptOptions{}); err != nil {
 		return sent(err)
 	}
-	w, err := r.Data(ctx)
+	w, err := r.Data()
 	if err != nil {
 		return sent(err)
 	}

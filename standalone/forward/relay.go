@@ -22,71 +22,94 @@ const quitTimeout = 5 * time.Second
 // dot: any other command would end the message.
 //
 // The errors of its methods are what the client gets: the server's own reply,
-// or 451. Cancelling the context of a method ends the connection.
+// or 451. The end of the context that it was opened with ends the connection.
 type Relay struct {
 	Server string // host:port, for the log
+	ctx    context.Context
+	stop   func() bool // of ctx
 	client *smtp.Client
 	conn   net.Conn
 	wire   *serverConn // between client and conn
 	utf8   bool        // the server knows SMTPUTF8
-	open   bool        // a transaction is open
-	dead   bool
+
+	from    string // of Mail
+	mail    smtp.MailOptions
+	open    bool  // MAIL was sent
+	refused error // the answer to it, if it was refused
+	dead    bool
 }
 
-// Mail relays MAIL FROM; from is the mailbox form, quoted where it must be, or
-// empty. SIZE, BODY, SMTPUTF8, RET and ENVID go with it where the server offers
-// them and are left out where not: an 8-bit message is sent as it is to a
-// server without 8BITMIME, since rewriting it would break signatures.
-func (r *Relay) Mail(ctx context.Context, from string, opts smtp.MailOptions) error {
+// Mail begins a transaction; from is the mailbox form, quoted where it must be,
+// or empty. MAIL FROM goes out with the first Rcpt, in one piece where the server
+// has PIPELINING, and its refusal is the answer to each Rcpt. SIZE, BODY, SMTPUTF8,
+// RET and ENVID go with it where the server offers them and are left out where
+// not: an 8-bit message is sent as it is to a server without 8BITMIME, since
+// rewriting it would break signatures.
+func (r *Relay) Mail(from string, opts smtp.MailOptions) error {
 	if err := r.check(from, [3]int{5, 1, 7}); err != nil {
 		return err
 	}
-	sent := smtp.MailOptions{Size: opts.Size, UTF8: opts.UTF8 && r.utf8, Return: opts.Return, EnvelopeID: opts.EnvelopeID}
-	err := r.during(ctx, func() error { return r.client.Mail(from, &sent) })
-	r.open = err == nil
-	return err
+	r.from, r.refused = from, nil
+	r.mail = smtp.MailOptions{Size: opts.Size, UTF8: opts.UTF8 && r.utf8, Return: opts.Return, EnvelopeID: opts.EnvelopeID}
+	return nil
 }
 
 // Rcpt relays RCPT TO; to is the mailbox form. NOTIFY and ORCPT go with it
 // where the server offers DSN and are left out where not (RFC 3461 section
 // 5.2.1).
-func (r *Relay) Rcpt(ctx context.Context, to string, opts smtp.RcptOptions) error {
+func (r *Relay) Rcpt(to string, opts smtp.RcptOptions) error {
 	if err := r.check(to, [3]int{5, 1, 3}); err != nil {
 		return err
 	}
+	if !r.open && r.refused == nil {
+		r.begun(r.sendMail())
+	}
+	if r.refused != nil {
+		return r.refused
+	}
 	sent := smtp.RcptOptions{Notify: opts.Notify, OriginalRecipientType: opts.OriginalRecipientType, OriginalRecipient: opts.OriginalRecipient}
-	return r.during(ctx, func() error {
-		err := r.client.Rcpt(to, &sent)
-		if code := r.wire.code(); err == nil && code != 250 && code != 251 {
-			err = &smtp.SMTPError{Code: code} // go-smtp takes any 25x
-		}
-		return err
-	})
+	err := r.client.Rcpt(to, &sent)
+	if r.wire.answer != nil {
+		r.begun(r.wire.answer)
+		return r.refused
+	}
+	if code := r.wire.code(); err == nil && code != 250 && code != 251 {
+		err = &smtp.SMTPError{Code: code} // go-smtp takes any 25x
+	}
+	return r.reply(err)
 }
 
-// Data relays DATA and returns the writer of the message. ctx holds until its
-// Close has returned.
-func (r *Relay) Data(ctx context.Context) (*Data, error) {
-	var w *smtp.DataCommand
-	err := r.during(ctx, func() (err error) {
-		w, err = r.client.Data()
-		return err
-	})
+func (r *Relay) sendMail() error {
+	mail := func() error { return r.client.Mail(r.from, &r.mail) }
+	// Behind RSET this says EHLO, which go-smtp's client wants to do there again.
+	if several, _ := r.client.Extension("PIPELINING"); several {
+		return r.wire.hold(mail)
+	}
+	return mail()
+}
+
+// begun notes what became of MAIL.
+func (r *Relay) begun(err error) {
+	r.refused, r.open = r.reply(err), err == nil
+}
+
+// Data relays DATA and returns the writer of the message.
+func (r *Relay) Data() (*Data, error) {
+	w, err := r.client.Data()
 	if err != nil {
-		return nil, err
+		return nil, r.reply(err)
 	}
 	r.dead = true
-	r.wire.out = r.wire.out[:0]
-	return &Data{relay: r, ctx: ctx, w: w, atStart: true, stop: context.AfterFunc(ctx, r.hangUp)}, nil
+	return &Data{relay: r, w: w, atStart: true}, nil
 }
 
 // Reset forgets the open transaction, if there is one.
-func (r *Relay) Reset(ctx context.Context) error {
+func (r *Relay) Reset() error {
 	if !r.open || r.dead {
 		return nil
 	}
 	r.open = false
-	return r.during(ctx, r.client.Reset)
+	return r.reply(r.client.Reset())
 }
 
 // Quit ends the connection politely, if it still can.
@@ -102,26 +125,12 @@ func (r *Relay) Quit() {
 // its final dot, so the server does not deliver it.
 func (r *Relay) Abandon() {
 	r.dead = true
-	r.hangUp()
+	r.stop()
+	r.conn.Close()
 }
-
-func (r *Relay) hangUp() { r.conn.Close() }
 
 // Broken reports whether the connection is of no more use.
 func (r *Relay) Broken() bool { return r.dead }
-
-// during runs one command.
-func (r *Relay) during(ctx context.Context, command func() error) error {
-	stop := context.AfterFunc(ctx, r.hangUp)
-	err := command()
-	if !stop() {
-		r.dead = true
-		if err == nil {
-			err = context.Cause(ctx)
-		}
-	}
-	return r.reply(err)
-}
 
 // check refuses what must not or cannot be sent to the server.
 func (r *Relay) check(mailbox string, badAddress [3]int) error {

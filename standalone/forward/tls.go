@@ -4,8 +4,8 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
-	"net/textproto"
 	"time"
 
 	"github.com/emersion/go-smtp"
@@ -40,14 +40,13 @@ func (f *Forwarder) startTLS(ctx context.Context, wire *serverConn, client *smtp
 	if err := wire.SetReadDeadline(time.Now().Add(f.timeout)); err != nil {
 		return nil, err
 	}
-	text := textproto.NewConn(wire)
-	if err := text.PrintfLine("STARTTLS"); err != nil {
+	if _, err := io.WriteString(wire, "STARTTLS\r\n"); err != nil {
 		return nil, err
 	}
-	if _, _, err := text.ReadResponse(220); err != nil {
+	if _, _, err := wire.text.ReadResponse(220); err != nil {
 		return nil, err
 	}
-	if text.R.Buffered() > 0 { // it would be taken for something that came through TLS
+	if wire.text.R.Buffered() > 0 { // it would be taken for something that came through TLS
 		return nil, errors.New("the server sent plain text behind its answer to STARTTLS")
 	}
 	return f.handshake(ctx, wire.Conn, config)
