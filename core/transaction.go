@@ -247,6 +247,9 @@ func (t *Transaction) took() time.Duration { return time.Since(t.begun).Round(ti
 
 // log writes one event with the keys that every event of a transaction has.
 func (t *Transaction) log(ctx context.Context, level slog.Level, event string, args ...any) {
+	if !t.recv.log.Enabled(ctx, level) {
+		return
+	}
 	t.recv.log.Log(ctx, level, event, slices.Concat(t.logKeys(), args)...)
 }
 

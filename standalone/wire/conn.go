@@ -78,8 +78,9 @@ type Conn struct {
 	most    int // taken in a transaction since the last message
 	refused int // replies since the client was useful
 	ends    [][]byte
-	odd     bool // a message had one of ends
-	reply   []byte
+	odd     bool   // a message had one of ends
+	reply   []byte // of go-smtp, so far
+	said    []byte // ours
 	answers []*reply.Reply
 	ahead   readAhead
 
@@ -169,8 +170,9 @@ func (c *Conn) pop(p []byte) int {
 
 func (c *Conn) now() phase {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.phase
+	p := c.phase
+	c.mu.Unlock()
+	return p
 }
 
 func (c *Conn) enter(p phase) {

@@ -228,7 +228,7 @@ func (l *Listener) goodbye(c net.Conn, o *Options, r *reply.Reply) {
 		if o.Implicit {
 			c = tls.Server(c, o.TLS)
 		}
-		c.Write(format(r)) // a client that does not listen is closed too
+		c.Write(format(nil, r)) // a client that does not listen is closed too
 		c.Close()
 		<-l.goodbyes
 	}()

@@ -160,7 +160,8 @@ func (c *Conn) say(r *reply.Reply) error {
 	if r.Code >= 400 {
 		c.refused++
 	}
-	return c.send(format(r))
+	c.said = format(c.said[:0], r)
+	return c.send(c.said)
 }
 
 // refuse answers a command that the session does not hear of.
@@ -190,14 +191,13 @@ func address(a netip.Addr) string {
 	return a.String()
 }
 
-// format is a reply as it is sent, with its enhanced code on each line (RFC 2034
-// section 4).
-func format(r *reply.Reply) []byte {
+// format appends a reply as it is sent, with its enhanced code on each line (RFC
+// 2034 section 4).
+func format(b []byte, r *reply.Reply) []byte {
 	enhanced := r.Enhanced
 	if enhanced[0] == 0 {
 		enhanced = [3]int{r.Code / 100, 0, 0}
 	}
-	b := make([]byte, 0, 128)
 	for line, rest, more := "", r.Text, true; more; {
 		line, rest, more = strings.Cut(rest, "\n")
 		sep := byte(' ')

@@ -78,7 +78,7 @@ func TestEachReply(t *testing.T) {
 		d.Close()
 	}
 	row := func(r *reply.Reply) {
-		if want := strings.TrimRight(string(format(r)), "\r\n"); !said[want] {
+		if want := strings.TrimRight(string(format(nil, r)), "\r\n"); !said[want] {
 			t.Errorf("the row %q has no test", want)
 		}
 	}
