@@ -31,6 +31,7 @@ type health struct {
 	leader atomic.Pointer[string]
 	// Changes of the leader of the stream, since the start.
 	changes atomic.Int64
+	silent  string // servers that did not say how they are set; only watch uses it
 
 	mu     sync.Mutex
 	lost   time.Time // since when there is no connection; zero: there is one

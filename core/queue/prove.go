@@ -44,8 +44,10 @@ func (q *Queue) proveSettings(ctx context.Context) error {
 	asking.Wait()
 	names := map[string]bool{}
 	size := 1
+	down := ""
 	for i, s := range servers {
 		if errs[i] != nil {
+			down += q.Monitor[i] + " "
 			continue
 		}
 		if err := checkVersion(s.Name, s.Version); err != nil {
@@ -65,9 +67,10 @@ func (q *Queue) proveSettings(ctx context.Context) error {
 		return refused("queue.replicas is %d, and the cluster has %d servers", q.Replicas, size)
 	case size > len(q.Monitor):
 		return refused("queue.monitor: the cluster has %d servers, and %d addresses are given: name each", size, len(q.Monitor))
-	case silent != nil:
+	case silent != nil && down != q.health.silent:
 		q.Log.Warn("a server of the queue does not say how it is set; it is asked again", "error", silent.Error())
 	}
+	q.health.silent = down
 	return nil
 }
 

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -37,6 +38,31 @@ func monitor(t *testing.T, name, version string, always bool, size int) string {
 	s := httptest.NewServer(mux)
 	t.Cleanup(s.Close)
 	return s.URL
+}
+
+// TestSilentIsSaidOnce: a server that is down for a day is a line, not one a minute.
+func TestSilentIsSaidOnce(t *testing.T) {
+	t.Parallel()
+	var log strings.Builder
+	a, b := monitor(t, "a", "2.15.3", true, 3), monitor(t, "b", "2.15.3", true, 3)
+	const down = "http://127.0.0.1:1"
+	q := &Queue{Config: Config{Monitor: []string{a, b, down}, Replicas: 3, Log: slog.New(slog.NewTextHandler(&log, nil))}}
+	prove := func() {
+		t.Helper()
+		if err := q.proveSettings(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	prove()
+	prove()
+	q.Monitor[2] = monitor(t, "c", "2.15.3", true, 3) // it is back
+	prove()
+	q.Monitor[2] = down
+	prove()
+	prove()
+	if n := strings.Count(log.String(), "level=WARN"); n != 2 {
+		t.Errorf("%d lines\n%s", n, log.String())
+	}
 }
 
 // TestProof: most servers must have said that they acknowledge after fsync, and
