@@ -4,8 +4,9 @@
 #
 #   sh try.sh FOLDER [FIRST-PORT]
 #
-# It needs nats-server and smtpreceiver in PATH. Everything lies in FOLDER. Mail goes to
-# the SMTP ports it prints; jobs come into FOLDER/jobs. The processes stand in FOLDER/pids:
+# It needs nats-server and smtpreceiver in PATH, and the forty ports behind FIRST-PORT,
+# 24220, free. Everything lies in FOLDER. Mail goes to the SMTP ports it prints, from some
+# ten seconds later on; jobs come into FOLDER/jobs. The processes stand in FOLDER/pids:
 # kill any, and start it again with sh FOLDER/NAME. Ctrl-C, or an end, ends all.
 set -eu
 [ $# -ge 1 ] || { sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 64; }
