@@ -156,6 +156,7 @@ func (c *Consumer) open() (err error) {
 	if c.folder, err = folder.Open(c.Folder, c.Done, c.Failed); err != nil {
 		return err
 	}
+	c.folder.Unheard = c.OnFailed != nil
 	if c.Source != nil {
 		if err := c.Source.Open(c.folder); err != nil {
 			c.folder.Close()

@@ -524,6 +524,61 @@ func TestOverdueWhenBack(t *testing.T) {
 	}
 }
 
+// TestOnFailedAfterKill: on_failed hears of a job also where the consumer was killed
+// between moving the job and the end of on_failed, and not of one that was retried.
+func TestOnFailedAfterKill(t *testing.T) {
+	t.Parallel()
+	const journal = `{"state":"failed","key":"K","reason":"no such number"}`
+	for name, tt := range map[string]struct {
+		meanwhile func(t *testing.T, o Options)
+		told      []string
+		at        string
+	}{
+		"killed": {func(*testing.T, Options) {}, []string{"1 1 no such number"}, ".failed/1.ctl"},
+		"retried": {func(t *testing.T, o Options) {
+			retry(t, o, "1")
+		}, nil, ".done/today/1.ctl"},
+		"dropped": {func(t *testing.T, o Options) {
+			if err := os.Remove(filepath.Join(o.Failed, "1.ctl")); err != nil {
+				t.Fatal(err)
+			}
+		}, nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			target := &fake{submit: refuse}
+			o := options(t, target)
+			addJob(t, o, "1")
+			drain(t, o)
+			target.submit = nil
+			tt.meanwhile(t, o)
+			write(t, filepath.Join(o.Folder, ".consume", "1.json"), journal)
+			var told []string
+			o.OnFailed = func(_ context.Context, j *Job, reason string) error {
+				text, err := j.ReadFile(j.Text)
+				if err != nil || text != "text of 1" {
+					t.Errorf("%q, %v", text, err)
+				}
+				told = append(told, j.Stem+" "+j.Number+" "+reason)
+				return nil
+			}
+			drain(t, o)
+			drain(t, o)
+			if !slices.Equal(told, tt.told) {
+				t.Errorf("told %q, want %q", told, tt.told)
+			}
+			if tt.at != "" {
+				if _, err := os.Stat(filepath.Join(o.Folder, strings.ReplaceAll(tt.at, "today", time.Now().Format(time.DateOnly)))); err != nil {
+					t.Error(err)
+				}
+			}
+			if left, err := os.ReadDir(filepath.Join(o.Folder, ".consume")); err != nil || len(left) > 0 {
+				t.Errorf("left: %v, %v", left, err)
+			}
+		})
+	}
+}
+
 // TestOnFailed: the hook gets the job, its files and the reason, once.
 func TestOnFailed(t *testing.T) {
 	t.Parallel()

@@ -27,6 +27,10 @@ const (
 // Folder is an output folder whose jobs are handed on, and the folders where they
 // go then. It may be used by several goroutines.
 type Folder struct {
+	// Unheard: a failed job is not over before Forget. One that was moved is taken once
+	// more.
+	Unheard bool
+
 	output, work         *dir
 	doneHome, failedHome home
 }

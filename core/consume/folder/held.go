@@ -68,6 +68,9 @@ func (h *Held) adopt() (bool, error) {
 	if there, err := work.exists(h.Stem + controlExt); err != nil || there {
 		return there, err
 	}
+	if there, err := h.unsettle(); err != nil || there {
+		return there, err
+	}
 	// What is there without a CTL is of a job that was settled: a new job of the
 	// same name must not inherit it.
 	for _, ext := range []string{journalExt, journalExt + newExt, scratchExt} {
@@ -76,6 +79,30 @@ func (h *Held) adopt() (bool, error) {
 		}
 	}
 	err := move(h.folder.output, h.Stem+controlExt, work, h.Stem+controlExt)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// unsettle brings back the CTL of a job that has failed and was moved, and not yet
+// forgotten, unless another one of its name is there.
+func (h *Held) unsettle() (bool, error) {
+	if !h.folder.Unheard {
+		return false, nil
+	}
+	j, err := h.folder.journal(h.Stem)
+	if err != nil || j.State != Failed { // it is not there, or says nothing
+		return false, nil
+	}
+	if taken, err := h.folder.output.exists(h.Stem + controlExt); err != nil || taken {
+		return false, err
+	}
+	room, err := h.folder.failedHome.dirOf(j.Room)
+	if err != nil {
+		return false, err
+	}
+	err = move(room, h.Stem+controlExt, h.folder.work, h.Stem+controlExt)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
