@@ -16,8 +16,11 @@ import (
 const (
 	cleanEvery = time.Hour // how often old jobs are looked for
 	openEvery  = 10 * time.Second
-	maxHooks   = 4           // on_failed at once
-	laneAgain  = time.Second // until a number is tried again that another process is at
+	maxHooks   = 4 // on_failed at once
+	// maxHooksWaiting is how many failed jobs wait for one of those, each with open files;
+	// past it other jobs are not settled either.
+	maxHooksWaiting = 256
+	laneAgain       = time.Second // until a number is tried again that another process is at
 )
 
 // Options say what a consumer does. The folders must be in one file system.
@@ -57,6 +60,7 @@ type Consumer struct {
 	reporter *reporter
 	metrics  *Metrics
 	hooks    chan struct{}
+	hooked   chan struct{} // those that wait for one, too
 
 	mu       sync.Mutex // guards what follows
 	changed  *sync.Cond
@@ -76,7 +80,7 @@ type Consumer struct {
 // New makes a consumer.
 func New(o Options) *Consumer {
 	o.Workers = max(o.Workers, 1)
-	c := &Consumer{Options: o, order: newOrder(), troubles: map[string]string{}, hooks: make(chan struct{}, maxHooks)}
+	c := &Consumer{Options: o, order: newOrder(), troubles: map[string]string{}, hooks: make(chan struct{}, maxHooks), hooked: make(chan struct{}, maxHooksWaiting)}
 	c.health = newHealth(&c.Options)
 	c.changed = sync.NewCond(&c.mu)
 	c.timer = time.AfterFunc(time.Hour, func() {

@@ -579,6 +579,52 @@ func TestOnFailedAfterKill(t *testing.T) {
 	}
 }
 
+// TestManyHooks: where thousands of jobs fail, not all of them wait for on_failed at once,
+// each with open files.
+func TestManyHooks(t *testing.T) {
+	t.Parallel()
+	o := options(t, &fake{submit: refuse})
+	o.Workers = 8
+	const n = maxHooksWaiting + 2*maxSettled + 100
+	for i := range n {
+		addJob(t, o, fmt.Sprintf("%08d", i))
+	}
+	begun := make(chan struct{}, n)
+	goOn := make(chan struct{})
+	var told atomic.Int32
+	o.OnFailed = func(context.Context, *Job, string) error {
+		begun <- struct{}{}
+		<-goOn
+		told.Add(1)
+		return nil
+	}
+	done := make(chan int)
+	go func() {
+		left, err := New(o).Drain(t.Context())
+		if err != nil {
+			t.Error(err)
+		}
+		done <- left
+	}()
+	locked := func() int {
+		locks, _ := filepath.Glob(filepath.Join(o.Folder, ".consume", "0*.lock"))
+		return len(locks)
+	}
+	for range maxHooks {
+		<-begun
+	}
+	for last, until := -1, time.Now().Add(time.Minute); last != locked() && time.Now().Before(until); time.Sleep(500 * time.Millisecond) {
+		last = locked()
+	}
+	if got := locked(); got >= n {
+		t.Errorf("%d jobs are held, of %d", got, n)
+	}
+	close(goOn)
+	if left := <-done; left != n || told.Load() != n {
+		t.Errorf("%d failed, %d told, want %d", left, told.Load(), n)
+	}
+}
+
 // TestOnFailed: the hook gets the job, its files and the reason, once.
 func TestOnFailed(t *testing.T) {
 	t.Parallel()

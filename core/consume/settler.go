@@ -100,7 +100,11 @@ func (s *settler) settle(batch []*settling, hooks *sync.WaitGroup) {
 		}
 		c.report(j)
 		if j.Journal.State == folder.Failed && c.OnFailed != nil {
-			hooks.Go(func() { s.hook(j) })
+			c.hooked <- struct{}{}
+			hooks.Go(func() {
+				defer func() { <-c.hooked }()
+				s.hook(j)
+			})
 			continue
 		}
 		s.forget(j)
