@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"smtpreceiver/core/config"
 )
@@ -22,16 +23,20 @@ type body struct {
 	kind  string // Content-Type; "": there is no body
 	size  int64
 	files []io.Closer
+
+	closing sync.Once
+	closed  error
 }
 
-// Close implements io.Closer.
+// Close implements io.Closer. net/http calls it in two places at the same time, where
+// an answer comes before the request has ended.
 func (b *body) Close() error {
-	var errs []error
-	for _, f := range b.files {
-		errs = append(errs, f.Close())
-	}
-	b.files = nil
-	return errors.Join(errs...)
+	b.closing.Do(func() {
+		for _, f := range b.files {
+			b.closed = errors.Join(b.closed, f.Close())
+		}
+	})
+	return b.closed
 }
 
 func textBody(kind string, content []byte) *body {

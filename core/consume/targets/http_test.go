@@ -373,6 +373,29 @@ func TestHTTPDoubt(t *testing.T) {
 	}
 }
 
+// TestHTTPBodyClosedTwice: net/http closes it where the request is written and where
+// the answer is read, at the same time.
+func TestHTTPBodyClosedTwice(t *testing.T) {
+	t.Parallel()
+	f, err := os.Create(filepath.Join(t.TempDir(), "a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &body{files: []io.Closer{f}}
+	var closing sync.WaitGroup
+	for range 8 {
+		closing.Go(func() {
+			if err := b.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	closing.Wait()
+	if _, err := f.Stat(); err == nil {
+		t.Error("the file is open")
+	}
+}
+
 // TestHTTPNoConnection: what was never sent is sent later.
 func TestHTTPNoConnection(t *testing.T) {
 	t.Parallel()
