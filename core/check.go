@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"maps"
 	"path/filepath"
+	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -114,7 +116,7 @@ func checkMachine(s *config.Settings) config.Problems {
 func checkFolders(s *config.Settings) config.Problems {
 	var problems config.Problems
 	checkFolder(&problems, "state_directory", s.StateDirectory)
-	if s.LoggingFileName != "" {
+	if s.LoggingFileName != "" && !elsewhere(&problems, "logging_file_name", s.LoggingFileName) {
 		checkFolder(&problems, "logging_file_name", filepath.Dir(s.LoggingFileName))
 	}
 	for name, app := range s.Applications {
@@ -126,6 +128,9 @@ func checkFolders(s *config.Settings) config.Problems {
 }
 
 func checkFolder(p *config.Problems, key, folder string) {
+	if elsewhere(p, key, folder) {
+		return
+	}
 	if absolute, err := filepath.Abs(folder); err == nil {
 		folder = absolute
 	}
@@ -148,6 +153,20 @@ func checkFolder(p *config.Problems, key, folder string) {
 		remedy += ", and name it in ReadWritePaths of the systemd unit"
 	}
 	p.Add(key, what, remedy)
+}
+
+// windowsPath is what an imported configuration may still have: a drive, or a folder
+// that a variable of Windows names.
+var windowsPath = regexp.MustCompile(`^([A-Za-z]:[\\/]|\\\\|%[^%]+%\\)`)
+
+// elsewhere says of a path of Windows that this is another machine. It would be a name
+// in the working directory.
+func elsewhere(p *config.Problems, key, path string) bool {
+	if runtime.GOOS == "windows" || !windowsPath.MatchString(path) {
+		return false
+	}
+	p.Add(key, path+" is a path of Windows", "write its place on this machine")
+	return true
 }
 
 // checkAuthentication lists what is wrong with the section authentication.

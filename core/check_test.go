@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -94,6 +95,7 @@ func TestCheckFolders(t *testing.T) {
 			"good":  {Enabled: true, OutputFolder: dir},
 			"file":  {Enabled: true, OutputFolder: file},
 			"below": {Enabled: true, OutputFolder: filepath.Join(file, "x")},
+			"moved": {Enabled: true, OutputFolder: `D:\FaxChange\in`},
 			"off":   {OutputFolder: missing},
 		},
 	}
@@ -101,6 +103,7 @@ func TestCheckFolders(t *testing.T) {
 	want := config.Problems{
 		{Key: "applications.below.output_folder", What: "folder " + file + "/x cannot be reached: not a directory", Remedy: "let the user smtpreceiver into the folders above it (chmod a+x)"},
 		{Key: "applications.file.output_folder", What: file + " is not a folder", Remedy: "name a folder, or make way for it: rm " + file + " && mkdir -p " + file + " && chown smtpreceiver: " + file},
+		{Key: "applications.moved.output_folder", What: `D:\FaxChange\in is a path of Windows`, Remedy: "write its place on this machine"},
 		{Key: "logging_file_name", What: "folder " + missing + " does not exist", Remedy: "mkdir -p " + quoted + " && chown smtpreceiver: " + quoted},
 	}
 	if diff := cmp.Diff(want, checkFolders(s)); diff != "" {
@@ -108,6 +111,29 @@ func TestCheckFolders(t *testing.T) {
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
 		t.Errorf("the check left something behind: %v, %v", left, err)
+	}
+}
+
+// TestCheckPathsOfWindows: what import-registry was given no --map for is no name in the
+// working directory.
+func TestCheckPathsOfWindows(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for path, windows := range map[string]bool{
+		`D:\FaxChange\in`: true, `D:/FaxChange/smtp.log`: true, `\\server\share`: true, `%Ums%\Mail\In`: true, filepath.Join(dir, `a\b`): false, filepath.Join(dir, "100%"): false,
+	} {
+		for key, s := range map[string]*config.Settings{
+			"state_directory":   {StateDirectory: path},
+			"logging_file_name": {StateDirectory: dir, LoggingFileName: path},
+		} {
+			problems := checkFolders(s)
+			found := slices.ContainsFunc(problems, func(p config.Problem) bool {
+				return p.Key == key && p.What == path+" is a path of Windows" && p.Remedy != ""
+			})
+			if found != windows {
+				t.Errorf("%s %s: %v", key, path, problems)
+			}
+		}
 	}
 }
 

@@ -29,7 +29,7 @@ func (a *app) consume() *cobra.Command {
 	once := false
 	c := a.withConfig(&cobra.Command{
 		Use:   "consume [NAME...]",
-		Short: "Hand jobs on to HylaFAX, smstools3, gammu-smsd, Asterisk or a command",
+		Short: "Hand jobs on to HylaFAX, smstools3, gammu-smsd, Asterisk, a web service or a command",
 		Long: `consume takes the jobs that appear in the output folders of applications and
 hands them on, as the sections consume.<name> of the configuration say: those
 named, or all. A job that was handed on moves to done_folder; one that cannot be
