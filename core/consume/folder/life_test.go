@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -108,6 +109,38 @@ func TestLife(t *testing.T) {
 		".done/"+day+"/00000042.ctl", ".done/"+day+"/00000042.txt", ".done/"+day+"/00000042.report",
 		".done/"+day+"/"+second+"/00000042.ctl", ".done/"+day+"/"+second+"/00000042.txt",
 		".failed/00000043.ctl", ".failed/00000043.txt", ".failed/00000043.err")
+}
+
+// TestReportsAreNotRead: metrics count reports every ten seconds, and thousands may wait
+// for days: not each is read whole.
+func TestReportsAreNotRead(t *testing.T) {
+	output, open := stage(t)
+	f := mustOpen(t, open)
+	box, err := f.Outbox()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer box.Close()
+	made := time.Now().Round(0)
+	letter := &Letter{To: "a@x.test", Action: report.Failed, Job: "1", Made: made, Text: []byte(strings.Repeat("x", 900<<10))}
+	if err := box.Put(&Held{Stem: "1", Journal: &Journal{Key: "KEY"}}, letter); err != nil {
+		t.Fatal(err)
+	}
+	v, err := OpenView(output, filepath.Join(output, ".done"), filepath.Join(output, ".failed"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	r, err := v.Reports()
+	runtime.ReadMemStats(&after)
+	if err != nil || r.Waiting != 1 || !r.Oldest.Equal(made) {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if took := after.TotalAlloc - before.TotalAlloc; took > 256<<10 {
+		t.Errorf("%d bytes to count one report", took)
+	}
 }
 
 // TestLongJournal: what is written can be read again.

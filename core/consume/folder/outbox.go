@@ -212,9 +212,10 @@ func parseLetterName(name string) (stem, key string, final, ok bool) {
 }
 
 // Read reads a letter and what became of it. fs.ErrNotExist: it is gone.
-func (o *Outbox) Read(name string) (*Letter, Tried, error) { return readLetter(o.dir, name) }
+func (o *Outbox) Read(name string) (*Letter, Tried, error) { return readLetter(o.dir, name, true) }
 
-func readLetter(d *dir, name string) (*Letter, Tried, error) {
+// readLetter leaves the text out unless it is to be whole.
+func readLetter(d *dir, name string, whole bool) (*Letter, Tried, error) {
 	file, err := d.open(name)
 	if err != nil {
 		return nil, Tried{}, err
@@ -229,8 +230,10 @@ func readLetter(d *dir, name string) (*Letter, Tried, error) {
 	if err != nil {
 		return nil, Tried{}, fmt.Errorf("%s is no report: %w", filepath.Join(d.path, name), err)
 	}
-	if l.Text, err = io.ReadAll(r); err != nil {
-		return nil, Tried{}, err
+	if whole {
+		if l.Text, err = io.ReadAll(r); err != nil {
+			return nil, Tried{}, err
+		}
 	}
 	var tried Tried
 	if data, err := readSmall(d, name+tryExt); err == nil {
@@ -285,7 +288,7 @@ func (v *View) Reports() (r Reports, err error) {
 		if _, _, _, ok := parseLetterName(e.Name()); !ok {
 			return nil
 		}
-		l, tried, err := readLetter(d, e.Name())
+		l, tried, err := readLetter(d, e.Name(), false)
 		if err != nil {
 			return ignoreGone(err)
 		}
@@ -340,7 +343,7 @@ func (v *View) Told(e *Entry) (q *report.Request, waits []string, err error) {
 		if stem, _, _, ok := parseLetterName(entry.Name()); !ok || stem != e.Stem {
 			return nil
 		}
-		_, tried, err := readLetter(d, entry.Name())
+		_, tried, err := readLetter(d, entry.Name(), false)
 		if err == nil {
 			waits = append(waits, tried.Reason)
 		}
