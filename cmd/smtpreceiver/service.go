@@ -164,11 +164,11 @@ func (v *service) exchange(s *config.Settings) error {
 	if err := valid(s); err != nil {
 		return err
 	}
-	if err := v.receiver.Reload(s); err != nil {
-		return err
-	}
 	if err := v.log.Reopen(logOptions(s)); err != nil {
 		return err
+	}
+	if err := v.receiver.Reload(s); err != nil {
+		return errors.Join(err, v.log.Reopen(logOptions(v.settings.Load())))
 	}
 	v.reload(s)
 	v.settings.Store(s)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"smtpreceiver/contrib/mtatest"
 )
@@ -72,6 +73,9 @@ func TestReload(t *testing.T) {
 func TestReloadBad(t *testing.T) {
 	t.Parallel()
 	r := running(t, "thread_num: 2", "max_waiting: 0")
+	for _, day := range []time.Time{time.Now(), time.Now().AddDate(0, 0, 1)} {
+		mkdir(t, filepath.Join(r.dir, "smtp_"+day.Format("060102")+".log"))
+	}
 	for name, tt := range map[string]struct {
 		settings, want string
 	}{
@@ -79,6 +83,7 @@ func TestReloadBad(t *testing.T) {
 		"not YAML":       {"thread_num: [", "yaml"},
 		"bad page":       {"thread_num: 7\noutput_code_page: cp12500", "output_code_page"},
 		"no log folder":  {"thread_num: 7\nlogging_file_name: /nonexistent/smtp.log", "logging_file_name"},
+		"no log file":    {"max_header_fields: 50\nlogging_file_name: " + filepath.Join(r.dir, "smtp.log"), "is a directory"},
 		"milter address": {"thread_num: 7\nmilter: {listen: nowhere}", "milter.listen"},
 	} {
 		r.configure(t, tt.settings)
@@ -92,7 +97,9 @@ func TestReloadBad(t *testing.T) {
 	if reply, err := dial(t, r.addr).reply(); err != nil || !strings.HasPrefix(reply, "421 4.3.2 ") {
 		t.Errorf("third connection of two: %q, %v", reply, err)
 	}
-	if reply, err := c.send(to("1@fax")); err != nil || !strings.HasPrefix(reply, "250 2.0.0 ") {
+	m := to("1@fax")
+	m.text = strings.Repeat("X-Field: x\r\n", 60) + m.text
+	if reply, err := c.send(m); err != nil || !strings.HasPrefix(reply, "250 2.0.0 ") {
 		t.Errorf("mail after all this: %q, %v", reply, err)
 	}
 	r.configure(t, "thread_num: 2")

@@ -86,7 +86,9 @@ func (l *Log) Reopen(o Options) error {
 		l.Warn("event log not reachable: events of log_event_log go nowhere", "error", missing.Error())
 	}
 	if old != nil {
-		return old.Close()
+		if err := old.Close(); err != nil {
+			l.Warn("closing the log of before", "error", err.Error())
+		}
 	}
 	return nil
 }
