@@ -49,13 +49,7 @@ func (s *session) rcptRelay(mailbox string, o smtp.RcptOptions) (err error) {
 		}
 		s.fwd.begun = true
 	}
-	return s.relayFailed(s.relay.Rcpt(mailbox, o))
-}
-
-// relayFailed forgets a connection to the forward server that is of no more
-// use. err is the answer to the client.
-func (s *session) relayFailed(err error) error {
-	if s.relay != nil && s.relay.Broken() {
+	if err = s.relay.Rcpt(mailbox, o); s.relay.Broken() {
 		s.relay.Abandon()
 		s.relay, s.fwd.err = nil, err
 	}
@@ -63,13 +57,13 @@ func (s *session) relayFailed(err error) error {
 }
 
 // forward sends the message to the forward server, a Received field of ours in
-// front, and returns its reply.
+// front, and returns its reply. After an error the relay is to be abandoned.
 func (s *session) forward(message io.Reader) (*reply.Reply, error) {
 	begun := time.Now()
 	defer func() { s.server.receiver.Metrics().Forward(time.Since(begun)) }()
 	w, err := s.relay.Data()
 	if err != nil {
-		return nil, s.relayFailed(err)
+		return nil, err
 	}
 	if _, err := io.WriteString(w, s.trace()); err != nil {
 		return nil, err
@@ -78,12 +72,11 @@ func (s *session) forward(message io.Reader) (*reply.Reply, error) {
 		return nil, err
 	}
 	reply, err := w.Close()
-	if err != nil {
-		return nil, s.relayFailed(err)
+	if err == nil {
+		s.trx.Forwarded(s.wire.Ctx, s.relay.Server, reply.Text, s.fwd.rcpts)
+		s.fwd = envelope{}
 	}
-	s.trx.Forwarded(s.wire.Ctx, s.relay.Server, reply.Text, s.fwd.rcpts)
-	s.fwd = envelope{}
-	return reply, nil
+	return reply, err
 }
 
 func (s *session) trace() string {

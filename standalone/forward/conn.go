@@ -2,6 +2,7 @@ package forward
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"net"
 	"net/textproto"
@@ -26,12 +27,10 @@ var errLongReply = errors.New("the server's reply is too long")
 type serverConn struct {
 	net.Conn
 	timeout time.Duration     // of each write
-	unread  int               // bytes of the reply so far
-	text    *textproto.Reader // of what comes
+	text    *textproto.Reader // of what the server says
+	said    []byte            // by the server since we wrote last
 	in      []byte            // is read before it
 	out     []byte
-	line    []byte // the beginning of the line that is being read
-	last    []byte // and of the one before
 
 	held   bool  // what is written is not sent yet
 	owed   bool  // the reply to what was held comes first
@@ -40,8 +39,27 @@ type serverConn struct {
 
 func newServerConn(c net.Conn, timeout time.Duration) *serverConn {
 	own := &serverConn{Conn: c, timeout: timeout}
-	own.text = textproto.NewReader(bufio.NewReader(limited{own}))
+	own.text = textproto.NewReader(bufio.NewReader(server{own}))
 	return own
+}
+
+// server is the reader below text.
+type server struct{ c *serverConn }
+
+func (s server) Read(p []byte) (int, error) {
+	n, err := s.c.Conn.Read(p)
+	if s.c.said = append(s.c.said, p[:n]...); len(s.c.said) > maxReply {
+		err = errLongReply
+	}
+	return n, err
+}
+
+// code is that of the last line which the server said.
+func (c *serverConn) code() int {
+	last := bytes.TrimSuffix(c.said, []byte("\n"))
+	last = last[bytes.LastIndexByte(last, '\n')+1:]
+	n, _ := strconv.Atoi(string(last[:min(len("250"), len(last))]))
+	return n
 }
 
 // hold keeps a command until the next one is sent.
@@ -69,32 +87,7 @@ func (c *serverConn) Read(p []byte) (int, error) {
 			return 0, err // nothing more will come
 		}
 	}
-	n, err := c.text.R.Read(p)
-	for _, b := range p[:n] {
-		if b == '\n' {
-			c.last, c.line = append(c.last[:0], c.line...), c.line[:0]
-		} else if len(c.line) < len("250") {
-			c.line = append(c.line, b)
-		}
-	}
-	return n, err
-}
-
-// limited is what comes from the server, up to maxReply.
-type limited struct{ c *serverConn }
-
-func (l limited) Read(p []byte) (int, error) {
-	if l.c.unread > maxReply {
-		return 0, errLongReply
-	}
-	n, err := l.c.Conn.Read(p)
-	l.c.unread += n
-	return n, err
-}
-
-func (c *serverConn) code() int {
-	n, _ := strconv.Atoi(string(c.last))
-	return n
+	return c.text.R.Read(p)
 }
 
 func (c *serverConn) Write(p []byte) (int, error) {
@@ -106,7 +99,7 @@ func (c *serverConn) Write(p []byte) (int, error) {
 
 // send writes the first n bytes that wait.
 func (c *serverConn) send(n int) error {
-	c.unread = 0
+	c.said = c.said[:0]
 	if err := c.SetWriteDeadline(time.Now().Add(c.timeout)); err != nil {
 		return err
 	}
