@@ -1,6 +1,7 @@
 package forward
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -438,6 +439,44 @@ func TestForwardWriteTimesOut(t *testing.T) {
 		var timeout net.Error
 		if took := time.Since(begin); !errors.As(err, &timeout) || !timeout.Timeout() || took != time.Minute {
 			t.Errorf("%v after %v", err, took)
+		}
+	})
+}
+
+// Each reply has its time, in which the time between two mails does not count.
+func TestReplyTimesOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := net.Pipe()
+		defer theirs.Close()
+		silent := make(chan struct{})
+		go func() {
+			said := map[string]string{"EHLO": "250-hop\r\n250 PIPELINING\r\n", "MAIL": "250 ok\r\n", "RCPT": "250 ok\r\n", "DATA": "354 go\r\n", ".": "250 taken\r\n"}
+			io.WriteString(theirs, "220 hop\r\n")
+			for lines := bufio.NewScanner(theirs); lines.Scan(); {
+				verb, _, _ := strings.Cut(lines.Text(), " ")
+				select {
+				case <-silent:
+				default:
+					io.WriteString(theirs, said[verb])
+				}
+			}
+		}()
+		wire := newServerConn(ours, time.Minute)
+		client := smtp.NewClient(wire)
+		client.CommandTimeout = time.Minute
+		r := &Relay{ctx: t.Context(), stop: func() bool { return true }, conn: ours, wire: wire, client: client}
+		defer r.Abandon()
+		for range 2 {
+			if got := message(t, r, "x\r\n"); got != "250 0.0.0 taken" {
+				t.Fatalf("reply %q", got)
+			}
+			time.Sleep(time.Hour)
+		}
+		close(silent)
+		begin := time.Now()
+		got := message(t, r, "x\r\n")
+		if took := time.Since(begin); !strings.HasPrefix(got, "451 4.4.2 ") || took != time.Minute {
+			t.Errorf("%q after %v", got, took)
 		}
 	})
 }
