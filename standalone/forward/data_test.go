@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/textproto"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -48,7 +49,7 @@ func FuzzRelayData(f *testing.F) {
 			t.Fatal(err)
 		}
 		server := new(scriptedConn)
-		r := relayTo(t, server, "220 hop", "250 hop", "250 from", "250 to", "354 go", "250 taken")
+		r := relayTo(t, server, "220 hop", "250-hop\r\n"+[]string{"250 SIZE", "250 PIPELINING"}[len(seed)%2], "250 from", "250 to", "354 go", "250 taken")
 		if err := r.Mail("a@x.test", smtp.MailOptions{}); err != nil {
 			t.Fatal(err)
 		}
@@ -77,6 +78,56 @@ func FuzzRelayData(f *testing.F) {
 			t.Errorf("message %.200q in pieces %v\nsent %.200q\nwant %.200q", message, seed, got, want.Bytes())
 		}
 	})
+}
+
+// Whatever a server says to MAIL and RCPT, in whatever pieces, means the same where
+// both were sent at once; and a connection that is not in step is used no more.
+func FuzzPipelining(f *testing.F) {
+	for _, mail := range []string{"250 ok\r\n", "250-a\r\n250 b\r\n", "550-5.7.1 not\r\n550 5.7.1 you\r\n", "421 bye\r\n", "251 x\r\n", "354 go\r\n", "no\r\n", "250-no end\r\n", ""} {
+		for _, rcpt := range []string{"250 ok\r\n", "252 ok\r\n", "503-first\r\n503 MAIL\r\n", "421 bye\r\n", "no\r\n", ""} {
+			f.Add([]byte(mail), []byte(rcpt), []byte{})
+			f.Add([]byte(mail), []byte(rcpt), []byte{0, 3})
+		}
+	}
+	f.Fuzz(func(t *testing.T, mail, rcpt, seed []byte) {
+		if len(mail)+len(rcpt) > 1000 || replies(mail) > 1 || replies(rcpt) > 1 {
+			return // go-smtp's client limits lines; only what was asked is answered
+		}
+		ask := func(ehlo string, pieces [][]byte) (r *Relay, code, then string) {
+			server := new(scriptedConn)
+			r = relayTo(t, server, "220 hop", ehlo)
+			server.pieces = append(server.pieces, pieces...)
+			if err := r.Mail("a@x.test", smtp.MailOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			code = sent(r.Rcpt("b@y.test", smtp.RcptOptions{}))
+			return r, code[:min(3, len(code))], server.heard.String()
+		}
+		one, want, _ := ask("250 hop", [][]byte{mail, rcpt})
+		both, got, heard := ask("250-hop\r\n250 PIPELINING", cut(slices.Concat(mail, rcpt), seed))
+		if got != want || one.Broken() && !both.Broken() {
+			t.Errorf("%q, broken %v; one after the other %q, broken %v", got, both.Broken(), want, one.Broken())
+		}
+		if !strings.Contains(heard, "MAIL FROM:<a@x.test>\r\nRCPT TO:<b@y.test>\r\n") {
+			t.Errorf("sent %q", heard)
+		}
+		if rest, _ := io.ReadAll(both.wire); !both.Broken() && len(rest) > 0 {
+			t.Errorf("%q is left for the next command", rest)
+		}
+	})
+}
+
+// replies counts the last lines of replies; a line without an end is many.
+func replies(said []byte) (n int) {
+	for line := range bytes.Lines(said) {
+		switch {
+		case line[len(line)-1] != '\n':
+			return len(said) + 1
+		case len(line) < 4 || line[3] != '-':
+			n++
+		}
+	}
+	return n
 }
 
 // scriptedConn is a client that sends pieces, one each Read, and hears nothing.

@@ -159,6 +159,25 @@ func TestRefusedSenderIsSaidToEachRecipient(t *testing.T) {
 	}
 }
 
+// A MAIL that is refused does not hide that the reply to RCPT is still to come: it
+// would be taken for that of the next command.
+func TestRefusedSenderAndNoReplyToRecipient(t *testing.T) {
+	t.Parallel()
+	for _, say := range []string{"", "no reply\r\n", "503-half\r\n", "421 4.3.2 bye\r\n"} {
+		h := (&mtatest.NextHop{Answers: mtatest.With("EHLO", hellos[1], "MAIL", "550 5.7.1 not you\r\n", "RCPT", say)}).Start(t)
+		f := forwardTo(t, h.Addr)
+		f.timeout = time.Second
+		r, err := f.Open(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := message(t, r, "x\r\n"); got != "550 5.7.1 not you" || !r.Broken() {
+			t.Errorf("RCPT answered %q: %q, broken %v", say, got, r.Broken())
+		}
+		r.Abandon()
+	}
+}
+
 // Whatever go-smtp's client would do next ends the message with a dot.
 func TestAbandonedMessageHasNoEnd(t *testing.T) {
 	t.Parallel()
