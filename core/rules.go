@@ -79,7 +79,9 @@ func compile(s *config.Settings, resolver *access.Resolver) (*rules, config.Prob
 	for i, app := range c.r.apps {
 		expressions[i] = app.addresses
 	}
-	c.r.table = match.NewTable(expressions)
+	if len(c.problems) == 0 {
+		c.r.table = match.NewTable(expressions)
+	}
 	for _, app := range c.r.apps {
 		c.addresses(app, app.key("addresses"))
 	}
@@ -224,6 +226,8 @@ func (c *compiler) transform(recipe *job.Recipe, key, to, text string) {
 	}
 }
 
+// expressions compiles a list. A bad one is nil: the others keep their places, by which
+// they are named.
 func (c *compiler) expressions(key string, list []string) []*match.Expression {
 	var out []*match.Expression
 	for i, s := range list {
@@ -231,9 +235,9 @@ func (c *compiler) expressions(key string, list []string) []*match.Expression {
 		e, err := match.Compile(s)
 		if err != nil {
 			c.problem(at, err)
-			continue
+		} else {
+			c.warn(at, e.Warnings()...)
 		}
-		c.warn(at, e.Warnings()...)
 		out = append(out, e)
 	}
 	return out

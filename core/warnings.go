@@ -27,6 +27,9 @@ func (c *compiler) region(own, key string) number.Region {
 // see: a number without separators.
 func (c *compiler) numberRules(app *application, key string, rules []*match.Expression) {
 	for i, e := range rules {
+		if e == nil {
+			continue // it is a problem already
+		}
 		at := config.KeyIndex(key, i)
 		if e.Demands(number.Separator) {
 			c.problems.Add(at, "could never match: it demands a separator, and rules see a number without", "write it for '+' and digits alone")
@@ -40,6 +43,9 @@ func (c *compiler) numberRules(app *application, key string, rules []*match.Expr
 // addresses warns of address expressions that take more than they seem to.
 func (c *compiler) addresses(app *application, key string) {
 	for i, e := range app.addresses {
+		if e == nil {
+			continue // it is a problem already
+		}
 		at := config.KeyIndex(key, i)
 		if e.Open() {
 			c.warn(at, "takes whatever follows too, such as 123@fax.example.com for 123@fax: end it with $")
@@ -64,7 +70,7 @@ func (c *compiler) consumers() {
 			continue
 		}
 		for i, e := range app.addresses {
-			if !e.HasGroup("number") {
+			if e != nil && !e.HasGroup("number") {
 				c.warn(config.KeyIndex(app.key("addresses"), i), "has no group (?P<number>…), which "+config.KeyPath("consume", name)+" needs: such a job fails after the sender got its 250")
 			}
 		}

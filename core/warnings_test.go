@@ -22,6 +22,7 @@ func TestWarnings(t *testing.T) {
 		{"a proxy that is a client", "proxy_protocol_from: 127.0.0.1\napplications:\n  fax: " + fax + "addresses: 'x@fax$'}", "proxy_protocol_from: a proxy of it is on clients too"},
 		{"a proxy in a network of clients", "proxy_protocol_from: 10.0.0.1\napplications:\n  fax: " + fax + "addresses: 'x@fax$', clients: 10.0.0.0/8}", "is on applications.fax.clients too"},
 		{"another proxy", "proxy_protocol_from: 192.0.2.1\napplications:\n  fax: " + fax + "addresses: 'x@fax$'}", ""},
+		{"none authenticates by LMTP", "lmtp: {listen: 'unix:/run/x'}\napplications:\n  fax: " + fax + "addresses: 'x@fax$'}\n  sms: " + fax + "addresses: 'x@sms$', require_authenticated: 1}", "applications.sms.require_authenticated: nobody authenticates by LMTP"},
 		{"a rule without +", "number_region: CZ\napplications:\n  fax: " + fax + `addresses: 'x@fax$', numbers_denied: '90\d+'}`, "applications.fax.numbers_denied[0]: speaks of numbers without '+'"},
 		{"a rule with +", "number_region: CZ\napplications:\n  fax: " + fax + `addresses: 'x@fax$', numbers_denied: '\+42090\d+'}`, ""},
 	} {
@@ -33,5 +34,22 @@ func TestWarnings(t *testing.T) {
 	problems, _ := Check(settings(t, t.TempDir(), basics+"clients: 127.0.0.1\napplications:\n  fax: "+fax+`addresses: 'x@fax$', numbers_denied: '9-0\d+'}`))
 	if len(problems) != 1 || !strings.Contains(problems[0].What, "could never match: it demands a separator") {
 		t.Errorf("a rule that demands a separator: %v", problems)
+	}
+}
+
+// TestEachBadExpression: check says of every expression of a list what is wrong, not
+// only of the first, and names each by its own place.
+func TestEachBadExpression(t *testing.T) {
+	t.Parallel()
+	problems, warnings := Check(settings(t, t.TempDir(), basics+"output_code_page: utf-8\nclients: 127.0.0.1\napplications:\n  fax: {output_folder: '{dir}/fax', ctl_type: fax, addresses: ['(1@fax$', '2@fax$', '[3@fax$', '4@fax'], numbers_denied: ['(', '9-0\\d+']}\nconsume: {fax: {target: hylafax}}\n"))
+	var keys []string
+	for _, p := range problems {
+		keys = append(keys, p.Key)
+	}
+	if got := strings.Join(keys, " "); got != "applications.fax.addresses[0] applications.fax.addresses[2] applications.fax.numbers_denied[0] applications.fax.numbers_denied[1]" {
+		t.Errorf("problems %v", problems)
+	}
+	if got := strings.Join(warnings, "\n"); !strings.Contains(got, "applications.fax.addresses[3]: takes whatever follows too") || !strings.Contains(got, "applications.fax.addresses[1]: has no group") {
+		t.Errorf("warnings %q", warnings)
 	}
 }
