@@ -103,6 +103,49 @@ func TestExplainedAnswers(t *testing.T) {
 	}
 }
 
+// TestExplainedClients: the list, the entry and the reason that let a client in or
+// kept it out.
+func TestExplainedClients(t *testing.T) {
+	t.Parallel()
+	const apps = `
+applications:
+  fax: {output_folder: '{dir}/fax', ctl_type: fax, addresses: '\d+@fax', clients: ['192.0.2.1', '198.51.100.1, 192.0.2.0/24']}
+  sms: {output_folder: '{dir}/sms', ctl_type: sms, addresses: '\d+@sms'}
+`
+	listed := open(t, "clients: [127.0.0.1, 10.0.0.0/8]\n"+apps)
+	none, passes := open(t, apps), open(t, "milter: {on_unlisted_client: pass}\nclients: 10.0.0.1\n"+apps)
+	at := func(addr string) Client { return Client{Addr: netip.MustParseAddr(addr)} }
+	for _, tt := range []struct {
+		b                  *bench
+		client             Client
+		to                 string
+		key, entry, detail string
+	}{
+		{listed, at("127.0.0.1"), "1@sms", "clients[0]", "127.0.0.1", "client [127.0.0.1] is on the list"},
+		{listed, at("10.1.2.3"), "1@sms", "clients[1]", "10.0.0.0/8", "client [10.1.2.3] is on the list"},
+		{listed, at("192.0.2.9"), "1@sms", "clients", "", "client [192.0.2.9] is not on the list"},
+		{listed, at("192.0.2.9"), "1@fax", "applications.fax.clients[1]", "192.0.2.0/24", "client [192.0.2.9] is on the list"},
+		{listed, at("127.0.0.1"), "1@fax", "applications.fax.clients", "", "client [127.0.0.1] is not on the list"},
+		{listed, Client{Addr: stranger.Addr, User: "eva"}, "1@sms", "clients", "", "authenticated as eva, so it need not be on the list"},
+		{none, at("127.0.0.1"), "1@sms", "clients", "", "the list is empty: it lets nobody in"},
+		{none, Client{Addr: localhost.Addr, Local: true}, "1@sms", "clients", "", "mail of the local sendmail command, and there is no list"},
+		{passes, at("127.0.0.1"), "1@sms", "clients", "", "client [127.0.0.1] is not on the list: the recipient counts as ordinary mail (milter.on_unlisted_client: pass)"},
+	} {
+		e := explain(t, tt.b, Question{Milter: true, Client: tt.client, Sender: "a@b.example", Recipients: []string{tt.to}})
+		var got explained.Rule
+		for _, app := range e.Recipients[0].Applications {
+			for _, r := range app.Rules {
+				if r.Rule == "clients" {
+					got = r
+				}
+			}
+		}
+		if got.Key != tt.key || got.Entry != tt.entry || got.Detail != tt.detail {
+			t.Errorf("%+v to %s: %+v, want %q, %q, %q", tt.client, tt.to, got, tt.key, tt.entry, tt.detail)
+		}
+	}
+}
+
 // TestExplainTouchesNothing: spool and state are as before, to the times of
 // their folders, and no temporary folder is left.
 func TestExplainTouchesNothing(t *testing.T) {
@@ -113,7 +156,7 @@ func TestExplainTouchesNothing(t *testing.T) {
 	b.send(t, localhost, "a@b.example", []string{"1@sms"}, mail)
 	before := snapshot(t, b.dir)
 	e := explain(t, b, Question{Client: localhost, Sender: "a@b.example", Recipients: []string{"1@sms", "2@sms", "1@sms"}, Message: strings.NewReader(string(withCRLF(mail)))})
-	if len(e.Message.Jobs) != 2 || *e.Recipients[2].Job != 0 || e.Message.Jobs[1].Name != "00000002" || !e.OK() {
+	if e.Message.Size != int64(len(withCRLF(mail))) || len(e.Message.Jobs) != 2 || *e.Recipients[2].Job != 0 || e.Message.Jobs[1].Name != "00000002" || !e.OK() {
 		t.Errorf("%+v", e)
 	}
 	if d := cmp.Diff(before, snapshot(t, b.dir)); d != "" {

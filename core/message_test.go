@@ -25,6 +25,46 @@ applications:
     addresses: '(?P<number>\+?\d+)(?P<ext>x\d+)?@sms$'
 `
 
+// TestRecipientsItem: a template sees all recipients of the mail, those that no
+// application takes too, in their order.
+func TestRecipientsItem(t *testing.T) {
+	t.Parallel()
+	b := open(t, strings.Replace(spooling, "  sms:\n", "  sms:\n    transform: {subject: '<%recipients%>'}\n", 1))
+	got := b.send(t, localhost, "a@b.example", []string{"1@sms", "eva@example.com", "2@fax", "3@sms"}, mail)
+	for _, j := range got {
+		if want := "1@sms, eva@example.com, 2@fax, 3@sms"; j.folder == filepath.Join(b.dir, "sms") && j.ctl.Get("system", "subject") != want {
+			t.Errorf("%s: %q, want %q", j.name, j.ctl.Get("system", "subject"), want)
+		}
+	}
+	if len(got) != 3 {
+		t.Errorf("%d jobs", len(got))
+	}
+}
+
+// TestCommitLetsGo: behind a commit nothing of the message is held, whatever the frontend
+// does with its transaction.
+func TestCommitLetsGo(t *testing.T) {
+	t.Parallel()
+	b := open(t, spooling)
+	for _, to := range []string{"1@sms", "eva@example.com"} {
+		trx := b.Begin(localhost)
+		if _, err := trx.Sender("a@b.example", Envelope{}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := trx.Recipient(t.Context(), to, RecipientOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		write(t, trx, mail)
+		if err := trx.Stage(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := trx.Commit(t.Context()); err != nil || trx.buffer != nil {
+			t.Errorf("%s: %v, the message is held: %t", to, err, trx.buffer != nil)
+		}
+		trx.Abort()
+	}
+}
+
 func TestJob(t *testing.T) {
 	t.Parallel()
 	b := open(t, spooling)

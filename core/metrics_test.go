@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -159,5 +160,26 @@ func TestReloadKeepsCounting(t *testing.T) {
 		if err := b.Reload(b.rules.Load().settings); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestMetricsOfOutputs: each application's room is there from the start.
+func TestMetricsOfOutputs(t *testing.T) {
+	t.Parallel()
+	b := open(t, spooling)
+	families, err := b.Metrics().Registry().Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, family := range families {
+		for _, metric := range family.GetMetric() {
+			if strings.HasPrefix(family.GetName(), "smtpreceiver_spool_") {
+				got = append(got, fmt.Sprint(strings.TrimPrefix(family.GetName(), "smtpreceiver_spool_"), " ", metric.GetLabel()[0].GetValue(), " ", metric.GetGauge().GetValue() > 0))
+			}
+		}
+	}
+	if want := []string{"free_bytes fax true", "free_bytes sms true", "writable fax true", "writable sms true"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"smtpreceiver/core/queue"
 	"smtpreceiver/core/reply"
 )
 
@@ -97,5 +98,14 @@ func TestUnknownCommit(t *testing.T) {
 		if !strings.Contains(log, stem) {
 			t.Errorf("log does not name %s:\n%s", stem, log)
 		}
+	}
+}
+
+// TestNoJobOfTheQueue: a batch that takes no job gives an error, and no job around a nil
+// one.
+func TestNoJobOfTheQueue(t *testing.T) {
+	t.Parallel()
+	if j, err := (queueBatch{new(queue.Batch)}).NewJob("fax"); err == nil || j != nil {
+		t.Errorf("%v, %v", j, err)
 	}
 }

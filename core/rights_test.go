@@ -11,6 +11,7 @@ import (
 
 	"smtpreceiver/core/metrics"
 	"smtpreceiver/core/policy"
+	"smtpreceiver/core/senders"
 )
 
 const sendersCSV = `name,allowed,numbers_allowed,max_parts,max_jobs,caller_id,cost_code,Email
@@ -264,6 +265,44 @@ func TestSendersReload(t *testing.T) {
 	if err := b.Reload(&none); err != nil || b.rules.Load().senders != nil {
 		t.Errorf("%v", err)
 	}
+}
+
+// TestSendersOfBefore: a table whose place another has taken, or none, is closed, so that
+// its connections end; one that stays is not.
+func TestSendersOfBefore(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "senders.db")
+	if err := os.WriteFile(file, nil, 0o600); err != nil { // an empty database
+		t.Fatal(err)
+	}
+	b := open(t, "senders: {backend: sql, driver: sqlite, dsn: '"+filepath.ToSlash(file)+"', query: 'SELECT ? AS name, 1 AS allowed, NULL AS numbers_allowed'}\n"+withSenders)
+	asked := func(what string, table *senders.Table, who string, closed bool) {
+		t.Helper()
+		if _, err := table.Find(t.Context(), who); (err != nil) != closed {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	first := b.rules.Load().senders
+	asked("at first", first, "a@x.example", false)
+	s := *b.rules.Load().settings
+	if err := b.Reload(&s); err != nil {
+		t.Fatal(err)
+	}
+	asked("the same keys", first, "b@x.example", false)
+	other := s
+	other.Senders.Cache = 2 * time.Minute
+	if err := b.Reload(&other); err != nil {
+		t.Fatal(err)
+	}
+	second := b.rules.Load().senders
+	asked("the one before", first, "c@x.example", true)
+	asked("the one in its place", second, "c@x.example", false)
+	none := s
+	none.Senders.Backend = "none"
+	if err := b.Reload(&none); err != nil {
+		t.Fatal(err)
+	}
+	asked("the last one", second, "d@x.example", true)
 }
 
 // TestRequireAuthenticated: the lists do not help; at an LMTP socket of a mail
