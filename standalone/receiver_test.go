@@ -21,7 +21,6 @@ const (
 	rawBasics = `
 state_directory: '{dir}/state'
 output_code_page: utf-8
-min_free_space: 0
 hostname: gw.test
 `
 	localClients = "clients: 127.0.0.1\n"
@@ -59,6 +58,9 @@ func rawGateway(t testing.TB, yaml string) *gateway {
 	}
 	if !strings.Contains(yaml, "dsn_offer:") {
 		yaml = "dsn_offer: reader\n" + yaml
+	}
+	if !strings.Contains(yaml, "min_free_space:") {
+		yaml = "min_free_space: 0\n" + yaml
 	}
 	if !strings.Contains(yaml, "thread_num:") {
 		yaml = "thread_num: 1000\n" + yaml
