@@ -78,6 +78,7 @@ func TestHashesRefused(t *testing.T) {
 		{"", "plain text"},
 		{"secret", "plain text"},
 		{"$9$x", "unknown kind"},
+		{strings.Repeat("x", maxHash), "unknown kind"},
 		{strings.Repeat("x", maxHash+1), "more than 512 bytes"},
 		{"$y$j9T$abcdefgh$IUWJt2doU4Kf6E/JP1UkAT3S5O3Q7SSA8SJirXIlEu9", "yescrypt"},
 		{"$1$abcdefgh$cHJi5PXp/ki/ktXzqlk6I1", "MD5"},

@@ -133,6 +133,25 @@ func TestSQLiteIsOnlyRead(t *testing.T) {
 	}
 }
 
+// TestSQLGivesConnectionsBack: whatever a query returns, its connection is free again.
+func TestSQLGivesConnectionsBack(t *testing.T) {
+	t.Parallel()
+	for _, query := range []string{
+		"SELECT hash FROM users WHERE name = ?", "SELECT 'x' AS hash FROM users WHERE name <> ?", "SELECT name, name, hash FROM users WHERE name <> ?",
+		"SELECT NULL AS hash FROM users WHERE name <> ?", "SELECT nothing FROM users WHERE name = ?",
+	} {
+		o := sqliteOf(t)
+		o.Query = query
+		a := open(t, o)
+		for range 3 {
+			a.Verify(t.Context(), home, "jan@example.com", "secret") // its answer is of no matter
+		}
+		if n := a.backend.(*sqlBackend).db.Stats().InUse; n != 0 {
+			t.Errorf("%s: %d connections are in use", query, n)
+		}
+	}
+}
+
 // TestSQLEqualWork: one comparison for everybody; who has no usable hash is
 // compared with one of the last kind found.
 func TestSQLEqualWork(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"image/gif"
 	"image/jpeg"
 	"image/png"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -180,6 +181,18 @@ func held(t *testing.T, turn int) []byte {
 	exif := []byte("Exif\x00\x00II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x03\x00\x01\x00\x00\x00" + string(rune(turn)) + "\x00\x00\x00\x00\x00\x00\x00")
 	app1 := append([]byte{0xff, 0xd8, 0xff, 0xe1, 0, byte(len(exif) + 2)}, exif...)
 	return append(app1, plain[2:]...)
+}
+
+// TestDecoderThatPanics: a fault of a decoder costs the picture that met it, and nothing
+// else.
+func TestDecoderThatPanics(t *testing.T) {
+	const magic = "a format whose decoder panics"
+	image.RegisterFormat("faulty", magic, func(io.Reader) (image.Image, error) { panic("index out of range") },
+		func(io.Reader) (image.Config, error) { return image.Config{Width: 100, Height: 100}, nil })
+	_, err := makeOne(t, &Maker{}, "a.bin", []byte(magic))
+	if unfit := (*Unfit)(nil); !errors.As(err, &unfit) || !strings.Contains(err.Error(), "a picture that cannot be read: index out of range") {
+		t.Errorf("%v", err)
+	}
 }
 
 func TestOrientation(t *testing.T) {

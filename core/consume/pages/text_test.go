@@ -120,6 +120,32 @@ func TestLayout(t *testing.T) {
 	}
 }
 
+// TestFits: a line takes the blanks behind it along, however many; a word that is longer
+// than the line is cut, and Chinese is broken where the line ends.
+func TestFits(t *testing.T) {
+	t.Parallel()
+	const place = (pageWidth - 2*margin) / 10.
+	s := &setting{widths: map[rune]float64{'x': place, ' ': place, '国': place, '|': 100 * place}}
+	for text, want := range map[string]int{
+		"":                                    0,
+		"xxxxxxxxxx":                          10,
+		"xxxxxxxxxxx":                         10,
+		"xxxxx xxxxx":                         6,
+		"xxxxxxxxxx xx":                       11,
+		"xxxxxxxxxx    xx":                    14,
+		"xxx" + strings.Repeat(" ", 14) + "x": 17,
+		"国国国国国国国国国国国":                         10,
+		"xx xxx国国国国国国":                        10,
+		"xx xxx国xxxxx":                        7,
+		"|":                                   1,
+		"||":                                  1,
+	} {
+		if got := s.fits([]rune(text)); got != want {
+			t.Errorf("%q: %d, want %d", text, got, want)
+		}
+	}
+}
+
 // TestScripts: other letters than those of Europe come from Debian's fonts, and what
 // none has is told.
 func TestScripts(t *testing.T) {
