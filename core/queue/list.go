@@ -165,7 +165,14 @@ func (q *Queue) Drop(ctx context.Context, f *Found) error {
 	if err != nil {
 		return err
 	}
-	if err := stream.DeleteMsg(ctx, f.sequence); err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
+	err = stream.DeleteMsg(ctx, f.sequence)
+	if errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) { // which does not say why
+		_, there := stream.GetMsg(ctx, f.sequence)
+		if errors.Is(there, jetstream.ErrMsgNotFound) {
+			err = nil // its consumer was faster
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("job %s is dropped, and its message stays until its consumer sees that: %w", f.Stem, err)
 	}
 	return nil
