@@ -138,6 +138,35 @@ func TestSQLite(t *testing.T) {
 	}, away(path+".away", path))
 }
 
+// TestSQLGivesConnectionsBack: whatever a query returns, its connection is free again.
+func TestSQLGivesConnectionsBack(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "senders.db")
+	if err := os.WriteFile(path, nil, 0o600); err != nil { // an empty database
+		t.Fatal(err)
+	}
+	const row = "SELECT 'a' AS name, 1 AS allowed, '' AS numbers_allowed"
+	for query, want := range map[string]string{
+		row + " WHERE 'a@x.test' = ?":                                  "",
+		row + " WHERE '' = ?":                                          "",
+		row + " WHERE '' <> ? UNION ALL " + row + " UNION ALL " + row:  "more than one row",
+		"SELECT 'a' AS name, 1 AS else WHERE '' <> ?":                  "",
+		"SELECT 'a' AS name, 1 AS allowed, 1 AS ALLOWED WHERE '' <> ?": "",
+		"SELECT 'a' AS other UNION ALL SELECT 'b' UNION ALL SELECT ?":  "",
+	} {
+		table := open(t, Options{Backend: "sql", Driver: "sqlite", DSN: path, Query: query})
+		for range 3 {
+			_, err := table.Find(t.Context(), "a@x.test")
+			if want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+				t.Errorf("%s: %v", query, err)
+			}
+		}
+		if n := table.backend.(*sqlTable).db.Stats().InUse; n != 0 {
+			t.Errorf("%s: %d connections are in use", query, n)
+		}
+	}
+}
+
 const ldif = `
 dn: dc=example,dc=com
 objectClass: dcObject
