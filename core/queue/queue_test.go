@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +15,8 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"smtpreceiver/contrib/mtatest"
 )
 
 // bring puts a message with jobs of an application into the queue, each with a text and a
@@ -771,5 +774,29 @@ func TestOwner(t *testing.T) {
 	}
 	if _, err := Owner(a, "folder"); err == nil {
 		t.Error("a folder in the place of the file is a name")
+	}
+}
+
+// TestConnectionLost: a connection that is lost is made again, which is said, and jobs are
+// taken on it.
+func TestConnectionLost(t *testing.T) {
+	t.Parallel()
+	s, log := startServer(t), new(mtatest.Log)
+	q := s.open(t, func(c *Config) { c.Log = slog.New(slog.NewTextHandler(log, nil)) })
+	for n := 1; n < 3; n++ {
+		s.hangUp()
+		eventually(t, "another connection", func() bool { return strings.Count(log.String(), "connected to the queue") == n })
+		if err := q.Ready(); err != nil {
+			t.Error(err)
+		}
+		q.health.mu.Lock()
+		if !q.health.lost.IsZero() {
+			t.Errorf("lost since %v", q.health.lost)
+		}
+		q.health.mu.Unlock()
+		bring(t, q, "fax", "x")
+	}
+	if list := each(t, q, "fax"); len(list) != 2 {
+		t.Errorf("%d jobs", len(list))
 	}
 }

@@ -26,6 +26,7 @@ type server struct {
 	addr string
 
 	mu        sync.Mutex
+	clients   []net.Conn
 	seq       uint64
 	streams   map[string]*jetstream.StreamConfig
 	stored    []*stored // in order
@@ -68,6 +69,9 @@ func startServer(t testing.TB) *server {
 			if err != nil {
 				return
 			}
+			s.mu.Lock()
+			s.clients = append(s.clients, c)
+			s.mu.Unlock()
 			conns.Go(func() { s.serve(c) })
 		}
 	})
@@ -102,6 +106,16 @@ func (s *server) open(t testing.TB, change func(*Config)) *Queue {
 		t.Fatal(err)
 	}
 	return q
+}
+
+// hangUp ends all connections; new ones are served.
+func (s *server) hangUp() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.clients {
+		c.Close()
+	}
+	s.clients = nil
 }
 
 func (s *server) serve(c net.Conn) {
