@@ -166,6 +166,32 @@ func eventually(t testing.TB, what string, is func() bool) {
 	}
 }
 
+// TestBatchOfSeveral: several jobs of a message are one batch, all or none; a single job
+// is none, since servers bound how many batches are open.
+func TestBatchOfSeveral(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	q := s.open(t, nil)
+	bring(t, q, "fax", "x")
+	if len(s.batches) != 0 {
+		t.Errorf("one job is %d batches", len(s.batches))
+	}
+	texts := make([]string, 2*flowEvery+7)
+	bring(t, q, "fax", texts...)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.batches) != 1 {
+		t.Errorf("%d batches", len(s.batches))
+	}
+	for _, messages := range s.batches {
+		for i, m := range messages {
+			if m.header.Get(batchSequence) != fmt.Sprint(i+1) || (m.header.Get(batchCommit) != "") != (i == len(texts)-1) {
+				t.Errorf("message %d of %d: %v", i, len(messages), m.header)
+			}
+		}
+	}
+}
+
 // TestVerdicts: only who has begun a job judges it, once.
 func TestVerdicts(t *testing.T) {
 	t.Parallel()
@@ -549,6 +575,13 @@ func TestInventory(t *testing.T) {
 	take(1)
 	if err := q.Inventory("sms").Take(t.Context()); !errors.Is(err, jetstream.ErrConsumerNotFound) {
 		t.Errorf("nobody consumes: %v", err)
+	}
+	s.mu.Lock()
+	clear(s.streams)
+	s.mu.Unlock()
+	q.handles.Clear()
+	if err := i.Take(t.Context()); !errors.Is(err, jetstream.ErrStreamNotFound) {
+		t.Errorf("the stream is gone: %v", err)
 	}
 }
 
