@@ -608,6 +608,9 @@ func TestSweep(t *testing.T) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if stay, err := time.ParseDuration(s.last("q.state.sweep").header.Get(jetstream.MsgTTLHeader)); err != nil || stay <= 0 || stay >= sweepEvery {
+		t.Errorf("who swept holds off the next sweep for %v, %v", stay, err)
+	}
 	for key, there := range map[string]bool{kept: true, left: false, young: true} {
 		if got := s.last("q.file."+key+".>") != nil; got != there {
 			t.Errorf("files of %s are there: %t", key, got)
