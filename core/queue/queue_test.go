@@ -192,6 +192,42 @@ func TestBatchOfSeveral(t *testing.T) {
 	}
 }
 
+// TestFilesOfAnyLength: a file comes out as it went in, whether it lies in its job's
+// message or in pieces; of equal files in pieces one is kept.
+func TestFilesOfAnyLength(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	q := s.open(t, nil)
+	for _, size := range []int{0, 1, inlineJob - 100, inlineJob + 1, pieceSize - 1, pieceSize, pieceSize + 1, 2 * pieceSize, 2*pieceSize + 1} {
+		text := strings.Repeat("0123456789", size/10+1)[:size]
+		app := fmt.Sprintf("app%d", size)
+		key := bring(t, q, app, text, text)
+		for _, f := range each(t, q, app) {
+			if got := content(t, q, f.Job, f.Stem+".txt"); got != text {
+				t.Errorf("%d bytes: got %d, or others", size, len(got))
+			}
+		}
+		s.mu.Lock()
+		n := 0
+		for _, m := range s.stored {
+			if strings.HasPrefix(m.subject, "q.file."+key) && len(m.data) > 0 { // one of nothing is Assure's
+				n++
+			}
+		}
+		s.mu.Unlock()
+		want := 0
+		if size > inlineJob {
+			want = int(pieces(int64(size)))
+		}
+		if size > pieceSize { // on their way before their sum is known
+			want *= 2
+		}
+		if n != want {
+			t.Errorf("%d bytes: %d pieces, want %d", size, n, want)
+		}
+	}
+}
+
 // TestVerdicts: only who has begun a job judges it, once.
 func TestVerdicts(t *testing.T) {
 	t.Parallel()
@@ -314,6 +350,12 @@ func TestForeignMessage(t *testing.T) {
 	}
 	if got := fetch(t, q, "fax", 10); len(got) != 2 {
 		t.Errorf("%d jobs given", len(got))
+	}
+	if _, err := q.js.Publish(t.Context(), "q.job.odd.foreign.0", []byte("no job")); err != nil {
+		t.Fatal(err)
+	}
+	if d, err := q.Depth(t.Context(), "odd"); err == nil || !strings.Contains(err.Error(), "is no job of this program") || d.Jobs() != 1 {
+		t.Errorf("the oldest is no job: %+v, %v", d, err)
 	}
 	stop := errors.New("enough")
 	if err := q.Each(t.Context(), "fax", func(*Found) error { return stop }); !errors.Is(err, stop) {
@@ -455,6 +497,11 @@ func TestStreams(t *testing.T) {
 	q := s.open(t, nil)
 	if jobs := s.streams["Q"]; jobs.Retention != jetstream.WorkQueuePolicy || jobs.MaxBytes != 1<<20 || jobs.Discard != jetstream.DiscardNew || !jobs.AllowAtomicPublish {
 		t.Errorf("%+v", jobs)
+	}
+	for _, table := range []string{"Q_JOURNAL", "Q_STATE"} { // as earlier versions made them, or an upgrade would be refused
+		if c := s.streams[table]; c.Discard != jetstream.DiscardOld || c.MaxMsgsPerSubject != 1 || c.MaxBytes > 0 || !c.AllowMsgTTL || c.Retention != jetstream.LimitsPolicy {
+			t.Errorf("%+v", c)
+		}
 	}
 	q.MaxSize = 2 << 20
 	if err := q.makeStreams(t.Context()); err != nil || s.streams["Q"].MaxBytes != 2<<20 {
