@@ -12,7 +12,7 @@ import (
 func TestVersion(t *testing.T) {
 	t.Parallel()
 	for version, ok := range map[string]bool{
-		"2.14.0": true, "2.15.3": true, "v2.15.0-RC.1": true, "3.0.0": true, "2.100.1": true,
+		"2.14.0": true, "2.14": true, "2.15.3": true, "v2.15.0-RC.1": true, "3.0.0": true, "2.100.1": true,
 		"2.9.10": false, "2.13.9": false, "1.99.0": false, "": false, "2": false, "two.15": false,
 	} {
 		err := checkVersion("mq1", version)
