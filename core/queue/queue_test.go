@@ -2,6 +2,7 @@ package queue
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,9 +11,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -134,6 +137,11 @@ func TestThroughTheQueue(t *testing.T) {
 	if err := q.Drop(t.Context(), each(t, q, "fax")[0]); err == nil || !strings.Contains(err.Error(), "is being handed over by here") {
 		t.Errorf("a job that is begun was dropped: %v", err)
 	}
+	s.mu.Lock()
+	if m := s.last("q.journal.>"); m.header.Get(jetstream.MsgTTLHeader) != "" {
+		t.Errorf("a job that is begun is forgotten: %v", m.header)
+	}
+	s.mu.Unlock()
 	done := me
 	done.State = Done
 	if err := leases[0].Write(t.Context(), done); err != nil || leases[0].Begun() {
@@ -431,6 +439,36 @@ func TestRefusedJobs(t *testing.T) {
 			}
 		}
 		eventually(t, "the files to be gone", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.last("q.file.>") == nil })
+	}
+}
+
+// TestJudge: what an answer says of a message: whether another try is of use, and whether
+// the servers may have it.
+func TestJudge(t *testing.T) {
+	t.Parallel()
+	api := func(code jetstream.ErrorCode) error { return &jetstream.APIError{ErrorCode: code} }
+	for name, c := range map[string]struct {
+		err           error
+		is            error // nil: the error itself
+		over, unclear bool
+	}{
+		"storage full": {err: api(codeStorageFull), is: ErrFull, over: true}, "no resources": {err: api(codeNoResources), is: ErrFull, over: true},
+		"disk": {err: api(codeRefusedByDisk), is: ErrFull, over: true}, "store": {err: api(codeStreamStore), is: ErrFull, over: true},
+		"batch": {err: api(codeBatchTooLarge), is: ErrTooLarge, over: true}, "message": {err: api(jetstream.JSErrCodeStreamMessageExceedsMaximum), is: ErrTooLarge, over: true},
+		"payload": {err: nats.ErrMaxPayload, is: ErrTooLarge, over: true}, "another answer": {err: api(1)},
+		"never sent": {err: nats.ErrReconnectBufExceeded}, "closed": {err: nats.ErrConnectionClosed},
+		"no answer": {err: context.DeadlineExceeded, unclear: true}, "nobody there": {err: nats.ErrNoResponders, unclear: true},
+	} {
+		a := judge(c.err)
+		if !errors.Is(a.err, c.err) || c.is != nil && !errors.Is(a.err, c.is) || a.over != c.over || a.unclear != c.unclear {
+			t.Errorf("%s: %+v", name, a)
+		}
+	}
+	if a := judge(nil); a != (attempt{}) {
+		t.Errorf("no error: %+v", a)
+	}
+	if !errors.Is(ErrFull, syscall.ENOSPC) {
+		t.Error("a full queue is no full disk")
 	}
 }
 
