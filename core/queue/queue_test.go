@@ -442,6 +442,25 @@ func TestRefusedJobs(t *testing.T) {
 	}
 }
 
+// TestReadAgain: a read without an answer is tried again; that there is nothing is an
+// answer.
+func TestReadAgain(t *testing.T) {
+	t.Parallel()
+	q := startServer(t).open(t, nil)
+	for _, end := range []error{nil, jetstream.ErrMsgNotFound} {
+		asked := 0
+		m, err := q.read(t.Context(), func(context.Context) (*jetstream.RawStreamMsg, error) {
+			if asked++; asked == 1 {
+				return nil, nats.ErrTimeout
+			}
+			return &jetstream.RawStreamMsg{Sequence: 7}, end
+		})
+		if asked != 2 || !errors.Is(err, end) || m == nil || m.Sequence != 7 {
+			t.Errorf("asked %d times: %+v, %v", asked, m, err)
+		}
+	}
+}
+
 // TestJudge: what an answer says of a message: whether another try is of use, and whether
 // the servers may have it.
 func TestJudge(t *testing.T) {
@@ -785,11 +804,11 @@ func TestNoAnswerIsWithdrawn(t *testing.T) {
 // now are missing, and not none.
 func TestCollector(t *testing.T) {
 	t.Parallel()
-	s := startServer(t)
-	q := s.open(t, nil)
+	s, log := startServer(t), new(mtatest.Log)
+	q := s.open(t, func(c *Config) { c.Log = slog.New(slog.NewTextHandler(log, nil)) })
 	bring(t, q, "fax", "x", "y")
 	fetch(t, q, "fax", 1)
-	for _, w := range []Worker{{App: "fax", Name: "a", Host: "x", By: "1", Held: 1, Begun: 1}, {App: "fax", Name: "a", Host: "x", By: "2", Held: 2, Down: true}, {App: "gone", Name: "a", Host: "x", By: "3"}} {
+	for _, w := range []Worker{{App: "fax", Name: "a", Host: "x", By: "1", Held: 1, Begun: 1}, {App: "fax", Name: "a", Host: "x", By: "2", Held: 2, Down: true}, {App: "another", Name: "a", Host: "x", By: "3"}} {
 		if err := q.Announce(t.Context(), w); err != nil {
 			t.Fatal(err)
 		}
@@ -835,6 +854,35 @@ func TestCollector(t *testing.T) {
 	if got := gather(); !slices.Equal(got, of) {
 		t.Errorf("got  %q\nwant %q", got, of)
 	}
+	s.mu.Lock()
+	state := s.streams["Q_STATE"]
+	delete(s.streams, "Q_STATE")
+	s.mu.Unlock()
+	unknown := slices.DeleteFunc(slices.Clone(of), func(line string) bool {
+		name, _, _ := strings.Cut(line, " ")
+		return slices.Contains([]string{"begun_jobs", "consumers", "held_jobs", "target_down"}, name)
+	})
+	if got := gather(); !slices.Equal(got, unknown) {
+		t.Errorf("consumers are not known: got  %q\nwant %q", got, unknown)
+	}
+	if !strings.Contains(log.String(), "metrics of the consumers of the queue are missing") {
+		t.Errorf("no word of the consumers: %s", log)
+	}
+	s.mu.Lock()
+	s.streams["Q_STATE"] = state
+	jobs, consumers := s.streams["Q"], s.consumers
+	delete(s.streams, "Q")
+	s.consumers = nil
+	s.mu.Unlock()
+	uncounted := slices.DeleteFunc(slices.Clone(unknown), func(line string) bool {
+		return strings.HasPrefix(line, "jobs ") || strings.HasPrefix(line, "oldest_seconds ")
+	})
+	if got := gather(); !slices.Equal(got, uncounted) || !strings.Contains(log.String(), "metrics of the queue are missing") {
+		t.Errorf("jobs are not known: got  %q\nwant %q; log %s", got, uncounted, log)
+	}
+	s.mu.Lock()
+	s.streams["Q"], s.consumers = jobs, consumers
+	s.mu.Unlock()
 	q.cancel()
 	q.running.Wait() // else the next look at the cluster says that all is well
 	q.health.mu.Lock()
@@ -904,6 +952,7 @@ func TestConnectionLost(t *testing.T) {
 	t.Parallel()
 	s, log := startServer(t), new(mtatest.Log)
 	q := s.open(t, func(c *Config) { c.Log = slog.New(slog.NewTextHandler(log, nil)) })
+	eventually(t, "a word that it takes jobs", func() bool { return strings.Count(log.String(), "the queue takes jobs") == 1 })
 	for n := 1; n < 3; n++ {
 		s.hangUp()
 		eventually(t, "another connection", func() bool { return strings.Count(log.String(), "connected to the queue") == n })
