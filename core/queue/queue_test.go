@@ -365,6 +365,11 @@ func TestForeignMessage(t *testing.T) {
 	if d, err := q.Depth(t.Context(), "odd"); err == nil || !strings.Contains(err.Error(), "is no job of this program") || d.Jobs() != 1 {
 		t.Errorf("the oldest is no job: %+v, %v", d, err)
 	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := q.Each(gone, "fax", func(*Found) error { return nil }); !errors.Is(err, context.Canceled) {
+		t.Errorf("a list that was cut off: %v", err)
+	}
 	stop := errors.New("enough")
 	if err := q.Each(t.Context(), "fax", func(*Found) error { return stop }); !errors.Is(err, stop) {
 		t.Errorf("%v", err)
