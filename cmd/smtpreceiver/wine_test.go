@@ -196,6 +196,9 @@ func (r *receiver) service(t *testing.T, w *wine) {
 		r.startService(t, w)
 		wantDelivery(t, r.addr, to("1@fax"), "250 2.0.0 ")
 		w.run(t, 0, "net", "stop", "smtpreceiver")
+		eventually(t, "the service to end", func() bool { // wine's net does not wait for it
+			return strings.Contains(w.run(t, 0, "sc", "query", "smtpreceiver"), "STOPPED")
+		})
 		if c, err := connect(r.addr); err == nil {
 			c.Close()
 			t.Error("the stopped service is still there")
