@@ -117,7 +117,8 @@ func FuzzPipelining(f *testing.F) {
 	})
 }
 
-// replies counts the last lines of replies; a line without an end is many.
+// replies counts the last lines of replies; a line without an end is many, and so is
+// one behind the last.
 func replies(said []byte) (n int) {
 	for line := range bytes.Lines(said) {
 		switch {
@@ -125,6 +126,8 @@ func replies(said []byte) (n int) {
 			return len(said) + 1
 		case len(line) < 4 || line[3] != '-':
 			n++
+		case n > 0: // another begins
+			return len(said) + 1
 		}
 	}
 	return n
