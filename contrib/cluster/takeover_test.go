@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"smtpreceiver/contrib/cluster/natstest"
+	"smtpreceiver/core/consume/feed"
 	"smtpreceiver/core/queue"
 )
 
@@ -129,6 +130,41 @@ func TestLease(t *testing.T) {
 				t.Errorf("%d jobs are left, want 1", left)
 			}
 		})
+	}
+}
+
+// A consumer that has ended at its work and was started again need not wait long for
+// its job because another was given it meanwhile.
+func TestBegunElsewhere(t *testing.T) {
+	t.Parallel()
+	s := settings(t, natstest.Start(t, 1, natstest.Options{}))
+	if err := put(t.Context(), open(t, s, quiet), []string{"fax"}, "text", nil); err != nil {
+		t.Fatal(err)
+	}
+	q := reader(t, s)
+	l := take(t, q)
+	me := queue.Entry{State: queue.Begun, By: "a", Host: "a", Since: time.Now().UTC()}
+	if _, err := l.Look(t.Context(), me); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Write(t.Context(), me); err != nil {
+		t.Fatal(err)
+	}
+	l.Later(0)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	defer cancel()
+	other := feed.New(feed.Options{Queue: reader(t, s), App: "fax", Name: "fax", Me: "b", Host: "b", Takeover: time.Hour, Ahead: 1, Log: quiet})
+	other.Run(ctx, func(stem string) { t.Errorf("%s was taken over", stem) }, func() bool { return false })
+	for until := time.Now().Add(20 * time.Second); ; {
+		if again := take(t, q); again != nil {
+			if e, err := again.Look(t.Context(), me); err != nil || e.State != queue.Begun || e.By != "a" {
+				t.Errorf("journal: %+v, %v", e, err)
+			}
+			return
+		}
+		if time.Now().After(until) {
+			t.Fatal("the job is not given out again")
+		}
 	}
 }
 

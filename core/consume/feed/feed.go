@@ -22,9 +22,8 @@ const (
 	pause      = 50 * time.Millisecond // while enough jobs are here
 	trouble    = time.Second           // between two tries while the queue cannot be reached
 	patience   = 20 * time.Second      // once, until a queue that does not answer is given up
-	soon       = 5 * time.Second       // until a job is given out again
+	soon       = 5 * time.Second       // until a job is given out again: its consumer may just have been started again
 	fetchLimit = 10 * time.Minute      // for the files of a job
-	most       = time.Minute           // after which a job that another has begun is looked at again
 )
 
 // Options say whose jobs are brought.
@@ -263,7 +262,7 @@ func (f *Feed) take(ctx context.Context, l *queue.Lease, found func(string)) {
 			return
 		}
 	case elsewhere && time.Since(entry.Since) < f.Takeover:
-		l.Later(min(f.Takeover-time.Since(entry.Since), most))
+		l.Later(min(f.Takeover-time.Since(entry.Since), soon))
 		f.drop(l)
 		return
 	default:
