@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
 
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/job"
@@ -18,12 +16,8 @@ import (
 // numbers the jobs, and has room on this machine for what is needed meanwhile.
 type queued struct {
 	*queue.Queue
-	spool   *spool.Spool
-	scratch string
+	spool *spool.Spool
 }
-
-// scratchName is the folder for temporary files in state_directory.
-const scratchName = "scratch"
 
 // OpenQueue is the output of the queue of s. A *queue.RefusedError says that its
 // servers must not be used as they are; servers that cannot be reached are waited
@@ -37,11 +31,7 @@ func OpenQueue(ctx context.Context, s *config.Settings, local *spool.Spool, log 
 }
 
 func openQueue(ctx context.Context, s *config.Settings, local *spool.Spool, log *slog.Logger) (*queued, error) {
-	scratch := filepath.Join(s.StateDirectory, scratchName)
-	if err := os.MkdirAll(scratch, 0o700); err != nil {
-		return nil, fmt.Errorf("state_directory: %w", err)
-	}
-	if err := local.Use([]string{scratch}); err != nil {
+	if err := local.Use(nil); err != nil {
 		return nil, err
 	}
 	owner, err := queue.Owner(s.StateDirectory, ownerFile)
@@ -54,7 +44,7 @@ func openQueue(ctx context.Context, s *config.Settings, local *spool.Spool, log 
 	if err != nil {
 		return nil, err
 	}
-	return &queued{q, local, scratch}, nil
+	return &queued{q, local}, nil
 }
 
 // ownerFile in state_directory, whose number counter makes the names of jobs
@@ -62,10 +52,12 @@ func openQueue(ctx context.Context, s *config.Settings, local *spool.Spool, log 
 const ownerFile = "queue-owner"
 
 // TempDir implements job.Scratch.
-func (q *queued) TempDir(string) (string, error) { return q.spool.TempDir(q.scratch) }
+func (q *queued) TempDir() (string, error) { return q.spool.TempDir() }
 
 // TempFile implements job.Scratch.
-func (q *queued) TempFile(string) (job.TempFile, error) { return folders{q.spool}.TempFile(q.scratch) }
+func (q *queued) TempFile(string) (job.TempFile, error) {
+	return folders{q.spool}.TempFile(q.spool.Scratch())
+}
 
 func (q *queued) NewBatch() Batch { return queueBatch{q.Queue.NewBatch()} }
 

@@ -30,7 +30,7 @@ type Settings struct {
 	DefaultCharset string                       `key:"default_charset" doc:"How text is read that declares no character set, is not UTF-8, and stands in a mail that declares none elsewhere. Empty: as output_code_page if that has one byte a character, else windows-1252."`
 	CTLLayout      map[string]string            `key:"ctl_layout" doc:"Renames CTL keys: section/key to another section/key, or to an empty string to leave the key out."`
 	Tags           map[string]map[string]string `key:"tags" doc:"Sets of @commands: set, then command, then section|key (the user's value) or section|key|value (a fixed one). The sets mobilchange and faxchange are built in."`
-	StateDirectory string                       `key:"state_directory" default:"/var/lib/smtpreceiver" required:"true" doc:"Folder of the message number counter."`
+	StateDirectory string                       `key:"state_directory" default:"/var/lib/smtpreceiver" required:"true" doc:"Folder of the message number counter, and for a while of what is unpacked from archives."`
 	IDAllocated    uint64                       `key:"id_allocated" default:"0" doc:"Floor for message numbers: the first one used is greater. The last number used is kept in state_directory."`
 	Instance       string                       `key:"instance" doc:"Prefix of file names where several hosts share an output folder or a queue: letters, digits and '-', at most 16. Each host has its own. Empty: no prefix."`
 

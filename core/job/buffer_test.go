@@ -90,7 +90,7 @@ func TestBufferFails(t *testing.T) {
 // scratch is a folder.
 type scratch string
 
-func (s scratch) TempDir(string) (string, error) { return string(s), nil }
+func (s scratch) TempDir() (string, error) { return string(s), nil }
 
 func (s scratch) TempFile(string) (TempFile, error) {
 	f, err := os.CreateTemp(string(s), "buffer-*")

@@ -149,7 +149,7 @@ func TestArchiveThatCannotBeUnpacked(t *testing.T) {
 
 type noScratch struct{ Scratch }
 
-func (noScratch) TempDir(string) (string, error) { return "", errFault }
+func (noScratch) TempDir() (string, error) { return "", errFault }
 
 // TestFilesAreLetGo: what a job has read is closed, also where it could not be
 // written.

@@ -37,7 +37,7 @@ type Job interface {
 // What a crash leaves there, the next start removes.
 type Scratch interface {
 	// TempDir is a folder for temporary folders. Their maker removes them.
-	TempDir(destination string) (string, error)
+	TempDir() (string, error)
 	// TempFile makes a temporary file, which Close removes.
 	TempFile(destination string) (TempFile, error)
 }

@@ -51,7 +51,7 @@ func (m *Maker) attachments(ctx context.Context, c *content) error {
 // unpack unpacks one archive into the scratch folder; Close removes what came
 // out.
 func (m *Maker) unpack(ctx context.Context, recipe *Recipe, rules *dearchive.Rules, a message.Attachment) (*dearchive.Files, error) {
-	parent, err := m.scratch.TempDir(recipe.Destination)
+	parent, err := m.scratch.TempDir()
 	if err != nil {
 		return nil, err
 	}

@@ -349,7 +349,7 @@ func manyAtOnce(t *testing.T, s Subject) {
 
 // scratch: temporary files can be made, and no reader sees them.
 func scratch(t *testing.T, s Subject) {
-	dir, err := s.Output.TempDir(s.First)
+	dir, err := s.Output.TempDir()
 	if err != nil {
 		t.Fatal(err)
 	}

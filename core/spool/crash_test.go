@@ -288,11 +288,16 @@ func TestRecoverySparesOlderFiles(t *testing.T) {
 // only with it.
 func TestTemporaryFolders(t *testing.T) {
 	t.Parallel()
-	folder := tempFolders(t, 1)[0]
-	s := openSpool(t, Config{}, disk{})
-	temp, err := s.TempDir(folder)
+	state := t.TempDir()
+	s := openSpool(t, Config{StateDirectory: state}, disk{})
+	temp, err := s.TempDir()
 	if err != nil {
 		t.Fatal(err)
+	}
+	// Programs unpack there by path, and whoever may write in an output folder could
+	// put another tree in its place.
+	if !strings.HasPrefix(temp, s.Scratch()+"/") || filepath.Dir(s.Scratch()) != state {
+		t.Errorf("temporary folders are made in %s", temp)
 	}
 	barred := filepath.Join(temp, "x", "barred")
 	if err := os.MkdirAll(filepath.Join(barred, "deep"), 0o700); err != nil {
@@ -301,11 +306,20 @@ func TestTemporaryFolders(t *testing.T) {
 	if err := os.Chmod(barred, 0); err != nil {
 		t.Fatal(err)
 	}
-	recoverWith(t, nil, folder)
+	recover := func() {
+		other := openSpool(t, Config{StateDirectory: state}, disk{})
+		if err := other.Use(nil); err != nil {
+			t.Error(err)
+		}
+		if err := other.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	recover()
 	if _, err := os.Stat(barred); err != nil {
 		t.Errorf("while its owner lives: %v", err)
 	}
 	abandon(s)
-	recoverWith(t, nil, folder)
-	wantNothingStaged(t, folder)
+	recover()
+	wantNothingStaged(t, s.Scratch())
 }

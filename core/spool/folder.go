@@ -83,14 +83,16 @@ type folder struct {
 func (s *Spool) folder(name string) (*folder, error) {
 	// Not under the lock: a mount that hangs is its own application's affair. And
 	// what is held open does not tell of a read-only view that was laid over it.
-	if err := Usable(name); err != nil {
+	info, err := usable(name)
+	if err != nil {
 		return nil, fmt.Errorf("output folder: %w", err)
 	}
 	s.mu.Lock()
 	known, closed := s.open[name], s.closed
 	s.mu.Unlock()
 	if known != nil && !closed {
-		if known.isAt() {
+		// Staging that was moved as a whole is noticed at Commit, which looks again.
+		if os.SameFile(info, known.out.info) && known.root.holds(known.Owner, known.in) {
 			return known, nil
 		}
 		s.forgetVanished(known)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"os"
@@ -20,7 +21,7 @@ const recoveryInterval = time.Minute
 
 // Config says where a Spool keeps its numbers and how it names files.
 type Config struct {
-	StateDirectory string       // holds the ID counter; created if missing
+	StateDirectory string       // holds the ID counter and scratch files; created if missing
 	Instance       string       // prefix of file names where several hosts share a folder; may be empty
 	FirstID        uint64       // floor (id_allocated): the first ID handed out is greater
 	Log            *slog.Logger // nil: nothing is logged
@@ -33,12 +34,13 @@ type Spool struct {
 	log      *slog.Logger
 	disk     disk
 	ids      *idAllocator
+	scratch  string // for TempDir
 
 	mu       sync.Mutex
 	closed   bool
 	open     map[string]*folder // by the name it was asked for
 	vanished []*folder          // once open, staging directory gone
-	used     []string           // folders named by the last Use, absolute
+	used     []string           // output folders named by the last Use, absolute
 
 	unsettled string // error of the last recovery
 
@@ -67,9 +69,13 @@ func open(ctx context.Context, cfg Config, d disk) (*Spool, error) {
 	if err != nil {
 		return nil, err
 	}
+	scratch := filepath.Join(cfg.StateDirectory, "scratch")
+	if err := ignore(os.Mkdir(scratch, stagingMode), fs.ErrExist); err != nil {
+		return nil, fmt.Errorf("state_directory: %w", err)
+	}
 	ctx, stop := context.WithCancel(ctx)
 	s := &Spool{
-		instance: cfg.Instance, log: cfg.Log, disk: d, ids: ids,
+		instance: cfg.Instance, log: cfg.Log, disk: d, ids: ids, scratch: scratch,
 		open: map[string]*folder{}, stop: stop, done: make(chan struct{}),
 	}
 	go s.recoverEachMinute(ctx)
@@ -109,7 +115,7 @@ func (s *Spool) Use(folders []string) error {
 	s.mu.Lock()
 	s.used = paths
 	s.mu.Unlock()
-	s.logUnsettled(s.recoverAll(paths))
+	s.recoverUsed()
 	return nil
 }
 
@@ -136,11 +142,15 @@ func (s *Spool) recoverEachMinute(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		s.mu.Lock()
-		paths := s.used
-		s.mu.Unlock()
-		s.logUnsettled(s.recoverAll(paths))
+		s.recoverUsed()
 	}
+}
+
+func (s *Spool) recoverUsed() {
+	s.mu.Lock()
+	paths := append([]string{s.scratch}, s.used...)
+	s.mu.Unlock()
+	s.logUnsettled(s.recoverAll(paths))
 }
 
 // Close ends the recovery, gives back the IDs reserved but not used, and
@@ -181,16 +191,20 @@ func (s *Spool) stem(id string) string {
 	return s.instance + "-" + id
 }
 
-// TempDir is where temporary folders for the jobs of an output folder may be
-// made. Who makes one removes it before Close; what a crash leaves there,
+// TempDir is where temporary folders may be made. It is in the state directory:
+// programs reach what is in it by path, which others may change in an output
+// folder. Who makes one removes it before Close; what a crash leaves there,
 // recovery removes.
-func (s *Spool) TempDir(folder string) (string, error) {
-	f, err := s.folder(folder)
+func (s *Spool) TempDir() (string, error) {
+	f, err := s.folder(s.scratch)
 	if err != nil {
 		return "", err
 	}
 	return f.in.path, nil
 }
+
+// Scratch is the folder of TempDir, which TempFile takes like an output folder.
+func (s *Spool) Scratch() string { return s.scratch }
 
 // FreeSpace is the number of bytes we may still write in the file system of
 // folder.

@@ -44,16 +44,21 @@ func (e *FolderError) Unwrap() error {
 // a *FolderError. Nothing is written: a reader may be watching the folder. Where
 // the system does not tell (Windows, files of the kernel), TryWriting does.
 func Usable(folder string) error {
+	_, err := usable(folder)
+	return err
+}
+
+func usable(folder string) (fs.FileInfo, error) {
 	info, err := os.Stat(folder)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return &FolderError{Folder: folder, Fault: Missing}
+		return nil, &FolderError{Folder: folder, Fault: Missing}
 	case err != nil:
-		return unusable(folder, Unreachable, err)
+		return nil, unusable(folder, Unreachable, err)
 	case !info.IsDir():
-		return &FolderError{Folder: folder, Fault: NotFolder}
+		return nil, &FolderError{Folder: folder, Fault: NotFolder}
 	}
-	return unusable(folder, Unwritable, mayWrite(folder))
+	return info, unusable(folder, Unwritable, mayWrite(folder))
 }
 
 // TryWriting is Usable, and makes and removes a file.
