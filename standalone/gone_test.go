@@ -203,3 +203,21 @@ func TestUnexpectedAnswerIsLogged(t *testing.T) {
 	g.logged(t, "msg=refused", "status=451", "refusal=forward", "the server answered 252")
 	g.refusedOnce(t, "forward")
 }
+
+// A forward server that says more than it was asked is left at the next mail, which
+// goes over another connection; no mail is lost or sent again.
+func TestForwardServerThatSaysTooMuchIsLeft(t *testing.T) {
+	t.Parallel()
+	hop := (&mtatest.NextHop{Answers: mtatest.With(".", "250 2.0.0 taken\r\n250 2.1.0 ok\r\n")}).Start(t)
+	g := startRaw(t, localClients+"forward_smtp_server: '"+hop.Addr+"'\n"+faxAndSMS)
+	d := g.greeted(t)
+	for range 2 {
+		d.Say("MAIL FROM:<a@x.test>", "250 ")
+		d.Say("RCPT TO:<eva@example.com>", "250 ")
+		d.Say("DATA", "354 ")
+		d.Say("Subject: x\r\n\r\nx\r\n.", "250 2.0.0 taken")
+	}
+	if got := hop.Lines("EHLO", "MAIL", "Received"); len(got) != 6 || !strings.HasPrefix(got[3], "EHLO") {
+		t.Errorf("the forward server heard %.60q", got)
+	}
+}

