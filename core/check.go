@@ -15,7 +15,7 @@ import (
 	"smtpreceiver/core/access"
 	"smtpreceiver/core/auth"
 	"smtpreceiver/core/config"
-	"smtpreceiver/core/queue"
+	"smtpreceiver/core/output"
 	"smtpreceiver/core/spool"
 )
 
@@ -74,12 +74,8 @@ func CheckQueue(ctx context.Context, s *config.Settings) config.Problems {
 	if !s.Queue.On() {
 		return nil
 	}
-	c := queue.ConfigOf(s, slog.New(slog.DiscardHandler))
-	if c.Owner, _ = queue.ReadOwner(s.StateDirectory, ownerFile); c.Owner != "" {
-		c.Instance = s.Instance // else this user cannot tell, or it was never started
-	}
 	var problems config.Problems
-	for _, err := range queue.Check(ctx, c) {
+	for _, err := range output.CheckQueue(ctx, s) {
 		key, what := "queue.servers", err.Error()
 		if named, rest, ok := strings.Cut(what, ": "); ok && strings.HasPrefix(named, "queue.") {
 			key, what = named, rest

@@ -1,5 +1,5 @@
 // Package core decides what becomes of each recipient of a mail transaction
-// and turns the diverted ones into jobs of an [Output].
+// and turns the diverted ones into jobs of an output.
 //
 // Both frontends speak to one thing, a [Transaction]:
 //

@@ -17,6 +17,7 @@ import (
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/ctl"
 	"smtpreceiver/core/explained"
+	"smtpreceiver/core/output"
 	"smtpreceiver/core/quota"
 	"smtpreceiver/core/sms"
 	"smtpreceiver/core/spool"
@@ -56,12 +57,12 @@ func openRehearsal(ctx context.Context, s *config.Settings) (_ *rehearsal, err e
 		return nil, problems
 	}
 	log := slog.New(r.log)
-	r.Receiver = &Receiver{resolver: resolver, quotas: book{quota.NewBook(nil)}, log: log}
+	r.Receiver = &Receiver{resolver: resolver, quotas: quota.NewBook(nil).Counter(), log: log}
 	jobs, err := spool.Open(ctx, spool.Config{StateDirectory: filepath.Join(r.dir, "state"), Instance: s.Instance, Log: log})
 	if err != nil {
 		return nil, err
 	}
-	r.output = rehearsedOutput{newFolders(jobs), r.folder}
+	r.output = rehearsedOutput{output.Folders(jobs), r.folder}
 	if rules.senders, err = sendersTable(moved, log); err != nil {
 		return nil, errors.Join(checkSenders(moved), r.output.Close())
 	}
@@ -98,7 +99,7 @@ func (r *rehearsal) move(s *config.Settings) (*config.Settings, error) {
 // rehearsedOutput writes into the temporary folders and asks the real ones for
 // their room.
 type rehearsedOutput struct {
-	Output
+	output.Output
 	folder map[string]string // the real one, by the one in its place
 }
 

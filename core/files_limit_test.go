@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"smtpreceiver/core/output"
 	"smtpreceiver/core/reply"
 )
 
@@ -82,7 +83,7 @@ func TestSpaceIsAskedForEachJob(t *testing.T) {
 
 // withRoom is an output whose room is made up.
 type withRoom struct {
-	Output
+	output.Output
 	room func() uint64
 }
 

@@ -12,6 +12,7 @@ import (
 	"smtpreceiver/core/job"
 	"smtpreceiver/core/logging"
 	"smtpreceiver/core/metrics"
+	"smtpreceiver/core/output"
 	"smtpreceiver/core/reply"
 )
 
@@ -132,7 +133,7 @@ func (t *Transaction) stage(ctx context.Context) error {
 		t.charsets = maker.Charsets()
 	}
 	err = t.batch.Stage(ctx)
-	if errors.Is(err, ErrTooLarge) {
+	if errors.Is(err, output.ErrTooLarge) {
 		return tooManyFiles(err)
 	}
 	return err
@@ -209,7 +210,7 @@ func (t *Transaction) Commit(ctx context.Context) error {
 	t.over = true
 	begun := time.Now()
 	if err := t.batch.Commit(ctx); err != nil {
-		if errors.Is(err, ErrUnknown) {
+		if errors.Is(err, output.ErrUnknown) {
 			t.log(ctx, slog.LevelError, "it is not known whether the jobs were made; if they were, the sender's next try makes them again",
 				"jobs", t.Jobs(), "error", err.Error())
 		}

@@ -6,20 +6,20 @@ import (
 	"strings"
 	"testing"
 
-	"smtpreceiver/core/queue"
+	"smtpreceiver/core/output"
 	"smtpreceiver/core/reply"
 )
 
 // unsure is an output whose commits get no answer.
-type unsure struct{ Output }
+type unsure struct{ output.Output }
 
-type unsureBatch struct{ Batch }
+type unsureBatch struct{ output.Batch }
 
-func (u unsure) NewBatch() Batch { return unsureBatch{u.Output.NewBatch()} }
+func (u unsure) NewBatch() output.Batch { return unsureBatch{u.Output.NewBatch()} }
 
 func (b unsureBatch) Commit(ctx context.Context) error {
 	b.Batch.Abort()
-	return ErrUnknown
+	return output.ErrUnknown
 }
 
 func (b unsureBatch) Assure(context.Context) error { return errors.New("no quorum") }
@@ -98,14 +98,5 @@ func TestUnknownCommit(t *testing.T) {
 		if !strings.Contains(log, stem) {
 			t.Errorf("log does not name %s:\n%s", stem, log)
 		}
-	}
-}
-
-// TestNoJobOfTheQueue: a batch that takes no job gives an error, and no job around a nil
-// one.
-func TestNoJobOfTheQueue(t *testing.T) {
-	t.Parallel()
-	if j, err := (queueBatch{new(queue.Batch)}).NewJob("fax"); err == nil || j != nil {
-		t.Errorf("%v, %v", j, err)
 	}
 }

@@ -13,21 +13,21 @@ import (
 	"smtpreceiver/core/access"
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/metrics"
+	"smtpreceiver/core/output"
 	"smtpreceiver/core/quota"
-	"smtpreceiver/core/reply"
 	"smtpreceiver/core/spool"
 )
 
 // Receiver takes mail transactions. It is made once per process; its rules
 // can be exchanged while it works.
 type Receiver struct {
-	output   Output
+	output   output.Output
 	resolver *access.Resolver
 	rules    atomic.Pointer[rules]
-	quotas   quotas
+	quotas   quota.Counter
 	book     *quota.Book // the quotas of this process; nil where the queue has them
 	metrics  *metrics.Metrics
-	probes   probes
+	probes   output.Probes
 	log      *slog.Logger
 }
 
@@ -65,12 +65,12 @@ func Open(ctx context.Context, s *config.Settings, log *slog.Logger) (*Receiver,
 // openOutput opens what the jobs go to, and what counts them.
 func (r *Receiver) openOutput(ctx context.Context, s *config.Settings, jobs *spool.Spool) (err error) {
 	if !s.Queue.On() {
-		r.output = newFolders(jobs)
+		r.output = output.Folders(jobs)
 		r.book = quota.NewBook(nil)
-		r.quotas = book{r.book}
+		r.quotas = r.book.Counter()
 		return nil
 	}
-	q, err := openQueue(ctx, s, jobs, r.log)
+	q, err := output.OpenQueue(ctx, s, jobs, r.log)
 	if err != nil {
 		return err
 	}
@@ -206,27 +206,42 @@ func (r *Receiver) Space(ctx context.Context) error {
 	return nil
 }
 
-func (r *Receiver) space(ctx context.Context, rules *rules, folder string) error {
-	free, err := r.output.Room(ctx, folder)
-	if rules.settings.Queue.On() {
-		return queueSpace(free, err, rules.settings)
-	}
-	if err != nil {
-		return reply.Of(fmt.Errorf("output folder %s: %w", folder, err))
-	}
-	if least := rules.settings.MinFreeSpace; free < least {
-		return reply.NoSpace(fmt.Errorf("output folder %s: %d bytes free, min_free_space asks for %d: make room", folder, free, least))
-	}
-	return nil
+func (r *Receiver) space(ctx context.Context, rules *rules, destination string) error {
+	return output.Space(ctx, r.output, rules.settings, destination)
 }
 
-// queueSpace says the same of a queue.
-func queueSpace(free uint64, err error, s *config.Settings) error {
+// Ready says why mail for an application could not be taken now: an output
+// folder that cannot be written to, or has less than min_free_space. The
+// answer may be some seconds old.
+func (r *Receiver) Ready(ctx context.Context) error {
+	states, err := r.states(ctx)
+	errs := []error{err}
+	for _, s := range states {
+		if s.Err != nil {
+			errs = append(errs, fmt.Errorf("application %s: %w", s.App, s.Err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (r *Receiver) states(ctx context.Context) ([]output.State, error) {
+	rules := r.rules.Load()
+	destinations := make([]output.Destination, len(rules.apps))
+	for i, app := range rules.apps {
+		destinations[i] = output.Destination{App: app.name, Name: app.recipe.Destination}
+	}
+	return r.probes.States(ctx, r.output, rules.settings, destinations)
+}
+
+// outputStates are the states as the metrics have them.
+func (r *Receiver) outputStates() []metrics.Output {
+	states, err := r.states(context.Background())
 	if err != nil {
-		return reply.Of(err)
+		r.log.Error("metrics of the spool are missing", "error", err.Error())
 	}
-	if least := s.MinFreeSpace; free < least {
-		return reply.NoSpace(fmt.Errorf("the queue can take %d bytes more, min_free_space asks for %d: have its jobs handed on, or raise queue.max_size", free, least))
+	out := make([]metrics.Output, len(states))
+	for i, s := range states {
+		out[i] = metrics.Output{App: s.App, Free: s.Free, Writable: s.Err == nil}
 	}
-	return nil
+	return out
 }

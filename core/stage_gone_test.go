@@ -6,25 +6,26 @@ import (
 	"testing"
 
 	"smtpreceiver/core/job"
+	"smtpreceiver/core/output"
 )
 
 // goneAtFirst is an output during whose first job the client goes away.
 type goneAtFirst struct {
-	Output
+	output.Output
 	gone context.CancelFunc
 	made int
 }
 
 type goneAtFirstBatch struct {
-	Batch
-	output *goneAtFirst
+	output.Batch
+	first *goneAtFirst
 }
 
-func (g *goneAtFirst) NewBatch() Batch { return goneAtFirstBatch{g.Output.NewBatch(), g} }
+func (g *goneAtFirst) NewBatch() output.Batch { return goneAtFirstBatch{g.Output.NewBatch(), g} }
 
 func (b goneAtFirstBatch) NewJob(destination string) (job.Job, error) {
-	b.output.made++
-	b.output.gone()
+	b.first.made++
+	b.first.gone()
 	return b.Batch.NewJob(destination)
 }
 

@@ -13,6 +13,8 @@ import (
 	"smtpreceiver/core/job"
 	"smtpreceiver/core/match"
 	"smtpreceiver/core/metrics"
+	"smtpreceiver/core/output"
+	"smtpreceiver/core/quota"
 	"smtpreceiver/core/reply"
 )
 
@@ -67,7 +69,7 @@ type Transaction struct {
 
 	message *job.Meter // nil before the first byte
 	buffer  *job.Buffer
-	batch   Batch
+	batch   output.Batch
 	staged  []*plan
 	over    bool // committed or aborted
 	queueID string
@@ -80,9 +82,9 @@ type Transaction struct {
 type plan struct {
 	app     *application
 	rcpt    job.Recipient
-	tickets []ticket     // what the job counts for
-	name    string       // of the job, once it is staged
-	refusal *reply.Reply // that Stage gave to this recipient alone
+	tickets []quota.Place // what the job counts for
+	name    string        // of the job, once it is staged
+	refusal *reply.Reply  // that Stage gave to this recipient alone
 }
 
 // release gives back what the job counted for.

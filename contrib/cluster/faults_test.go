@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"smtpreceiver/contrib/cluster/natstest"
-	"smtpreceiver/core"
+	"smtpreceiver/core/output"
 	"smtpreceiver/core/queue"
 	"smtpreceiver/core/reply"
 	"smtpreceiver/core/spool"
@@ -24,8 +24,8 @@ import (
 
 // put brings a message with a job for each application into the queue, with an
 // attachment of that many bytes if there are any.
-func put(ctx context.Context, output core.Output, apps []string, text string, attachment []byte) error {
-	b := output.NewBatch()
+func put(ctx context.Context, out output.Output, apps []string, text string, attachment []byte) error {
+	b := out.NewBatch()
 	defer b.Abort()
 	for _, app := range apps {
 		j, err := b.NewJob(app)
@@ -67,10 +67,10 @@ func TestLarge(t *testing.T) {
 	servers := natstest.Start(t, 3, natstest.Options{})
 	s := settings(t, servers)
 	s.Queue.MaxSize = 300 << 20
-	output, q := open(t, s, quiet), reader(t, s)
+	out, q := open(t, s, quiet), reader(t, s)
 	large := make([]byte, 50<<20+7)
 	rand.NewChaCha8([32]byte{}).Read(large)
-	if err := put(t.Context(), output, []string{"fax", "sms"}, "text", large); err != nil {
+	if err := put(t.Context(), out, []string{"fax", "sms"}, "text", large); err != nil {
 		t.Fatal(err)
 	}
 	for _, app := range []string{"fax", "sms"} {
@@ -95,14 +95,14 @@ func TestLarge(t *testing.T) {
 	for i := range apps {
 		apps[i] = "many"
 	}
-	if err := put(t.Context(), output, apps, strings.Repeat("a text of some length\r\n", 1000), nil); err != nil {
+	if err := put(t.Context(), out, apps, strings.Repeat("a text of some length\r\n", 1000), nil); err != nil {
 		t.Fatal(err)
 	}
 	if n := len(visible(t, q, "many")); n != 2000 {
 		t.Errorf("%d files of 1000 jobs, want 2000", n)
 	}
-	err := put(t.Context(), output, append(apps, "many"), "x", nil)
-	if !errors.Is(err, core.ErrTooLarge) {
+	err := put(t.Context(), out, append(apps, "many"), "x", nil)
+	if !errors.Is(err, output.ErrTooLarge) {
 		t.Errorf("1001 jobs: %v", err)
 	}
 }
@@ -114,14 +114,14 @@ func TestFull(t *testing.T) {
 	servers := natstest.Start(t, 1, natstest.Options{})
 	s := settings(t, servers)
 	s.Queue.MaxSize = 4 << 20
-	output, q := open(t, s, quiet), reader(t, s)
+	out, q := open(t, s, quiet), reader(t, s)
 	for _, size := range []int{8 << 20, 200 << 10} { // in staging, and at the commit
 		var err error
 		taken := 0
 		for err == nil && taken < 100 {
 			content := make([]byte, size)
 			rand.NewChaCha8([32]byte{byte(taken)}).Read(content)
-			if err = put(t.Context(), output, []string{"fax", "sms"}, "text", content); err == nil {
+			if err = put(t.Context(), out, []string{"fax", "sms"}, "text", content); err == nil {
 				taken++
 			}
 		}
@@ -151,7 +151,7 @@ func TestInstance(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer local.Close()
-	_, err = core.OpenQueue(t.Context(), &other, local, quiet)
+	_, err = output.OpenQueue(t.Context(), &other, local, quiet)
 	var refused *queue.RefusedError
 	if !errors.As(err, &refused) || !strings.Contains(err.Error(), "instance gw1") {
 		t.Errorf("another machine of that name: %v", err)
@@ -216,7 +216,7 @@ func TestServersDie(t *testing.T) {
 	for i := range 4 {
 		gateway := *s
 		gateway.Instance, gateway.StateDirectory = fmt.Sprintf("gw%d", i+1), t.TempDir()
-		output := open(t, &gateway, quiet)
+		out := open(t, &gateway, quiet)
 		all.Go(func() {
 			for n := 0; ; n++ {
 				select {
@@ -228,10 +228,10 @@ func TestServersDie(t *testing.T) {
 				if n%50 == 0 {
 					attachment = bytes.Repeat([]byte(fmt.Sprint(i, n)), 300<<10)
 				}
-				switch err := put(context.Background(), output, []string{"fax", "sms"}, "text", attachment); {
+				switch err := put(context.Background(), out, []string{"fax", "sms"}, "text", attachment); {
 				case err == nil:
 					acked.Add(1)
-				case errors.Is(err, core.ErrUnknown):
+				case errors.Is(err, output.ErrUnknown):
 					unknown.Add(1)
 				default:
 					refused.Add(1)
@@ -315,7 +315,7 @@ func TestNoAnswer(t *testing.T) {
 	s := settings(t, servers)
 	q := reader(t, s)
 	s.Queue.CommitTimeout = 5 * time.Second
-	output := open(t, s, quiet)
+	out := open(t, s, quiet)
 	stop := make(chan struct{})
 	var all sync.WaitGroup
 	var acked, refused atomic.Int64
@@ -327,10 +327,10 @@ func TestNoAnswer(t *testing.T) {
 					return
 				default:
 				}
-				switch err := put(context.Background(), output, []string{"fax", "sms"}, "text", nil); {
+				switch err := put(context.Background(), out, []string{"fax", "sms"}, "text", nil); {
 				case err == nil:
 					acked.Add(1)
-				case errors.Is(err, core.ErrUnknown):
+				case errors.Is(err, output.ErrUnknown):
 					refused.Add(1)
 				default:
 					refused.Add(1)

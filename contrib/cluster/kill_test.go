@@ -17,8 +17,8 @@ import (
 	"time"
 
 	"smtpreceiver/contrib/cluster/natstest"
-	"smtpreceiver/core"
 	"smtpreceiver/core/config"
+	"smtpreceiver/core/output"
 	"smtpreceiver/core/queue"
 	"smtpreceiver/core/spool"
 )
@@ -56,11 +56,11 @@ func publish() error {
 	if err != nil {
 		return err
 	}
-	output, err := core.OpenQueue(context.Background(), conf, local, logger)
+	out, err := output.OpenQueue(context.Background(), conf, local, logger)
 	if err != nil {
 		return err
 	}
-	defer output.Close()
+	defer out.Close()
 	notes, err := os.OpenFile(filepath.Join(dir, answersFile), os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600)
 	if err != nil {
 		return err
@@ -77,11 +77,11 @@ func publish() error {
 		}
 		name := fmt.Sprintf("%s-%d", conf.Instance, n)
 		for answer := ""; answer != "taken"; {
-			err := put(context.Background(), output, []string{"fax", "sms"}, name, attachment)
+			err := put(context.Background(), out, []string{"fax", "sms"}, name, attachment)
 			switch {
 			case err == nil:
 				answer = "taken"
-			case errors.Is(err, core.ErrUnknown):
+			case errors.Is(err, output.ErrUnknown):
 				answer = "unknown"
 			default:
 				answer = "refused"

@@ -17,8 +17,8 @@ import (
 	"time"
 
 	"smtpreceiver/contrib/cluster/natstest"
-	"smtpreceiver/core"
 	"smtpreceiver/core/config"
+	"smtpreceiver/core/output"
 	"smtpreceiver/core/outputtest"
 	"smtpreceiver/core/queue"
 	"smtpreceiver/core/spool"
@@ -66,23 +66,23 @@ func slug(name string) string {
 }
 
 // open is the output of a gateway.
-func open(t testing.TB, s *config.Settings, log *slog.Logger) core.Output {
+func open(t testing.TB, s *config.Settings, log *slog.Logger) output.Output {
 	t.Helper()
 	local, err := spool.Open(context.Background(), spool.Config{StateDirectory: s.StateDirectory, Instance: s.Instance})
 	if err != nil {
 		t.Fatal(err)
 	}
-	output, err := core.OpenQueue(t.Context(), s, local, log)
+	out, err := output.OpenQueue(t.Context(), s, local, log)
 	if err != nil {
 		local.Close()
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := output.Close(); err != nil {
+		if err := out.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	return output
+	return out
 }
 
 // reader reads what consumers would find.
@@ -241,9 +241,9 @@ func TestRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer local.Close()
-			output, err := core.OpenQueue(t.Context(), s, local, slog.New(slog.DiscardHandler))
-			if output != nil {
-				defer output.Close()
+			out, err := output.OpenQueue(t.Context(), s, local, slog.New(slog.DiscardHandler))
+			if out != nil {
+				defer out.Close()
 			}
 			var refused *queue.RefusedError
 			switch {

@@ -1,4 +1,4 @@
-// Package outputtest holds every core.Output to what core promises of it.
+// Package outputtest holds every output.Output to what it promises.
 package outputtest
 
 import (
@@ -12,13 +12,13 @@ import (
 	"sync"
 	"testing"
 
-	"smtpreceiver/core"
 	"smtpreceiver/core/job"
+	"smtpreceiver/core/output"
 )
 
 // Subject is an output to be tested.
 type Subject struct {
-	Output core.Output
+	Output output.Output
 	// First and Second are two of its destinations, in use and empty.
 	First, Second string
 	// Visible reads what a reader of a destination finds: the content of each
@@ -51,7 +51,7 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 }
 
 // fill makes a job with a text file and its CTL.
-func fill(t *testing.T, b core.Batch, destination, text string) job.Job {
+func fill(t *testing.T, b output.Batch, destination, text string) job.Job {
 	t.Helper()
 	j, err := b.NewJob(destination)
 	if err != nil {
@@ -120,11 +120,11 @@ func allOrNothing(t *testing.T, s Subject) {
 
 // abort: at any time before Commit, twice, and with nothing in the batch.
 func abort(t *testing.T, s Subject) {
-	for name, until := range map[string]func(core.Batch) error{
-		"empty":  func(core.Batch) error { return nil },
-		"filled": func(b core.Batch) error { fill(t, b, s.First, "x"); return nil },
-		"staged": func(b core.Batch) error { fill(t, b, s.First, "x"); return b.Stage(t.Context()) },
-		"half": func(b core.Batch) error {
+	for name, until := range map[string]func(output.Batch) error{
+		"empty":  func(output.Batch) error { return nil },
+		"filled": func(b output.Batch) error { fill(t, b, s.First, "x"); return nil },
+		"staged": func(b output.Batch) error { fill(t, b, s.First, "x"); return b.Stage(t.Context()) },
+		"half": func(b output.Batch) error {
 			j, err := b.NewJob(s.First)
 			if err == nil {
 				_, err = j.Create(j.Stem() + ".txt")
@@ -291,7 +291,7 @@ func endedContext(t *testing.T, s Subject) {
 	if err := b.Stage(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Commit(ended); !errors.Is(err, context.Canceled) || errors.Is(err, core.ErrUnknown) {
+	if err := b.Commit(ended); !errors.Is(err, context.Canceled) || errors.Is(err, output.ErrUnknown) {
 		t.Errorf("Commit: %v", err)
 	}
 	s.wantNothing(t, "Commit with a context that has ended")
@@ -401,7 +401,7 @@ func brokenFromStart(t *testing.T, s Subject) {
 		err = b.Commit(ctx)
 	}
 	b.Abort()
-	if err == nil || errors.Is(err, core.ErrUnknown) {
+	if err == nil || errors.Is(err, output.ErrUnknown) {
 		t.Errorf("a job for it: %v", err)
 	}
 	if files := s.Visible(t, s.First); len(files) > 0 {
@@ -423,7 +423,7 @@ func brokenOnceStaged(t *testing.T, s Subject) {
 	if err == nil {
 		t.Fatal("committed into a destination that takes no job")
 	}
-	if files := s.Visible(t, s.First); len(files) > 0 && !errors.Is(err, core.ErrUnknown) {
+	if files := s.Visible(t, s.First); len(files) > 0 && !errors.Is(err, output.ErrUnknown) {
 		t.Errorf("%v, but visible: %q", err, files)
 	}
 }

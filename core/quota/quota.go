@@ -1,7 +1,7 @@
 // Package quota counts jobs in a sliding hour, for max_jobs_per_sender and
 // max_jobs_per_client: mail to fax costs money by the page, and a mailbox that
-// was broken into must not cost more than was agreed to. Each process counts
-// for itself.
+// was broken into must not cost more than was agreed to. A [Book] counts for one
+// process; the queue counts for all gateways.
 package quota
 
 import (

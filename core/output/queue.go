@@ -1,4 +1,4 @@
-package core
+package output
 
 import (
 	"context"
@@ -9,12 +9,13 @@ import (
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/job"
 	"smtpreceiver/core/queue"
+	"smtpreceiver/core/quota"
 	"smtpreceiver/core/spool"
 )
 
-// queued is the Output of a queue, whose destinations are applications. The spool
+// Queue is the Output of a queue, whose destinations are applications. The spool
 // numbers the jobs, and has room on this machine for what is needed meanwhile.
-type queued struct {
+type Queue struct {
 	*queue.Queue
 	spool *spool.Spool
 }
@@ -22,15 +23,7 @@ type queued struct {
 // OpenQueue is the output of the queue of s. A *queue.RefusedError says that its
 // servers must not be used as they are; servers that cannot be reached are waited
 // for, and no job is taken until then.
-func OpenQueue(ctx context.Context, s *config.Settings, local *spool.Spool, log *slog.Logger) (Output, error) {
-	q, err := openQueue(ctx, s, local, log)
-	if err != nil {
-		return nil, err // and no Output around a nil one
-	}
-	return q, nil
-}
-
-func openQueue(ctx context.Context, s *config.Settings, local *spool.Spool, log *slog.Logger) (*queued, error) {
+func OpenQueue(ctx context.Context, s *config.Settings, local *spool.Spool, log *slog.Logger) (*Queue, error) {
 	if err := local.Use(nil); err != nil {
 		return nil, err
 	}
@@ -44,7 +37,16 @@ func openQueue(ctx context.Context, s *config.Settings, local *spool.Spool, log 
 	if err != nil {
 		return nil, err
 	}
-	return &queued{q, local}, nil
+	return &Queue{q, local}, nil
+}
+
+// CheckQueue lists why a gateway could not work with the servers of the queue.
+func CheckQueue(ctx context.Context, s *config.Settings) []error {
+	c := queue.ConfigOf(s, slog.New(slog.DiscardHandler))
+	if c.Owner, _ = queue.ReadOwner(s.StateDirectory, ownerFile); c.Owner != "" {
+		c.Instance = s.Instance // else this user cannot tell, or it was never started
+	}
+	return queue.Check(ctx, c)
 }
 
 // ownerFile in state_directory, whose number counter makes the names of jobs
@@ -52,32 +54,32 @@ func openQueue(ctx context.Context, s *config.Settings, local *spool.Spool, log 
 const ownerFile = "queue-owner"
 
 // TempDir implements job.Scratch.
-func (q *queued) TempDir() (string, error) { return q.spool.TempDir() }
+func (q *Queue) TempDir() (string, error) { return q.spool.TempDir() }
 
 // TempFile implements job.Scratch.
-func (q *queued) TempFile(string) (job.TempFile, error) {
+func (q *Queue) TempFile(string) (job.TempFile, error) {
 	return folders{q.spool}.TempFile(q.spool.Scratch())
 }
 
-func (q *queued) NewBatch() Batch { return queueBatch{q.Queue.NewBatch()} }
+func (q *Queue) NewBatch() Batch { return queueBatch{q.Queue.NewBatch()} }
 
 // Room implements Output: what the queue can still take.
-func (q *queued) Room(context.Context, string) (uint64, error) { return q.Queue.Room() }
+func (q *Queue) Room(context.Context, string) (uint64, error) { return q.Queue.Room() }
 
 // Probe implements Output. The queue is looked at all the time.
-func (q *queued) Probe(context.Context, string) error { return q.Queue.Ready() }
+func (q *Queue) Probe(context.Context, string) error { return q.Queue.Ready() }
 
 // Use implements Output: the queue takes jobs of any application.
-func (q *queued) Use([]string) error { return nil }
+func (q *Queue) Use([]string) error { return nil }
 
 // Close implements Output.
-func (q *queued) Close() error { return errors.Join(q.Queue.Close(), q.spool.Close()) }
+func (q *Queue) Close() error { return errors.Join(q.Queue.Close(), q.spool.Close()) }
 
-// Take implements quotas: those of all gateways together.
-func (q *queued) Take(ctx context.Context, key string, limit int) (ticket, bool, error) {
+// Take implements quota.Counter: those of all gateways together.
+func (q *Queue) Take(ctx context.Context, key string, limit int) (quota.Place, bool, error) {
 	t, ok, err := q.Queue.Take(ctx, key, limit)
 	if err != nil || !ok {
-		return nil, false, err // and no ticket around a nil one
+		return nil, false, err // and no Place around a nil one
 	}
 	return t, true, nil
 }

@@ -1,4 +1,4 @@
-package core_test
+package output_test
 
 import (
 	"errors"
@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"smtpreceiver/core"
+	"smtpreceiver/core/output"
 	"smtpreceiver/core/outputtest"
 	"smtpreceiver/core/spool"
 )
@@ -26,18 +26,18 @@ func TestFolders(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		output := core.NewFolders(s)
-		if err := output.Use([]string{first, second}); err != nil {
+		out := output.Folders(s)
+		if err := out.Use([]string{first, second}); err != nil {
 			t.Fatal(err)
 		}
 		broken := false
 		t.Cleanup(func() {
-			if err := output.Close(); err != nil && !broken {
+			if err := out.Close(); err != nil && !broken {
 				t.Error(err)
 			}
 		})
 		return outputtest.Subject{
-			Output: output, First: first, Second: second, Visible: visible,
+			Output: out, First: first, Second: second, Visible: visible,
 			Break: func(t *testing.T, folder string) {
 				broken = true
 				if err := os.RemoveAll(folder); err != nil {

@@ -1,4 +1,0 @@
-package core
-
-// NewFolders is for the conformance suite, which knows core from outside.
-var NewFolders = newFolders

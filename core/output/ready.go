@@ -1,0 +1,110 @@
+package output
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"smtpreceiver/core/config"
+	"smtpreceiver/core/reply"
+	"smtpreceiver/core/spool"
+)
+
+const (
+	// probeEvery is how often destinations are probed at most, however many ask.
+	probeEvery = 5 * time.Second
+	// probeLimit bounds the wait for a file system that hangs.
+	probeLimit = 5 * time.Second
+)
+
+// Destination is where the jobs of an application go.
+type Destination struct {
+	App, Name string
+}
+
+// State is what the last probe of a destination found.
+type State struct {
+	App  string
+	Free uint64 // bytes
+	Err  error  // why it takes no job now
+}
+
+// Probes remembers the last probe of all destinations.
+type Probes struct {
+	one    singleflight.Group
+	states []State
+	at     time.Time
+}
+
+// States probes the destinations, or says what a probe some seconds ago found.
+func (p *Probes) States(ctx context.Context, o Output, s *config.Settings, destinations []Destination) ([]State, error) {
+	ctx, cancel := context.WithTimeout(ctx, probeLimit)
+	defer cancel()
+	done := p.one.DoChan("", func() (any, error) {
+		// p is only touched here.
+		if time.Since(p.at) > probeEvery {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), probeLimit) // others wait for it too
+			defer cancel()
+			p.states = probe(ctx, o, s, destinations)
+			p.at = time.Now()
+		}
+		return p.states, nil
+	})
+	select {
+	case result := <-done:
+		return result.Val.([]State), nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("output folders: the file system does not answer: %w", ctx.Err())
+	}
+}
+
+func probe(ctx context.Context, o Output, s *config.Settings, destinations []Destination) []State {
+	states := make([]State, len(destinations))
+	for i, d := range destinations {
+		state := &states[i]
+		state.App = d.App
+		state.Free, _ = o.Room(ctx, d.Name) // Space says what is wrong
+		var full *reply.Reply
+		var bad *spool.FolderError
+		if err := o.Probe(ctx, d.Name); errors.As(err, &bad) {
+			state.Err = reply.Advised(fmt.Errorf("output folder %w", err))
+		} else if err != nil && s.Queue.On() {
+			state.Err = err
+		} else if err != nil {
+			state.Err = reply.Advised(fmt.Errorf("output folder %s: %w", d.Name, err))
+		} else if errors.As(Space(ctx, o, s, d.Name), &full) {
+			state.Err = full.Cause
+		}
+	}
+	return states
+}
+
+// Space says whether a destination has the room that min_free_space asks for. The
+// error is a *reply.Reply.
+func Space(ctx context.Context, o Output, s *config.Settings, destination string) error {
+	free, err := o.Room(ctx, destination)
+	if s.Queue.On() {
+		return queueSpace(free, err, s)
+	}
+	if err != nil {
+		return reply.Of(fmt.Errorf("output folder %s: %w", destination, err))
+	}
+	if least := s.MinFreeSpace; free < least {
+		return reply.NoSpace(fmt.Errorf("output folder %s: %d bytes free, min_free_space asks for %d: make room", destination, free, least))
+	}
+	return nil
+}
+
+// queueSpace says the same of a queue.
+func queueSpace(free uint64, err error, s *config.Settings) error {
+	if err != nil {
+		return reply.Of(err)
+	}
+	if least := s.MinFreeSpace; free < least {
+		return reply.NoSpace(fmt.Errorf("the queue can take %d bytes more, min_free_space asks for %d: have its jobs handed on, or raise queue.max_size", free, least))
+	}
+	return nil
+}
