@@ -15,6 +15,7 @@ import (
 	"github.com/emersion/go-smtp"
 
 	"smtpreceiver/contrib/mtatest"
+	"smtpreceiver/core/places"
 	"smtpreceiver/core/reply"
 	"smtpreceiver/standalone/wire"
 )
@@ -348,7 +349,7 @@ func FuzzAuth(f *testing.F) {
 		}
 		var asked, accepted int
 		o := wire.Options{
-			Host: "gw.test", Idle: time.Minute, Transaction: time.Minute, Places: wire.NewPlaces(1, 0), Log: slog.New(slog.DiscardHandler),
+			Host: "gw.test", Idle: time.Minute, Transaction: time.Minute, Places: places.New(1, 0), Log: slog.New(slog.DiscardHandler),
 			NewID: func() string { return "" }, Session: func(c *wire.Conn) smtp.Session { return &saslSession{c, &asked, &accepted} },
 		}
 		client, theirs := net.Pipe()

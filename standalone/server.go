@@ -14,6 +14,7 @@ import (
 
 	"smtpreceiver/core"
 	"smtpreceiver/core/metrics"
+	"smtpreceiver/core/places"
 	"smtpreceiver/core/reply"
 	"smtpreceiver/standalone/forward"
 	"smtpreceiver/standalone/wire"
@@ -45,7 +46,7 @@ type generation struct {
 	options   Options
 	forwarder *forward.Forwarder
 	smtp      wire.Options // for each connection, but for what the listener says
-	lmtp      *wire.Places
+	lmtp      *places.Places
 }
 
 // NewServer makes a server that hands its mail to r.
@@ -62,11 +63,11 @@ func (s *Server) generation(o Options) *generation {
 		smtp: wire.Options{
 			Host: o.Hostname, Idle: o.SocketTimeout, Transaction: o.TransactionTimeout, MaxSize: o.MaxMessageSize, MaxRecipients: o.MaxRecipients,
 			DSN: o.DSN, BareNewlines: o.BareNewlines,
-			TLS: s.serverTLS(o.TLS), Places: wire.NewPlaces(o.ThreadNum, o.MaxWaiting), Strangers: wire.NewStrangers(o.ThreadNum),
-			Clients: wire.NewClients(o.MaxConnectionsPerClient), Hasty: f.Is,
+			TLS: s.serverTLS(o.TLS), Places: places.New(o.ThreadNum, o.MaxWaiting), Strangers: places.NewStrangers[*wire.Conn](o.ThreadNum),
+			Clients: places.NewPerClient(o.MaxConnectionsPerClient), Hasty: f.Is,
 			Admit: s.admit(false), Proxy: s.receiver.Proxy, NewID: core.NewSessionID, Log: s.log, Metrics: s.receiver.Metrics(),
 		},
-		lmtp: wire.NewPlaces(o.ThreadNum, o.MaxWaiting),
+		lmtp: places.New(o.ThreadNum, o.MaxWaiting),
 	}
 }
 

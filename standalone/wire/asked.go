@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 
+	"smtpreceiver/core/access"
 	"smtpreceiver/core/reply"
 )
 
@@ -47,12 +48,12 @@ func (c *Conn) Promote() bool {
 	if !c.stranger {
 		return true
 	}
-	c.opts.Strangers.leave(c)
+	c.opts.Strangers.Leave(c)
 	ctx, cancel := context.WithTimeout(c.Ctx, c.opts.Idle)
 	defer cancel()
-	if !c.opts.Places.take(ctx, c.Client, nil) {
+	if !c.opts.Places.Take(ctx, access.Source(c.Client), nil) {
 		return false
 	}
 	c.stranger = false
-	return c.place.hold(c.opts.Places.leave)
+	return c.place.Hold(c.opts.Places.Leave)
 }

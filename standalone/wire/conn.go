@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"smtpreceiver/core/places"
 	"smtpreceiver/core/reply"
 )
 
@@ -61,11 +62,11 @@ type Conn struct {
 
 	opts     *Options
 	cancel   context.CancelFunc
-	place    place    // given back when QUIT is answered, or at the end
-	raw      net.Conn // below TLS
-	stream   net.Conn // raw, or TLS over it
-	probe    bool     // a proxy's own connection (PROXY LOCAL): no mail
-	stranger bool     // it must authenticate
+	place    places.Held // given back when QUIT is answered, or at the end
+	raw      net.Conn    // below TLS
+	stream   net.Conn    // raw, or TLS over it
+	probe    bool        // a proxy's own connection (PROXY LOCAL): no mail
+	stranger bool        // it must authenticate
 
 	buf     []byte
 	r, w    int    // buf[r:w] came from the client and was not looked at yet
@@ -308,6 +309,9 @@ func (c *Conn) useful() {
 	c.refused = 0
 }
 
+// Heard is when the client was heard last, in Unix nanoseconds.
+func (c *Conn) Heard() int64 { return c.active.Load() }
+
 // leave ends the connection with a reply as soon as no transaction is open.
 func (c *Conn) leave(r *reply.Reply) {
 	c.mu.Lock()
@@ -326,6 +330,6 @@ func (c *Conn) Close() error {
 	c.cancel()
 	stream := c.stream
 	c.mu.Unlock()
-	c.place.leave() // first, so that the client finds its place free when it comes again
+	c.place.Leave() // first, so that the client finds its place free when it comes again
 	return stream.Close()
 }

@@ -12,7 +12,9 @@ import (
 
 	"github.com/emersion/go-smtp"
 
+	"smtpreceiver/core/access"
 	"smtpreceiver/core/metrics"
+	"smtpreceiver/core/places"
 	"smtpreceiver/core/reply"
 	"smtpreceiver/core/socket"
 )
@@ -22,6 +24,10 @@ const (
 	// are just closed.
 	maxGoodbyes    = 16
 	goodbyeTimeout = 5 * time.Second
+
+	// maxArrivals is how many clients of one address may wait at once to be let
+	// in or not: for a host name to be looked up, or for their PROXY header.
+	maxArrivals = 256
 )
 
 // Options are what a listener and its connections keep to.
@@ -37,9 +43,9 @@ type Options struct {
 	TLS           *tls.Config // nil: no certificate
 	Implicit      bool        // clients speak TLS from the first byte
 
-	Places    *Places
-	Strangers *Strangers
-	Clients   *Clients
+	Places    *places.Places
+	Strangers *places.Strangers[*Conn]
+	Clients   *places.PerClient
 
 	// Session begins one, and another one behind STARTTLS.
 	Session func(*Conn) smtp.Session
@@ -72,7 +78,7 @@ func (o *Options) refused(ctx context.Context, level slog.Level, who []any, r *r
 type Listener struct {
 	*socket.Acceptor
 	opts     atomic.Pointer[Options]
-	arrivals *Clients
+	arrivals *places.PerClient
 	goodbyes chan struct{}
 	ctx      context.Context
 	stop     context.CancelFunc
@@ -84,7 +90,7 @@ type Listener struct {
 func Listen(inner net.Listener, o Options) *Listener {
 	l := &Listener{
 		Acceptor: socket.NewAcceptor(inner, o.Log),
-		arrivals: NewClients(maxArrivals),
+		arrivals: places.NewPerClient(maxArrivals),
 		goodbyes: make(chan struct{}, maxGoodbyes),
 	}
 	l.ctx, l.stop = context.WithCancel(context.Background())
@@ -117,13 +123,13 @@ func (l *Listener) Run() {
 
 // arrive lets a client in, or sends it away. It must not wait.
 func (l *Listener) arrive(c net.Conn) {
-	o, peer := l.opts.Load(), remoteAddr(c)
-	if !l.arrivals.take(peer) {
+	o, peer := l.opts.Load(), access.Source(remoteAddr(c))
+	if !l.arrivals.Take(peer) {
 		l.sendAway(c, o, metrics.AwayPerClient)
 		return
 	}
 	l.running.Go(func() {
-		w := l.welcome(c, o, sync.OnceFunc(func() { l.arrivals.leave(peer) }))
+		w := l.welcome(c, o, sync.OnceFunc(func() { l.arrivals.Leave(peer) }))
 		if w == nil {
 			return
 		}
@@ -175,26 +181,29 @@ func (l *Listener) welcome(c net.Conn, o *Options, known func()) *Conn {
 // settle takes the places that the connection needs, waiting if it must; or it
 // says why it cannot.
 func (c *Conn) settle(ctx context.Context) (why metrics.SentAway) {
-	o := c.opts
+	o, source := c.opts, access.Source(c.Client)
 	switch {
 	case c.probe:
 		return ""
-	case !o.Clients.take(c.Client):
+	case !o.Clients.Take(source):
 		return metrics.AwayPerClient
 	}
-	c.place.hold(func() { o.Clients.leave(c.Client) })
+	c.place.Hold(func() { o.Clients.Leave(source) })
 	if c.stranger {
-		o.Strangers.take(c)
-		c.place.hold(func() { o.Strangers.leave(c) })
+		if idle, goes := o.Strangers.Take(c); goes {
+			idle.leave(&reply.Reply{Code: 421, Enhanced: [3]int{4, 3, 2}, Text: o.Host + " too many connections, authenticate sooner", Reason: reply.ReasonClient})
+		}
+		c.place.Hold(func() { o.Strangers.Leave(c) })
 		return ""
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.Idle)
 	defer cancel()
-	if !o.Places.take(ctx, c.Client, o.Hasty) {
-		c.place.leave()
+	hasty := func() bool { return o.Hasty != nil && o.Hasty(ctx, c.Client) }
+	if !o.Places.Take(ctx, source, hasty) {
+		c.place.Leave()
 		return metrics.AwayThreadNum
 	}
-	c.place.hold(o.Places.leave)
+	c.place.Hold(o.Places.Leave)
 	c.useful()
 	return ""
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"smtpreceiver/contrib/mtatest"
+	"smtpreceiver/core/places"
 	"smtpreceiver/core/reply"
 )
 
@@ -21,15 +22,15 @@ import (
 // came first is served first.
 func TestWaitingForAPlace(t *testing.T) {
 	o := testOptions()
-	o.Places = NewPlaces(2, 4)
+	o.Places = places.New(2, 4)
 	s := new(wireServer).start(t, o)
 	first, second := s.dial(t), s.dial(t)
 	first.Want("220 ")
 	second.Want("220 ")
 	third := s.dial(t)
-	o.Places.wait(t, 1)
+	inLine(t, o.Places, 1)
 	fourth := s.dial(t)
-	o.Places.wait(t, 2) // half of max_waiting: from one client no more
+	inLine(t, o.Places, 2) // half of max_waiting: from one client no more
 	s.dial(t).Want("421 4.3.2 gw.test too many connections", "")
 	first.Send("QUIT\r\n")
 	first.Want("221 ", "")
@@ -38,21 +39,12 @@ func TestWaitingForAPlace(t *testing.T) {
 	fourth.Want("220 ")
 }
 
-// wait waits until n clients wait.
-func (p *Places) wait(t *testing.T, n int) {
+// inLine waits until n clients wait.
+func inLine(t *testing.T, p *places.Places, n int) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
-		p.shares.mu.Lock()
-		waiting := 0
-		for _, k := range p.shares.held {
-			waiting += k
-		}
-		p.shares.mu.Unlock()
-		if waiting == n {
-			return
-		}
+	for end := time.Now().Add(10 * time.Second); p.Waiting() != n; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("%d wait, want %d", waiting, n)
+			t.Fatalf("%d wait, want %d", p.Waiting(), n)
 		}
 	}
 }
@@ -62,7 +54,7 @@ func TestWaitingEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inner := newPipeListener()
 		o := testOptions()
-		o.Places = NewPlaces(1, 1000)
+		o.Places = places.New(1, 1000)
 		s := new(wireServer)
 		s.serve(t, inner, o)
 		served := inner.dial(t)
@@ -80,7 +72,7 @@ func TestWaitingEnds(t *testing.T) {
 		if took := time.Since(begin); took != o.Idle {
 			t.Errorf("waited %v", took)
 		}
-		o.Places.wait(t, 0)
+		inLine(t, o.Places, 0)
 		time.Sleep(time.Second)
 		inner.dial(t).Want("421 4.3.2 ", "")
 	})
@@ -89,7 +81,7 @@ func TestWaitingEnds(t *testing.T) {
 // A client that must not wait, since we may wait for it, gets a place or 421.
 func TestHastyClientDoesNotWait(t *testing.T) {
 	o := testOptions()
-	o.Places = NewPlaces(1, 1000)
+	o.Places = places.New(1, 1000)
 	var asked atomic.Int32
 	o.Hasty = func(context.Context, netip.Addr) bool { asked.Add(1); return true }
 	s := new(wireServer).start(t, o)
@@ -100,12 +92,12 @@ func TestHastyClientDoesNotWait(t *testing.T) {
 	}
 	s.dial(t).Want("421 4.3.2 ", "")
 	d.Say("QUIT", "221 ")
-	o.Places.wantFree(t) // which comes behind the 221
+	wantFree(t, o.Places) // which comes behind the 221
 	s.dial(t).Want("220 ")
 }
 
 // wantFree waits until no place is taken.
-func (p *Places) wantFree(t *testing.T) {
+func wantFree(t *testing.T, p *places.Places) {
 	t.Helper()
 	for end := time.Now().Add(10 * time.Second); p.Held() > 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
@@ -118,7 +110,7 @@ func (p *Places) wantFree(t *testing.T) {
 // moves to an ordinary place.
 func TestStrangers(t *testing.T) {
 	o := testOptions()
-	o.Places, o.Strangers = NewPlaces(1, 1000), NewStrangers(2)
+	o.Places, o.Strangers = places.New(1, 1000), places.NewStrangers[*Conn](2)
 	o.Admit = func(context.Context, netip.Addr) (bool, *reply.Reply) { return true, nil }
 	s := (&wireServer{password: func(user, password string) error {
 		if password != "secret" {
@@ -147,42 +139,11 @@ func TestStrangers(t *testing.T) {
 	fourth.Want("220 ")
 	fourth.Say("EHLO c.test", "250 ")
 	fourth.Send(login + "\r\n")
-	o.Places.wait(t, 1)
+	inLine(t, o.Places, 1)
 	first.Say("QUIT", "221 ")
 	fourth.Want("235 ")
 	fourth.Conn.Close()
-	o.Places.wantFree(t)
-}
-
-// IPv6 clients are counted by their /64.
-func TestNetwork(t *testing.T) {
-	places := NewClients(2)
-	for i, tt := range []struct {
-		addr string
-		ok   bool
-	}{
-		{"2001:db8::1", true}, {"2001:db8::2", true}, {"2001:db8:0:0:ffff::3", false}, {"2001:db8:0:1::1", true},
-		{"192.0.2.1", true}, {"192.0.2.2", true}, {"192.0.2.1", true}, {"192.0.2.1", false},
-	} {
-		if got := places.take(netip.MustParseAddr(tt.addr)); got != tt.ok {
-			t.Errorf("%d, %s: %v", i, tt.addr, got)
-		}
-	}
-	p := NewPlaces(0, 4)
-	ctx, cancel := context.WithCancel(t.Context())
-	var group sync.WaitGroup
-	for _, addr := range []string{"2001:db8::1", "2001:db8::2"} {
-		group.Go(func() { p.take(ctx, netip.MustParseAddr(addr), nil) })
-	}
-	p.wait(t, 2)
-	if p.take(ctx, netip.MustParseAddr("2001:db8::3"), nil) {
-		t.Error("a place")
-	}
-	cancel()
-	mtatest.Finish(t, "all clients", &group)
-	if len(p.shares.held) != 0 || p.Held() != 0 {
-		t.Errorf("left: %v, %d", p.shares.held, p.Held())
-	}
+	wantFree(t, o.Places)
 }
 
 // Clients that are sent away and do not read must not keep the others waiting.
@@ -190,7 +151,7 @@ func TestGoodbyesAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inner := newPipeListener()
 		o := testOptions()
-		o.Places = NewPlaces(1, 0)
+		o.Places = places.New(1, 0)
 		s := new(wireServer)
 		s.serve(t, inner, o)
 		served := inner.dial(t)
@@ -216,7 +177,7 @@ func TestAdmit(t *testing.T) {
 	var asked []netip.Addr
 	var mu sync.Mutex
 	o := testOptions()
-	o.Places = NewPlaces(1, 0)
+	o.Places = places.New(1, 0)
 	refusal := &reply.Reply{Code: 554, Enhanced: [3]int{5, 7, 1}, Text: "not on the list"}
 	o.Admit = func(ctx context.Context, a netip.Addr) (bool, *reply.Reply) {
 		mu.Lock()

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"smtpreceiver/contrib/mtatest"
+	"smtpreceiver/core/places"
 	"smtpreceiver/core/reply"
 )
 
@@ -19,7 +20,7 @@ import (
 func TestArrivalsAreBounded(t *testing.T) {
 	t.Parallel()
 	o := testOptions()
-	o.Places = NewPlaces(1, 0)
+	o.Places = places.New(1, 0)
 	asked, proceed := make(chan struct{}, maxArrivals), make(chan struct{})
 	o.Admit = func(_ context.Context, a netip.Addr) (bool, *reply.Reply) {
 		if a == netip.MustParseAddr("127.0.0.2") {

@@ -87,7 +87,7 @@ func (c *Conn) answer(said []byte) error {
 		return c.send(said)
 	case code == 221:
 		err := c.conclude(&reply.Reply{Code: 221, Enhanced: [3]int{2, 0, 0}, Text: c.opts.Host + " closing the connection"})
-		c.place.leave()
+		c.place.Leave()
 		return err
 	case code < 400 && strings.HasSuffix(c.verb, "LO"):
 		return c.send([]byte(c.hail(string(said))))

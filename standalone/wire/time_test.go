@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"smtpreceiver/contrib/mtatest"
+	"smtpreceiver/core/places"
 )
 
 func TestTimeoutsAreIdleTimesWithTotal(t *testing.T) {
@@ -171,7 +172,7 @@ func TestSlowloris(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			inner := newPipeListener()
 			o := testOptions()
-			o.Places = NewPlaces(3, 0)
+			o.Places = places.New(3, 0)
 			new(wireServer).serve(t, inner, o)
 			var slow []*mtatest.Dialog
 			for range 3 {

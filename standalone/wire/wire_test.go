@@ -16,6 +16,7 @@ import (
 	"github.com/emersion/go-smtp"
 
 	"smtpreceiver/contrib/mtatest"
+	"smtpreceiver/core/places"
 	"smtpreceiver/core/reply"
 )
 
@@ -157,7 +158,7 @@ func (s *wireSession) Data(io.Reader) error {
 func testOptions() Options {
 	return Options{
 		Host: "gw.test", Idle: time.Minute, Transaction: 10 * time.Minute, MaxSize: 50 << 20, MaxRecipients: 1000, DSN: true, NewID: func() string { return "" },
-		Places: NewPlaces(10, 1000), Strangers: NewStrangers(10), Log: slog.New(slog.DiscardHandler),
+		Places: places.New(10, 1000), Strangers: places.NewStrangers[*Conn](10), Log: slog.New(slog.DiscardHandler),
 	}
 }
 
