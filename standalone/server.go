@@ -3,19 +3,19 @@ package standalone
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
-	"os"
 	"sync"
 
 	"github.com/emersion/go-smtp"
 
 	"smtpreceiver/core"
+	"smtpreceiver/core/certificate"
 	"smtpreceiver/core/metrics"
 	"smtpreceiver/core/places"
 	"smtpreceiver/core/reply"
+	"smtpreceiver/core/socket"
 	"smtpreceiver/standalone/forward"
 	"smtpreceiver/standalone/wire"
 )
@@ -25,7 +25,7 @@ type Server struct {
 	receiver *core.Receiver
 	log      *slog.Logger
 
-	certificate *certificate // of the current generation, for making the next one
+	certificate *certificate.Files // of the current generation, for making the next one
 
 	mu        sync.Mutex
 	current   *generation
@@ -182,19 +182,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 // Listen opens the TCP listener for smtp_ip_address (empty: all addresses) and
 // smtp_port.
 func Listen(address string, port int) (net.Listener, error) {
-	return listenTCP("smtp_port", address, port)
-}
-
-func listenTCP(key, address string, port int) (net.Listener, error) {
-	l, err := net.Listen("tcp", net.JoinHostPort(address, fmt.Sprint(port)))
-	if err != nil {
-		err = fmt.Errorf("smtp_ip_address, %s: %w", key, err)
-		if errors.Is(err, os.ErrPermission) {
-			err = fmt.Errorf("%w: ports below 1024 need root or CAP_NET_BIND_SERVICE", err)
-		}
-		return nil, err
-	}
-	return l, nil
+	return socket.ListenTCP("smtp_ip_address, smtp_port", address, port)
 }
 
 // LMTP makes l a listener for LMTP (RFC 2033), by which a mail server hands in

@@ -3,6 +3,9 @@ package standalone
 import (
 	"crypto/tls"
 	"net"
+
+	"smtpreceiver/core/certificate"
+	"smtpreceiver/core/socket"
 )
 
 // TLS is what the server shows to clients that ask for TLS. No CertFile: it
@@ -15,7 +18,7 @@ type TLS struct {
 // ListenTLS is Listen for clients that speak TLS from the first byte (RFC 8314
 // section 3.3).
 func ListenTLS(address string, port int) (net.Listener, error) {
-	l, err := listenTCP("tls.port", address, port)
+	l, err := socket.ListenTCP("smtp_ip_address, tls.port", address, port)
 	if err != nil {
 		return nil, err
 	}
@@ -28,13 +31,8 @@ func (s *Server) serverTLS(o TLS) *tls.Config {
 	if o.CertFile == "" {
 		return nil
 	}
-	if s.certificate == nil || s.certificate.certFile != o.CertFile || s.certificate.keyFile != o.KeyFile {
-		s.certificate = &certificate{certFile: o.CertFile, keyFile: o.KeyFile, log: s.log}
+	if !s.certificate.Are(o.CertFile, o.KeyFile) {
+		s.certificate = certificate.Of(o.CertFile, o.KeyFile, s.log)
 	}
-	s.certificate.read(true)
-	config := &tls.Config{GetCertificate: s.certificate.get, MinVersion: tls.VersionTLS12}
-	if o.MinVersion == "1.3" {
-		config.MinVersion = tls.VersionTLS13
-	}
-	return config
+	return s.certificate.Server(o.MinVersion)
 }

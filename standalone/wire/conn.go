@@ -14,6 +14,7 @@ import (
 
 	"smtpreceiver/core/places"
 	"smtpreceiver/core/reply"
+	"smtpreceiver/core/socket"
 )
 
 const (
@@ -104,7 +105,7 @@ func newConn(ctx context.Context, c net.Conn, o *Options) *Conn {
 	w := &Conn{
 		ID:     o.NewID(),
 		opts:   o,
-		Client: remoteAddr(c),
+		Client: socket.Peer(c),
 		raw:    c,
 		stream: c,
 		buf:    make([]byte, bufferSize),
@@ -114,14 +115,6 @@ func newConn(ctx context.Context, c net.Conn, o *Options) *Conn {
 	w.useful()
 	w.active.Store(time.Now().UnixNano())
 	return w
-}
-
-func remoteAddr(c net.Conn) netip.Addr {
-	a, ok := c.RemoteAddr().(*net.TCPAddr)
-	if !ok {
-		return netip.Addr{}
-	}
-	return a.AddrPort().Addr().Unmap().WithZone("")
 }
 
 // read gives go-smtp at most one command line, or the end of a message. What the

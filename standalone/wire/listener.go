@@ -123,7 +123,7 @@ func (l *Listener) Run() {
 
 // arrive lets a client in, or sends it away. It must not wait.
 func (l *Listener) arrive(c net.Conn) {
-	o, peer := l.opts.Load(), access.Source(remoteAddr(c))
+	o, peer := l.opts.Load(), access.Source(socket.Peer(c))
 	if !l.arrivals.Take(peer) {
 		l.sendAway(c, o, metrics.AwayPerClient)
 		return
@@ -161,9 +161,9 @@ func (l *Listener) welcome(c net.Conn, o *Options, known func()) *Conn {
 		ctx, cancel := context.WithTimeout(l.ctx, o.Idle)
 		defer cancel()
 		var refusal *reply.Reply
-		if stranger, refusal = o.Admit(ctx, remoteAddr(c)); refusal != nil {
+		if stranger, refusal = o.Admit(ctx, socket.Peer(c)); refusal != nil {
 			o.Count.Refused(metrics.AwayUnlisted)
-			o.refused(l.ctx, slog.LevelInfo, []any{"client", address(remoteAddr(c))}, refusal)
+			o.refused(l.ctx, slog.LevelInfo, []any{"client", address(socket.Peer(c))}, refusal)
 			l.goodbye(c, o, refusal)
 			return nil
 		}
@@ -176,6 +176,20 @@ func (l *Listener) welcome(c net.Conn, o *Options, known func()) *Conn {
 		return nil
 	}
 	return w
+}
+
+// unproxied is c as its client made it, where a trusted proxy stands between. From
+// any other peer a PROXY header is a command line, and ends the session.
+func (o *Options) unproxied(ctx context.Context, c net.Conn) (client net.Conn, probe bool, err error) {
+	if o.Proxy == nil {
+		return c, false, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, o.Idle)
+	defer cancel()
+	if trusted, err := o.Proxy(ctx, socket.Peer(c)); err != nil || !trusted {
+		return c, false, err
+	}
+	return socket.Unproxied(ctx, c, o.Idle)
 }
 
 // settle takes the places that the connection needs, waiting if it must; or it

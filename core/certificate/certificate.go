@@ -1,4 +1,6 @@
-package standalone
+// Package certificate is the TLS certificate that a server shows, in files that
+// may be replaced while it runs.
+package certificate
 
 import (
 	"bytes"
@@ -11,10 +13,10 @@ import (
 	"time"
 )
 
-// certificate is a pair of files that may be replaced while the server runs, as
-// certificate clients do every few weeks.
-type certificate struct {
-	certFile, keyFile string
+// Files are a pair that may be replaced while the server runs, as certificate
+// clients do every few weeks.
+type Files struct {
+	certFile, keyFile string // PEM, the chain with the server's certificate first
 	log               *slog.Logger
 
 	mu        sync.Mutex
@@ -22,9 +24,30 @@ type certificate struct {
 	pair      *tls.Certificate // the last one that was good
 }
 
+// Of are the files of that name; none of them is read yet.
+func Of(certFile, keyFile string, log *slog.Logger) *Files {
+	return &Files{certFile: certFile, keyFile: keyFile, log: log}
+}
+
+// Are says whether these are the files of that name.
+func (c *Files) Are(certFile, keyFile string) bool {
+	return c != nil && c.certFile == certFile && c.keyFile == keyFile
+}
+
+// Server reads the files anew, whether they have changed or not, and returns what
+// a server needs to show what is in them; minVersion is 1.2 or 1.3.
+func (c *Files) Server(minVersion string) *tls.Config {
+	c.read(true)
+	config := &tls.Config{GetCertificate: c.get, MinVersion: tls.VersionTLS12}
+	if minVersion == "1.3" {
+		config.MinVersion = tls.VersionTLS13
+	}
+	return config
+}
+
 // get is the certificate for a handshake. Each one reads the files: that costs
 // little beside the handshake.
-func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+func (c *Files) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	if pair := c.read(false); pair != nil {
 		return pair, nil
 	}
@@ -34,7 +57,7 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 // read takes what is in the files where it has changed, and with anew in any
 // case. A pair that cannot be used, such as a new certificate whose key has not
 // been written yet, leaves the old one in force.
-func (c *certificate) read(anew bool) *tls.Certificate {
+func (c *Files) read(anew bool) *tls.Certificate {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	cert, certErr := os.ReadFile(c.certFile)

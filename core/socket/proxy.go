@@ -1,9 +1,10 @@
-package wire
+package socket
 
 import (
 	"context"
 	"errors"
 	"net"
+	"time"
 
 	"github.com/pires/go-proxyproto"
 )
@@ -13,22 +14,12 @@ var (
 	errNoProxyClient = errors.New("the PROXY header names a client without an IP address: let the proxy take connections by TCP")
 )
 
-// unproxied is c as its client made it: where a trusted proxy stands between,
-// the remote address is the one of its PROXY header. Such a proxy must send
-// one. From any other peer it is a command line, and ends the session. probe is
+// Unproxied is c, of a trusted proxy, as the proxy's client made it: its remote
+// address is the one of the PROXY header, which must come within limit. probe is
 // the proxy's own connection, by which it looks whether we are there.
-func (o *Options) unproxied(ctx context.Context, c net.Conn) (client net.Conn, probe bool, err error) {
-	if o.Proxy == nil {
-		return c, false, nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, o.Idle)
-	defer cancel()
-	trusted, err := o.Proxy(ctx, remoteAddr(c))
-	if err != nil || !trusted {
-		return c, false, err
-	}
+func Unproxied(ctx context.Context, c net.Conn, limit time.Duration) (client net.Conn, probe bool, err error) {
 	defer context.AfterFunc(ctx, func() { c.Close() })()
-	p := proxyproto.NewConn(c, proxyproto.WithPolicy(proxyproto.REQUIRE), proxyproto.SetReadHeaderTimeout(o.Idle))
+	p := proxyproto.NewConn(c, proxyproto.WithPolicy(proxyproto.REQUIRE), proxyproto.SetReadHeaderTimeout(limit))
 	if _, err := p.Read(nil); err != nil {
 		return nil, false, errors.Join(errNoProxyHeader, err)
 	}
@@ -36,7 +27,7 @@ func (o *Options) unproxied(ctx context.Context, c net.Conn) (client net.Conn, p
 	if header.Command.IsLocal() || header.TransportProtocol.IsUnspec() {
 		return p, true, nil
 	}
-	if !remoteAddr(p).IsValid() {
+	if !Peer(p).IsValid() {
 		return nil, false, errNoProxyClient
 	}
 	return p, false, nil
