@@ -196,7 +196,7 @@ func (c *Conn) pass(line string) {
 	c.encoded = append(append(c.encoded[:0], line...), '\r', '\n')
 	c.out = c.encoded
 	c.answers = c.answers[:0]
-	c.ahead.watch()
+	c.stream.Busy(c.r < c.w)
 }
 
 // bad refuses a line that is no command. Some of them end the session: this

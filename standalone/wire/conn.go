@@ -65,9 +65,9 @@ type Conn struct {
 	cancel   context.CancelFunc
 	place    places.Held // given back when QUIT is answered, or at the end
 	raw      net.Conn    // below TLS
-	stream   net.Conn    // raw, or TLS over it
-	probe    bool        // a proxy's own connection (PROXY LOCAL): no mail
-	stranger bool        // it must authenticate
+	stream   *socket.Watched
+	probe    bool // a proxy's own connection (PROXY LOCAL): no mail
+	stranger bool // it must authenticate
 
 	buf     []byte
 	r, w    int    // buf[r:w] came from the client and was not looked at yet
@@ -84,14 +84,12 @@ type Conn struct {
 	reply   []byte // of go-smtp, so far
 	said    []byte // ours
 	answers []*reply.Reply
-	ahead   readAhead
 
 	mu       sync.Mutex
 	phase    phase
 	busy     bool      // a mail transaction is open
 	usefulBy time.Time // the client must have authenticated, begun a mail, or sent the whole of its message
 	farewell *reply.Reply
-	err      error        // what ended reading, for ever
 	active   atomic.Int64 // when the client was heard last, in Unix nanoseconds
 }
 
@@ -107,11 +105,10 @@ func newConn(ctx context.Context, c net.Conn, o *Options) *Conn {
 		opts:   o,
 		Client: socket.Peer(c),
 		raw:    c,
-		stream: c,
 		buf:    make([]byte, bufferSize),
 	}
 	w.Ctx, w.cancel = context.WithCancel(ctx)
-	w.ahead.init(w)
+	w.stream = socket.Watch(c, w.cancel) // look-ups, staging and forwarding for a client that is gone stop
 	w.useful()
 	w.active.Store(time.Now().UnixNano())
 	return w
@@ -242,7 +239,7 @@ func (c *Conn) decode() {
 	}
 	c.odd = c.odd || c.filter.odd
 	c.enter(atEnd)
-	c.ahead.watch()
+	c.stream.Busy(c.r < c.w)
 }
 
 // lost is the reply for a message that did not come to its end.
@@ -264,7 +261,7 @@ func (c *Conn) fill() error {
 		c.w = copy(c.buf, c.buf[c.r:c.w])
 		c.r = 0
 	}
-	n, err := c.ahead.take(c.buf[c.w:])
+	n, err := c.stream.Read(c.buf[c.w:], c.arm)
 	if n > 0 {
 		c.active.Store(time.Now().UnixNano())
 	}
@@ -273,11 +270,11 @@ func (c *Conn) fill() error {
 }
 
 // arm sets the deadline of one read: socket_timeout, cut short by the time that
-// the client may do nothing useful. It is called with mu held.
+// the client may do nothing useful.
 func (c *Conn) arm() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	switch {
-	case c.err != nil:
-		return c.err
 	case c.phase == over:
 		return net.ErrClosed
 	case c.farewell != nil && !c.busy:
@@ -321,8 +318,7 @@ func (c *Conn) Close() error {
 	c.mu.Lock()
 	c.phase = over
 	c.cancel()
-	stream := c.stream
 	c.mu.Unlock()
 	c.place.Leave() // first, so that the client finds its place free when it comes again
-	return stream.Close()
+	return c.stream.Conn().Close()
 }

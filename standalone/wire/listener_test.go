@@ -16,6 +16,7 @@ import (
 	"smtpreceiver/contrib/mtatest"
 	"smtpreceiver/core/places"
 	"smtpreceiver/core/reply"
+	"smtpreceiver/core/socket"
 )
 
 // One client more than there are places waits for its greeting, and the one that
@@ -310,7 +311,7 @@ func TestHalfClosed(t *testing.T) {
 	d.Envelope()
 	d.Send("text\r\n.\r\nQUIT\r\n")
 	d.Conn.(*net.TCPConn).CloseWrite()
-	time.Sleep(watchAfter + 200*time.Millisecond)
+	time.Sleep(socket.WatchAfter + 200*time.Millisecond)
 	s.proceed <- struct{}{}
 	d.Want("250 ", "221 ", "")
 }

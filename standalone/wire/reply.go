@@ -218,6 +218,6 @@ func (c *Conn) send(b []byte) error {
 	if err := c.raw.SetWriteDeadline(time.Now().Add(c.opts.Idle)); err != nil {
 		return err
 	}
-	_, err := c.stream.Write(b)
+	_, err := c.stream.Conn().Write(b)
 	return err
 }

@@ -17,7 +17,7 @@ func startTLS(c *Conn, _ string) (string, *reply.Reply) {
 	case c.TLS != nil:
 		return "", misplaced("TLS is in use already")
 	}
-	c.ahead.rest()
+	c.stream.Rest()
 	c.say(&reply.Reply{Code: 220, Enhanced: [3]int{2, 0, 0}, Text: "Ready to start TLS"})
 	c.r, c.w = 0, 0
 	if c.handshake() {
@@ -50,18 +50,14 @@ func (c *Conn) secure() (*tls.ConnectionState, *reply.Reply) {
 	ctx, cancel := context.WithDeadline(c.Ctx, c.by())
 	defer cancel()
 	secure := tls.Server(c.raw, c.opts.TLS)
-	c.mu.Lock()
 	err := c.arm() // the server may have ended this connection already
-	c.mu.Unlock()
 	if err == nil {
 		err = secure.HandshakeContext(ctx)
 	}
 	if err != nil {
 		return nil, &reply.Reply{Code: 554, Enhanced: [3]int{5, 7, 0}, Text: "TLS handshake failed", Cause: err}
 	}
-	c.mu.Lock()
-	c.stream = secure
-	c.mu.Unlock()
+	c.stream.Replace(secure)
 	state := secure.ConnectionState()
 	return &state, nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"smtpreceiver/contrib/mtatest"
 	"smtpreceiver/core/reply"
+	"smtpreceiver/core/socket"
 )
 
 func (s *wireServer) startTLS(t *testing.T) *wireServer {
@@ -94,7 +95,7 @@ func TestSlowHandshakeBehindOtherCommands(t *testing.T) {
 	d.Want("220 ")
 	d.Send("EHLO c.test\r\nSTARTTLS\r\n")
 	d.Want("250 ", "220 2.0.0 ")
-	time.Sleep(watchAfter + watchAfter/5)
+	time.Sleep(socket.WatchAfter + socket.WatchAfter/5)
 	d = d.Secure()
 	d.Say("EHLO c.test", "250 ")
 	d.Say("MAIL FROM:<a@x.test>", "250 ")
