@@ -16,9 +16,7 @@ import (
 )
 
 // Authenticating says whether clients can authenticate.
-func (r *Receiver) Authenticating() bool { return r.rules.Load().authenticating() }
-
-func (r *rules) authenticating() bool { return r.settings.Authentication.Backend != "none" }
+func (r *Receiver) Authenticating() bool { return r.rules.Load().Authenticating() }
 
 // Authenticate checks a client's user name and password and returns the name as
 // the backend holds it, for Client.User. A wrong one costs time, and too many of
@@ -49,7 +47,7 @@ func (r *Receiver) Authenticate(ctx context.Context, client netip.Addr, user, pa
 // *reply.Reply for the greeting.
 func (r *Receiver) Admit(ctx context.Context, addr netip.Addr) error {
 	rules := r.rules.Load()
-	if rules.authenticating() {
+	if rules.Authenticating() {
 		return nil // Transaction.Admit decides
 	}
 	refusal := rules.admit(ctx, addr)
@@ -72,7 +70,7 @@ func (t *Transaction) Admit(ctx context.Context) error {
 	switch {
 	case refusal == nil:
 		return nil
-	case !refusal.Temporary() && t.rules.authenticating():
+	case !refusal.Temporary() && t.rules.Authenticating():
 		return &reply.Reply{Code: 530, Enhanced: [3]int{5, 7, 0}, Text: "Authentication required",
 			Cause: errors.New("the client is on no list of clients"), Reason: reply.ReasonAuth}
 	}
@@ -80,16 +78,16 @@ func (t *Transaction) Admit(ctx context.Context) error {
 }
 
 // admit is nil for a client that is on any list.
-func (r *rules) admit(ctx context.Context, addr netip.Addr) *reply.Reply {
-	ok, lookup := r.clients.Contains(ctx, addr)
+func (r *ruleset) admit(ctx context.Context, addr netip.Addr) *reply.Reply {
+	ok, lookup := r.Clients.Contains(ctx, addr)
 	if ok {
 		return nil
 	}
-	for _, app := range r.apps {
-		if !app.own {
+	for _, app := range r.Apps {
+		if !app.Own {
 			continue
 		}
-		ok, err := app.clients.Contains(ctx, addr)
+		ok, err := app.Clients.Contains(ctx, addr)
 		if ok {
 			return nil
 		}
@@ -112,7 +110,7 @@ func lookupFailed(cause error) *reply.Reply {
 // bindsSender says whether the client authenticated and authentication.sender_must_match
 // holds for it. Where the MTA authenticates, it also decides who may send as whom.
 func (t *Transaction) bindsSender() bool {
-	return t.client.User != "" && t.client.Frontend != metrics.Milter && !t.asks && t.rules.settings.Authentication.SenderMustMatch
+	return t.client.User != "" && t.client.Frontend != metrics.Milter && !t.asks && t.rules.Settings.Authentication.SenderMustMatch
 }
 
 // ownSender is the sender that counts where mailbox is what the client
@@ -131,23 +129,7 @@ func (t *Transaction) ownSender(mailbox string) (plain string, refusal *reply.Re
 // Proxy says whether addr speaks the PROXY protocol in front of us
 // (proxy_protocol_from). An error means that it cannot be told now.
 func (r *Receiver) Proxy(ctx context.Context, addr netip.Addr) (bool, error) {
-	return r.rules.Load().proxies.Contains(ctx, addr)
-}
-
-// terminator is a nonstandard end of DATA and the clients that send it.
-type terminator struct {
-	end     []byte
-	clients *access.List
-}
-
-// terminator readies the nonstandard end of one application, nil if it has none;
-// key names its keys.
-func (c *compiler) terminator(app *application, key func(...string) string) *terminator {
-	clients := c.list(key("nonstandard_data_terminator_clients"), app.conf.NonstandardDataTerminatorClients)
-	if app.conf.NonstandardDataTerminator == "" {
-		return nil
-	}
-	return &terminator{[]byte(app.conf.NonstandardDataTerminator), clients}
+	return r.rules.Load().Proxies.Contains(ctx, addr)
 }
 
 // Terminators are the ends of DATA, besides CRLF.CRLF, that the enabled
@@ -157,15 +139,15 @@ func (c *compiler) terminator(app *application, key func(...string) string) *ter
 // host name cannot be looked up has none.
 func (r *Receiver) Terminators(ctx context.Context, addr netip.Addr) [][]byte {
 	var ends [][]byte
-	for _, app := range r.rules.Load().apps {
-		if app.terminator == nil {
+	for _, app := range r.rules.Load().Apps {
+		if app.Terminator == nil {
 			continue
 		}
-		listed, err := app.terminator.clients.Contains(ctx, addr)
+		listed, err := app.Terminator.Clients.Contains(ctx, addr)
 		if err != nil {
-			r.log.Warn("nonstandard_data_terminator_clients: host name lookup failed", "app", app.name, "client", addr.String(), "error", err.Error())
+			r.log.Warn("nonstandard_data_terminator_clients: host name lookup failed", "app", app.Name, "client", addr.String(), "error", err.Error())
 		}
-		end := app.terminator.end
+		end := app.Terminator.End
 		if listed && !slices.ContainsFunc(ends, func(e []byte) bool { return bytes.Equal(e, end) }) {
 			ends = append(ends, end)
 		}

@@ -130,7 +130,7 @@ func TestAdmitWithoutDNS(t *testing.T) {
 		t.Fatal(err)
 	}
 	broken := open(t, clientsAndApps)
-	broken.rules.Load().apps[0].clients = list
+	broken.rules.Load().Apps[0].Clients = list
 	if got := replyTo(broken.Receiver.Admit(ctx, client.Addr)); got != "421 4.4.3" {
 		t.Errorf("greeting %q", got)
 	}

@@ -10,63 +10,20 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 
-	"smtpreceiver/core/access"
 	"smtpreceiver/core/auth"
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/output"
+	"smtpreceiver/core/rules"
 	"smtpreceiver/core/spool"
 )
 
 // Check lists everything in s that cannot work, folders included, and what
 // may work otherwise than its author expects.
 func Check(s *config.Settings) (problems config.Problems, warnings []string) {
-	problems, warnings = CheckRules(s)
+	problems, warnings = rules.Check(s)
 	problems.Merge(checkMachine(s))
 	return problems, warnings
-}
-
-// CheckRules is Check without what depends on the machine: the folders and the
-// files that s names.
-func CheckRules(s *config.Settings) (problems config.Problems, warnings []string) {
-	r, problems := compile(s, access.NewResolver(nil, nil))
-	if w := r.refusesEveryone(); w != "" {
-		r.warnings = append(r.warnings, w)
-	}
-	return problems, r.warnings
-}
-
-// CheckHosts looks up the host names of all client lists and warns of those that
-// name no client now. It takes as long as the resolver does, some seconds at most.
-func CheckHosts(ctx context.Context, s *config.Settings) []string {
-	return checkHosts(ctx, s, access.NewResolver(nil, nil))
-}
-
-func checkHosts(ctx context.Context, s *config.Settings, resolver *access.Resolver) []string {
-	lists := map[string][]string{"clients": s.Clients, "proxy_protocol_from": s.ProxyProtocolFrom}
-	for name, app := range s.Applications {
-		if !app.Enabled {
-			continue
-		}
-		lists[config.KeyPath("applications", name, "clients")] = app.Clients
-		lists[config.KeyPath("applications", name, "nonstandard_data_terminator_clients")] = app.NonstandardDataTerminatorClients
-	}
-	keys := slices.Sorted(maps.Keys(lists))
-	unresolved := make([][]error, len(keys))
-	var all sync.WaitGroup
-	for i, key := range keys {
-		list, _ := access.ParseList(lists[key], resolver) // CheckRules tells of bad entries
-		all.Go(func() { unresolved[i] = list.Unresolved(ctx) })
-	}
-	all.Wait()
-	var warnings []string
-	for i, key := range keys {
-		for _, err := range unresolved[i] {
-			warnings = append(warnings, key+": "+err.Error()+": until it has an address, it names no client")
-		}
-	}
-	return warnings
 }
 
 // CheckQueue asks the servers of the queue whether a gateway could work with them.
@@ -183,7 +140,7 @@ func checkAuthentication(s *config.Settings) config.Problems {
 // sectionProblems are the errors of a section; option is the key below it that one
 // is about, "" for none.
 func sectionProblems(section string, err error, option func(error) string) (problems config.Problems) {
-	for _, e := range unjoin(err) {
+	for _, e := range config.Errors(err) {
 		key := section
 		if name := option(e); name != "" {
 			key += "." + name

@@ -1,10 +1,6 @@
 package core
 
 import (
-	"context"
-	"errors"
-	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,7 +9,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"smtpreceiver/core/access"
 	"smtpreceiver/core/config"
 )
 
@@ -147,39 +142,6 @@ func TestCheckFoldersNotWritable(t *testing.T) {
 	problems := checkFolders(s)
 	if len(problems) != 1 || problems[0].Key != "state_directory" || !strings.Contains(problems[0].What, "cannot be written") {
 		t.Errorf("problems = %v", problems)
-	}
-}
-
-// TestCheckHosts: each list that is used is looked at, with its key.
-func TestCheckHosts(t *testing.T) {
-	t.Parallel()
-	s := settings(t, t.TempDir(), basics+`
-clients: ['10.0.0.1, good.example', none.example]
-proxy_protocol_from: down.example
-applications:
-  fax: {output_folder: '{dir}/fax', ctl_type: fax, addresses: 'x@fax$', clients: gone.example}
-  odd: {output_folder: '{dir}/fax', ctl_type: fax, addresses: 'x@odd$', nonstandard_data_terminator: "\r\n .\r\n", nonstandard_data_terminator_clients: odd.example}
-  off: {enabled: 0, output_folder: '{dir}/fax', ctl_type: fax, addresses: 'x@off$', clients: off.example}
-`)
-	resolver := access.NewResolver(func(_ context.Context, host string) ([]netip.Addr, error) {
-		switch host {
-		case "good.example":
-			return []netip.Addr{netip.MustParseAddr("192.0.2.1")}, nil
-		case "down.example":
-			return nil, errors.New("server misbehaving")
-		}
-		return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
-	}, nil)
-	got := checkHosts(t.Context(), s, resolver)
-	for i, want := range [][2]string{
-		{"applications.fax.clients: ", "gone.example"},
-		{"applications.odd.nonstandard_data_terminator_clients: ", "odd.example"},
-		{"clients: ", "none.example"},
-		{"proxy_protocol_from: ", "server misbehaving"},
-	} {
-		if len(got) != 4 || !strings.HasPrefix(got[i], want[0]) || !strings.Contains(got[i], want[1]) {
-			t.Fatalf("%q, want %q", got, want)
-		}
 	}
 }
 

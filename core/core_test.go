@@ -128,7 +128,7 @@ type written struct {
 // if one names a file that is not there.
 func (b *bench) jobs(t testing.TB) []written {
 	t.Helper()
-	page := b.rules.Load().page
+	page := b.rules.Load().Page
 	var out []written
 	for _, folder := range []string{"fax", "sms"} {
 		names, err := filepath.Glob(filepath.Join(b.dir, folder, "*.ctl"))

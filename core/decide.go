@@ -3,13 +3,13 @@ package core
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"smtpreceiver/core/access"
 	"smtpreceiver/core/match"
 	"smtpreceiver/core/metrics"
 	"smtpreceiver/core/number"
 	"smtpreceiver/core/reply"
+	"smtpreceiver/core/rules"
 )
 
 // Recipient is a recipient that was not refused.
@@ -39,7 +39,7 @@ const (
 // decision is what the rules say of one recipient: app takes it, no application
 // does (app nil), or it is refused.
 type decision struct {
-	app     *application
+	app     *rules.Application
 	groups  []match.Group
 	refusal *reply.Reply
 }
@@ -50,13 +50,13 @@ type decision struct {
 // server behind us would send the mail back.
 func (t *Transaction) decide(ctx context.Context, address string) decision {
 	var d decision
-	hits := t.rules.table.Lookup(address)
+	hits := t.rules.Table.Lookup(address)
 	t.steps.matched(hits)
 	for _, hit := range hits {
-		app := t.rules.apps[hit.App]
+		app := t.rules.Apps[hit.App]
 		t.steps.ask()
 		refusal, matches := t.ask(ctx, app)
-		groups := app.dialled(hit.Groups)
+		groups := app.Dialled(hit.Groups)
 		if refusal == nil && matches {
 			refusal = t.mayCall(app, numberOf(groups))
 		}
@@ -74,20 +74,20 @@ func (t *Transaction) decide(ctx context.Context, address string) decision {
 
 // ask says whether app takes mail of this client and sender. matches is false
 // where the recipient counts as not matching app.
-func (t *Transaction) ask(ctx context.Context, app *application) (refusal *reply.Reply, matches bool) {
+func (t *Transaction) ask(ctx context.Context, app *rules.Application) (refusal *reply.Reply, matches bool) {
 	// The null sender is ruled by process_anonymous alone; sender expressions
 	// speak of addresses.
 	if t.sender == "" && t.senderErr == nil {
-		t.steps.rule("process_anonymous", app.conf.ProcessAnonymous, -1)
-		if !app.conf.ProcessAnonymous {
-			return &reply.Reply{Code: 550, Enhanced: [3]int{5, 7, 1}, Text: fmt.Sprintf("%s: mail with the null sender is not taken", app.name),
-				Cause:  fmt.Errorf("applications.%s.process_anonymous is 0; it may be a delivery report, or a mail server that asks whether the address exists", app.name),
+		t.steps.rule("process_anonymous", app.Conf.ProcessAnonymous, -1)
+		if !app.Conf.ProcessAnonymous {
+			return &reply.Reply{Code: 550, Enhanced: [3]int{5, 7, 1}, Text: fmt.Sprintf("%s: mail with the null sender is not taken", app.Name),
+				Cause:  fmt.Errorf("applications.%s.process_anonymous is 0; it may be a delivery report, or a mail server that asks whether the address exists", app.Name),
 				Reason: reply.ReasonSender}, true
 		}
 	}
 	ok, err := true, error(nil)
 	if !t.vouched() {
-		ok, err = t.client.on(ctx, app.clients)
+		ok, err = t.client.on(ctx, app.Clients)
 	}
 	t.steps.rule("clients", ok, -1)
 	switch {
@@ -97,8 +97,8 @@ func (t *Transaction) ask(ctx context.Context, app *application) (refusal *reply
 	case t.passesUnlisted():
 		return nil, false
 	default:
-		return &reply.Reply{Code: 550, Enhanced: [3]int{5, 7, 1}, Text: fmt.Sprintf("%s: client %s is not on its list of clients", app.name, t.client),
-			Cause: fmt.Errorf("add the client to applications.%s.clients or clients", app.name), Reason: reply.ReasonClient}, true
+		return &reply.Reply{Code: 550, Enhanced: [3]int{5, 7, 1}, Text: fmt.Sprintf("%s: client %s is not on its list of clients", app.Name, t.client),
+			Cause: fmt.Errorf("add the client to applications.%s.clients or clients", app.Name), Reason: reply.ReasonClient}, true
 	}
 	if refusal := t.mustAuthenticate(app); refusal != nil {
 		return refusal, true
@@ -112,18 +112,18 @@ func (t *Transaction) ask(ctx context.Context, app *application) (refusal *reply
 }
 
 // senderAllowed holds from_disabled and from_enabled.
-func (t *Transaction) senderAllowed(app *application) *reply.Reply {
-	if i, ok := app.fromDenied.Match(t.sender); ok {
+func (t *Transaction) senderAllowed(app *rules.Application) *reply.Reply {
+	if i, ok := app.FromDenied.Match(t.sender); ok {
 		t.steps.rule("from_disabled", false, i)
-		return &reply.Reply{Code: 550, Enhanced: [3]int{5, 7, 1}, Text: fmt.Sprintf("%s: sender address is denied", app.name),
-			Cause: fmt.Errorf("applications.%s.from_disabled[%d]", app.name, i), Reason: reply.ReasonSender}
+		return &reply.Reply{Code: 550, Enhanced: [3]int{5, 7, 1}, Text: fmt.Sprintf("%s: sender address is denied", app.Name),
+			Cause: fmt.Errorf("applications.%s.from_disabled[%d]", app.Name, i), Reason: reply.ReasonSender}
 	}
 	t.steps.rule("from_disabled", true, -1)
-	i, ok := app.fromEnabled.Match(t.sender)
+	i, ok := app.FromEnabled.Match(t.sender)
 	if !ok {
 		t.steps.rule("from_enabled", false, -1)
-		return &reply.Reply{Code: 550, Enhanced: [3]int{5, 7, 1}, Text: fmt.Sprintf("%s: sender address is not allowed", app.name),
-			Cause: fmt.Errorf("no expression of applications.%s.from_enabled matches", app.name), Reason: reply.ReasonSender}
+		return &reply.Reply{Code: 550, Enhanced: [3]int{5, 7, 1}, Text: fmt.Sprintf("%s: sender address is not allowed", app.Name),
+			Cause: fmt.Errorf("no expression of applications.%s.from_enabled matches", app.Name), Reason: reply.ReasonSender}
 	}
 	t.steps.rule("from_enabled", true, i)
 	return nil
@@ -132,69 +132,55 @@ func (t *Transaction) senderAllowed(app *application) *reply.Reply {
 // passesUnlisted says whether a recipient of a client on no list goes on as
 // ordinary mail (milter.on_unlisted_client: pass).
 func (t *Transaction) passesUnlisted() bool {
-	return t.client.Frontend == metrics.Milter && t.rules.settings.Milter.OnUnlistedClient == "pass"
+	return t.client.Frontend == metrics.Milter && t.rules.Settings.Milter.OnUnlistedClient == "pass"
 }
 
 // mayCall holds numbers_denied and numbers_allowed, then those of the sender.
-func (t *Transaction) mayCall(app *application, number string) *reply.Reply {
-	denied, allowed := app.judge(number)
+func (t *Transaction) mayCall(app *rules.Application, number string) *reply.Reply {
+	denied, allowed := app.Judge(number)
 	t.steps.rule("numbers_denied", denied < 0, denied)
-	if denied < 0 && len(app.numbers) > 0 {
+	if denied < 0 && len(app.Numbers) > 0 {
 		t.steps.rule("numbers_allowed", allowed >= 0, allowed)
 	}
-	if refusal := app.wrongNumber(denied, allowed); refusal != nil || t.rights == nil || t.rights.row == nil {
+	if refusal := wrongNumber(app, denied, allowed); refusal != nil || t.rights == nil || t.rights.row == nil {
 		return refusal
 	}
-	refusal := t.mayDial(app, app.region.Number(number))
+	refusal := t.mayDial(app, app.Region.Number(number))
 	t.steps.rule("senders.numbers_allowed", refusal == nil, -1)
 	return refusal
 }
 
-// judge holds the number rules for a number as people write it: what is dialled
-// counts. denied is the place of the expression of numbers_denied that matches,
-// allowed that of numbers_allowed; -1: none.
-func (a *application) judge(written string) (denied, allowed int) {
-	dialled := a.region.Number(written)
-	denied, allowed = -1, -1
-	if i, ok := a.noNumbers.Match(dialled); ok && dialled != "" {
-		denied = i
-	}
-	if i, ok := a.numbers.Match(dialled); ok {
-		allowed = i
-	}
-	return denied, allowed
-}
-
 // wrongNumber is the refusal that follows from judge, nil if there is none.
-func (a *application) wrongNumber(denied, allowed int) *reply.Reply {
+func wrongNumber(a *rules.Application, denied, allowed int) *reply.Reply {
 	var cause error
 	switch {
 	case denied >= 0:
-		cause = fmt.Errorf("applications.%s.numbers_denied[%d]", a.name, denied)
-	case len(a.numbers) > 0 && allowed < 0:
-		cause = fmt.Errorf("no expression of applications.%s.numbers_allowed matches", a.name)
+		cause = fmt.Errorf("applications.%s.numbers_denied[%d]", a.Name, denied)
+	case len(a.Numbers) > 0 && allowed < 0:
+		cause = fmt.Errorf("no expression of applications.%s.numbers_allowed matches", a.Name)
 	default:
 		return nil
 	}
-	return a.numberRefused(cause)
+	return numberRefused(a, cause)
 }
 
-func (a *application) numberRefused(cause error) *reply.Reply {
-	return &reply.Reply{Code: 550, Enhanced: [3]int{5, 7, 1}, Text: a.name + ": number not allowed", Cause: cause, Reason: reply.ReasonNumber}
+func numberRefused(a *rules.Application, cause error) *reply.Reply {
+	return &reply.Reply{Code: 550, Enhanced: [3]int{5, 7, 1}, Text: a.Name + ": number not allowed", Cause: cause, Reason: reply.ReasonNumber}
 }
 
 // lastWord is the number that the CTL gets where ctl_settings, @commands,
 // transform or ctl_layout set one: completed, and judged again.
-func (t *Transaction) lastWord(a *application, written string) (string, error) {
-	dialled := a.region.Number(written)
-	refusal := a.wrongNumber(a.judge(written))
+func (t *Transaction) lastWord(a *rules.Application, written string) (string, error) {
+	dialled := a.Region.Number(written)
+	denied, allowed := a.Judge(written)
+	refusal := wrongNumber(a, denied, allowed)
 	if refusal == nil {
 		refusal = t.mayDial(a, dialled)
 	}
 	switch {
 	case refusal != nil:
 		return "", refusal
-	case a.region == (number.Region{}):
+	case a.Region == (number.Region{}):
 		return written, nil
 	}
 	return dialled, nil
@@ -207,21 +193,6 @@ func numberOf(groups []match.Group) string {
 		}
 	}
 	return ""
-}
-
-// dialled completes the number among the groups of a match where the
-// application has a region; else it stays as it was written.
-func (a *application) dialled(groups []match.Group) []match.Group {
-	if a.region == (number.Region{}) {
-		return groups
-	}
-	out := slices.Clone(groups)
-	for i, g := range out {
-		if g.Name == "number" {
-			out[i].Value = a.region.Number(g.Value)
-		}
-	}
-	return out
 }
 
 // on says whether list lets the client in. An authenticated client needs no

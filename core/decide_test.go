@@ -93,8 +93,8 @@ func TestRouting(t *testing.T) {
 			if got := verdict(r, err); got != tt.want {
 				t.Fatalf("%s, want %s (%v)", got, tt.want, err)
 			}
-			if tt.want == "divert" && trx.plans[0].app.name != tt.app {
-				t.Errorf("taken by %s, want %s", trx.plans[0].app.name, tt.app)
+			if tt.want == "divert" && trx.plans[0].app.Name != tt.app {
+				t.Errorf("taken by %s, want %s", trx.plans[0].app.Name, tt.app)
 			}
 			if err == nil {
 				return

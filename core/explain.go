@@ -11,6 +11,7 @@ import (
 	"smtpreceiver/core/metrics"
 	"smtpreceiver/core/policy"
 	"smtpreceiver/core/reply"
+	"smtpreceiver/core/rules"
 	"smtpreceiver/core/spool"
 )
 
@@ -135,7 +136,7 @@ func (e *explaining) recipient(ctx context.Context, address string, q Question) 
 	if out.Match != "" {
 		out.Applications = e.applications(ctx)
 	}
-	settings := e.trx.rules.settings
+	settings := e.trx.rules.Settings
 	switch {
 	case err != nil:
 	case q.Policy && rcpt.Verdict == Divert:
@@ -149,7 +150,7 @@ func (e *explaining) recipient(ctx context.Context, address string, q Question) 
 		err = Unknown
 	case rcpt.Verdict == Divert:
 		plan := e.trx.plans[rcpt.Job]
-		out.Outcome, out.Application, out.Job = explained.OutcomeTaken, plan.app.name, &rcpt.Job
+		out.Outcome, out.Application, out.Job = explained.OutcomeTaken, plan.app.Name, &rcpt.Job
 		e.folder(plan.app)
 	case q.Milter:
 		if out.Outcome = explained.OutcomeLeft; q.Policy {
@@ -175,14 +176,14 @@ func (e *explaining) recipient(ctx context.Context, address string, q Question) 
 }
 
 // folder warns of an output folder that no job could be written into.
-func (e *explaining) folder(app *application) {
-	output := e.r.folder[app.conf.OutputFolder]
+func (e *explaining) folder(app *rules.Application) {
+	output := e.r.folder[app.Conf.OutputFolder]
 	if output == "" || e.r.warned[output] { // "": its jobs go into the queue
 		return
 	}
 	e.r.warned[output] = true
 	if err := spool.Usable(output); err != nil {
-		e.warn(config.KeyPath("applications", app.name, "output_folder") + ": " + err.Error())
+		e.warn(config.KeyPath("applications", app.Name, "output_folder") + ": " + err.Error())
 	}
 }
 

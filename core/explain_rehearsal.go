@@ -19,6 +19,7 @@ import (
 	"smtpreceiver/core/explained"
 	"smtpreceiver/core/output"
 	"smtpreceiver/core/quota"
+	"smtpreceiver/core/rules"
 	"smtpreceiver/core/sms"
 	"smtpreceiver/core/spool"
 )
@@ -52,7 +53,7 @@ func openRehearsal(ctx context.Context, s *config.Settings) (_ *rehearsal, err e
 	if err != nil {
 		return nil, err
 	}
-	rules, problems := compile(moved, resolver)
+	compiled, problems := rules.Compile(moved, resolver)
 	if len(problems) > 0 {
 		return nil, problems
 	}
@@ -63,10 +64,11 @@ func openRehearsal(ctx context.Context, s *config.Settings) (_ *rehearsal, err e
 		return nil, err
 	}
 	r.output = rehearsedOutput{output.Folders(jobs), r.folder}
-	if rules.senders, err = sendersTable(moved, log); err != nil {
+	set := &ruleset{Rules: compiled}
+	if set.senders, err = sendersTable(moved, log); err != nil {
 		return nil, errors.Join(checkSenders(moved), r.output.Close())
 	}
-	r.rules.Store(rules)
+	r.rules.Store(set)
 	return r, nil
 }
 
@@ -121,13 +123,13 @@ func (r *rehearsal) close() error {
 func (r *rehearsal) jobs(t *Transaction) ([]explained.Job, error) {
 	jobs := []explained.Job{}
 	for _, staged := range t.staged {
-		folder := staged.app.conf.OutputFolder
-		job := explained.Job{Name: staged.name, Application: staged.app.name, Recipient: staged.rcpt.Mailbox, Folder: r.folder[folder]}
+		folder := staged.app.Conf.OutputFolder
+		job := explained.Job{Name: staged.name, Application: staged.app.Name, Recipient: staged.rcpt.Mailbox, Folder: r.folder[folder]}
 		var err error
-		if job.Files, err = explained.ReadFiles(folder, staged.name, t.rules.page.Decode); err != nil {
+		if job.Files, err = explained.ReadFiles(folder, staged.name, t.rules.Page.Decode); err != nil {
 			return nil, err
 		}
-		if staged.app.conf.CTLType == "sms" {
+		if staged.app.Conf.CTLType == "sms" {
 			job.SMS = cost(staged.app, job.Files)
 		}
 		jobs = append(jobs, job)
@@ -136,12 +138,12 @@ func (r *rehearsal) jobs(t *Transaction) ([]explained.Job, error) {
 }
 
 // cost is what the text of a job makes as SMS; nil: it has none that can be sent.
-func cost(app *application, files []explained.File) *explained.SMS {
-	control, err := ctl.ReadJob(*files[0].Text, app.recipe.Layout)
+func cost(app *rules.Application, files []explained.File) *explained.SMS {
+	control, err := ctl.ReadJob(*files[0].Text, app.Recipe.Layout)
 	if err != nil || len(files) < 2 || files[1].Text == nil {
 		return nil
 	}
-	_, parts, whole, err := sms.NewLimit(app.conf.MaxParts, control.MaxLen, control.Action).Apply(sms.Plain(*files[1].Text))
+	_, parts, whole, err := sms.NewLimit(app.Conf.MaxParts, control.MaxLen, control.Action).Apply(sms.Plain(*files[1].Text))
 	out := &explained.SMS{Parts: parts.Count, Whole: whole.Count, Alphabet: string(whole.Alphabet)}
 	switch {
 	case whole.Count == 0:

@@ -11,20 +11,21 @@ import (
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/explained"
 	"smtpreceiver/core/match"
+	"smtpreceiver/core/rules"
 )
 
 // applications puts into words what was recorded of the last recipient.
 func (e *explaining) applications(ctx context.Context) []explained.Application {
 	rules, steps := e.trx.rules, e.trx.steps
 	out := []explained.Application{}
-	for _, name := range slices.Sorted(maps.Keys(rules.settings.Applications)) {
+	for _, name := range slices.Sorted(maps.Keys(rules.Settings.Applications)) {
 		a := explained.Application{Name: name, Answer: explained.AnswerNoMatch, Rules: []explained.Rule{}, Limits: []explained.Limit{}}
-		if !rules.settings.Applications[name].Enabled {
+		if !rules.Settings.Applications[name].Enabled {
 			a.Answer = explained.AnswerDisabled
 		}
 		for i, hit := range steps.hits {
-			app := rules.apps[hit.App]
-			if app.name != name {
+			app := rules.Apps[hit.App]
+			if app.Name != name {
 				continue
 			}
 			a.Answer, a.Address = explained.AnswerNotAsked, explainedMatch(app, hit)
@@ -37,10 +38,10 @@ func (e *explaining) applications(ctx context.Context) []explained.Application {
 	return out
 }
 
-func explainedMatch(app *application, hit match.Hit) *explained.Match {
+func explainedMatch(app *rules.Application, hit match.Hit) *explained.Match {
 	m := &explained.Match{
-		Key:        config.KeyIndex(app.key("addresses"), hit.Expression),
-		Expression: app.addresses[hit.Expression].String(), Groups: []explained.Group{},
+		Key:        config.KeyIndex(app.Key("addresses"), hit.Expression),
+		Expression: app.Addresses[hit.Expression].String(), Groups: []explained.Group{},
 	}
 	for _, g := range hit.Groups {
 		m.Groups = append(m.Groups, explained.Group{Name: g.Name, Value: g.Value})
@@ -48,11 +49,9 @@ func explainedMatch(app *application, hit match.Hit) *explained.Match {
 	return m
 }
 
-func (a *application) key(name string) string { return config.KeyPath("applications", a.name, name) }
-
-func (e *explaining) answer(ctx context.Context, a *explained.Application, app *application, asked asked, hit match.Hit) {
+func (e *explaining) answer(ctx context.Context, a *explained.Application, app *rules.Application, asked asked, hit match.Hit) {
 	for _, s := range asked.rules {
-		if rule, ok := e.rule(ctx, app, s, app.region.Number(numberOf(hit.Groups))); ok {
+		if rule, ok := e.rule(ctx, app, s, app.Region.Number(numberOf(hit.Groups))); ok {
 			a.Rules = append(a.Rules, rule)
 		}
 	}
@@ -64,8 +63,8 @@ func (e *explaining) answer(ctx context.Context, a *explained.Application, app *
 	default:
 		a.Answer = explained.AnswerTakes
 		for _, limit := range []explained.Limit{
-			{Key: app.key("max_jobs_per_sender"), Jobs: app.conf.MaxJobsPerSender},
-			{Key: app.key("max_jobs_per_client"), Jobs: app.conf.MaxJobsPerClient},
+			{Key: app.Key("max_jobs_per_sender"), Jobs: app.Conf.MaxJobsPerSender},
+			{Key: app.Key("max_jobs_per_client"), Jobs: app.Conf.MaxJobsPerClient},
 		} {
 			if limit.Jobs > 0 {
 				a.Limits = append(a.Limits, limit)
@@ -78,8 +77,8 @@ func (e *explaining) answer(ctx context.Context, a *explained.Application, app *
 }
 
 // rule puts one step into words. ok is false for a list that is not set.
-func (e *explaining) rule(ctx context.Context, app *application, s step, number string) (r explained.Rule, ok bool) {
-	r = explained.Rule{Rule: s.key, Passed: s.ok, Key: app.key(s.key)}
+func (e *explaining) rule(ctx context.Context, app *rules.Application, s step, number string) (r explained.Rule, ok bool) {
+	r = explained.Rule{Rule: s.key, Passed: s.ok, Key: app.Key(s.key)}
 	var list match.Set
 	what := "sender <" + e.trx.sender + ">"
 	switch s.key {
@@ -102,13 +101,13 @@ func (e *explaining) rule(ctx context.Context, app *application, s step, number 
 		e.clientRule(ctx, app, &r)
 		return r, true
 	case "from_disabled":
-		list = app.fromDenied
+		list = app.FromDenied
 	case "from_enabled":
-		list = app.fromEnabled
+		list = app.FromEnabled
 	case "numbers_denied":
-		list, what = app.noNumbers, "number "+strconv.Quote(number)
+		list, what = app.NoNumbers, "number "+strconv.Quote(number)
 	case "numbers_allowed":
-		list, what = app.numbers, "number "+strconv.Quote(number)
+		list, what = app.Numbers, "number "+strconv.Quote(number)
 	}
 	if s.at < 0 {
 		r.Detail = what + " matches none"
@@ -125,7 +124,7 @@ func (e *explaining) senderRule(ctx context.Context, s step, number string) stri
 	case found.err != nil:
 		return "the table of senders cannot be asked"
 	case found.row == nil:
-		return "there is no row for " + asked + ", and senders.unknown is " + e.trx.rules.settings.Senders.Unknown
+		return "there is no row for " + asked + ", and senders.unknown is " + e.trx.rules.Settings.Senders.Unknown
 	case s.key == "senders.numbers_allowed" && s.ok:
 		return "number " + strconv.Quote(number) + " is one that " + strconv.Quote(found.row.Name) + " may use"
 	case s.key == "senders.numbers_allowed":
@@ -137,20 +136,20 @@ func (e *explaining) senderRule(ctx context.Context, s step, number string) stri
 }
 
 // clientRule says what let the client in, or kept it out.
-func (e *explaining) clientRule(ctx context.Context, app *application, r *explained.Rule) {
-	client, entries := e.trx.client, app.conf.Clients
-	if !app.own {
-		r.Key, entries = "clients", e.trx.rules.settings.Clients
+func (e *explaining) clientRule(ctx context.Context, app *rules.Application, r *explained.Rule) {
+	client, entries := e.trx.client, app.Conf.Clients
+	if !app.Own {
+		r.Key, entries = "clients", e.trx.rules.Settings.Clients
 	}
 	switch {
 	case client.User != "":
 		r.Detail = "authenticated as " + client.User + ", so it need not be on the list"
-	case r.Passed && app.clients.Empty():
+	case r.Passed && app.Clients.Empty():
 		r.Detail = "mail of the local sendmail command, and there is no list"
 	case r.Passed:
 		i, entry := e.entry(ctx, entries)
 		r.Key, r.Entry, r.Detail = config.KeyIndex(r.Key, i), entry, "client "+client.String()+" is on the list"
-	case app.clients.Empty():
+	case app.Clients.Empty():
 		r.Detail = "the list is empty: it lets nobody in"
 	case e.trx.passesUnlisted():
 		r.Detail = "client " + client.String() + " is not on the list: the recipient counts as ordinary mail (milter.on_unlisted_client: pass)"

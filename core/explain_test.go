@@ -35,7 +35,7 @@ func TestExplainDecidesAsRealMailIs(t *testing.T) {
 					r, err := trx.Recipient(context.Background(), to, RecipientOptions{})
 					want := verdict(r, err)
 					if want == "divert" {
-						want += " " + trx.plans[0].app.name
+						want += " " + trx.plans[0].app.Name
 					}
 					trx.Abort()
 
@@ -51,7 +51,7 @@ func TestExplainDecidesAsRealMailIs(t *testing.T) {
 
 func explain(t testing.TB, b *bench, q Question) *explained.Mail {
 	t.Helper()
-	e, err := Explain(context.Background(), b.rules.Load().settings, q)
+	e, err := Explain(context.Background(), b.rules.Load().Settings, q)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -64,7 +64,7 @@ func TestSpaceIsAskedForEachJob(t *testing.T) {
 	t.Parallel()
 	b := open(t, spooling)
 	var asked atomic.Int64
-	b.rules.Load().settings.MinFreeSpace = 1
+	b.rules.Load().Settings.MinFreeSpace = 1
 	b.output = withRoom{b.output, func() uint64 {
 		if asked.Add(1) > 10+5 { // 10 at RCPT
 			return 0

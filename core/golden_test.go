@@ -85,7 +85,7 @@ func TestGoldenJobs(t *testing.T) {
 // size and digest.
 func (b *bench) describe(t testing.TB, w *strings.Builder, j written) {
 	t.Helper()
-	page := b.rules.Load().page
+	page := b.rules.Load().Page
 	fmt.Fprintf(w, "======== %s\n%s", j.name, lines(t, j.name, page.Decode([]byte(j.raw))))
 	if name := j.ctl.Get("system", "txt"); j.ctl.Get("system", "format") == "txt" {
 		fmt.Fprintf(w, "-------- %s\n%s\n", name, lines(t, name, page.Decode([]byte(j.text))))

@@ -24,7 +24,7 @@ const maxLoggedData = 1024
 // stuffing. It holds the limits on header, size and hops; the error is a
 // *reply.Reply. Where nothing is diverted the message is only measured, not kept.
 func (t *Transaction) Write(p []byte) (int, error) {
-	s := t.rules.settings
+	s := t.rules.Settings
 	if t.message == nil {
 		t.message = new(job.Meter)
 	}
@@ -40,7 +40,7 @@ func (t *Transaction) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	if t.buffer == nil {
-		t.buffer = job.NewBuffer(t.recv.output, t.plans[0].app.recipe.Destination, s.MemoryPerMessage)
+		t.buffer = job.NewBuffer(t.recv.output, t.plans[0].app.Recipe.Destination, s.MemoryPerMessage)
 	}
 	n, err := t.buffer.Write(p)
 	if err != nil {
@@ -98,20 +98,20 @@ func (t *Transaction) stage(ctx context.Context) error {
 	if t.rights != nil && t.rights.row != nil {
 		mail.SenderData, mail.MaxParts = t.rights.row.Data, t.rights.row.MaxParts
 	}
-	maker, err := job.NewMaker(t.buffer, t.rules.limits, mail, t.recv.output, t.recv.log.With(t.logKeys()...))
+	maker, err := job.NewMaker(t.buffer, t.rules.Limits, mail, t.recv.output, t.recv.log.With(t.logKeys()...))
 	if err != nil {
 		return err
 	}
 	defer maker.Close(ctx)
 	files := 0
 	for _, p := range t.wanted() {
-		n, err := maker.Read(ctx, p.app.recipe)
+		n, err := maker.Read(ctx, p.app.Recipe)
 		if err != nil {
-			return fmt.Errorf("application %s: %w", p.app.name, err)
+			return fmt.Errorf("application %s: %w", p.app.Name, err)
 		}
 		files += n
 	}
-	if limit := t.rules.settings.MaxFilesPerMessage; files > limit {
+	if limit := t.rules.Settings.MaxFilesPerMessage; files > limit {
 		return tooManyFiles(fmt.Errorf("%d recipients and their attachments make %d files, max_files_per_message is %d", len(t.plans), files, limit))
 	}
 	var refused []*plan
@@ -122,7 +122,7 @@ func (t *Transaction) stage(ctx context.Context) error {
 			p.refusal = refusal
 			refused = append(refused, p)
 		} else if err != nil {
-			return fmt.Errorf("application %s, recipient %s: %w", p.app.name, p.rcpt.Mailbox, err)
+			return fmt.Errorf("application %s, recipient %s: %w", p.app.Name, p.rcpt.Mailbox, err)
 		}
 	}
 	if len(refused) > 0 {
@@ -178,14 +178,14 @@ func (t *Transaction) make(ctx context.Context, maker *job.Maker, p *plan) error
 		return err
 	}
 	// The texts of many recipients are a multiple of what the message was.
-	if err := t.recv.space(ctx, t.rules, p.app.recipe.Destination); err != nil {
+	if err := t.recv.space(ctx, t.rules, p.app.Recipe.Destination); err != nil {
 		return err
 	}
-	j, err := t.batch.NewJob(p.app.recipe.Destination)
+	j, err := t.batch.NewJob(p.app.Recipe.Destination)
 	if err != nil {
 		return err
 	}
-	if err := maker.Fill(ctx, j, p.app.recipe, p.rcpt); err != nil {
+	if err := maker.Fill(ctx, j, p.app.Recipe, p.rcpt); err != nil {
 		return err
 	}
 	p.name = j.Stem()
@@ -223,8 +223,8 @@ func (t *Transaction) Commit(ctx context.Context) error {
 	}
 	t.count.Spooled()
 	for _, job := range t.staged {
-		job.app.recipe.Counters.Job(t.message.Size())
-		t.log(ctx, slog.LevelInfo, "job", "app", job.app.name, "rcpt", job.rcpt.Mailbox, "job", job.name, "size", t.message.Size(), "status", "250", "took", t.took())
+		job.app.Recipe.Counters.Job(t.message.Size())
+		t.log(ctx, slog.LevelInfo, "job", "app", job.app.Name, "rcpt", job.rcpt.Mailbox, "job", job.name, "size", t.message.Size(), "status", "250", "took", t.took())
 	}
 	return nil
 }

@@ -369,7 +369,7 @@ func TestLimits(t *testing.T) {
 func TestSpaceIsEnough(t *testing.T) {
 	t.Parallel()
 	b := open(t, spooling)
-	b.rules.Load().settings.MinFreeSpace = 1
+	b.rules.Load().Settings.MinFreeSpace = 1
 	if err := b.Space(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -378,7 +378,7 @@ func TestSpaceIsEnough(t *testing.T) {
 func TestNoSpaceNoDiversion(t *testing.T) {
 	t.Parallel()
 	b := open(t, spooling)
-	b.rules.Load().settings.MinFreeSpace = 1 << 62
+	b.rules.Load().Settings.MinFreeSpace = 1 << 62
 	if got := verdict(Recipient{}, b.Space(t.Context())); got != "452 4.3.1" {
 		t.Errorf("at MAIL: %s", got)
 	}

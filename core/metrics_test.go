@@ -157,7 +157,7 @@ func TestReloadKeepsCounting(t *testing.T) {
 		if n := counters(t, b.Metrics(), "jobs_total")["sms"]; n != float64(i+1) {
 			t.Errorf("%v jobs counted, want %d", n, i+1)
 		}
-		if err := b.Reload(b.rules.Load().settings); err != nil {
+		if err := b.Reload(b.rules.Load().Settings); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"smtpreceiver/core/access"
 	"smtpreceiver/core/reply"
+	"smtpreceiver/core/rules"
 )
 
 // limit is how many jobs in an hour a key allows one of whom it counts for.
@@ -18,29 +19,29 @@ type limit struct {
 }
 
 // counted is the name that the book of quotas has for it.
-func (l limit) counted(app *application) string {
+func (l limit) counted(app *rules.Application) string {
 	if l.all {
 		return "senders." + l.key + "\x00\x00" + l.who
 	}
-	return l.key + "\x00" + app.name + "\x00" + l.who
+	return l.key + "\x00" + app.Name + "\x00" + l.who
 }
 
-func (l limit) reached(app *application) *reply.Reply {
-	cause := fmt.Errorf("applications.%s.%s is %d", app.name, l.key, l.jobs)
+func (l limit) reached(app *rules.Application) *reply.Reply {
+	cause := fmt.Errorf("applications.%s.%s is %d", app.Name, l.key, l.jobs)
 	if l.all {
 		cause = fmt.Errorf("%s of %q in senders is %d", l.key, l.who, l.jobs)
 	}
-	return &reply.Reply{Code: 450, Enhanced: [3]int{4, 7, 1}, Text: app.name + ": too many messages in an hour, try again later",
+	return &reply.Reply{Code: 450, Enhanced: [3]int{4, 7, 1}, Text: app.Name + ": too many messages in an hour, try again later",
 		Cause: cause, Reason: reply.ReasonQuota}
 }
 
-func (l limit) unknown(app *application, err error) *reply.Reply {
-	return reply.Of(fmt.Errorf("%s of application %s: %w", l.key, app.name, err))
+func (l limit) unknown(app *rules.Application, err error) *reply.Reply {
+	return reply.Of(fmt.Errorf("%s of application %s: %w", l.key, app.Name, err))
 }
 
 // limits are those that hold for this sender and client.
-func (t *Transaction) limits(app *application) []limit {
-	sender, client := app.conf.MaxJobsPerSender, app.conf.MaxJobsPerClient
+func (t *Transaction) limits(app *rules.Application) []limit {
+	sender, client := app.Conf.MaxJobsPerSender, app.Conf.MaxJobsPerClient
 	all := []limit{
 		{key: "max_jobs_per_sender", who: strings.ToLower(t.name()), jobs: sender},
 		{key: "max_jobs_per_client", who: source(t.client.Addr), jobs: client},

@@ -11,10 +11,13 @@ import (
 	"sync/atomic"
 
 	"smtpreceiver/core/access"
+	"smtpreceiver/core/auth"
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/metrics"
 	"smtpreceiver/core/output"
 	"smtpreceiver/core/quota"
+	"smtpreceiver/core/rules"
+	"smtpreceiver/core/senders"
 	"smtpreceiver/core/spool"
 )
 
@@ -23,12 +26,19 @@ import (
 type Receiver struct {
 	output   output.Output
 	resolver *access.Resolver
-	rules    atomic.Pointer[rules]
+	rules    atomic.Pointer[ruleset]
 	quotas   quota.Counter
 	book     *quota.Book // the quotas of this process; nil where the queue has them
 	metrics  *metrics.Metrics
 	probes   output.Probes
 	log      *slog.Logger
+}
+
+// ruleset is the rules in force, with the backends that they ask.
+type ruleset struct {
+	*rules.Rules
+	auth    *auth.Authenticator
+	senders *senders.Table // nil: senders have no rights of their own
 }
 
 // Open readies the rules and the spool of s, and undoes in its output folders
@@ -102,14 +112,14 @@ func (r *Receiver) Reload(s *config.Settings) error {
 
 // connect readies the backends of logins and of senders. Where nothing has changed
 // those of old go on, with what they remember: who failed, who may send.
-func (r *rules) connect(old *rules, log *slog.Logger) (err error) {
-	s := r.settings
-	if old != nil && s.Authentication == old.settings.Authentication {
+func (r *ruleset) connect(old *ruleset, log *slog.Logger) (err error) {
+	s := r.Settings
+	if old != nil && s.Authentication == old.Settings.Authentication {
 		r.auth = old.auth
 	} else if r.auth, err = newAuthenticator(s, log); err != nil {
 		return err
 	}
-	if old != nil && reflect.DeepEqual(s.Senders, old.settings.Senders) {
+	if old != nil && reflect.DeepEqual(s.Senders, old.Settings.Senders) {
 		r.senders = old.senders
 	} else if r.senders, err = sendersTable(s, log); err != nil {
 		r.disconnect(old, log)
@@ -118,7 +128,7 @@ func (r *rules) connect(old *rules, log *slog.Logger) (err error) {
 }
 
 // disconnect closes the backends that others do not use.
-func (r *rules) disconnect(others *rules, log *slog.Logger) {
+func (r *ruleset) disconnect(others *ruleset, log *slog.Logger) {
 	if others == nil || r.auth != others.auth {
 		if err := r.auth.Close(); err != nil {
 			log.Warn("closing the authentication backend", "error", err.Error())
@@ -132,19 +142,19 @@ func (r *rules) disconnect(others *rules, log *slog.Logger) {
 }
 
 // ready compiles s; a rule set with a problem is never used.
-func (r *Receiver) ready(s *config.Settings) (*rules, error) {
-	rules, problems := compile(s, r.resolver)
+func (r *Receiver) ready(s *config.Settings) (*ruleset, error) {
+	rules, problems := rules.Compile(s, r.resolver)
 	problems.Merge(checkMachine(s))
 	if len(problems) > 0 {
 		return nil, problems
 	}
-	for _, w := range rules.warnings {
+	for _, w := range rules.Warnings {
 		r.log.Warn(w)
 	}
-	for _, app := range rules.apps {
-		app.recipe.Counters = r.metrics.App(app.name)
+	for _, app := range rules.Apps {
+		app.Recipe.Counters = r.metrics.App(app.Name)
 	}
-	return rules, nil
+	return &ruleset{Rules: rules}, nil
 }
 
 // KeepQuotas reads the counts of max_jobs_per_sender and max_jobs_per_client that
@@ -154,7 +164,7 @@ func (r *Receiver) KeepQuotas(service string) {
 	if r.book == nil {
 		return
 	}
-	path := filepath.Join(r.rules.Load().settings.StateDirectory, "quota-"+service)
+	path := filepath.Join(r.rules.Load().Settings.StateDirectory, "quota-"+service)
 	if err := r.book.Keep(path, r.log); err != nil {
 		r.log.Warn("quotas of before the start are not known: the jobs of the last hour do not count", "error", err.Error())
 	}
@@ -177,18 +187,18 @@ func (r *Receiver) Close() error {
 // apps are the applications in force.
 func (r *Receiver) apps() (names []string) {
 	if rules := r.rules.Load(); rules != nil { // nil while it starts
-		for _, app := range rules.apps {
-			names = append(names, app.name)
+		for _, app := range rules.Apps {
+			names = append(names, app.Name)
 		}
 	}
 	return names
 }
 
-func (r *rules) destinations() []string {
+func (r *ruleset) destinations() []string {
 	var out []string
-	for _, app := range r.apps {
-		if !slices.Contains(out, app.recipe.Destination) {
-			out = append(out, app.recipe.Destination)
+	for _, app := range r.Apps {
+		if !slices.Contains(out, app.Recipe.Destination) {
+			out = append(out, app.Recipe.Destination)
 		}
 	}
 	return out
@@ -206,8 +216,8 @@ func (r *Receiver) Space(ctx context.Context) error {
 	return nil
 }
 
-func (r *Receiver) space(ctx context.Context, rules *rules, destination string) error {
-	return output.Space(ctx, r.output, rules.settings, destination)
+func (r *Receiver) space(ctx context.Context, rules *ruleset, destination string) error {
+	return output.Space(ctx, r.output, rules.Settings, destination)
 }
 
 // Ready says why mail for an application could not be taken now: an output
@@ -226,11 +236,11 @@ func (r *Receiver) Ready(ctx context.Context) error {
 
 func (r *Receiver) states(ctx context.Context) ([]output.State, error) {
 	rules := r.rules.Load()
-	destinations := make([]output.Destination, len(rules.apps))
-	for i, app := range rules.apps {
-		destinations[i] = output.Destination{App: app.name, Name: app.recipe.Destination}
+	destinations := make([]output.Destination, len(rules.Apps))
+	for i, app := range rules.Apps {
+		destinations[i] = output.Destination{App: app.Name, Name: app.Recipe.Destination}
 	}
-	return r.probes.States(ctx, r.output, rules.settings, destinations)
+	return r.probes.States(ctx, r.output, rules.Settings, destinations)
 }
 
 // outputStates are the states as the metrics have them.

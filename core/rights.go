@@ -11,6 +11,7 @@ import (
 	"smtpreceiver/core/match"
 	"smtpreceiver/core/metrics"
 	"smtpreceiver/core/reply"
+	"smtpreceiver/core/rules"
 	"smtpreceiver/core/senders"
 )
 
@@ -81,21 +82,21 @@ func (t *Transaction) right(ctx context.Context) rights {
 }
 
 // maySend says whether the table of senders lets the sender use app.
-func (t *Transaction) maySend(ctx context.Context, app *application) *reply.Reply {
+func (t *Transaction) maySend(ctx context.Context, app *rules.Application) *reply.Reply {
 	if t.rules.senders == nil || t.lookedUp() == "" {
 		return nil
 	}
 	refuse := func(text string, cause error) *reply.Reply {
-		return &reply.Reply{Code: 550, Enhanced: [3]int{5, 7, 1}, Text: app.name + ": " + text, Cause: cause, Reason: reply.ReasonSender}
+		return &reply.Reply{Code: 550, Enhanced: [3]int{5, 7, 1}, Text: app.Name + ": " + text, Cause: cause, Reason: reply.ReasonSender}
 	}
 	var refusal *reply.Reply
 	switch found := t.right(ctx); {
 	case found.err != nil:
-		refusal = &reply.Reply{Code: 451, Enhanced: [3]int{4, 3, 0}, Text: app.name + ": the rights of the sender cannot be looked up now, try again later",
+		refusal = &reply.Reply{Code: 451, Enhanced: [3]int{4, 3, 0}, Text: app.Name + ": the rights of the sender cannot be looked up now, try again later",
 			Cause: found.err, Reason: reply.ReasonLookup}
-	case found.row == nil && t.rules.settings.Senders.Unknown != "allow":
+	case found.row == nil && t.rules.Settings.Senders.Unknown != "allow":
 		refusal = refuse("sender is not known", fmt.Errorf("senders has no row for %q, and senders.unknown is refuse", t.lookedUp()))
-	case found.row != nil && !found.row.MayUse(app.name):
+	case found.row != nil && !found.row.MayUse(app.Name):
 		refusal = refuse("sender may not use it", fmt.Errorf("allowed of %q in senders", found.row.Name))
 	}
 	t.steps.rule("senders", refusal == nil, -1)
@@ -103,23 +104,23 @@ func (t *Transaction) maySend(ctx context.Context, app *application) *reply.Repl
 }
 
 // mayDial holds the sender's own numbers_allowed.
-func (t *Transaction) mayDial(app *application, dialled string) *reply.Reply {
+func (t *Transaction) mayDial(app *rules.Application, dialled string) *reply.Reply {
 	if t.rights == nil || t.rights.row == nil || t.rights.row.MayDial(dialled) {
 		return nil
 	}
-	return app.numberRefused(fmt.Errorf("numbers_allowed of %q in senders", t.rights.row.Name))
+	return numberRefused(app, fmt.Errorf("numbers_allowed of %q in senders", t.rights.row.Name))
 }
 
 // vouched says whether a mail server hands in that has asked about the client
 // itself: at the LMTP socket, where lmtp.policy_listen is set. The lists of clients
 // and require_authenticated were held then.
 func (t *Transaction) vouched() bool {
-	return t.client.Frontend == metrics.LMTP && t.client.Local && t.rules.settings.LMTP.PolicyListen != ""
+	return t.client.Frontend == metrics.LMTP && t.client.Local && t.rules.Settings.LMTP.PolicyListen != ""
 }
 
 // mustAuthenticate holds require_authenticated.
-func (t *Transaction) mustAuthenticate(app *application) *reply.Reply {
-	if !app.conf.RequireAuthenticated {
+func (t *Transaction) mustAuthenticate(app *rules.Application) *reply.Reply {
+	if !app.Conf.RequireAuthenticated {
 		return nil
 	}
 	ok := t.client.User != "" || t.vouched()
@@ -127,6 +128,6 @@ func (t *Transaction) mustAuthenticate(app *application) *reply.Reply {
 	if ok {
 		return nil
 	}
-	return &reply.Reply{Code: 550, Enhanced: [3]int{5, 7, 1}, Text: app.name + ": authentication required",
-		Cause: fmt.Errorf("applications.%s.require_authenticated is 1", app.name), Reason: reply.ReasonAuth}
+	return &reply.Reply{Code: 550, Enhanced: [3]int{5, 7, 1}, Text: app.Name + ": authentication required",
+		Cause: fmt.Errorf("applications.%s.require_authenticated is 1", app.Name), Reason: reply.ReasonAuth}
 }

@@ -246,7 +246,7 @@ func TestSendersReload(t *testing.T) {
 	t.Parallel()
 	b := openSenders(t, "", withSenders, sendersCSV)
 	old := b.rules.Load().senders
-	s := *b.rules.Load().settings
+	s := *b.rules.Load().Settings
 	if err := b.Reload(&s); err != nil || b.rules.Load().senders != old {
 		t.Errorf("%v, another table: %v", err, b.rules.Load().senders != old)
 	}
@@ -284,7 +284,7 @@ func TestSendersOfBefore(t *testing.T) {
 	}
 	first := b.rules.Load().senders
 	asked("at first", first, "a@x.example", false)
-	s := *b.rules.Load().settings
+	s := *b.rules.Load().Settings
 	if err := b.Reload(&s); err != nil {
 		t.Fatal(err)
 	}

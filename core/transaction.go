@@ -16,6 +16,7 @@ import (
 	"smtpreceiver/core/output"
 	"smtpreceiver/core/quota"
 	"smtpreceiver/core/reply"
+	"smtpreceiver/core/rules"
 )
 
 // Client is the peer that hands in the mail.
@@ -50,7 +51,7 @@ type RecipientOptions struct {
 // message. It is used by one goroutine at a time.
 type Transaction struct {
 	recv   *Receiver
-	rules  *rules
+	rules  *ruleset
 	client Client
 	begun  time.Time
 
@@ -80,7 +81,7 @@ type Transaction struct {
 
 // plan is a job to be made of the message.
 type plan struct {
-	app     *application
+	app     *rules.Application
 	rcpt    job.Recipient
 	tickets []quota.Place // what the job counts for
 	name    string        // of the job, once it is staged
@@ -147,16 +148,16 @@ func (t *Transaction) Recipient(ctx context.Context, address string, o Recipient
 		return Recipient{}, t.senderErr
 	}
 	out.Verdict = Divert
-	key := d.app.name + "\x00" + rcpt.Key()
+	key := d.app.Name + "\x00" + rcpt.Key()
 	if job, ok := t.seen[key]; ok {
 		out.Job = job
 		return out, nil
 	}
-	if len(t.plans) >= t.rules.settings.MaxRecipients {
+	if len(t.plans) >= t.rules.Settings.MaxRecipients {
 		return Recipient{}, &reply.Reply{Code: 452, Enhanced: [3]int{4, 5, 3}, Text: "Too many recipients",
-			Cause: fmt.Errorf("max_recipients is %d", t.rules.settings.MaxRecipients), Reason: reply.ReasonRecipients}
+			Cause: fmt.Errorf("max_recipients is %d", t.rules.Settings.MaxRecipients), Reason: reply.ReasonRecipients}
 	}
-	if err := t.recv.space(ctx, t.rules, d.app.recipe.Destination); err != nil {
+	if err := t.recv.space(ctx, t.rules, d.app.Recipe.Destination); err != nil {
 		return Recipient{}, err
 	}
 	p := &plan{app: d.app, rcpt: job.Recipient{
@@ -189,7 +190,7 @@ func (t *Transaction) MayRelay(ctx context.Context, server bool) error {
 	}
 	if t.relay == nil {
 		t.relay = &relayRight{}
-		if ok, err := t.client.on(ctx, t.rules.clients); err != nil {
+		if ok, err := t.client.on(ctx, t.rules.Clients); err != nil {
 			t.relay.refusal = lookupFailed(err)
 		} else if !ok {
 			t.relay.refusal = &reply.Reply{Code: 550, Enhanced: [3]int{5, 7, 1}, Text: relayDenied,

@@ -11,6 +11,7 @@ import (
 	"smtpreceiver/core"
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/consume/targets"
+	"smtpreceiver/core/rules"
 )
 
 func (a *app) check() *cobra.Command {
@@ -32,7 +33,7 @@ where, who may connect, what becomes of the mail.`,
 				warnings = append(validate(settings, &problems), settings.ChangedDefaults()...)
 				warnings = append(warnings, settings.Exposed()...)
 				warnings = append(warnings, core.CheckOwners(settings)...)
-				warnings = append(warnings, core.CheckHosts(c.Context(), settings)...)
+				warnings = append(warnings, rules.CheckHosts(c.Context(), settings)...)
 				if len(problems) == 0 {
 					problems.Merge(core.CheckQueue(c.Context(), settings))
 				}

@@ -55,6 +55,14 @@ func (p *Problems) Merge(others Problems) {
 	}
 }
 
+// Errors are the errors that errors.Join put together, or err alone.
+func Errors(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	return []error{err}
+}
+
 // Error has one line for each problem.
 func (p Problems) Error() string {
 	lines := make([]string, len(p))

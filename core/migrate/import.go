@@ -6,9 +6,9 @@ import (
 	"slices"
 	"strings"
 
-	"smtpreceiver/core"
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/migrate/registry"
+	"smtpreceiver/core/rules"
 )
 
 // Options say how to read an export and where its folders are now.
@@ -112,7 +112,7 @@ func (d *document) settle() (unfit config.Problems, warnings []string, err error
 		}
 		settings, err := config.Parse("yaml", text, nil)
 		if err == nil {
-			unfit, warnings = core.CheckRules(settings)
+			unfit, warnings = rules.Check(settings)
 		} else if !errors.As(err, &unfit) {
 			return nil, nil, err
 		}

@@ -10,8 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/text/encoding/charmap"
 
-	"smtpreceiver/core"
 	"smtpreceiver/core/config"
+	"smtpreceiver/core/rules"
 )
 
 var update = flag.Bool("update", false, "write the .yaml and .check files of testdata anew")
@@ -60,7 +60,7 @@ func accepted(t *testing.T, r *Result) *config.Settings {
 	if err != nil {
 		t.Fatalf("%v in\n%s", err, r.YAML)
 	}
-	if problems, _ := core.CheckRules(s); len(problems) > 0 || len(r.Unfit) > 0 {
+	if problems, _ := rules.Check(s); len(problems) > 0 || len(r.Unfit) > 0 {
 		t.Fatalf("%v, %v in\n%s", problems, r.Unfit, r.YAML)
 	}
 	return s
@@ -205,7 +205,7 @@ func FuzzImport(f *testing.F) {
 		}
 		s, err := config.Parse("yaml", r.YAML, nil)
 		if err == nil {
-			if problems, _ := core.CheckRules(s); len(problems) > 0 {
+			if problems, _ := rules.Check(s); len(problems) > 0 {
 				err = problems
 			}
 		}

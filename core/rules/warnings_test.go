@@ -1,4 +1,4 @@
-package core
+package rules
 
 import (
 	"strings"
@@ -9,7 +9,7 @@ import (
 // which key; what is as it should be has no warning.
 func TestWarnings(t *testing.T) {
 	t.Parallel()
-	const fax = "{output_folder: '{dir}/fax', ctl_type: fax, "
+	const fax = "{output_folder: /fax, ctl_type: fax, "
 	for _, tt := range []struct{ name, yaml, want string }{
 		{"all is well", "applications:\n  fax: " + fax + `addresses: '(?P<number>\+?\d+)@fax$'}`, ""},
 		{"no end", "applications:\n  fax: " + fax + `addresses: ['x@fax$', '(?P<number>\d+)@fax']}`, "applications.fax.addresses[1]: takes whatever follows too"},
@@ -26,12 +26,12 @@ func TestWarnings(t *testing.T) {
 		{"a rule without +", "number_region: CZ\napplications:\n  fax: " + fax + `addresses: 'x@fax$', numbers_denied: '90\d+'}`, "applications.fax.numbers_denied[0]: speaks of numbers without '+'"},
 		{"a rule with +", "number_region: CZ\napplications:\n  fax: " + fax + `addresses: 'x@fax$', numbers_denied: '\+42090\d+'}`, ""},
 	} {
-		problems, warnings := Check(settings(t, t.TempDir(), basics+"clients: 127.0.0.1\n"+tt.yaml))
+		problems, warnings := Check(parse(t, "clients: 127.0.0.1\n"+tt.yaml))
 		if got := strings.Join(warnings, "\n"); len(problems) > 0 || !strings.Contains(got, tt.want) || (got == "") != (tt.want == "") {
 			t.Errorf("%s: problems %v, warnings %q, want %q", tt.name, problems, got, tt.want)
 		}
 	}
-	problems, _ := Check(settings(t, t.TempDir(), basics+"clients: 127.0.0.1\napplications:\n  fax: "+fax+`addresses: 'x@fax$', numbers_denied: '9-0\d+'}`))
+	problems, _ := Check(parse(t, "clients: 127.0.0.1\napplications:\n  fax: "+fax+`addresses: 'x@fax$', numbers_denied: '9-0\d+'}`))
 	if len(problems) != 1 || !strings.Contains(problems[0].What, "could never match: it demands a separator") {
 		t.Errorf("a rule that demands a separator: %v", problems)
 	}
@@ -41,7 +41,7 @@ func TestWarnings(t *testing.T) {
 // only of the first, and names each by its own place.
 func TestEachBadExpression(t *testing.T) {
 	t.Parallel()
-	problems, warnings := Check(settings(t, t.TempDir(), basics+"output_code_page: utf-8\nclients: 127.0.0.1\napplications:\n  fax: {output_folder: '{dir}/fax', ctl_type: fax, addresses: ['(1@fax$', '2@fax$', '[3@fax$', '4@fax'], numbers_denied: ['(', '9-0\\d+']}\nconsume: {fax: {target: hylafax}}\n"))
+	problems, warnings := Check(parse(t, "output_code_page: utf-8\nclients: 127.0.0.1\napplications:\n  fax: {output_folder: /fax, ctl_type: fax, addresses: ['(1@fax$', '2@fax$', '[3@fax$', '4@fax'], numbers_denied: ['(', '9-0\\d+']}\nconsume: {fax: {target: hylafax}}\n"))
 	var keys []string
 	for _, p := range problems {
 		keys = append(keys, p.Key)

@@ -1,4 +1,7 @@
-package core
+// Package rules makes a configuration ready for use: who may hand in what, to whom,
+// and what is written of it. It lists what cannot work, and warns of what works
+// otherwise than it looks.
+package rules
 
 import (
 	"errors"
@@ -7,7 +10,6 @@ import (
 	"strings"
 
 	"smtpreceiver/core/access"
-	"smtpreceiver/core/auth"
 	"smtpreceiver/core/codepage"
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/ctl"
@@ -16,74 +18,53 @@ import (
 	"smtpreceiver/core/match"
 	"smtpreceiver/core/message"
 	"smtpreceiver/core/message/charset"
-	"smtpreceiver/core/number"
-	"smtpreceiver/core/senders"
 	"smtpreceiver/core/sms"
 	"smtpreceiver/core/transform"
 )
 
-// rules is one configuration made ready for use. It does not change.
-type rules struct {
-	settings *config.Settings
-	clients  *access.List // global list
-	proxies  *access.List // proxy_protocol_from
-	apps     []*application
-	table    *match.Table // over apps, same order
-	page     *codepage.Page
-	limits   message.Limits
-	auth     *auth.Authenticator // put in by connect
-	senders  *senders.Table      // the same; nil: senders have no rights of their own
-	warnings []string
+// Rules is one configuration made ready for use. It does not change.
+type Rules struct {
+	Settings *config.Settings
+	Clients  *access.List   // global list
+	Proxies  *access.List   // proxy_protocol_from
+	Apps     []*Application // the enabled ones, by name
+	Table    *match.Table   // over Apps, same order
+	Page     *codepage.Page
+	Limits   message.Limits
+	Warnings []string
 }
 
-// application is one of the configuration made ready: the rules of who may use
-// it, and the recipe of what is written.
-type application struct {
-	name        string
-	conf        *config.Application
-	addresses   []*match.Expression
-	fromEnabled match.Set
-	fromDenied  match.Set
-	region      number.Region
-	numbers     match.Set // numbers_allowed; empty: every number
-	noNumbers   match.Set
-	clients     *access.List // the list that applies: own, or the global one
-	own         bool         // clients is the application's own list
-	terminator  *terminator  // nil: the standard one only
-	recipe      *job.Recipe  // what is written
-}
-
-// compile readies settings and lists everything in them that cannot work.
-func compile(s *config.Settings, resolver *access.Resolver) (*rules, config.Problems) {
-	c := &compiler{r: &rules{settings: s}, resolver: resolver}
-	c.r.page = c.codePage("output_code_page", s.OutputCodePage)
+// Compile readies settings and lists everything in them that cannot work.
+func Compile(s *config.Settings, resolver *access.Resolver) (*Rules, config.Problems) {
+	c := &compiler{r: &Rules{Settings: s}, resolver: resolver}
+	c.r.Page = c.codePage("output_code_page", s.OutputCodePage)
 	c.codePage("default_charset", s.DefaultCharset)
-	c.r.limits = message.Limits{
+	c.r.Limits = message.Limits{
 		MaxDepth: s.MaxMIMEDepth, MaxParts: s.MaxMIMEParts,
 		MaxHeaderSize: s.MaxHeaderSize, MaxHeaderFields: s.MaxHeaderFields, DefaultCharset: charset.Default(s.DefaultCharset, s.OutputCodePage),
 	}
-	c.r.clients = c.list("clients", s.Clients)
-	c.r.proxies = c.list("proxy_protocol_from", s.ProxyProtocolFrom)
+	c.r.Clients = c.list("clients", s.Clients)
+	c.r.Proxies = c.list("proxy_protocol_from", s.ProxyProtocolFrom)
 	layout := c.layout("ctl_layout", s.CTLLayout)
 	sets := c.tagSets()
 	// Alphabetical, as registry keys enumerate: the first that agrees takes
 	// the recipient, so the order is part of the contract.
 	for _, name := range slices.Sorted(maps.Keys(s.Applications)) {
 		app := c.application(name, s.Applications[name], sets)
-		app.recipe.Layout = layout.Over(app.recipe.Layout)
-		if app.conf.Enabled {
-			c.r.apps = append(c.r.apps, app)
+		app.Recipe.Layout = layout.Over(app.Recipe.Layout)
+		if app.Conf.Enabled {
+			c.r.Apps = append(c.r.Apps, app)
 		}
 	}
-	expressions := make([][]*match.Expression, len(c.r.apps))
-	for i, app := range c.r.apps {
-		expressions[i] = app.addresses
+	expressions := make([][]*match.Expression, len(c.r.Apps))
+	for i, app := range c.r.Apps {
+		expressions[i] = app.Addresses
 	}
 	if len(c.problems) == 0 {
-		c.r.table = match.NewTable(expressions)
+		c.r.Table = match.NewTable(expressions)
 	}
-	for _, app := range c.r.apps {
-		c.addresses(app, app.key("addresses"))
+	for _, app := range c.r.Apps {
+		c.addresses(app, app.Key("addresses"))
 	}
 	c.consumers()
 	c.authenticated()
@@ -92,7 +73,7 @@ func compile(s *config.Settings, resolver *access.Resolver) (*rules, config.Prob
 }
 
 type compiler struct {
-	r        *rules
+	r        *Rules
 	resolver *access.Resolver
 	problems config.Problems
 }
@@ -100,7 +81,7 @@ type compiler struct {
 // problem files every error that errors.Join put together under key, or under
 // the entry of the list that it speaks of.
 func (c *compiler) problem(key string, err error) {
-	for _, e := range unjoin(err) {
+	for _, e := range config.Errors(err) {
 		var entry *access.EntryError
 		if errors.As(e, &entry) {
 			c.problems.Add(config.KeyIndex(key, entry.Index), e.Error(), "")
@@ -110,44 +91,47 @@ func (c *compiler) problem(key string, err error) {
 	}
 }
 
-func unjoin(err error) []error {
-	if j, ok := err.(interface{ Unwrap() []error }); ok {
-		return j.Unwrap()
-	}
-	return []error{err}
-}
-
-func (c *compiler) application(name string, conf *config.Application, sets map[string]*transform.TagSet) *application {
+func (c *compiler) application(name string, conf *config.Application, sets map[string]*transform.TagSet) *Application {
 	key := func(k ...string) string {
 		return config.KeyPath(append([]string{"applications", name}, k...)...)
 	}
-	app := &application{name: name, conf: conf, clients: c.r.clients}
-	app.addresses = c.expressions(key("addresses"), conf.Addresses)
-	app.fromEnabled = c.expressions(key("from_enabled"), conf.FromEnabled)
-	app.fromDenied = c.expressions(key("from_disabled"), conf.FromDisabled)
-	app.numbers = c.expressions(key("numbers_allowed"), conf.NumbersAllowed)
-	app.noNumbers = c.expressions(key("numbers_denied"), conf.NumbersDenied)
+	app := &Application{Name: name, Conf: conf, Clients: c.r.Clients}
+	app.Addresses = c.expressions(key("addresses"), conf.Addresses)
+	app.FromEnabled = c.expressions(key("from_enabled"), conf.FromEnabled)
+	app.FromDenied = c.expressions(key("from_disabled"), conf.FromDisabled)
+	app.Numbers = c.expressions(key("numbers_allowed"), conf.NumbersAllowed)
+	app.NoNumbers = c.expressions(key("numbers_denied"), conf.NumbersDenied)
 	if own := c.list(key("clients"), conf.Clients); !own.Empty() {
-		app.clients, app.own = own, true
+		app.Clients, app.Own = own, true
 	}
-	app.region = c.region(conf.NumberRegion, key("number_region"))
-	c.numberRules(app, key("numbers_allowed"), app.numbers)
-	c.numberRules(app, key("numbers_denied"), app.noNumbers)
-	app.terminator = c.terminator(app, key)
-	app.recipe = c.recipe(name, conf, sets, key)
+	app.Region = c.region(conf.NumberRegion, key("number_region"))
+	c.numberRules(app, key("numbers_allowed"), app.Numbers)
+	c.numberRules(app, key("numbers_denied"), app.NoNumbers)
+	app.Terminator = c.terminator(app, key)
+	app.Recipe = c.recipe(name, conf, sets, key)
 	return app
+}
+
+// terminator readies the nonstandard end of one application, nil if it has none;
+// key names its keys.
+func (c *compiler) terminator(app *Application, key func(...string) string) *Terminator {
+	clients := c.list(key("nonstandard_data_terminator_clients"), app.Conf.NonstandardDataTerminatorClients)
+	if app.Conf.NonstandardDataTerminator == "" {
+		return nil
+	}
+	return &Terminator{[]byte(app.Conf.NonstandardDataTerminator), clients}
 }
 
 // recipe is the half of an application that says what is written; key names its
 // keys.
 func (c *compiler) recipe(name string, conf *config.Application, sets map[string]*transform.TagSet, key func(...string) string) *job.Recipe {
 	destination := conf.OutputFolder
-	if c.r.settings.Queue.On() {
+	if c.r.Settings.Queue.On() {
 		destination = name
 	}
 	recipe := &job.Recipe{
-		App: name, Destination: destination, CTLType: conf.CTLType, Page: c.r.page,
-		AttachedMessage: conf.ProcessAttMsg, Attachments: conf.ProcessAttachments, InlinePictures: conf.InlinePictures, Reported: c.r.settings.Reported(name),
+		App: name, Destination: destination, CTLType: conf.CTLType, Page: c.r.Page,
+		AttachedMessage: conf.ProcessAttMsg, Attachments: conf.ProcessAttachments, InlinePictures: conf.InlinePictures, Reported: c.r.Settings.Reported(name),
 	}
 	for _, f := range conf.FormatPreference {
 		recipe.Formats = append(recipe.Formats, message.Format(f))
@@ -175,7 +159,7 @@ func (c *compiler) recipe(name string, conf *config.Application, sets map[string
 	}
 	recipe.Layout = c.layout(key("ctl_layout"), conf.CTLLayout)
 	recipe.Dearchive = &dearchive.Rules{Limits: dearchive.Limits{
-		Timeout: conf.DearchiveTimeout, MaxSize: conf.DearchiveMaxSize, MaxFiles: c.r.settings.MaxMIMEParts,
+		Timeout: conf.DearchiveTimeout, MaxSize: conf.DearchiveMaxSize, MaxFiles: c.r.Settings.MaxMIMEParts,
 	}}
 	for _, extension := range slices.Sorted(maps.Keys(conf.Dearchive)) {
 		command := conf.Dearchive[extension]
@@ -187,7 +171,7 @@ func (c *compiler) recipe(name string, conf *config.Application, sets map[string
 		}
 	}
 	if len(conf.Dearchive) > 0 && !conf.ProcessAttachments {
-		c.r.warnings = append(c.r.warnings, key("dearchive")+": has no effect, because process_attachments is off")
+		c.r.Warnings = append(c.r.Warnings, key("dearchive")+": has no effect, because process_attachments is off")
 	}
 	return recipe
 }
@@ -245,7 +229,7 @@ func (c *compiler) expressions(key string, list []string) []*match.Expression {
 
 func (c *compiler) warn(key string, warnings ...string) {
 	for _, w := range warnings {
-		c.r.warnings = append(c.r.warnings, key+": "+w)
+		c.r.Warnings = append(c.r.Warnings, key+": "+w)
 	}
 }
 
@@ -279,7 +263,7 @@ func (c *compiler) layout(key string, m map[string]string) ctl.Layout {
 
 func (c *compiler) tagSets() map[string]*transform.TagSet {
 	sets := make(map[string]*transform.TagSet)
-	for name, commands := range c.r.settings.Tags {
+	for name, commands := range c.r.Settings.Tags {
 		set, err := transform.ParseTagSet(commands)
 		if err != nil {
 			c.problem(config.KeyPath("tags", name), err)
@@ -290,15 +274,18 @@ func (c *compiler) tagSets() map[string]*transform.TagSet {
 	return sets
 }
 
+// Authenticating says whether clients can authenticate.
+func (r *Rules) Authenticating() bool { return r.Settings.Authentication.Backend != "none" }
+
 // refusesEveryone says why a rule set admits no client, for check's warnings.
-func (r *rules) refusesEveryone() string {
-	if !r.clients.Empty() || r.authenticating() {
+func (r *Rules) refusesEveryone() string {
+	if !r.Clients.Empty() || r.Authenticating() {
 		return ""
 	}
 	var without []string
-	for _, app := range r.apps {
-		if !app.own {
-			without = append(without, app.name)
+	for _, app := range r.Apps {
+		if !app.Own {
+			without = append(without, app.Name)
 		}
 	}
 	if len(without) == 0 {

@@ -1,0 +1,67 @@
+package rules
+
+import (
+	"slices"
+
+	"smtpreceiver/core/access"
+	"smtpreceiver/core/config"
+	"smtpreceiver/core/job"
+	"smtpreceiver/core/match"
+	"smtpreceiver/core/number"
+)
+
+// Application is one of the configuration made ready: the rules of who may use
+// it, and the recipe of what is written.
+type Application struct {
+	Name        string
+	Conf        *config.Application
+	Addresses   []*match.Expression
+	FromEnabled match.Set
+	FromDenied  match.Set
+	Region      number.Region
+	Numbers     match.Set // numbers_allowed; empty: every number
+	NoNumbers   match.Set
+	Clients     *access.List // the list that applies: own, or the global one
+	Own         bool         // Clients is the application's own list
+	Terminator  *Terminator  // nil: the standard one only
+	Recipe      *job.Recipe  // what is written
+}
+
+// Terminator is a nonstandard end of DATA and the clients that send it.
+type Terminator struct {
+	End     []byte
+	Clients *access.List
+}
+
+// Key is the full name of one of its keys.
+func (a *Application) Key(name string) string { return config.KeyPath("applications", a.Name, name) }
+
+// Judge holds the number rules for a number as people write it: what is dialled
+// counts. denied is the place of the expression of numbers_denied that matches,
+// allowed that of numbers_allowed; -1: none.
+func (a *Application) Judge(written string) (denied, allowed int) {
+	dialled := a.Region.Number(written)
+	denied, allowed = -1, -1
+	if i, ok := a.NoNumbers.Match(dialled); ok && dialled != "" {
+		denied = i
+	}
+	if i, ok := a.Numbers.Match(dialled); ok {
+		allowed = i
+	}
+	return denied, allowed
+}
+
+// Dialled completes the number among the groups of a match where the
+// application has a region; else it stays as it was written.
+func (a *Application) Dialled(groups []match.Group) []match.Group {
+	if a.Region == (number.Region{}) {
+		return groups
+	}
+	out := slices.Clone(groups)
+	for i, g := range out {
+		if g.Name == "number" {
+			out[i].Value = a.Region.Number(g.Value)
+		}
+	}
+	return out
+}
