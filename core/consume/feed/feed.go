@@ -24,6 +24,7 @@ const (
 	patience   = 20 * time.Second      // once, until a queue that does not answer is given up
 	soon       = 5 * time.Second       // until a job is given out again: its consumer may just have been started again
 	fetchLimit = 10 * time.Minute      // for the files of a job
+	inTurn     = 5 * time.Second       // for older jobs that are still on their way here
 )
 
 // Options say whose jobs are brought.
@@ -43,6 +44,7 @@ type Feed struct {
 	Options
 	folder   *folder.Folder
 	settling sync.WaitGroup // jobs that are being taken out of the queue
+	turn     chan struct{}  // closed when the job that was fetched last is here, or is not to be had
 
 	mu     sync.Mutex
 	leases map[string]*queue.Lease // by stem
@@ -51,7 +53,9 @@ type Feed struct {
 
 // New makes a feed.
 func New(o Options) *Feed {
-	return &Feed{Options: o, leases: map[string]*queue.Lease{}, room: make(chan struct{}, 1)}
+	f := &Feed{Options: o, leases: map[string]*queue.Lease{}, room: make(chan struct{}, 1), turn: make(chan struct{})}
+	close(f.turn)
+	return f
 }
 
 // Open implements consume.Source: what no target was given comes again.
@@ -90,7 +94,8 @@ func (f *Feed) Run(ctx context.Context, found func(string), down func() bool) {
 	}
 }
 
-// fetch takes up to n jobs, and returns how many were there.
+// fetch takes up to n jobs, and returns how many were there. They are found in the
+// order in which the queue has them, though their files come side by side.
 func (f *Feed) fetch(ctx context.Context, n int, taking *sync.WaitGroup, found func(string)) (there int, err error) {
 	err = f.Queue.Fetch(ctx, f.App, n, fetchWait, func(l *queue.Lease) {
 		there++
@@ -98,7 +103,19 @@ func (f *Feed) fetch(ctx context.Context, n int, taking *sync.WaitGroup, found f
 		if !f.reserve(l) {
 			return
 		}
-		taking.Go(func() { f.take(ctx, l, found) })
+		before, here := f.turn, make(chan struct{})
+		f.turn = here
+		taking.Go(func() {
+			defer close(here)
+			f.take(ctx, l, func(stem string) {
+				select {
+				case <-before:
+				case <-time.After(inTurn):
+				case <-ctx.Done():
+				}
+				found(stem)
+			})
+		})
 	})
 	return there, err
 }
