@@ -148,16 +148,23 @@ func (q *Queue) Control(ctx context.Context, j *Job) ([]byte, error) {
 	return nil, fmt.Errorf("job %s has no CTL", j.Stem) // which Decode refuses
 }
 
-// Drop removes a job for good, unless a consumer has begun it.
+// dropped is the reason in the verdict on such a job.
+const dropped = "dropped"
+
+// Drop removes a job for good, unless a consumer has begun it or dealt with it.
 func (q *Queue) Drop(ctx context.Context, f *Found) error {
 	e, revision, err := q.entry(ctx, f.Key, f.Index)
 	if err != nil {
 		return err
 	}
-	if e.State == Begun {
+	switch {
+	case e.State == Failed && e.Reason == dropped: // and its message may still be there
+	case e.State.Over(), e.State == Withdrawn:
+		return fmt.Errorf("job %s is no longer in the queue: it is %s since %s", f.Stem, e.State, e.Since.Local().Format(time.DateTime))
+	case e.State == Begun:
 		return fmt.Errorf("job %s is being handed over by %s since %s: try again when that has ended", f.Stem, e.Host, e.Since.Local().Format(time.DateTime))
 	}
-	e = Entry{State: Failed, By: rand.Text(), Host: q.Host, Since: time.Now().UTC(), Reason: "dropped"}
+	e = Entry{State: Failed, By: rand.Text(), Host: q.Host, Since: time.Now().UTC(), Reason: dropped}
 	if _, err := q.journal.put(ctx, journalKey(f.Key, f.Index), e.encode(), revision, withdrawnFor); err != nil {
 		return fmt.Errorf("job %s: %w", f.Stem, err)
 	}

@@ -332,6 +332,18 @@ func TestDropped(t *testing.T) {
 		t.Errorf("dropped twice: %v", err)
 	}
 	f = each(t, q, "fax")[0]
+	done := Entry{State: Done, By: "b", Since: time.Now().UTC()}
+	if _, err := q.journal.put(t.Context(), journalKey(f.Key, f.Index), done.encode(), 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := q.Drop(t.Context(), f); err == nil || !strings.Contains(err.Error(), "no longer in the queue: it is done") {
+		t.Errorf("dropped though it was handed on: %v", err)
+	}
+	if e, err := q.EntryOf(t.Context(), f.Name()); err != nil || e.State != Done {
+		t.Errorf("%+v, %v", e, err)
+	}
+	bring(t, q, "fax", "z")
+	f = each(t, q, "fax")[1]
 	s.mu.Lock()
 	s.kept = map[uint64]bool{f.sequence: true}
 	s.mu.Unlock()
