@@ -2,12 +2,10 @@ package cluster
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"smtpreceiver/contrib/cluster/natstest"
@@ -79,74 +77,6 @@ func (s *site) handedOn() map[string]int {
 		jobs[job.stem+" "+job.app] += times
 	}
 	return jobs
-}
-
-// TestConsume: two consumers share the jobs of two applications, each job goes out
-// once, and the queue is empty then.
-func TestConsume(t *testing.T) {
-	t.Parallel()
-	servers := natstest.Start(t, 3, natstest.Options{})
-	gateway := newSite(t, servers, "")
-	a, b := consumerSite(t, gateway, "a", ""), consumerSite(t, gateway, "b", "")
-	if out, err := a.run("check"); err != nil {
-		t.Fatalf("check: %v\n%s", err, out)
-	}
-	a.start("consume")
-	b.start("consume")
-	output := open(t, gateway.conf, quiet)
-	const n = 100
-	var made sync.WaitGroup
-	for range 5 {
-		made.Go(func() {
-			for range n / 5 {
-				if err := put(context.Background(), output, []string{"fax", "sms"}, "text", bytes.Repeat([]byte("x"), 300<<10)); err != nil {
-					t.Error(err)
-				}
-			}
-		})
-	}
-	made.Wait()
-	q := reader(t, gateway.conf)
-	gateway.wait("all jobs are handed on", func() bool { return len(gateway.handedOn()) >= 2*n })
-	gateway.wait("the queue is empty", func() bool {
-		left := 0
-		for _, app := range []string{"fax", "sms"} {
-			depth, err := q.Depth(t.Context(), app)
-			if err != nil {
-				t.Fatal(err)
-			}
-			left += depth.Jobs()
-		}
-		return left == 0
-	})
-	gateway.wait("the files are gone, though two jobs had each", func() bool {
-		if err := q.See(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		return q.Used() == 0
-	})
-	for job, times := range gateway.handedOn() {
-		if times != 1 {
-			t.Errorf("job %s was handed on %d times", job, times)
-		}
-	}
-	done := 0
-	for _, s := range []*site{a, b} {
-		n := 0
-		filepath.WalkDir(filepath.Join(s.dir, "state-consume"), func(path string, _ os.DirEntry, _ error) error {
-			if strings.HasSuffix(path, ".ctl") && strings.Contains(path, "/.done/") {
-				n++
-			}
-			return nil
-		})
-		if n == 0 {
-			t.Error("a consumer handed nothing on")
-		}
-		done += n
-	}
-	if done != 2*n {
-		t.Errorf("%d jobs are in folders for done ones, want %d", done, 2*n)
-	}
 }
 
 // TestJobs: jobs and status show what lies in the queue and what failed here; a

@@ -18,6 +18,7 @@ import (
 
 	"smtpreceiver/contrib/cluster/natstest"
 	"smtpreceiver/core/config"
+	"smtpreceiver/core/consume/takertest"
 	"smtpreceiver/core/output"
 	"smtpreceiver/core/outputtest"
 	"smtpreceiver/core/queue"
@@ -25,6 +26,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	takertest.Main()
 	if os.Getenv(publisherFile) != "" {
 		if err := publish(); err != nil {
 			fmt.Fprintln(os.Stderr, "publisher:", err)
@@ -146,6 +148,51 @@ func TestOutput(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestTakers holds those who take jobs from the queue to what those of a folder are held
+// to.
+func TestTakers(t *testing.T) {
+	t.Parallel()
+	for name, n := range map[string]int{"R1": 1, "R3": 3} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			servers := natstest.Start(t, n, natstest.Options{})
+			takertest.Run(t, func(t *testing.T) takertest.Subject {
+				s := settings(t, servers)
+				dir, q := t.TempDir(), reader(t, s)
+				return takertest.Subject{
+					Output: open(t, s, quiet), Destination: "fax", Keys: ", takeover_after: 6s",
+					Left:  func(t *testing.T) []string { return left(t, q) },
+					Apart: true, Lease: 30 * time.Second, LostWhenFrozen: true,
+					Config: func(_ *testing.T, machine string) string {
+						return fmt.Sprintf("hostname: %s.example.com\noutput_code_page: utf-8\nstate_directory: '%s/%s'\n%sapplications:\n  fax: {ctl_type: sms, addresses: 'x'}\n", machine, dir, machine, queueSection(s))
+					},
+				}
+			})
+		})
+	}
+}
+
+// left is what lies in the queue, with the files of its jobs.
+func left(t *testing.T, q *queue.Queue) (found []string) {
+	t.Helper()
+	for key, n := range jobs(t, q, "fax") {
+		found = append(found, fmt.Sprintf("%d jobs of message %s", n, key))
+	}
+	if err := q.See(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if used := q.Used(); used > 0 {
+		found = append(found, fmt.Sprintf("%d bytes", used))
+	}
+	return found
+}
+
+// queueSection is the one of a configuration file that says where the queue is.
+func queueSection(s *config.Settings) string {
+	return fmt.Sprintf("instance: %s\nqueue:\n  servers: ['%s']\n  monitor: ['%s']\n  username: gateway\n  password: %s\n  name: %s\n  replicas: %d\n  max_size: 100MiB\n",
+		s.Instance, strings.Join(s.Queue.Servers, "', '"), strings.Join(s.Queue.Monitor, "', '"), natstest.Password, s.Queue.Name, s.Queue.Replicas)
 }
 
 // way is the network between a gateway and the servers.

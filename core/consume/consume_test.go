@@ -3,7 +3,6 @@ package consume
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -241,34 +240,6 @@ func runUntil(t *testing.T, ctx context.Context, o Options, true func() bool) {
 	}
 }
 
-// Many consumers on one folder send each job once, and nothing is left behind.
-func TestManyConsumers(t *testing.T) {
-	t.Parallel()
-	const consumers, count = 4, 60
-	target := new(fake)
-	o := options(t, target)
-	for i := range count {
-		addJob(t, o, fmt.Sprintf("%08d", i))
-	}
-	var wg sync.WaitGroup
-	for range consumers {
-		c := New(o)
-		wg.Go(func() {
-			if _, err := c.Drain(t.Context()); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	mtatest.Finish(t, "the consumers to end", &wg)
-	slices.Sort(target.got)
-	if n := len(target.got); n != count || len(slices.Compact(target.got)) != count {
-		t.Errorf("%d jobs sent of %d", n, count)
-	}
-	if left, err := os.ReadDir(filepath.Join(o.Folder, ".consume")); err != nil || len(left) > 0 {
-		t.Errorf("left: %v, %v", left, err)
-	}
-}
-
 func TestKeep(t *testing.T) {
 	t.Parallel()
 	refuse := true
@@ -308,65 +279,4 @@ func TestOpenWantsOneFileSystem(t *testing.T) {
 	if _, err := New(o).Drain(t.Context()); err == nil || !strings.Contains(err.Error(), "same file system") {
 		t.Errorf("error %v", err)
 	}
-}
-
-// TestOneNumberAcrossProcesses: consumers that do not know of each other, as two
-// processes, never hand two jobs to one number at once; other numbers do not wait.
-func TestOneNumberAcrossProcesses(t *testing.T) {
-	t.Parallel()
-	var mu sync.Mutex
-	at := map[string]int{}
-	most, numbers := 0, 0
-	target := &fake{submit: func(j *Job) error {
-		mu.Lock()
-		at[j.Number]++
-		most = max(most, at[j.Number])
-		busy := 0
-		for _, n := range at {
-			busy += min(n, 1)
-		}
-		numbers = max(numbers, busy)
-		mu.Unlock()
-		time.Sleep(3 * time.Millisecond)
-		mu.Lock()
-		defer mu.Unlock()
-		at[j.Number]--
-		return nil
-	}}
-	o := options(t, target)
-	const count = 60
-	for n := range count {
-		stem := fmt.Sprintf("%08d", n+1)
-		write(t, filepath.Join(o.Folder, stem+".txt"), "x")
-		write(t, filepath.Join(o.Folder, stem+".ctl"), fmt.Sprintf("[system]\ntxt=%s.txt\nformat=txt\n[to]\nnumber=+420 %d\n", stem, n%3))
-	}
-	// Two that go on, and one that only hands on what is there.
-	ctx, stop := context.WithCancel(t.Context())
-	var consumers sync.WaitGroup
-	o.Workers = 2
-	for range 2 {
-		consumers.Go(func() {
-			if err := New(o).Run(ctx); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	drain(t, o)
-	for end := time.Now().Add(time.Minute); len(handed(target)) < count && time.Now().Before(end); time.Sleep(time.Millisecond) {
-	}
-	stop()
-	mtatest.Finish(t, "the consumers to end", &consumers)
-	if got := handed(target); len(got) != count || most != 1 || numbers < 2 {
-		t.Errorf("%d jobs, at most %d at once to one number, %d numbers at once", len(got), most, numbers)
-	}
-	if left, err := os.ReadDir(filepath.Join(o.Folder, ".consume")); err != nil || len(left) > 0 {
-		t.Errorf("left: %v, %v", left, err)
-	}
-}
-
-// handed are the jobs that a target has.
-func handed(f *fake) []string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return slices.Clone(f.got)
 }
