@@ -11,8 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
-	"text/template"
 
 	"github.com/emersion/go-smtp"
 	"github.com/spf13/cobra"
@@ -25,21 +25,21 @@ var samples embed.FS
 
 // demoConfig is the configuration of the demo: what a first one of one's own
 // could look like.
-var demoConfig = template.Must(template.New("").Parse(`
+const demoConfig = `
 smtp_ip_address: 127.0.0.1
 smtp_port: 0
 clients: localhost
 forward_smtp_server: 127.0.0.1
-forward_smtp_server_port: {{.Port}}
+forward_smtp_server_port: {port}
 output_code_page: utf-8
-state_directory: '{{.Folder}}/state'
+state_directory: '{folder}/state'
 min_free_space: 0
-log_console: {{.Log}}
+log_console: {log}
 log_event_log: ""
 applications:
   fax:
     ctl_type: fax
-    output_folder: '{{.Folder}}/fax'
+    output_folder: '{folder}/fax'
     addresses:
       - '(?:(?P<name>[^/]+)/(?:(?P<company>[^/]+)/(?:(?P<dept>[^/]+)/)?)?)?(?P<number>\+?\d+)@fax$'
     format_preference: mht;txt
@@ -47,13 +47,13 @@ applications:
     cmd_tags: faxchange
   sms:
     ctl_type: sms
-    output_folder: '{{.Folder}}/sms'
+    output_folder: '{folder}/sms'
     addresses:
       - '(?P<number>\+?\d+)@sms$'
     cmd_tags: mobilchange
     ctl_settings:
       - system|maxlen = 3
-`))
+`
 
 // demoMail is one sample: what is sent to whom.
 type demoMail struct {
@@ -134,18 +134,12 @@ func demo(ctx context.Context, stdout, stderr io.Writer, once bool) error {
 }
 
 func demoSettings(folder string, port int, quiet bool) (*config.Settings, error) {
-	data := struct {
-		Folder, Log string
-		Port        int
-	}{filepath.ToSlash(folder), "EWI", port}
+	log := "EWI"
 	if quiet {
-		data.Log = "EW"
+		log = "EW"
 	}
-	var yaml bytes.Buffer
-	if err := demoConfig.Execute(&yaml, data); err != nil {
-		return nil, err
-	}
-	return config.Parse("yaml", yaml.Bytes(), nil)
+	yaml := strings.NewReplacer("{folder}", filepath.ToSlash(folder), "{log}", log, "{port}", strconv.Itoa(port)).Replace(demoConfig)
+	return config.Parse("yaml", []byte(yaml), nil)
 }
 
 // demonstration sends mails and prints what came of them.

@@ -5,7 +5,6 @@ import (
 	"context"
 	_ "embed"
 	"errors"
-	"html/template"
 	"log/slog"
 	"net"
 	"net/http"
@@ -104,14 +103,9 @@ func secured(h http.Handler) http.Handler {
 //go:embed style.css
 var style []byte
 
-//go:embed page.html
-var source string
-
-var shown = template.Must(template.New("page").Parse(source))
-
 func (p *Page) render(w http.ResponseWriter, v *view) {
 	var b bytes.Buffer
-	if err := shown.Execute(&b, v); err != nil {
+	if err := document(v).Render(&b); err != nil {
 		p.Log.Error("page", "error", err.Error())
 		http.Error(w, "the page cannot be shown, see the log", http.StatusInternalServerError)
 		return

@@ -24,7 +24,7 @@ const (
 	maxSubject = 160
 )
 
-// view is what the template shows.
+// view is what the page shows.
 type view struct {
 	Host, Service, Version string
 	At                     time.Time
