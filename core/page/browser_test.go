@@ -108,6 +108,9 @@ func (b *browser) call(method string, params map[string]any, result any) {
 		if answer.ID != b.id {
 			continue
 		}
+		if answer.Error != nil && answer.Error.Message == "Inspected target navigated or closed" {
+			return // the page that was asked has been left, as by a click
+		}
 		if answer.Error != nil {
 			b.t.Fatalf("%s: %s", method, answer.Error.Message)
 		}
