@@ -27,19 +27,17 @@ const bufferSize = 16 << 10
 
 // Write sends a piece of the message. Its newlines must be CRLF.
 func (d *Data) Write(p []byte) (int, error) {
-	wire, rest := d.relay.wire, p
-	if d.atStart && len(p) > 0 && p[0] == '.' {
-		wire.out = append(wire.out, '.')
-	}
-	for {
-		i := bytes.Index(rest, []byte("\n."))
+	wire, done := d.relay.wire, 0
+	for at := 0; ; at++ {
+		i := bytes.IndexByte(p[at:], '.')
 		if i < 0 {
 			break
 		}
-		wire.out = append(append(wire.out, rest[:i+2]...), '.')
-		rest = rest[i+2:]
+		if at += i; at == 0 && d.atStart || at > 0 && p[at-1] == '\n' {
+			wire.out, done = append(append(wire.out, p[done:at]...), '.'), at
+		}
 	}
-	wire.out = append(wire.out, rest...)
+	wire.out = append(wire.out, p[done:]...)
 	if len(p) > 0 {
 		d.atStart = p[len(p)-1] == '\n'
 	}

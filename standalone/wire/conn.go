@@ -230,6 +230,10 @@ func (m message) Read(p []byte) (int, error) {
 // decode moves what came of a message to out.
 func (c *Conn) decode() {
 	in := c.buf[c.r:c.w]
+	if n := c.filter.regular(in); n > 0 {
+		c.out, c.r = in[:n], c.r+n
+		return
+	}
 	var rest []byte
 	var end bool
 	c.encoded, rest, end = c.filter.filter(c.encoded[:0], in)

@@ -28,10 +28,9 @@ var standardEnd = []byte(".\r\n")
 // An end behind CR CR LF is doubtful: it is one, but the server before us may
 // have seen none and mean the rest as text. Nothing may be read behind it.
 //
-// In wire form dots are doubled and an end follows. The zero value reads what
-// has neither: a message in a file.
+// The zero value reads what has neither doubled dots nor an end: a message in a
+// file.
 type dataFilter struct {
-	wire bool     // the input is in wire form
 	ends [][]byte // lines that end the message
 
 	state    lineState
@@ -45,11 +44,39 @@ type dataFilter struct {
 // newDataFilter reads a message in wire form. terminators are the ends that its
 // client may use besides CRLF.CRLF, their first CRLF included.
 func newDataFilter(terminators [][]byte) dataFilter {
-	f := dataFilter{wire: true, ends: [][]byte{standardEnd}, state: lineBegins}
+	f := dataFilter{ends: [][]byte{standardEnd}, state: lineBegins}
 	for _, t := range terminators {
 		f.ends = append(f.ends, t[len("\r\n"):])
 	}
 	return f
+}
+
+// regular measures what stands for itself at the front of src, and takes it: each CR
+// and LF is one of a CRLF, and no line begins with a dot.
+func (f *dataFilter) regular(src []byte) (n int) {
+	begins, lines := f.state == lineBegins && len(f.held) == 0, 0
+	if len(f.ends) > 1 || !begins && f.state != inText {
+		return 0
+	}
+	for n < len(src) && !(begins && src[n] == '.') {
+		i := bytes.IndexByte(src[n:], '\n')
+		if i < 0 {
+			n, begins = len(src), false
+			break
+		}
+		if i == 0 || src[n+i-1] != '\r' {
+			break
+		}
+		n, lines, begins = n+i+1, lines+1, true
+	}
+	if n == 0 || bytes.Count(src[:n], []byte("\r")) != lines {
+		return 0
+	}
+	f.state, f.doubtful = inText, false
+	if begins {
+		f.state = lineBegins
+	}
+	return n
 }
 
 // filter appends what src stands for to dst. At the end of the message it says
@@ -59,12 +86,9 @@ func (f *dataFilter) filter(dst, src []byte) (out, rest []byte, end bool) {
 		b := src[i]
 		switch f.state {
 		case inText:
-			if n, whole := text(src[i:]); n > 0 {
+			if n := text(src[i:]); n > 0 {
 				dst = append(dst, src[i:i+n]...)
 				i += n
-				if whole {
-					f.newline(1)
-				}
 				continue
 			}
 			if b == '\r' {
@@ -84,7 +108,7 @@ func (f *dataFilter) filter(dst, src []byte) (out, rest []byte, end bool) {
 				}
 			case '\n':
 				dst = append(dst, '\r', '\n')
-				f.newline(f.crs)
+				f.state, f.doubtful = lineBegins, f.crs > 1
 			default:
 				dst = f.finish(dst)
 				continue
@@ -104,14 +128,6 @@ func (f *dataFilter) filter(dst, src []byte) (out, rest []byte, end bool) {
 		i++
 	}
 	return dst, nil, false
-}
-
-// newline is behind an LF with crs CRs before it.
-func (f *dataFilter) newline(crs int) {
-	f.state, f.doubtful = inText, crs > 1
-	if f.wire {
-		f.state = lineBegins
-	}
 }
 
 // extend returns held with b behind it if one of ends begins like that, else
@@ -153,20 +169,14 @@ func (f *dataFilter) finish(dst []byte) []byte {
 // looked at again and again where there is only one kind of them.
 const maxGlance = 1 << 10
 
-// text measures what is no newline at the front of src, and the CRLF behind it
-// where that is whole.
-func text(src []byte) (n int, whole bool) {
+// text measures what is no newline at the front of src.
+func text(src []byte) int {
 	src = src[:min(len(src), maxGlance)]
-	lf := bytes.IndexByte(src, '\n')
-	if lf >= 0 {
+	if lf := bytes.IndexByte(src, '\n'); lf >= 0 {
 		src = src[:lf]
 	}
-	cr := bytes.IndexByte(src, '\r')
-	switch {
-	case cr < 0:
-		return len(src), false
-	case lf == cr+1:
-		return lf + 1, true
+	if cr := bytes.IndexByte(src, '\r'); cr >= 0 {
+		return cr
 	}
-	return cr, false
+	return len(src)
 }
