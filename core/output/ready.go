@@ -6,9 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"golang.org/x/sync/singleflight"
-
 	"smtpreceiver/core/config"
+	"smtpreceiver/core/recent"
 	"smtpreceiver/core/reply"
 	"smtpreceiver/core/spool"
 )
@@ -33,32 +32,21 @@ type State struct {
 }
 
 // Probes remembers the last probe of all destinations.
-type Probes struct {
-	one    singleflight.Group
-	states []State
-	at     time.Time
-}
+type Probes struct{ last recent.Answer[[]State] }
 
 // States probes the destinations, or says what a probe some seconds ago found.
 func (p *Probes) States(ctx context.Context, o Output, s *config.Settings, destinations []Destination) ([]State, error) {
 	ctx, cancel := context.WithTimeout(ctx, probeLimit)
 	defer cancel()
-	done := p.one.DoChan("", func() (any, error) {
-		// p is only touched here.
-		if time.Since(p.at) > probeEvery {
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), probeLimit) // others wait for it too
-			defer cancel()
-			p.states = probe(ctx, o, s, destinations)
-			p.at = time.Now()
-		}
-		return p.states, nil
+	states, err := p.last.Get(ctx, probeEvery, func(ctx context.Context) []State {
+		ctx, cancel := context.WithTimeout(ctx, probeLimit)
+		defer cancel()
+		return probe(ctx, o, s, destinations)
 	})
-	select {
-	case result := <-done:
-		return result.Val.([]State), nil
-	case <-ctx.Done():
-		return nil, fmt.Errorf("output folders: the file system does not answer: %w", ctx.Err())
+	if err != nil {
+		return nil, fmt.Errorf("output folders: the file system does not answer: %w", err)
 	}
+	return states, nil
 }
 
 func probe(ctx context.Context, o Output, s *config.Settings, destinations []Destination) []State {

@@ -19,6 +19,7 @@ import (
 	"github.com/emersion/go-smtp"
 
 	"smtpreceiver/core/access"
+	"smtpreceiver/core/recent"
 	"smtpreceiver/core/reply"
 )
 
@@ -50,7 +51,7 @@ type Forwarder struct {
 	hello   string         // our name in EHLO
 	roots   *x509.CertPool // nil: the system's
 	timeout time.Duration  // socket_timeout: connecting, each write and each reply but the final one
-	reached reachability
+	reached recent.Answer[error]
 	known   *access.List // their addresses
 }
 

@@ -7,8 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"time"
-
-	"golang.org/x/sync/singleflight"
 )
 
 const (
@@ -19,36 +17,20 @@ const (
 	reachLimit = 2 * time.Second
 )
 
-// reachability remembers the last answer.
-type reachability struct {
-	one singleflight.Group
-	at  time.Time
-	err error
-}
-
 // Ready says why mail could not be forwarded now: no forward server accepts a
 // connection. The answer may be some seconds old. A nil Forwarder is ready.
 func (f *Forwarder) Ready(ctx context.Context) error {
 	if f == nil {
 		return nil
 	}
-	done := f.reached.one.DoChan("", func() (any, error) {
-		r := &f.reached // only touched here
-		if time.Since(r.at) > reachEvery {
-			r.err = f.reach()
-			r.at = time.Now()
-		}
-		return nil, r.err
-	})
-	select {
-	case result := <-done:
-		return result.Err
-	case <-ctx.Done():
-		return fmt.Errorf("forward server: %w", ctx.Err())
+	reached, err := f.reached.Get(ctx, reachEvery, f.reach)
+	if err != nil {
+		return fmt.Errorf("forward server: %w", err)
 	}
+	return reached
 }
 
-func (f *Forwarder) reach() error {
+func (f *Forwarder) reach(context.Context) error {
 	var errs []error
 	for _, server := range f.Servers {
 		c, err := net.DialTimeout("tcp", server, reachLimit)
