@@ -18,7 +18,6 @@ import (
 	"log/slog"
 	"net"
 	"runtime/debug"
-	"strings"
 	"sync"
 	"time"
 
@@ -190,13 +189,7 @@ func Action(refusal *reply.Reply) string {
 	if refusal == nil {
 		return "DUNNO"
 	}
-	text := strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, refusal.Text)
-	return fmt.Sprintf("%d %s %s", refusal.Code, refusal.Status(), text)
+	return fmt.Sprintf("%d %s %s", refusal.Code, refusal.Status(), reply.Printable(refusal.Text))
 }
 
 // Ping asks each accept loop whether it still goes round. It fails at the end

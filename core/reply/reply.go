@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"syscall"
+	"unicode"
 )
 
 // Reply is an SMTP reply that refuses something: what the client is told, and
@@ -45,6 +47,16 @@ func (r *Reply) Attrs() []any {
 		attrs = append(attrs, "error", r.Cause.Error())
 	}
 	return attrs
+}
+
+// Printable is text of others as a reply may have it, each control character a blank.
+func Printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, text)
 }
 
 // Temporary says whether the same mail may be taken later.

@@ -77,3 +77,10 @@ func TestReasons(t *testing.T) {
 		t.Error("the list can be changed from outside")
 	}
 }
+
+func TestPrintable(t *testing.T) {
+	t.Parallel()
+	if got := Printable("a\r\nb\x00\x7f\u0085\u017e"); got != "a  b   \u017e" {
+		t.Errorf("got %q", got)
+	}
+}

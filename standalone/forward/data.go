@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"github.com/emersion/go-smtp"
 
@@ -93,7 +92,7 @@ func passedOn(e *smtp.SMTPError) *reply.Reply {
 			}
 			lines[i] = code[len(code)-1]
 		}
-		lines[i] = strings.Map(printable, lines[i])
+		lines[i] = reply.Printable(lines[i])
 	}
 	answer.Text = strings.Join(lines, "\n")
 	if answer.Code == 421 {
@@ -104,10 +103,3 @@ func passedOn(e *smtp.SMTPError) *reply.Reply {
 
 // enhancedCode is one in front of a line (RFC 2034 section 4), and what follows.
 var enhancedCode = regexp.MustCompile(`(?s)^([245])\.(\d{1,3})\.(\d{1,3})(?: (.*))?$`)
-
-func printable(r rune) rune {
-	if unicode.IsControl(r) {
-		return ' '
-	}
-	return r
-}
