@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/d--j/go-milter"
+
+	"smtpreceiver/milter/guard"
 )
 
 // mta stands for the library's connection to the MTA at the end of a message.
@@ -95,7 +97,7 @@ func TestNoticeBeforeTheCommit(t *testing.T) {
 	if n := m.notices.Load(); n != 1 {
 		t.Errorf("%d progress notices, want the one before the commit", n)
 	}
-	resp, err := received(t, g).EndOfMessage(&mta{progressErr: errHungUp})
+	resp, err := received(t, g).EndOfMessage(&mta{progressErr: guard.ErrHungUp})
 	if err != nil || !strings.HasPrefix(string(resp.Response().Data), "451 4.4.2 ") {
 		t.Errorf("MTA gone: %v, %v; want 451 4.4.2", resp, err)
 	}
@@ -140,32 +142,5 @@ func TestNotDeleted(t *testing.T) {
 	}
 	if !strings.Contains(g.log.String(), "recipient not deleted after the commit") {
 		t.Errorf("log:\n%s", g.log)
-	}
-}
-
-func TestHasHungUp(t *testing.T) {
-	t.Parallel()
-	client, server := net.Pipe()
-	defer client.Close()
-	if hasHungUp(server) {
-		t.Error("a pipe, which cannot be asked, has hung up")
-	}
-	l := loopback(t)
-	defer l.Close()
-	c := dial(t, l.Addr())
-	s, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if hasHungUp(s) {
-		t.Error("a silent client has hung up")
-	}
-	fmt.Fprint(c, "x")
-	if hasHungUp(s) {
-		t.Error("a talking client has hung up")
-	}
-	s.Close()
-	if !hasHungUp(s) {
-		t.Error("a connection that we have closed has not hung up")
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"smtpreceiver/core"
 	"smtpreceiver/core/metrics"
 	"smtpreceiver/core/socket"
+	"smtpreceiver/milter/guard"
 )
 
 // Options are the settings of the frontend that may change while it runs.
@@ -29,7 +30,7 @@ type Server struct {
 	log           *slog.Logger
 	options       atomic.Pointer[Options]
 	milter        *milter.Server
-	connections   socket.Open[*guardConn]
+	connections   socket.Open[*guard.Conn]
 	count         *metrics.Connections
 	progressEvery time.Duration
 
@@ -89,9 +90,9 @@ func (s *Server) Serve(l net.Listener) error {
 	s.mu.Lock()
 	s.acceptors = append(s.acceptors, acceptor)
 	s.mu.Unlock()
-	err := s.milter.Serve(&guardListener{
-		Acceptor: acceptor, open: &s.connections, count: s.count,
-		timeout: func() time.Duration { return s.options.Load().Timeout },
+	err := s.milter.Serve(&guard.Listener{
+		Acceptor: acceptor, Open: &s.connections, Count: s.count,
+		Timeout: func() time.Duration { return s.options.Load().Timeout },
 	})
 	if errors.Is(err, milter.ErrServerClosed) { // before it had begun
 		l.Close()
@@ -126,7 +127,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Unlock()
 	go func() {
 		s.running.Wait()
-		s.connections.End((*guardConn).hangUp) // each when the reply that it is working on has been sent
+		s.connections.End((*guard.Conn).HangUp) // each when the reply that it is working on has been sent
 	}()
 	err := s.milter.Shutdown(ctx)
 	s.stop()

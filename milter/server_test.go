@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"strings"
 	"testing"
@@ -12,7 +11,6 @@ import (
 
 	"smtpreceiver/contrib/mtatest"
 	"smtpreceiver/core/config"
-	"smtpreceiver/core/socket"
 )
 
 // shutdownBegins lets Shutdown run until it refuses new messages.
@@ -165,50 +163,6 @@ func TestServeSaysWhyItEnds(t *testing.T) {
 type goneListener struct{ net.Listener }
 
 func (goneListener) Accept() (net.Conn, error) { return nil, net.ErrClosed }
-
-func TestHungUpBeforeItWasAccepted(t *testing.T) {
-	t.Parallel()
-	var c socket.Open[*guardConn]
-	c.End((*guardConn).hangUp)
-	client, server := net.Pipe()
-	defer client.Close()
-	g := guard(server)
-	c.Add(g)
-	if n, err := g.Read(make([]byte, 4)); n != 0 || err.Error() != "EOF" {
-		t.Errorf("%d, %v; want the end", n, err)
-	}
-}
-
-// TestHungUpWhileItWaits: a connection that waits for its next frame ends as if the MTA
-// had closed it.
-func TestHungUpWhileItWaits(t *testing.T) {
-	t.Parallel()
-	client, server := net.Pipe()
-	defer client.Close()
-	asked := make(chan struct{}, 1)
-	g := guard(askedConn{server, asked})
-	read := make(chan error, 1)
-	go func() {
-		_, err := g.Read(make([]byte, 4))
-		read <- err
-	}()
-	mtatest.Receive(t, "the read", asked)
-	g.hangUp()
-	if err := mtatest.Receive(t, "the read to end", read); err != io.EOF {
-		t.Errorf("error %v, want the end", err)
-	}
-}
-
-// askedConn tells when it is read from.
-type askedConn struct {
-	net.Conn
-	asked chan struct{}
-}
-
-func (c askedConn) Read(p []byte) (int, error) {
-	c.asked <- struct{}{}
-	return c.Conn.Read(p)
-}
 
 // TestReload: an open connection goes on, its next message by the new rules.
 func TestReload(t *testing.T) {

@@ -1,4 +1,4 @@
-package milter
+package guard
 
 import (
 	"bufio"
@@ -39,7 +39,7 @@ func loopback(t testing.TB) net.Listener {
 
 func newGuardedServer(t testing.TB, l net.Listener) {
 	t.Helper()
-	s := serveLibrary(&guardListener{Acceptor: socket.NewAcceptor(l, slog.New(slog.DiscardHandler)), open: new(socket.Open[*guardConn])})
+	s := serveLibrary(&Listener{Acceptor: socket.NewAcceptor(l, slog.New(slog.DiscardHandler)), Open: new(socket.Open[*Conn])})
 	t.Cleanup(func() { s.Close() })
 }
 

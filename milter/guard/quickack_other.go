@@ -1,6 +1,6 @@
 //go:build !linux
 
-package milter
+package guard
 
 import "net"
 

@@ -1,6 +1,6 @@
 //go:build unix
 
-package milter
+package guard
 
 import (
 	"net"

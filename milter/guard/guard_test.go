@@ -1,4 +1,4 @@
-package milter
+package guard
 
 import (
 	"bytes"
@@ -61,7 +61,7 @@ func TestGuardRefusesMalformedFrames(t *testing.T) {
 	t.Parallel()
 	for _, test := range malformed {
 		whole, _ := strings.CutPrefix(test.raw, negotiation)
-		g := guard(fromMTA{in: strings.NewReader(test.raw)})
+		g := New(fromMTA{in: strings.NewReader(test.raw)})
 		got, err := io.ReadAll(g)
 		if !errors.Is(err, errFrame) {
 			t.Errorf("%s: error %v, want %v", test.name, err, errFrame)
@@ -104,7 +104,7 @@ func TestGuardPassesWhatMTAsSend(t *testing.T) {
 		"halves":         iotest.HalfReader(strings.NewReader(raw)),
 		"end with bytes": iotest.DataErrReader(strings.NewReader(raw)),
 	} {
-		got, err := io.ReadAll(guard(fromMTA{in: in}))
+		got, err := io.ReadAll(New(fromMTA{in: in}))
 		if err != nil || string(got) != raw {
 			t.Errorf("%s: %d of %d bytes, %v", name, len(got), len(raw), err)
 		}
@@ -116,11 +116,11 @@ func TestGuardLargestFrame(t *testing.T) {
 	t.Parallel()
 	for more, want := range map[int]error{0: nil, 1: errFrame} {
 		raw := negotiation + rawFrame('B', strings.Repeat("x", maxFrame-len("B")+more))
-		if got, err := io.ReadAll(guard(fromMTA{in: strings.NewReader(raw)})); !errors.Is(err, want) || want == nil && len(got) != len(raw) {
+		if got, err := io.ReadAll(New(fromMTA{in: strings.NewReader(raw)})); !errors.Is(err, want) || want == nil && len(got) != len(raw) {
 			t.Errorf("%d bytes more: %d of %d bytes, %v", more, len(got), len(raw), err)
 		}
 		raw = rawFrame('O', strings.Repeat("x", maxFirstFrame-len("O")+more))
-		if got, err := io.ReadAll(guard(fromMTA{in: strings.NewReader(raw)})); maxFirstFrame != 64<<10 || !errors.Is(err, want) || want == nil && len(got) != len(raw) {
+		if got, err := io.ReadAll(New(fromMTA{in: strings.NewReader(raw)})); maxFirstFrame != 64<<10 || !errors.Is(err, want) || want == nil && len(got) != len(raw) {
 			t.Errorf("negotiation, %d bytes more: %d of %d bytes, %v", more, len(got), len(raw), err)
 		}
 	}
@@ -130,7 +130,7 @@ func TestGuardTellsAnEndInsideAFrame(t *testing.T) {
 	t.Parallel()
 	raw := negotiation + rawFrame('M', "<a@x.test>\x00")
 	for n := range len(raw) {
-		_, err := io.ReadAll(guard(fromMTA{in: strings.NewReader(raw[:n])}))
+		_, err := io.ReadAll(New(fromMTA{in: strings.NewReader(raw[:n])}))
 		if proper := n == 0 || n == len(negotiation); proper && err != nil || !proper && err != io.ErrUnexpectedEOF {
 			t.Errorf("end after %d bytes: %v", n, err)
 		}
@@ -152,7 +152,7 @@ func TestGuardReadsManyFramesAtOnce(t *testing.T) {
 	t.Parallel()
 	raw := negotiation + strings.Repeat(rawFrame('R', "<1@fax>\x00"), 500)
 	in := &countingReader{Reader: strings.NewReader(raw)}
-	g := guard(fromMTA{in: in})
+	g := New(fromMTA{in: in})
 	for range 501 { // as the library reads: the length, then the rest
 		head := make([]byte, 4)
 		if _, err := io.ReadFull(g, head); err != nil {
@@ -172,7 +172,7 @@ func TestGuardDoesNotWaitBehindAnEmptyFrame(t *testing.T) {
 	client, server := net.Pipe()
 	defer client.Close()
 	go client.Write(make([]byte, 4))
-	if _, err := guard(server).Read(make([]byte, 4)); !errors.Is(err, errFrame) {
+	if _, err := New(server).Read(make([]byte, 4)); !errors.Is(err, errFrame) {
 		t.Errorf("error %v, want %v", err, errFrame)
 	}
 }
@@ -185,14 +185,14 @@ func FuzzGuardSplit(f *testing.F) {
 		f.Add([]byte(test.raw))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		whole, err := io.ReadAll(guard(fromMTA{in: bytes.NewReader(raw)}))
+		whole, err := io.ReadAll(New(fromMTA{in: bytes.NewReader(raw)}))
 		if !bytes.HasPrefix(raw, whole) {
 			t.Errorf("%q is no beginning of %q", whole, raw)
 		}
 		if err == nil && len(whole) != len(raw) {
 			t.Errorf("%d of %d bytes without an error", len(whole), len(raw))
 		}
-		bytewise, err2 := io.ReadAll(guard(fromMTA{in: iotest.OneByteReader(bytes.NewReader(raw))}))
+		bytewise, err2 := io.ReadAll(New(fromMTA{in: iotest.OneByteReader(bytes.NewReader(raw))}))
 		if errors.Is(err, errFrame) != errors.Is(err2, errFrame) {
 			t.Errorf("%v, but byte by byte %v", err, err2)
 		}

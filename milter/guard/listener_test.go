@@ -1,4 +1,4 @@
-package milter
+package guard
 
 import (
 	"errors"
@@ -14,7 +14,7 @@ import (
 
 func TestGuardListenerCountsOpenConnections(t *testing.T) {
 	t.Parallel()
-	l := &guardListener{Acceptor: socket.NewAcceptor(loopback(t), slog.New(slog.DiscardHandler)), open: new(socket.Open[*guardConn])}
+	l := &Listener{Acceptor: socket.NewAcceptor(loopback(t), slog.New(slog.DiscardHandler)), Open: new(socket.Open[*Conn])}
 	client, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -24,12 +24,12 @@ func TestGuardListenerCountsOpenConnections(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := count(l.open); n != 1 {
+	if n := count(l.Open); n != 1 {
 		t.Errorf("%d connections open, want 1", n)
 	}
 	c.Close()
 	c.Close()
-	if n := count(l.open); n != 0 {
+	if n := count(l.Open); n != 0 {
 		t.Errorf("%d connections open after Close, want 0", n)
 	}
 	l.Close()
@@ -38,16 +38,16 @@ func TestGuardListenerCountsOpenConnections(t *testing.T) {
 	}
 }
 
-func count(open *socket.Open[*guardConn]) (n int) {
-	open.End(func(*guardConn) { n++ })
+func count(open *socket.Open[*Conn]) (n int) {
+	open.End(func(*Conn) { n++ })
 	return n
 }
 
 func TestGuardListenerTimeout(t *testing.T) {
 	t.Parallel()
-	l := &guardListener{
+	l := &Listener{
 		Acceptor: socket.NewAcceptor(loopback(t), slog.New(slog.DiscardHandler)),
-		timeout:  func() time.Duration { return time.Millisecond }, open: new(socket.Open[*guardConn]),
+		Timeout:  func() time.Duration { return time.Millisecond }, Open: new(socket.Open[*Conn]),
 	}
 	client, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {

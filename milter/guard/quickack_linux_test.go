@@ -1,4 +1,4 @@
-package milter
+package guard
 
 import (
 	"io"
@@ -29,7 +29,7 @@ func TestQuickAckAfterEachRead(t *testing.T) {
 		}
 		return on
 	}
-	g := guard(server)
+	g := New(server)
 	for _, frames := range []string{negotiation, rawFrame('M', "<a@x.test>\x00")} {
 		raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_QUICKACK, 0) })
 		if err != nil || quick() != 0 {

@@ -1,4 +1,6 @@
-package milter
+// Package guard stands between an MTA and go-milter: only well-formed frames of the
+// milter protocol pass, and a connection that has ended is noticed in time.
+package guard
 
 import (
 	"bufio"
@@ -21,14 +23,14 @@ const (
 	maxFirstFrame = 64 << 10
 )
 
-// errHungUp is why a message was not taken in the last moment.
-var errHungUp = errors.New("milter: the MTA has hung up")
+// ErrHungUp is why a message was not taken in the last moment.
+var ErrHungUp = errors.New("milter: the MTA has hung up")
 
 // errFrame is why a connection was closed: its peer is no MTA, or one that has
 // gone mad.
 var errFrame = errors.New("milter: malformed frame")
 
-// guard wraps a connection from an MTA. It hands on only frames that
+// New wraps a connection from an MTA. It hands on only frames that
 // go-milter's parser survives: that indexes the first byte of an empty frame,
 // slices behind a NUL that need not be there, and makes room for as much as the
 // length field claims, so that four bytes from anybody could end the process. A
@@ -37,11 +39,12 @@ var errFrame = errors.New("milter: malformed frame")
 //
 // Reads are buffered, because the library reads each frame in two pieces.
 // Deadlines and Close go to the connection.
-func guard(c net.Conn) *guardConn {
-	return &guardConn{Conn: c, in: bufio.NewReaderSize(quickAck(c), 16<<10)}
+func New(c net.Conn) *Conn {
+	return &Conn{Conn: c, in: bufio.NewReaderSize(quickAck(c), 16<<10)}
 }
 
-type guardConn struct {
+// Conn is a guarded connection.
+type Conn struct {
 	net.Conn
 	in         *bufio.Reader
 	frame      frame
@@ -55,7 +58,8 @@ type guardConn struct {
 	onClose func() // called once; nil: nothing is
 }
 
-func (g *guardConn) Read(p []byte) (int, error) {
+// Read reads what is well formed. Any other frame is an error before its last byte.
+func (g *Conn) Read(p []byte) (int, error) {
 	if g.err != nil {
 		return 0, g.err
 	}
@@ -81,13 +85,13 @@ func (g *guardConn) Read(p []byte) (int, error) {
 }
 
 // begin looks at the length and the command of the next frame.
-func (g *guardConn) begin() error {
+func (g *Conn) begin() error {
 	if g.timeout != nil && g.negotiated { // the library itself limits the negotiation, to a second
 		if err := g.SetReadDeadline(time.Now().Add(g.timeout())); err != nil {
 			return err
 		}
 	}
-	if g.hungUp.Load() { // looked at behind the deadline, which might undo that of hangUp
+	if g.hungUp.Load() { // looked at behind the deadline, which might undo that of HangUp
 		return io.EOF
 	}
 	head, err := g.in.Peek(4)
@@ -134,21 +138,22 @@ var progress = []byte{0, 0, 0, 1, 'p'}
 // Write sends an answer. A progress notice fails if the MTA has hung up: the
 // kernel would take it and say so only when the next one is written, after a
 // commit perhaps.
-func (g *guardConn) Write(p []byte) (int, error) {
+func (g *Conn) Write(p []byte) (int, error) {
 	if bytes.Equal(p, progress) && hasHungUp(g.Conn) {
-		return 0, errHungUp
+		return 0, ErrHungUp
 	}
 	return g.Conn.Write(p)
 }
 
-// hangUp makes the library read the end of the connection instead of the next
+// HangUp makes the library read the end of the connection instead of the next
 // frame. What it is working on is finished and answered.
-func (g *guardConn) hangUp() {
+func (g *Conn) HangUp() {
 	g.hungUp.Store(true)
 	g.SetReadDeadline(time.Unix(1, 0))
 }
 
-func (g *guardConn) Close() error {
+// Close closes the connection.
+func (g *Conn) Close() error {
 	if g.onClose != nil {
 		g.closing.Do(g.onClose)
 	}

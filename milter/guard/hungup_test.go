@@ -1,0 +1,82 @@
+package guard
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"testing"
+
+	"smtpreceiver/contrib/mtatest"
+	"smtpreceiver/core/socket"
+)
+
+func TestHungUpBeforeItWasAccepted(t *testing.T) {
+	t.Parallel()
+	var c socket.Open[*Conn]
+	c.End((*Conn).HangUp)
+	client, server := net.Pipe()
+	defer client.Close()
+	g := New(server)
+	c.Add(g)
+	if n, err := g.Read(make([]byte, 4)); n != 0 || err.Error() != "EOF" {
+		t.Errorf("%d, %v; want the end", n, err)
+	}
+}
+
+// TestHungUpWhileItWaits: a connection that waits for its next frame ends as if the MTA
+// had closed it.
+func TestHungUpWhileItWaits(t *testing.T) {
+	t.Parallel()
+	client, server := net.Pipe()
+	defer client.Close()
+	asked := make(chan struct{}, 1)
+	g := New(askedConn{server, asked})
+	read := make(chan error, 1)
+	go func() {
+		_, err := g.Read(make([]byte, 4))
+		read <- err
+	}()
+	mtatest.Receive(t, "the read", asked)
+	g.HangUp()
+	if err := mtatest.Receive(t, "the read to end", read); err != io.EOF {
+		t.Errorf("error %v, want the end", err)
+	}
+}
+
+// askedConn tells when it is read from.
+type askedConn struct {
+	net.Conn
+	asked chan struct{}
+}
+
+func (c askedConn) Read(p []byte) (int, error) {
+	c.asked <- struct{}{}
+	return c.Conn.Read(p)
+}
+
+func TestHasHungUp(t *testing.T) {
+	t.Parallel()
+	client, server := net.Pipe()
+	defer client.Close()
+	if hasHungUp(server) {
+		t.Error("a pipe, which cannot be asked, has hung up")
+	}
+	l := loopback(t)
+	defer l.Close()
+	c := dial(t, l.Addr())
+	s, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if hasHungUp(s) {
+		t.Error("a silent client has hung up")
+	}
+	fmt.Fprint(c, "x")
+	if hasHungUp(s) {
+		t.Error("a talking client has hung up")
+	}
+	s.Close()
+	if !hasHungUp(s) {
+		t.Error("a connection that we have closed has not hung up")
+	}
+}
