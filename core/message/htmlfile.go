@@ -6,7 +6,7 @@ import (
 	"io"
 	"strings"
 
-	"smtpreceiver/core/message/plain"
+	"smtpreceiver/core/message/htmltext"
 
 	"golang.org/x/net/html"
 )
@@ -82,7 +82,7 @@ func (b *Body) copyHTML(w *bufio.Writer, p *part, declared bool) error {
 			declared = true
 		}
 	}
-	t := plain.NewTokens(r)
+	t := htmltext.NewTokens(r)
 	t.Spill = func(tag []byte) io.Writer {
 		if len(tag) > 0 {
 			declare()

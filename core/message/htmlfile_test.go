@@ -4,15 +4,15 @@ import (
 	"strings"
 	"testing"
 
-	"smtpreceiver/core/message/plain"
+	"smtpreceiver/core/message/htmltext"
 )
 
 // TestHTMLCopy looks at the declaration of the charset in an htm file.
 func TestHTMLCopy(t *testing.T) {
 	t.Parallel()
 	const d = declaration
-	big := "<img src='data:" + strings.Repeat("x", 2*plain.MaxToken) + "'>"
-	comment := "<!--" + strings.Repeat("x", 2*plain.MaxToken) + "-->"
+	big := "<img src='data:" + strings.Repeat("x", 2*htmltext.MaxToken) + "'>"
+	comment := "<!--" + strings.Repeat("x", 2*htmltext.MaxToken) + "-->"
 	for in, want := range map[string]string{
 		"<html><head><title>é</title></head>": "<html><head>" + d + "<title>é</title></head>",
 		"<p>é":                                d + "<p>é",

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode"
 
+	"smtpreceiver/core/message/htmltext"
 	"smtpreceiver/core/message/plain"
 
 	"smtpreceiver/core/message/charset"
@@ -218,7 +219,7 @@ func (m *Message) text(p *part) (io.Reader, error) {
 		if err != nil {
 			return nil, err
 		}
-		return plain.NewHTML(r), nil
+		return htmltext.New(r), nil
 	}
 	r, err := m.decoded(p)
 	if err != nil {

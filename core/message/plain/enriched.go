@@ -1,3 +1,6 @@
+// Package plain makes plain text of what text parts hold: enriched and flowed text,
+// line ends and control characters, as UTF-8 with LF line ends. It streams: memory
+// does not grow with the text.
 package plain
 
 import (

@@ -1,4 +1,4 @@
-package plain
+package htmltext
 
 import (
 	"math"
@@ -32,7 +32,7 @@ var unseen = map[atom.Atom]int{
 	atom.Template: 16 * maxHidden, atom.Svg: maxHidden, atom.Audio: maxHidden, atom.Video: maxHidden,
 }
 
-func (h *HTML) startTag(selfClosing bool) {
+func (h *Text) startTag(selfClosing bool) {
 	tag, more := h.t.TagName()
 	name := atom.Lookup(tag)
 	if h.skip != 0 {
@@ -59,7 +59,7 @@ func (h *HTML) startTag(selfClosing bool) {
 	h.start(name, attr)
 }
 
-func (h *HTML) start(name atom.Atom, attr map[string]string) {
+func (h *Text) start(name atom.Atom, attr map[string]string) {
 	n := blocks[name]
 	switch name {
 	case atom.Br:
@@ -111,7 +111,7 @@ func (h *HTML) start(name atom.Atom, attr map[string]string) {
 	}
 }
 
-func (h *HTML) end(name atom.Atom) {
+func (h *Text) end(name atom.Atom) {
 	if h.skip != 0 {
 		if name == h.skip {
 			if h.depth--; h.depth == 0 {
@@ -153,7 +153,7 @@ func (h *HTML) end(name atom.Atom) {
 	}
 }
 
-func (h *HTML) attributes(more bool) map[string]string {
+func (h *Text) attributes(more bool) map[string]string {
 	attr := make(map[string]string)
 	for more {
 		var k, v []byte

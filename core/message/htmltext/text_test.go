@@ -1,4 +1,4 @@
-package plain
+package htmltext
 
 import (
 	"io"
@@ -10,7 +10,7 @@ import (
 
 func htmlToText(t testing.TB, s string) string {
 	t.Helper()
-	b, err := io.ReadAll(NewHTML(strings.NewReader(s)))
+	b, err := io.ReadAll(New(strings.NewReader(s)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func TestHTMLText(t *testing.T) {
 			if len(tc.in) > 1<<16 {
 				pieces = iotest.HalfReader // the tokenizer copies all it holds at each read
 			}
-			if b, err := io.ReadAll(NewHTML(pieces(strings.NewReader(tc.in)))); err != nil || string(b) != want {
+			if b, err := io.ReadAll(New(pieces(strings.NewReader(tc.in)))); err != nil || string(b) != want {
 				t.Errorf("in pieces: %.200q, %v", b, err)
 			}
 		})
@@ -104,7 +104,7 @@ func TestHTMLText(t *testing.T) {
 
 func TestHTMLTextError(t *testing.T) {
 	t.Parallel()
-	b, err := io.ReadAll(NewHTML(iotest.TimeoutReader(strings.NewReader(strings.Repeat("a ", 10_000)))))
+	b, err := io.ReadAll(New(iotest.TimeoutReader(strings.NewReader(strings.Repeat("a ", 10_000)))))
 	if err != iotest.ErrTimeout || len(b) == 0 {
 		t.Errorf("%d bytes, %v", len(b), err)
 	}
@@ -122,7 +122,7 @@ func FuzzHTMLText(f *testing.F) {
 		if utf8.ValidString(s) && !utf8.ValidString(got) {
 			t.Errorf("%q gives %q, which is not UTF-8", s, got)
 		}
-		b, err := io.ReadAll(NewHTML(iotest.OneByteReader(strings.NewReader(s))))
+		b, err := io.ReadAll(New(iotest.OneByteReader(strings.NewReader(s))))
 		if err != nil || string(b) != got {
 			t.Errorf("%q by bytes gives %q, %v, in whole %q", s, b, err, got)
 		}

@@ -1,6 +1,6 @@
-// Package plain turns HTML, enriched and flowed text into plain text of UTF-8
-// with LF line ends. It streams: memory does not grow with the text.
-package plain
+// Package htmltext turns HTML into plain text of UTF-8 with LF line ends. It streams:
+// memory does not grow with the text.
+package htmltext
 
 import (
 	"bytes"
@@ -23,10 +23,10 @@ const (
 	maxTabs   = 8    // empty cells in a row that still show
 )
 
-// HTML turns HTML into what a person would type: paragraphs and lines,
+// Text turns HTML into what a person would type: paragraphs and lines,
 // lists with "- " or numbers, table cells with tabs between, links as
 // "text (address)". It streams: what it holds does not grow with the document.
-type HTML struct {
+type Text struct {
 	t    *Tokens
 	out  []byte // not yet read
 	buf  []byte
@@ -66,10 +66,10 @@ type link struct {
 	alt  string // of a picture in it
 }
 
-// NewHTML reads HTML in UTF-8 from r as plain text.
-func NewHTML(r io.Reader) *HTML { return &HTML{t: NewTokens(r)} }
+// New reads HTML in UTF-8 from r as plain text.
+func New(r io.Reader) *Text { return &Text{t: NewTokens(r)} }
 
-func (h *HTML) Read(p []byte) (int, error) {
+func (h *Text) Read(p []byte) (int, error) {
 	for len(h.out) == 0 {
 		if h.done {
 			if h.t.r.err != nil {
@@ -86,7 +86,7 @@ func (h *HTML) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-func (h *HTML) token() {
+func (h *Text) token() {
 	switch h.t.Next() {
 	case html.ErrorToken:
 		h.reveal()
@@ -107,7 +107,7 @@ func (h *HTML) token() {
 	}
 }
 
-func (h *HTML) text(b []byte) {
+func (h *Text) text(b []byte) {
 	switch {
 	case h.skip == 0:
 		h.write(b)
@@ -121,14 +121,14 @@ func (h *HTML) text(b []byte) {
 }
 
 // reveal shows what an element has hidden that was never closed.
-func (h *HTML) reveal() {
+func (h *Text) reveal() {
 	h.skip = 0
 	h.write(h.held)
 	h.held = nil
 }
 
 // write writes text, white space collapsed outside of <pre>.
-func (h *HTML) write(b []byte) {
+func (h *Text) write(b []byte) {
 	for len(b) > 0 {
 		r, n := utf8.DecodeRune(b)
 		switch {
@@ -162,10 +162,10 @@ func invisible(r rune) bool {
 	return r < ' ' && !unicode.IsSpace(r)
 }
 
-func (h *HTML) atStart() bool { return !h.begun || h.newlines > 0 }
+func (h *Text) atStart() bool { return !h.begun || h.newlines > 0 }
 
 // flush writes what waits for text.
-func (h *HTML) flush() {
+func (h *Text) flush() {
 	switch {
 	case !h.atStart():
 		if h.tabs > 0 {
@@ -194,7 +194,7 @@ func (h *HTML) flush() {
 	h.begun = true
 }
 
-func (h *HTML) put(b []byte) {
+func (h *Text) put(b []byte) {
 	h.out = append(h.out, b...)
 	if h.link.href != "" && len(h.link.text) < len(h.link.href)+16 {
 		h.link.text = append(h.link.text, b...)
@@ -203,7 +203,7 @@ func (h *HTML) put(b []byte) {
 
 // block begins a new line, after an empty one if n is 2. What begins a table
 // cell or a list item begins no other line.
-func (h *HTML) block(n int) {
+func (h *Text) block(n int) {
 	h.space = false
 	if h.cell || h.bullet != "" {
 		return
@@ -215,7 +215,7 @@ func (h *HTML) block(n int) {
 	h.tabs = 0
 }
 
-func (h *HTML) lineBreak() {
+func (h *Text) lineBreak() {
 	if !h.cell {
 		h.newlines = min(h.newlines+1, 2)
 		h.space, h.tabs, h.nbsp = false, 0, false
@@ -224,7 +224,7 @@ func (h *HTML) lineBreak() {
 
 // endCell puts a tab between the text of this cell and of the next, one more
 // for each empty cell between.
-func (h *HTML) endCell() {
+func (h *Text) endCell() {
 	switch {
 	case !h.cell && h.begun:
 		h.newlines, h.tabs = 0, 1
@@ -234,7 +234,7 @@ func (h *HTML) endCell() {
 	h.space, h.nbsp, h.cell, h.inCell = false, false, false, false
 }
 
-func (h *HTML) bulletOf() string {
+func (h *Text) bulletOf() string {
 	if len(h.lists) == 0 {
 		return "- "
 	}
@@ -247,7 +247,7 @@ func (h *HTML) bulletOf() string {
 }
 
 // endLink writes the address of the link unless its text is the address.
-func (h *HTML) endLink() {
+func (h *Text) endLink() {
 	l := h.link
 	h.link = link{}
 	if l.href == "" {
