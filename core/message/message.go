@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"smtpreceiver/core/message/address"
 	"smtpreceiver/core/message/charset"
 	"smtpreceiver/core/message/header"
 )
@@ -45,7 +46,7 @@ func (l Limits) withDefaults() Limits {
 }
 
 // Address is one mailbox of an address field.
-type Address = header.Address
+type Address = address.Address
 
 // Message is an indexed message. Its methods may be called from several
 // goroutines as long as the source stays readable.
@@ -125,8 +126,8 @@ func (m *Message) first(name string) Address {
 func (m *Message) addresses(name string) []Address {
 	var l []Address
 	for _, f := range m.fields {
-		if strings.EqualFold(f.Name, name) && len(l) < header.MaxAddresses {
-			l = header.AppendAddresses(l, f.Value, m.context)
+		if strings.EqualFold(f.Name, name) && len(l) < address.MaxAddresses {
+			l = address.Append(l, f.Value, m.context)
 		}
 	}
 	return l

@@ -10,6 +10,7 @@ import (
 	"smtpreceiver/core/message/header"
 
 	"github.com/emersion/go-message"
+	"smtpreceiver/core/message/address"
 )
 
 // mhtBoundary can be in no part of an mht: they are all quoted-printable or
@@ -51,10 +52,10 @@ func (b *Body) writeMHT(w *bufio.Writer) error {
 	var h message.Header
 	h.SetContentType("multipart/related", map[string]string{"type": "text/html", "boundary": mhtBoundary})
 	h.Set("MIME-Version", "1.0")
-	if v := header.Cut(b.m.Header("Date"), header.MaxName); v != "" {
+	if v := header.Cut(b.m.Header("Date"), address.MaxName); v != "" {
 		h.SetText("Date", v)
 	}
-	h.SetText("Subject", header.Cut(b.m.Subject(), header.MaxName))
+	h.SetText("Subject", header.Cut(b.m.Subject(), address.MaxName))
 	if a := b.m.From(); strings.Contains(a.Email, "@") {
 		h.Set("From", (&mail.Address{Name: a.Name, Address: a.Email}).String())
 	}

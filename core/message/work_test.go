@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"smtpreceiver/core/message/header"
+	"smtpreceiver/core/message/address"
 )
 
 // TestWorkGrowsWithTheMail reads what attackers sent in vain, and the same four times
@@ -106,7 +106,7 @@ func work(t *testing.T, mail string) (read int64, made uint64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if name := m.From().Name; len(name) > header.MaxName {
+	if name := m.From().Name; len(name) > address.MaxName {
 		t.Errorf("a name of %d bytes", len(name))
 	}
 	m.To()

@@ -1,4 +1,6 @@
-package header
+// Package address reads the mailboxes of address fields as mailers write them
+// (RFC 5322, 2047).
+package address
 
 import (
 	"regexp"
@@ -6,6 +8,7 @@ import (
 	"unicode"
 
 	"smtpreceiver/core/message/charset"
+	"smtpreceiver/core/message/header"
 )
 
 // Bounds of address fields.
@@ -45,8 +48,8 @@ type state struct {
 	depth           int // of comments
 }
 
-// AppendAddresses appends the mailboxes of an address field (RFC 5322 §3.4).
-func AppendAddresses(l []Address, s string, c charset.Context) []Address {
+// Append appends the mailboxes of an address field (RFC 5322 §3.4).
+func Append(l []Address, s string, c charset.Context) []Address {
 	r := addressReader{list: l, c: c}
 	r.read(s)
 	return r.list[:min(len(r.list), max(MaxAddresses, len(l)))]
@@ -55,12 +58,12 @@ func AppendAddresses(l []Address, s string, c charset.Context) []Address {
 func (r *addressReader) read(s string) {
 	var at state
 	// What has no end is no quotation, comment or encoded word.
-	lastQuote, lastParen, words := strings.LastIndexByte(s, '"'), strings.LastIndexByte(s, ')'), wordsEnd(s)
+	lastQuote, lastParen, words := strings.LastIndexByte(s, '"'), strings.LastIndexByte(s, ')'), header.WordsEnd(s)
 	for i := 0; i < len(s) && len(r.list) < MaxAddresses; i++ {
 		c := s[i]
 		switch {
-		case c == '=' && i < words && !at.inAngle && atom(s[i:words]) > 0:
-			n := atom(s[i:words])
+		case c == '=' && i < words && !at.inAngle && header.WordLen(s[i:words]) > 0:
+			n := header.WordLen(s[i:words])
 			r.putWord(s[i:i+n], at)
 			i += n - 1
 		case c == '\\' && i+1 < len(s) && (at.quoted || at.depth > 0):
@@ -119,24 +122,6 @@ func (r *addressReader) read(s string) {
 		}
 	}
 	r.end(';')
-}
-
-// maxWord is the longest encoded word that is kept in one piece; RFC 2047 §2
-// says 75.
-const maxWord = 2 << 10
-
-// atom is the length of the encoded word at the start of s: whatever special
-// characters are in it, it is one atom (RFC 2047 §5).
-func atom(s string) int {
-	s = s[:min(len(s), maxWord)]
-	if !strings.HasPrefix(s, "=?") {
-		return 0
-	}
-	w, n := cutWord(s)
-	if strings.Contains(w.text, "=?") { // this one has no end
-		return 0
-	}
-	return n
 }
 
 // blanksInWord keep an encoded word in one piece, as blanks in quotes are kept.
@@ -231,7 +216,7 @@ func (r *addressReader) encodedAddress(phrase string) bool {
 	if r.decoded || !strings.Contains(phrase, "=?") {
 		return false
 	}
-	text := SpaceControls(DecodeWords(phrase, r.c))
+	text := header.SpaceControls(header.DecodeWords(phrase, r.c))
 	if !strings.Contains(text, "@") {
 		return false
 	}
@@ -304,11 +289,11 @@ func (r *addressReader) alone(phrase string) Address {
 }
 
 func (r *addressReader) name(s string) string {
-	s = strings.Join(strings.Fields(SpaceControls(DecodeWords(s, r.c))), " ")
+	s = strings.Join(strings.Fields(header.SpaceControls(header.DecodeWords(s, r.c))), " ")
 	if len(s) > 1 && s[0] == s[len(s)-1] && (s[0] == '\'' || s[0] == '"') {
 		s = strings.TrimSpace(s[1 : len(s)-1])
 	}
-	return Cut(s, MaxName)
+	return header.Cut(s, MaxName)
 }
 
 // email cleans an address: no source route, no spaces outside of quotes, no
@@ -316,7 +301,7 @@ func (r *addressReader) name(s string) string {
 func email(s string, c charset.Context) string {
 	s = strings.TrimSpace(s)
 	if strings.HasPrefix(s, "=?") {
-		s = strings.TrimSpace(DecodeWords(s, c))
+		s = strings.TrimSpace(header.DecodeWords(s, c))
 	}
 	if strings.HasPrefix(s, "@") {
 		if _, rest, ok := strings.Cut(s, ":"); ok {
@@ -344,5 +329,5 @@ func email(s string, c charset.Context) string {
 		}
 		b.WriteRune(c)
 	}
-	return Cut(strings.TrimRight(b.String(), ".,:"), maxEmail)
+	return header.Cut(strings.TrimRight(b.String(), ".,:"), maxEmail)
 }

@@ -1,11 +1,16 @@
-package header
+package address
 
 import (
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"smtpreceiver/core/message/charset"
 )
+
+// cp1250 is what bytes without a declared charset are here.
+var cp1250 = charset.Context{Default: "windows-1250"}
 
 func TestAddresses(t *testing.T) {
 	t.Parallel()
@@ -85,7 +90,7 @@ func TestAddresses(t *testing.T) {
 	} {
 		t.Run(tc.in, func(t *testing.T) {
 			t.Parallel()
-			if d := cmp.Diff(tc.want, AppendAddresses(nil, tc.in, cp1250)); d != "" {
+			if d := cmp.Diff(tc.want, Append(nil, tc.in, cp1250)); d != "" {
 				t.Errorf("-want +got:\n%s", d)
 			}
 		})
@@ -96,7 +101,7 @@ func TestAddresses(t *testing.T) {
 func TestAddressBounds(t *testing.T) {
 	t.Parallel()
 	for _, unit := range []string{"a@b,", "a,", "<", "<,", "<a@,", "(", "\"", "a b,", ",", ";", ":", "\\", "<@", "<a@b>", "\x00", "=?utf-8?Q?a?=,"} {
-		l := AppendAddresses(nil, strings.Repeat(unit, 1<<18/len(unit)), cp1250)
+		l := Append(nil, strings.Repeat(unit, 1<<18/len(unit)), cp1250)
 		if len(l) > MaxAddresses {
 			t.Errorf("%q: %d addresses", unit, len(l))
 		}
@@ -113,7 +118,7 @@ func FuzzAddresses(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		for _, a := range AppendAddresses(nil, s, cp1250) {
+		for _, a := range Append(nil, s, cp1250) {
 			if a == (Address{}) || len(a.Name) > MaxName || len(a.Email) > maxEmail || strings.ContainsAny(a.Name+a.Email, "\r\n\x00") {
 				t.Errorf("%q gives %q", s, a)
 			}

@@ -1,5 +1,6 @@
-// Package header reads the fields of a mail header: names and values, parameters,
-// encoded words and addresses, as mailers write them (RFC 5322, 2045, 2047, 2231).
+// Package header reads the fields of a mail header: names and values, parameters
+// and encoded words, as mailers write them (RFC 5322, 2045, 2047, 2231). Addresses
+// are core/message/address's.
 package header
 
 import (

@@ -101,9 +101,9 @@ func parameterValue(s string) (value, rest string) {
 // encodedWords is the length of the encoded words at the start of s, in which a
 // semicolon ends no value.
 func encodedWords(s string) (n int) {
-	for end := wordsEnd(s); n < end; {
+	for end := WordsEnd(s); n < end; {
 		i := n + len(s[n:]) - len(strings.TrimLeft(s[n:], " \t\r\n"))
-		k := atom(s[i:max(i, end)])
+		k := WordLen(s[i:max(i, end)])
 		if k == 0 {
 			break
 		}

@@ -20,7 +20,7 @@ type encodedWord struct {
 // because mailers cut them inside a character and inside a base64 quantum. It
 // is linear in the length of s.
 func DecodeWords(s string, c charset.Context) string {
-	limit := wordsEnd(s)
+	limit := WordsEnd(s)
 	if limit == 0 {
 		return decodeRaw(s, c)
 	}
@@ -63,7 +63,7 @@ func DecodeWords(s string, c charset.Context) string {
 
 // WordCharset is the charset of the first encoded word in s; "" if there is none.
 func WordCharset(s string) string {
-	limit := wordsEnd(s)
+	limit := WordsEnd(s)
 	for i := 0; i < limit; i += 2 {
 		k := strings.Index(s[i:limit], "=?")
 		if k < 0 {
@@ -77,9 +77,9 @@ func WordCharset(s string) string {
 	return ""
 }
 
-// wordsEnd is where the last encoded word of s can end: no search needs to go
+// WordsEnd is where the last encoded word of s can end: no search needs to go
 // beyond the last "?=".
-func wordsEnd(s string) int {
+func WordsEnd(s string) int {
 	if i := strings.LastIndex(s, "?="); i >= 0 {
 		return i + len("?=")
 	}
@@ -186,4 +186,22 @@ func appendBase64(b []byte, run []encodedWord) []byte {
 		all.WriteString(w.text)
 	}
 	return transfer.AppendBase64(b, all.String())
+}
+
+// maxWord is the longest encoded word that is kept in one piece; RFC 2047 §2
+// says 75.
+const maxWord = 2 << 10
+
+// WordLen is the length of the encoded word at the start of s: whatever special
+// characters are in it, it is one atom (RFC 2047 §5).
+func WordLen(s string) int {
+	s = s[:min(len(s), maxWord)]
+	if !strings.HasPrefix(s, "=?") {
+		return 0
+	}
+	w, n := cutWord(s)
+	if strings.Contains(w.text, "=?") { // this one has no end
+		return 0
+	}
+	return n
 }
