@@ -87,7 +87,7 @@ func (c *Consumer) removeOldCopies(now time.Time) error {
 	if !is {
 		return nil
 	}
-	root, err := openStaging(target.Staging())
+	root, err := OpenStaging(target.Staging())
 	if errors.Is(err, fs.ErrNotExist) { // nothing was copied yet
 		return nil
 	}
@@ -106,15 +106,19 @@ func (c *Consumer) removeOldCopies(now time.Time) error {
 	})
 }
 
-// openStaging opens a folder in the target's, unless it is a link: others may write
-// there.
-func openStaging(path string) (*os.Root, error) {
+// OpenStaging opens the folder of a Stager.
+func OpenStaging(path string) (*os.Root, error) {
 	outer, err := os.OpenRoot(filepath.Dir(path))
 	if err != nil {
 		return nil, err
 	}
 	defer outer.Close()
-	name := filepath.Base(path)
+	return OpenFolder(outer, filepath.Base(path))
+}
+
+// OpenFolder opens a folder in one that others may write to. A link is an error.
+func OpenFolder(outer *os.Root, name string) (*os.Root, error) {
+	path := filepath.Join(outer.Name(), name)
 	named, err := outer.Lstat(name)
 	if err != nil {
 		return nil, err

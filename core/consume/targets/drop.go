@@ -35,8 +35,6 @@ type Drop struct {
 // NewDrop makes one for a folder.
 func NewDrop(folder string) *Drop { return &Drop{folder: folder} }
 
-func (d *Drop) staged(j *consume.Job) string { return filepath.Join(d.folder, stagingName, j.Key) }
-
 // prepare makes the file; what it returns is to be noted.
 func (d *Drop) prepare(j *consume.Job, name string, content []byte) (note string, err error) {
 	return staged + " " + name, d.stage(j.Key, content)
@@ -46,25 +44,36 @@ func (d *Drop) prepare(j *consume.Job, name string, content []byte) (note string
 // and Flush brings that to disk.
 func (d *Drop) Submit(_ context.Context, j *consume.Job) error {
 	_, name, _ := strings.Cut(j.Noted(), " ")
-	return consume.Uncertain(os.Rename(d.staged(j), filepath.Join(d.folder, name)))
+	root, err := os.OpenRoot(d.folder)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	return consume.Uncertain(root.Rename(filepath.Join(stagingName, j.Key), name))
 }
 
 // Flush implements consume.Flusher.
 func (d *Drop) Flush() error { return syncFolder(d.folder) }
 
 func (d *Drop) stage(key string, content []byte) error {
-	root, err := os.OpenRoot(d.folder)
+	staging, err := makeStaging(d.folder)
 	if err != nil {
 		return err
 	}
-	defer root.Close()
-	if err := root.Mkdir(stagingName, 0o770); err != nil && !errors.Is(err, fs.ErrExist) {
+	defer staging.Close()
+	if err := replace(staging, key, d.folder, bytes.NewReader(content)); err != nil {
 		return err
 	}
-	if err := replace(root, filepath.Join(stagingName, key), d.folder, bytes.NewReader(content)); err != nil {
-		return err
+	return d.staging.Do(func() error { return syncIn(staging, ".") })
+}
+
+// makeStaging opens the staging folder in a target's, which is made if it is missing.
+func makeStaging(folder string) (*os.Root, error) {
+	path := filepath.Join(folder, stagingName)
+	if err := os.Mkdir(path, 0o770); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
 	}
-	return d.staging.Do(func() error { return syncFolder(d.Staging()) })
+	return consume.OpenStaging(path)
 }
 
 // replace makes a file in the target's folder, in place of one that an earlier try has
@@ -113,19 +122,18 @@ func taken(folder, copied string, j *consume.Job) (consume.Answer, error) {
 	if !strings.HasPrefix(j.Noted(), staged) {
 		return consume.No, nil
 	}
-	root, err := os.OpenRoot(folder)
+	staging, err := consume.OpenStaging(filepath.Join(folder, stagingName))
+	if errors.Is(err, fs.ErrNotExist) { // so it is another folder than the copy was made in
+		err = fmt.Errorf("%s has lost its folder %s, which is never removed (is its file system mounted?): %w", folder, stagingName, err)
+	}
 	if err != nil {
 		return consume.Unknown, err
 	}
-	defer root.Close()
-	if _, err := root.Lstat(filepath.Join(stagingName, copied)); err == nil {
+	defer staging.Close()
+	if _, err := staging.Lstat(copied); err == nil {
 		return consume.No, nil
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return consume.Unknown, err
-	}
-	// Without a staging folder it is another folder than the copy was made in.
-	if _, err := root.Lstat(stagingName); err != nil {
-		return consume.Unknown, fmt.Errorf("%s has lost its folder %s, which is never removed (is its file system mounted?): %w", folder, stagingName, err)
 	}
 	if !j.Begun.IsZero() && time.Since(j.Begun) > believed {
 		return consume.Unknown, nil

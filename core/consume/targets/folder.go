@@ -21,42 +21,46 @@ type Folder struct{ Path string }
 
 // Prepare implements consume.Target: it puts a copy of all files into staging.
 func (t Folder) Prepare(_ context.Context, j *consume.Job) (note string, err error) {
-	root, err := os.OpenRoot(t.Path)
-	if err != nil {
-		return "", err
-	}
-	defer root.Close()
 	control, err := j.Control()
 	if err != nil {
 		return "", err
 	}
-	dir := path.Join(stagingName, j.Key)
-	if err := root.MkdirAll(dir, 0o770); err != nil {
+	staging, err := makeStaging(t.Path)
+	if err != nil {
 		return "", err
 	}
+	defer staging.Close()
+	if err := staging.Mkdir(j.Key, 0o770); err != nil && !errors.Is(err, fs.ErrExist) {
+		return "", err
+	}
+	dir, err := consume.OpenFolder(staging, j.Key)
+	if err != nil {
+		return "", err
+	}
+	defer dir.Close()
 	for _, name := range j.Files() {
-		if err := root.RemoveAll(path.Join(dir, name)); err != nil {
+		if err := dir.RemoveAll(name); err != nil {
 			return "", err
 		}
-		if err := t.copy(root, j, name, path.Join(dir, name)); err != nil {
+		if err := t.copy(dir, j, name); err != nil {
 			return "", err
 		}
 	}
-	if err := replace(root, path.Join(dir, t.control(j)), t.Path, bytes.NewReader(control)); err != nil {
+	if err := replace(dir, t.control(j), t.Path, bytes.NewReader(control)); err != nil {
 		return "", err
 	}
-	return staged + " " + j.Key, errors.Join(syncIn(root, dir), syncIn(root, stagingName))
+	return staged + " " + j.Key, errors.Join(syncIn(dir, "."), syncIn(staging, "."))
 }
 
 func (t Folder) control(j *consume.Job) string { return j.Stem + ".ctl" }
 
-func (t Folder) copy(root *os.Root, j *consume.Job, name, to string) error {
+func (t Folder) copy(to *os.Root, j *consume.Job, name string) error {
 	from, err := j.Open(name)
 	if err != nil {
 		return err
 	}
 	defer from.Close()
-	return write(root, to, t.Path, from)
+	return write(to, name, t.Path, from)
 }
 
 // Submit implements consume.Target: data files first, on disk before the CTL is

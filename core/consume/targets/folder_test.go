@@ -90,19 +90,47 @@ func TestFolderTaken(t *testing.T) {
 	}
 }
 
-// TestFolderLinks: a link in the place of the staging folder leads nowhere.
+// TestFolderLinks: a link in the place of the staging folder leads nowhere, nor does
+// one in the place of a job's folder in it.
 func TestFolderLinks(t *testing.T) {
 	t.Parallel()
-	to, elsewhere := t.TempDir(), t.TempDir()
-	if err := os.Symlink(elsewhere, filepath.Join(to, stagingName)); err != nil {
-		t.Fatal(err)
+	for _, lead := range []string{"../elsewhere", "inside", "."} {
+		dir := t.TempDir()
+		to, elsewhere := filepath.Join(dir, "to"), filepath.Join(dir, "elsewhere")
+		inside := filepath.Join(to, "inside")
+		if err := errors.Join(os.Mkdir(to, 0o770), os.Mkdir(elsewhere, 0o770), os.Mkdir(inside, 0o770), os.Symlink(lead, filepath.Join(to, stagingName))); err != nil {
+			t.Fatal(err)
+		}
+		if why := newSpool(t, "x").handOn(t, Folder{to}); !strings.Contains(why, "given up") {
+			t.Errorf("%s: why %q", lead, why)
+		}
+		for _, place := range []string{elsewhere, inside, to} {
+			if files, _ := filepath.Glob(filepath.Join(place, "[^.i]*")); len(files) > 0 {
+				t.Errorf("%s: written elsewhere: %q", lead, files)
+			}
+		}
 	}
-	if why := newSpool(t, "x").handOn(t, Folder{to}); !strings.Contains(why, "given up") {
+	to := t.TempDir()
+	if why := newSpool(t, "x").handOn(t, planting{Folder{to}, t}); !strings.Contains(why, "given up") {
 		t.Errorf("why %q", why)
 	}
-	if files, _ := filepath.Glob(filepath.Join(elsewhere, "*")); len(files) > 0 {
+	if files, _ := filepath.Glob(filepath.Join(to, "[^.]*")); len(files) > 0 {
 		t.Errorf("written elsewhere: %q", files)
 	}
+}
+
+// planting is a folder in which others put a link in the place of each job's own.
+type planting struct {
+	Folder
+	t *testing.T
+}
+
+func (f planting) Prepare(ctx context.Context, j *consume.Job) (string, error) {
+	staging := filepath.Join(f.Path, stagingName)
+	if err := errors.Join(os.MkdirAll(staging, 0o770), os.Symlink("..", filepath.Join(staging, j.Key))); err != nil {
+		f.t.Error(err)
+	}
+	return f.Folder.Prepare(ctx, j)
 }
 
 // Submit ends in doubt at each step that a crash could hit, then the job is tried

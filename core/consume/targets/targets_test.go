@@ -114,10 +114,15 @@ func TestStagedOverLink(t *testing.T) {
 	outgoing := filepath.Join(dir, "outgoing")
 	d := NewDrop(outgoing)
 	j := &consume.Job{Key: "smtpreceiver-00000042-ABCDEFGH"}
+	staged, inside := filepath.Join(d.Staging(), j.Key), filepath.Join(outgoing, "inside")
 	for name, plant := range map[string]func() error{
-		"file":   func() error { return os.Symlink(victim, d.staged(j)) },
-		"hard":   func() error { return os.Link(victim, d.staged(j)) },
+		"file":   func() error { return os.Symlink(victim, staged) },
+		"hard":   func() error { return os.Link(victim, staged) },
 		"folder": func() error { return errors.Join(os.Remove(d.Staging()), os.Symlink(dir, d.Staging())) },
+		"itself": func() error { return errors.Join(os.Remove(d.Staging()), os.Symlink(".", d.Staging())) },
+		"inside": func() error {
+			return errors.Join(os.Remove(d.Staging()), os.Mkdir(inside, 0o770), os.Symlink("inside", d.Staging()))
+		},
 	} {
 		if err := errors.Join(os.RemoveAll(outgoing), os.MkdirAll(d.Staging(), 0o770), os.WriteFile(victim, []byte("mine"), 0o600), plant()); err != nil {
 			t.Fatal(err)
@@ -126,8 +131,10 @@ func TestStagedOverLink(t *testing.T) {
 		if got, _ := os.ReadFile(victim); string(got) != "mine" {
 			t.Errorf("%s: %q was written, %v", name, got, err)
 		}
-		if _, there := os.Lstat(filepath.Join(dir, j.Key)); there == nil {
-			t.Errorf("%s: written elsewhere, %v", name, err)
+		for _, place := range []string{dir, outgoing, inside} {
+			if files, _ := filepath.Glob(filepath.Join(place, j.Key+"*")); len(files) > 0 {
+				t.Errorf("%s: written elsewhere: %q, %v", name, files, err)
+			}
 		}
 	}
 }
