@@ -160,10 +160,13 @@ func TestTakers(t *testing.T) {
 			servers := natstest.Start(t, n, natstest.Options{})
 			takertest.Run(t, func(t *testing.T) takertest.Subject {
 				s := settings(t, servers)
-				dir, q := t.TempDir(), reader(t, s)
+				dir, q, way := t.TempDir(), reader(t, s), newWay(t, servers)
+				output := open(t, s, quiet)
+				s.Queue.Servers = way.urls() // for those who take
 				return takertest.Subject{
-					Output: open(t, s, quiet), Destination: "fax", Keys: ", takeover_after: 6s",
+					Output: output, Destination: "fax", Keys: ", takeover_after: 6s",
 					Left:  func(t *testing.T) []string { return left(t, q) },
+					Away:  func(*testing.T) func() { way.close(); return way.open },
 					Apart: true, Lease: 30 * time.Second, LostWhenFrozen: true,
 					Config: func(_ *testing.T, machine string) string {
 						return fmt.Sprintf("hostname: %s.example.com\noutput_code_page: utf-8\nstate_directory: '%s/%s'\n%sapplications:\n  fax: {ctl_type: sms, addresses: 'x'}\n", machine, dir, machine, queueSection(s))
@@ -252,14 +255,26 @@ func splice(a, b net.Conn) {
 	b.Close()
 }
 
-// cut ends all connections, and lets none begin.
-func (w *way) cut() {
+// close ends all connections, and lets none begin until open.
+func (w *way) close() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.broken = true
 	for _, c := range w.conns {
 		c.Close()
 	}
+	w.conns = nil
+}
+
+func (w *way) open() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.broken = false
+}
+
+// cut closes it for good.
+func (w *way) cut() {
+	w.close()
 	for _, l := range w.listeners {
 		l.Close()
 	}

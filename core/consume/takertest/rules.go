@@ -200,6 +200,39 @@ func stopped(t *testing.T, s *site) {
 	wantOnce(t, stems, first, others)
 }
 
+// away: a taker that is cut off from its jobs, before its target has one and after, goes
+// on with them when it can. What the target has by then it does not get again.
+func away(t *testing.T, s *site) {
+	const n, workers = 6, 2
+	stems := s.putEach(n)
+	begun, goOn := make(chan struct{}, n), make(chan struct{})
+	target := s.target()
+	target.submit = func(*consume.Job) error { begun <- struct{}{}; <-goOn; return nil }
+	c, _ := s.machine("a", fmt.Sprint(", workers: ", workers)).run(target)
+	for range workers {
+		mtatest.Receive(t, "a job", begun)
+	}
+	for until := time.Now().Add(20 * time.Second); c.Waiting().Waiting < n && time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
+	}
+	back := func() {}
+	if s.Away != nil {
+		back = s.Away(t)
+	}
+	close(goOn)
+	for until := time.Now().Add(20 * time.Second); len(target.got()) < workers && time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
+	}
+	if s.Away != nil {
+		time.Sleep(4 * time.Second)
+		if got := len(target.got()); got != workers {
+			t.Errorf("%d jobs handed over, want the %d that were begun", got, workers)
+		}
+	}
+	back()
+	s.wait("done", n, s.Lease+30*time.Second)
+	wantOnce(t, stems, target)
+	s.wantJobs("in the end", are("done", stems...))
+}
+
 // order: of the jobs that a taker has, those of high priority go first, those of low
 // priority last, and the others by age.
 func order(t *testing.T, s *site) {

@@ -22,6 +22,9 @@ type Subject struct {
 	Left func(t *testing.T) []string
 	// Keys are more of each consumer, as YAML in one line: ", key: value".
 	Keys string
+	// Away puts the jobs out of the reach of all machines until back is called; nil: they
+	// are where their takers are.
+	Away func(t *testing.T) (back func())
 	// Apart: each machine has a folder of its own for the jobs that it is at or has
 	// settled. Of those of another it knows only that they are taken, so two machines
 	// may call one number at a time.
@@ -47,6 +50,7 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 		"Order":       order,
 		"Numbers":     numbers,
 		"List":        list,
+		"Away":        away,
 		"Interrupted": interrupted,
 		"Lost":        lost,
 		"Frozen":      frozen,
