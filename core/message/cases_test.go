@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"smtpreceiver/core/message/charset"
+	"smtpreceiver/core/message/charset/labels"
 )
 
 // mailCase is what must be read of a mail; a field that is absent is not
@@ -66,7 +66,7 @@ func TestCases(t *testing.T) {
 
 func (c *mailCase) check(t *testing.T, raw []byte) {
 	t.Helper()
-	lim := Limits{DefaultCharset: charset.Default(c.setting("default_charset"), "utf-8")}
+	lim := Limits{DefaultCharset: labels.Default(c.setting("default_charset"), "utf-8")}
 	m := parse(t, raw, lim)
 	text := readable(readText(t, m.Body([]Format{TXT})))
 	if c.Text != nil && text != *c.Text {

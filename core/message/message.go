@@ -14,6 +14,7 @@ import (
 
 	"smtpreceiver/core/message/address"
 	"smtpreceiver/core/message/charset"
+	"smtpreceiver/core/message/charset/labels"
 	"smtpreceiver/core/message/header"
 )
 
@@ -39,7 +40,7 @@ func (l Limits) withDefaults() Limits {
 	if l.MaxHeaderSize <= 0 {
 		l.MaxHeaderSize = 1 << 20
 	}
-	if !charset.Known(l.DefaultCharset) {
+	if !labels.Known(l.DefaultCharset) {
 		l.DefaultCharset = "windows-1252"
 	}
 	return l

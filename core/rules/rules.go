@@ -17,7 +17,7 @@ import (
 	"smtpreceiver/core/job"
 	"smtpreceiver/core/match"
 	"smtpreceiver/core/message"
-	"smtpreceiver/core/message/charset"
+	"smtpreceiver/core/message/charset/labels"
 	"smtpreceiver/core/sms"
 	"smtpreceiver/core/transform"
 )
@@ -41,7 +41,7 @@ func Compile(s *config.Settings, resolver *access.Resolver) (*Rules, config.Prob
 	c.codePage("default_charset", s.DefaultCharset)
 	c.r.Limits = message.Limits{
 		MaxDepth: s.MaxMIMEDepth, MaxParts: s.MaxMIMEParts,
-		MaxHeaderSize: s.MaxHeaderSize, MaxHeaderFields: s.MaxHeaderFields, DefaultCharset: charset.Default(s.DefaultCharset, s.OutputCodePage),
+		MaxHeaderSize: s.MaxHeaderSize, MaxHeaderFields: s.MaxHeaderFields, DefaultCharset: labels.Default(s.DefaultCharset, s.OutputCodePage),
 	}
 	c.r.Clients = c.list("clients", s.Clients)
 	c.r.Proxies = c.list("proxy_protocol_from", s.ProxyProtocolFrom)

@@ -1,6 +1,10 @@
 package charset
 
-import "unicode/utf8"
+import (
+	"unicode/utf8"
+
+	"smtpreceiver/core/message/charset/labels"
+)
 
 // Bytes is what the bytes of a text tell about its charset.
 type Bytes struct {
@@ -42,11 +46,11 @@ func (s *Bytes) Binary(label string) bool {
 	if s.controls == 0 && s.bad == 0 && s.zeros == [4]int64{} {
 		return false
 	}
-	c, ok := Lookup(label)
-	if c.kind == wide || s.order(true) != "" {
+	c, ok := labels.Lookup(label)
+	if c.Kind == labels.Wide || s.order(true) != "" {
 		return false
 	}
-	return s.controls > 0 || s.zeros != [4]int64{} || s.bad > 0 && (!ok || c.kind <= utf8Kind)
+	return s.controls > 0 || s.zeros != [4]int64{} || s.bad > 0 && (!ok || c.Kind <= labels.UTF8)
 }
 
 // Add looks at the next bytes of the text and returns how many it has taken;

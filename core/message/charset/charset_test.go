@@ -3,6 +3,8 @@ package charset
 import (
 	"strings"
 	"testing"
+
+	"smtpreceiver/core/message/charset/labels"
 )
 
 func TestNames(t *testing.T) {
@@ -14,7 +16,7 @@ func TestNames(t *testing.T) {
 		"utf-16le": "\x7e\x01", "utf-16be": "\x01\x7e", "UTF-16": "\x01\x7e", "\"utf-8\"": "ž", "utf-8-sig": "ž", "iso-8859-4": "\xbe",
 		"windows-1257": "\xfe", "cp775": "", "gb18030": "\x81\x30\x91\x38",
 	} {
-		_, ok := Lookup(label)
+		_, ok := labels.Lookup(label)
 		if label == "cp775" {
 			if ok {
 				t.Errorf("%s is known", label)
@@ -30,7 +32,7 @@ func TestNames(t *testing.T) {
 		}
 	}
 	for _, label := range []string{"", "unknown-8bit", "8bit", "default", "binary", "x-user-undefined", strings.Repeat("x", 1000)} {
-		if Known(label) {
+		if labels.Known(label) {
 			t.Errorf("%.20q is known", label)
 		}
 	}

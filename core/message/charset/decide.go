@@ -1,5 +1,4 @@
-// Package charset turns bytes of mail into UTF-8: it knows the names of charsets
-// and decides in which of them text is.
+// Package charset turns bytes of mail into UTF-8: it decides in which charset text is.
 package charset
 
 import (
@@ -8,6 +7,8 @@ import (
 	"io"
 
 	"golang.org/x/text/transform"
+
+	"smtpreceiver/core/message/charset/labels"
 )
 
 // Context is what the rest of a message tells about text in it.
@@ -45,9 +46,9 @@ func (v Verdict) FromHead() bool { return v.Because == headSays }
 // the bytes contradict it; then the neighbours count, then the default.
 var rules = []struct {
 	because string
-	charset func(*Evidence, Charset) string // the second is the declared one
+	charset func(*Evidence, labels.Charset) string // the second is the declared one
 }{
-	{"it begins with a byte order mark", func(e *Evidence, _ Charset) string { return e.Bytes.mark }},
+	{"it begins with a byte order mark", func(e *Evidence, _ labels.Charset) string { return e.Bytes.mark }},
 	{"its zero bytes show the byte order", zeroBytes},
 	{"it holds ISO-2022 escapes", escapes},
 	{"its bytes are valid UTF-8", againstDeclared},
@@ -56,13 +57,13 @@ var rules = []struct {
 	{headSays, meta},
 	{"its bytes are valid UTF-8", unlabelled},
 	{"the rest of the message is declared so", neighbour},
-	{"nothing says otherwise (default_charset)", func(e *Evidence, _ Charset) string { return e.Default }},
-	{"nothing says otherwise", func(*Evidence, Charset) string { return "windows-1252" }},
+	{"nothing says otherwise (default_charset)", func(e *Evidence, _ labels.Charset) string { return e.Default }},
+	{"nothing says otherwise", func(*Evidence, labels.Charset) string { return "windows-1252" }},
 }
 
 // Decide reads the evidence.
 func (e *Evidence) Decide() Verdict {
-	d, _ := Lookup(e.Declared) // an unknown label is none: its kind is ascii
+	d, _ := labels.Lookup(e.Declared) // an unknown label is none: its kind is ascii
 	for _, r := range rules {
 		name := r.charset(e, d)
 		if name == "" {
@@ -71,12 +72,12 @@ func (e *Evidence) Decide() Verdict {
 		c := d
 		if name != d.Name {
 			var ok bool
-			if c, ok = Lookup(name); !ok {
+			if c, ok = labels.Lookup(name); !ok {
 				continue
 			}
 		}
-		v := Verdict{Charset: c.Name, Because: r.because, declared: e.Declared, plain: e.Bytes.ASCII() && c.kind != sevenBit, new: c.new}
-		if c.kind <= utf8Kind {
+		v := Verdict{Charset: c.Name, Because: r.because, declared: e.Declared, plain: e.Bytes.ASCII() && c.Kind != labels.SevenBit, new: c.NewDecoder}
+		if c.Kind <= labels.UTF8 {
 			v.Charset, v.clean = "utf-8", e.Bytes.bad == 0 && e.Bytes.mark == ""
 			v.new = func() transform.Transformer { return newMixed(e) }
 		}
@@ -106,7 +107,7 @@ func (v Verdict) Guessed() bool {
 	if v.plain {
 		return false
 	}
-	c, ok := Lookup(v.declared)
+	c, ok := labels.Lookup(v.declared)
 	return !ok || family(c.Name) != family(v.Charset)
 }
 
@@ -138,18 +139,18 @@ func (v Verdict) String() string {
 
 // zeroBytes: UTF-16 without a mark has the byte order that its zero bytes show
 // (RFC 2781 §4.3 says SHOULD be big-endian; Windows writes the other).
-func zeroBytes(e *Evidence, d Charset) string {
-	if d.kind == wide {
+func zeroBytes(e *Evidence, d labels.Charset) string {
+	if d.Kind == labels.Wide {
 		return e.Bytes.order(false)
 	}
 	return e.Bytes.order(true)
 }
 
 // escapes: ISO-2022 is all in seven bits, and no other text holds its escapes.
-func escapes(e *Evidence, d Charset) string {
+func escapes(e *Evidence, d labels.Charset) string {
 	b := &e.Bytes
 	switch {
-	case b.good()+b.bad > 0 || d.kind == wide:
+	case b.good()+b.bad > 0 || d.Kind == labels.Wide:
 		return ""
 	case b.jp && d.Name != "iso-2022-kr" && d.Name != "iso-2022-cn":
 		return "iso-2022-jp"
@@ -163,22 +164,22 @@ func escapes(e *Evidence, d Charset) string {
 
 // againstDeclared: text of another charset is by chance valid UTF-8 only where
 // it is very short.
-func againstDeclared(e *Evidence, d Charset) string {
+func againstDeclared(e *Evidence, d labels.Charset) string {
 	b := &e.Bytes
-	switch d.kind {
-	case single, sevenBit:
+	switch d.Kind {
+	case labels.Single, labels.SevenBit:
 		if b.good() > b.rare && b.bad == 0 {
 			return "utf-8"
 		}
-	case dense: // short words of it can look so
+	case labels.Dense: // short words of it can look so
 		if (b.good() > b.rare+2 || b.telling > 0) && b.bad == 0 {
 			return "utf-8"
 		}
-	case double: // a few letters of it can look like UTF-8, not a few among many of ASCII
+	case labels.Double: // a few letters of it can look like UTF-8, not a few among many of ASCII
 		if b.bad == 0 && (b.more > 0 || b.two > 3 || b.two > 0 && b.total > 8*int64(b.two)) {
 			return "utf-8"
 		}
-	case wide:
+	case labels.Wide:
 		if b.bad == 0 && b.controls == 0 && b.total >= 4 && b.zeros == [4]int64{} {
 			return "utf-8"
 		}
@@ -193,10 +194,10 @@ var supersets = map[string]string{
 	"iso-8859-8": "windows-1255", "iso-8859-8-i": "windows-1255", "iso-8859-13": "windows-1257", "iso-8859-4": "windows-1257", "iso-8859-15": "windows-1252",
 }
 
-func superset(e *Evidence, d Charset) string {
+func superset(e *Evidence, d labels.Charset) string {
 	b := &e.Bytes
 	switch {
-	case b.c1 > 0 && d.kind == single:
+	case b.c1 > 0 && d.Kind == labels.Single:
 		return supersets[d.Name]
 	case d.Name == "iso-2022-jp" && b.bad > 0 && !b.jp && b.c1 > 0:
 		return "shift_jis"
@@ -206,11 +207,11 @@ func superset(e *Evidence, d Charset) string {
 	return ""
 }
 
-func declared(e *Evidence, d Charset) string {
-	switch d.kind {
-	case ascii:
+func declared(e *Evidence, d labels.Charset) string {
+	switch d.Kind {
+	case labels.ASCII:
 		return ""
-	case utf8Kind: // with some bad bytes too, but not with nothing else
+	case labels.UTF8: // with some bad bytes too, but not with nothing else
 		if e.Bytes.bad > 0 && e.Bytes.good() == 0 {
 			return ""
 		}
@@ -219,9 +220,9 @@ func declared(e *Evidence, d Charset) string {
 }
 
 // meta: a head that can be read is not in UTF-16, whatever it says.
-func meta(e *Evidence, _ Charset) string {
-	c, ok := Lookup(e.Meta)
-	if !ok || c.kind == wide || c.kind <= utf8Kind || e.Bytes.bad == 0 && c.kind != sevenBit || e.Bytes.good() > e.Bytes.bad {
+func meta(e *Evidence, _ labels.Charset) string {
+	c, ok := labels.Lookup(e.Meta)
+	if !ok || c.Kind == labels.Wide || c.Kind <= labels.UTF8 || e.Bytes.bad == 0 && c.Kind != labels.SevenBit || e.Bytes.good() > e.Bytes.bad {
 		return ""
 	}
 	return c.Name
@@ -229,18 +230,18 @@ func meta(e *Evidence, _ Charset) string {
 
 // unlabelled: a few bad bytes in much good text are damage, not another
 // charset.
-func unlabelled(e *Evidence, _ Charset) string {
+func unlabelled(e *Evidence, _ labels.Charset) string {
 	if b := &e.Bytes; b.bad == 0 || b.good() >= b.bad {
 		return "utf-8"
 	}
 	return ""
 }
 
-func neighbour(e *Evidence, _ Charset) string {
+func neighbour(e *Evidence, _ labels.Charset) string {
 	for _, n := range e.Neighbours {
-		c, _ := Lookup(n)
+		c, _ := labels.Lookup(n)
 		switch {
-		case c.kind == utf8Kind && e.Bytes.good() > 0, c.byteEach(), c.kind == double:
+		case c.Kind == labels.UTF8 && e.Bytes.good() > 0, c.ByteEach(), c.Kind == labels.Double:
 			return c.Name
 		}
 	}
@@ -250,8 +251,8 @@ func neighbour(e *Evidence, _ Charset) string {
 // Lends says whether text without a label can be in the charset of a label
 // beside it: one of 8 bits.
 func Lends(label string) bool {
-	c, _ := Lookup(label)
-	return c.byteEach() || c.kind == double || c.kind == utf8Kind
+	c, _ := labels.Lookup(label)
+	return c.ByteEach() || c.Kind == labels.Double || c.Kind == labels.UTF8
 }
 
 // Decode turns a short text, such as an encoded word, into valid UTF-8.

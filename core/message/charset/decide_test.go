@@ -7,6 +7,8 @@ import (
 	"testing/iotest"
 
 	"golang.org/x/text/transform"
+
+	"smtpreceiver/core/message/charset/labels"
 )
 
 // word is a text long enough that nobody takes it for another charset by chance.
@@ -187,7 +189,7 @@ func TestDefault(t *testing.T) {
 		{"iso-8859-2", "windows-1250", "iso-8859-2"}, {"", "windows-1250", "windows-1250"}, {"", "cp852", "cp852"},
 		{"", "utf-8", "windows-1252"}, {"", "shift_jis", "windows-1252"}, {"", "", "windows-1252"}, {"utf-8", "", "utf-8"},
 	} {
-		if got := Default(tt.setting, tt.page); got != tt.want {
+		if got := labels.Default(tt.setting, tt.page); got != tt.want {
 			t.Errorf("%q, %q: %s, want %s", tt.setting, tt.page, got, tt.want)
 		}
 	}

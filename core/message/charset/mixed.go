@@ -4,6 +4,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/transform"
+
+	"smtpreceiver/core/message/charset/labels"
 )
 
 // mixed reads UTF-8 of which some bytes are in another charset: footers of
@@ -21,13 +23,13 @@ func newMixed(e *Evidence) *mixed {
 		return m
 	}
 	for _, name := range append(append([]string{e.Meta}, e.Neighbours...), e.Default) {
-		c, ok := Lookup(name)
-		if !ok || !c.byteEach() {
+		c, ok := labels.Lookup(name)
+		if !ok || !c.ByteEach() {
 			continue
 		}
 		m.other = new([utf8.RuneSelf]rune)
 		for i := range m.other {
-			b, _, _ := transform.Bytes(c.new(), []byte{byte(i + utf8.RuneSelf)})
+			b, _, _ := transform.Bytes(c.NewDecoder(), []byte{byte(i + utf8.RuneSelf)})
 			m.other[i], _ = utf8.DecodeRune(b)
 		}
 		break

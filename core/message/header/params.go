@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"smtpreceiver/core/message/charset"
+	"smtpreceiver/core/message/charset/labels"
 	"smtpreceiver/core/message/transfer"
 )
 
@@ -116,7 +117,7 @@ func encodedWords(s string) (n int) {
 // undone (RFC 2231, RFC 2047), at most MaxValue bytes.
 func (p Params) Value(name string, c charset.Context) string {
 	b, label := p.bytes(name)
-	if set, rest, ok := strings.Cut(string(b), "''"); ok && label == "" && strings.Contains(rest, "%") && charset.Known(set) {
+	if set, rest, ok := strings.Cut(string(b), "''"); ok && label == "" && strings.Contains(rest, "%") && labels.Known(set) {
 		b, label = transfer.AppendPercent(nil, rest), set // the * of its name was left out
 	}
 	if label == "" {

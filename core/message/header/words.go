@@ -5,6 +5,7 @@ import (
 	"unicode/utf8"
 
 	"smtpreceiver/core/message/charset"
+	"smtpreceiver/core/message/charset/labels"
 	"smtpreceiver/core/message/transfer"
 )
 
@@ -101,8 +102,8 @@ func joins(a, b encodedWord) bool {
 	if strings.EqualFold(a.charset, b.charset) {
 		return true
 	}
-	x, ok := charset.Lookup(a.charset)
-	y, also := charset.Lookup(b.charset)
+	x, ok := labels.Lookup(a.charset)
+	y, also := labels.Lookup(b.charset)
 	return ok && also && x.Name == y.Name
 }
 
@@ -117,7 +118,7 @@ func cutWord(s string) (w encodedWord, n int) {
 		return w, 0
 	}
 	w.charset, _, _ = strings.Cut(s[2:i], "*") // RFC 2231 §5: *language
-	if strings.ContainsAny(w.charset, " \t=") && !charset.Known(w.charset) {
+	if strings.ContainsAny(w.charset, " \t=") && !labels.Known(w.charset) {
 		return w, 0
 	}
 	rest := strings.TrimLeft(s[i+1:], " \t") // blanks where a mailer has folded the word

@@ -1,4 +1,4 @@
-package charset
+package labels
 
 import (
 	"unicode/utf16"

@@ -1,4 +1,4 @@
-package charset
+package labels
 
 import (
 	"golang.org/x/text/encoding"

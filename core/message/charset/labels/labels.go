@@ -1,4 +1,6 @@
-package charset
+// Package labels finds the charset that a label means, misspelt ones too, and reads
+// each charset: those of x/text, and UTF-7, Macintosh and ISO-2022 of our own.
+package labels
 
 import (
 	"regexp"
@@ -17,35 +19,35 @@ import (
 	"golang.org/x/text/transform"
 )
 
-// kind is what the bytes of a charset look like.
-type kind uint8
+// Kind is what the bytes of a charset look like.
+type Kind uint8
 
 const (
-	ascii    kind = iota // and nothing: text that may as well be UTF-8
-	utf8Kind             // UTF-8
-	single               // a byte a character, ASCII in the lower half
-	dense                // the same with letters from 0x80 on: DOS, Macintosh
-	double               // one or two bytes (or more), ASCII in the lower half
-	wide                 // UTF-16 and UTF-32
-	sevenBit             // ISO-2022, HZ, UTF-7: all bytes below 128
-	foreign              // EBCDIC
+	ASCII    Kind = iota // and nothing: text that may as well be UTF-8
+	UTF8                 // UTF-8
+	Single               // a byte a character, ASCII in the lower half
+	Dense                // the same with letters from 0x80 on: DOS, Macintosh
+	Double               // one or two bytes (or more), ASCII in the lower half
+	Wide                 // UTF-16 and UTF-32
+	SevenBit             // ISO-2022, HZ, UTF-7: all bytes below 128
+	Foreign              // EBCDIC
 )
 
 // Charset is one that can be read.
 type Charset struct {
 	Name string // lower case
-	kind kind
+	Kind Kind
 	new  func() transform.Transformer
 }
 
-func of(name string, k kind, e encoding.Encoding) Charset {
+func of(name string, k Kind, e encoding.Encoding) Charset {
 	return Charset{name, k, func() transform.Transformer { return e.NewDecoder() }}
 }
 
 // newUTF16 leaves out the line end that the mail puts behind the text.
 func newUTF16(name string, order unicode.Endianness) Charset {
 	e := unicode.UTF16(order, unicode.UseBOM)
-	return Charset{name, wide, func() transform.Transformer { return &lineEnd{dec: e.NewDecoder()} }}
+	return Charset{name, Wide, func() transform.Transformer { return &lineEnd{dec: e.NewDecoder()} }}
 }
 
 // codePages are the code pages that mailers name by number in ever new ways:
@@ -113,20 +115,20 @@ var aliases = map[string]string{
 
 // named are the charsets that no index of x/text has.
 var named = map[string]Charset{
-	"utf-8":       of("utf-8", utf8Kind, unicode.UTF8),
-	"us-ascii":    of("us-ascii", ascii, charmap.Windows1252),
-	"utf-7":       {"utf-7", sevenBit, func() transform.Transformer { return new(utf7Decoder) }},
-	"x-mac-ce":    {"x-mac-ce", dense, func() transform.Transformer { return macCentralEurope{} }},
-	"hz-gb-2312":  of("hz-gb-2312", sevenBit, simplifiedchinese.HZGB2312),
-	"iso-2022-jp": of("iso-2022-jp", sevenBit, japanese.ISO2022JP),
-	"iso-2022-kr": {"iso-2022-kr", sevenBit, func() transform.Transformer { return newShiftOut(korean.EUCKR) }},
-	"iso-2022-cn": {"iso-2022-cn", sevenBit, func() transform.Transformer { return newShiftOut(simplifiedchinese.GBK) }},
+	"utf-8":       of("utf-8", UTF8, unicode.UTF8),
+	"us-ascii":    of("us-ascii", ASCII, charmap.Windows1252),
+	"utf-7":       {"utf-7", SevenBit, func() transform.Transformer { return new(utf7Decoder) }},
+	"x-mac-ce":    {"x-mac-ce", Dense, func() transform.Transformer { return macCentralEurope{} }},
+	"hz-gb-2312":  of("hz-gb-2312", SevenBit, simplifiedchinese.HZGB2312),
+	"iso-2022-jp": of("iso-2022-jp", SevenBit, japanese.ISO2022JP),
+	"iso-2022-kr": {"iso-2022-kr", SevenBit, func() transform.Transformer { return newShiftOut(korean.EUCKR) }},
+	"iso-2022-cn": {"iso-2022-cn", SevenBit, func() transform.Transformer { return newShiftOut(simplifiedchinese.GBK) }},
 	"utf-16":      newUTF16("utf-16", unicode.BigEndian),
 	"utf-16le":    newUTF16("utf-16le", unicode.LittleEndian),
 	"utf-16be":    newUTF16("utf-16be", unicode.BigEndian),
-	"utf-32":      of("utf-32", wide, utf32.UTF32(utf32.BigEndian, utf32.UseBOM)),
-	"utf-32le":    of("utf-32le", wide, utf32.UTF32(utf32.LittleEndian, utf32.UseBOM)),
-	"utf-32be":    of("utf-32be", wide, utf32.UTF32(utf32.BigEndian, utf32.UseBOM)),
+	"utf-32":      of("utf-32", Wide, utf32.UTF32(utf32.BigEndian, utf32.UseBOM)),
+	"utf-32le":    of("utf-32le", Wide, utf32.UTF32(utf32.LittleEndian, utf32.UseBOM)),
+	"utf-32be":    of("utf-32be", Wide, utf32.UTF32(utf32.BigEndian, utf32.UseBOM)),
 }
 
 // Known says whether a label names a charset that can be read.
@@ -250,20 +252,23 @@ func classify(label string, e encoding.Encoding) Charset {
 	}
 	switch e {
 	case charmap.CodePage037, charmap.CodePage1047, charmap.CodePage1140:
-		return of(name, foreign, e)
+		return of(name, Foreign, e)
 	case japanese.EUCJP, japanese.ShiftJIS, korean.EUCKR, simplifiedchinese.GBK, simplifiedchinese.GB18030, traditionalchinese.Big5:
-		return of(name, double, e)
+		return of(name, Double, e)
 	}
 	switch e {
 	case charmap.CodePage437, charmap.CodePage850, charmap.CodePage852, charmap.CodePage855, charmap.CodePage858, charmap.CodePage860,
 		charmap.CodePage862, charmap.CodePage863, charmap.CodePage865, charmap.CodePage866, charmap.Macintosh, charmap.MacintoshCyrillic:
-		return of(name, dense, e)
+		return of(name, Dense, e)
 	}
-	return of(name, single, e)
+	return of(name, Single, e)
 }
 
-// byteEach says that each byte is a character.
-func (c Charset) byteEach() bool { return c.kind == single || c.kind == dense }
+// ByteEach says that each byte is a character.
+func (c Charset) ByteEach() bool { return c.Kind == Single || c.Kind == Dense }
+
+// NewDecoder reads text of the charset as UTF-8.
+func (c Charset) NewDecoder() transform.Transformer { return c.new() }
 
 // Default is the charset of text that nothing tells the charset of: the
 // setting default_charset, else the code page of the files written where that
@@ -272,7 +277,7 @@ func Default(setting, codePage string) string {
 	if setting != "" {
 		return setting
 	}
-	if c, ok := Lookup(codePage); ok && c.byteEach() {
+	if c, ok := Lookup(codePage); ok && c.ByteEach() {
 		return codePage
 	}
 	return "windows-1252"
