@@ -8,6 +8,7 @@ import (
 
 	"smtpreceiver/core/message/header"
 	"smtpreceiver/core/message/transfer"
+	"smtpreceiver/core/message/transfer/seek"
 )
 
 // Attachment is one file of a message.
@@ -140,7 +141,7 @@ func (m *Message) randomAccess(p *part) (io.ReaderAt, int64, error) {
 	if p.encoding == transfer.Identity {
 		return raw, raw.Size(), nil
 	}
-	d, err := transfer.NewAt(raw, p.encoding)
+	d, err := seek.New(raw, p.encoding)
 	if err != nil {
 		return nil, 0, err
 	}

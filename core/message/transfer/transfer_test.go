@@ -1,11 +1,8 @@
 package transfer
 
 import (
-	"bytes"
 	"encoding/base64"
-	"errors"
 	"io"
-	"mime/quotedprintable"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -199,114 +196,5 @@ func TestIsWord(t *testing.T) {
 		if got := IsWord([]byte(text)); got != want {
 			t.Errorf("%q: %v", text, got)
 		}
-	}
-}
-
-// TestSourceFails: an error below is that of the read, never the end of the file.
-func TestSourceFails(t *testing.T) {
-	t.Parallel()
-	encoded := strings.Repeat(full+"\r\n", 5000)
-	src := &failing{r: strings.NewReader(encoded), from: int64(len(encoded))}
-	at, err := NewAt(io.NewSectionReader(src, 0, int64(len(encoded))), Base64)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for src.from = int64(len(encoded)) - 1; src.from >= 0; src.from -= markEvery {
-		if n, err := at.ReadAt(make([]byte, at.Size), 0); !errors.Is(err, io.ErrNoProgress) || int64(n) >= at.Size {
-			t.Errorf("the source fails from %d: %d bytes, %v", src.from, n, err)
-		}
-		if _, err := NewAt(io.NewSectionReader(src, 0, int64(len(encoded))), Base64); !errors.Is(err, io.ErrNoProgress) {
-			t.Errorf("the source fails from %d at the first look: %v", src.from, err)
-		}
-	}
-	src.from = int64(len(encoded))
-	if n, err := at.ReadAt(make([]byte, at.Size), 0); err != nil || int64(n) != at.Size {
-		t.Errorf("the source is back: %d bytes, %v", n, err)
-	}
-}
-
-// failing cannot be read from one place on.
-type failing struct {
-	r    io.ReaderAt
-	from int64
-}
-
-func (f *failing) ReadAt(p []byte, off int64) (int, error) {
-	if off+int64(len(p)) > f.from {
-		return 0, io.ErrNoProgress
-	}
-	return f.r.ReadAt(p, off)
-}
-
-// FuzzTransfer compares with the standard library on what that can read, and
-// decodes garbage in whole and at random places.
-func FuzzTransfer(f *testing.F) {
-	f.Add([]byte("QUJD\r\n=3D= \r\nx=ZZ"), uint16(3))
-	f.Fuzz(func(t *testing.T, in []byte, at uint16) {
-		var b64, qp bytes.Buffer
-		w := base64.NewEncoder(base64.StdEncoding, &b64)
-		w.Write(in)
-		w.Close()
-		q := quotedprintable.NewWriter(&qp)
-		q.Binary = true
-		q.Write(in)
-		q.Close()
-		for _, tc := range []struct {
-			c       Encoding
-			encoded []byte
-		}{{Base64, b64.Bytes()}, {QuotedPrintable, qp.Bytes()}} {
-			got, err := io.ReadAll(transform.NewReader(bytes.NewReader(tc.encoded), tc.c.NewDecoder()))
-			if err != nil || !bytes.Equal(got, in) {
-				t.Errorf("%q is decoded to %q, %v", in, got, err)
-			}
-			whole, err := io.ReadAll(transform.NewReader(bytes.NewReader(in), tc.c.NewDecoder()))
-			if err != nil {
-				t.Error(err)
-			}
-			src := bytes.Repeat(in, 1+2*markEvery/(len(in)+1))
-			d, err := NewAt(io.NewSectionReader(bytes.NewReader(src), 0, int64(len(src))), tc.c)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(in) > 0 && len(src) == len(in) && d.Size != int64(len(whole)) {
-				t.Errorf("size %d, want %d", d.Size, len(whole))
-			}
-			all, err := io.ReadAll(transform.NewReader(bytes.NewReader(src), tc.c.NewDecoder()))
-			if err != nil || d.Size != int64(len(all)) {
-				t.Fatalf("size %d, want %d (%v)", d.Size, len(all), err)
-			}
-			off := int64(at) * 3
-			if off >= d.Size {
-				continue
-			}
-			p := make([]byte, 100)
-			n, err := d.ReadAt(p, off)
-			want := all[off:min(off+100, d.Size)]
-			if !bytes.Equal(p[:n], want) || err == nil != (n == len(p)) {
-				t.Errorf("ReadAt %d: %q, %v; want %q", off, p[:n], err, want)
-			}
-		}
-	})
-}
-
-func TestDecodedAt(t *testing.T) {
-	t.Parallel()
-	want := make([]byte, 5*markEvery+123)
-	for i := range want {
-		want[i] = byte(i * 7 / 3)
-	}
-	encoded := []byte(base64.StdEncoding.EncodeToString(want))
-	d, err := NewAt(io.NewSectionReader(bytes.NewReader(encoded), 0, int64(len(encoded))), Base64)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := iotest.TestReader(io.NewSectionReader(d, 0, d.Size), want); err != nil {
-		t.Error(err)
-	}
-	if n, err := d.ReadAt(make([]byte, 1), d.Size); n != 0 || err != io.EOF {
-		t.Errorf("at the end: %d, %v", n, err)
-	}
-	if _, err := d.ReadAt(make([]byte, 1), -1); err == nil {
-		t.Error("a negative offset is read")
 	}
 }

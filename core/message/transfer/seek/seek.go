@@ -1,4 +1,5 @@
-package transfer
+// Package seek reads a transfer-encoded part from any place of what it decodes to.
+package seek
 
 import (
 	"errors"
@@ -7,15 +8,17 @@ import (
 	"sync"
 
 	"golang.org/x/text/transform"
+
+	"smtpreceiver/core/message/transfer"
 )
 
-// markEvery is the distance in encoded bytes of the places from which an At
+// markEvery is the distance in encoded bytes of the places from which a read
 // can start, about, and the size of its buffers.
 const markEvery = 64 << 10
 
-// At gives random access to a transfer-encoded part: one pass notes the
+// Reader gives random access to a transfer-encoded part: one pass notes the
 // decoder's state at regular places, a read starts at the nearest before it.
-type At struct {
+type Reader struct {
 	Size  int64 // decoded
 	src   *io.SectionReader
 	marks []mark
@@ -28,12 +31,12 @@ type At struct {
 
 type mark struct {
 	src, dst int64 // bytes before this mark, encoded and decoded
-	state    Decoder
+	state    transfer.Decoder
 }
 
-// NewAt reads src once to note where what is decoded from.
-func NewAt(src *io.SectionReader, e Encoding) (*At, error) {
-	d := &At{src: src, in: make([]byte, markEvery), out: make([]byte, markEvery+8)}
+// New reads src once to note where what is decoded from.
+func New(src *io.SectionReader, e transfer.Encoding) (*Reader, error) {
+	d := &Reader{src: src, in: make([]byte, markEvery), out: make([]byte, markEvery+8)}
 	m := mark{state: *e.NewDecoder()}
 	for last := false; !last; {
 		d.marks = append(d.marks, m)
@@ -50,7 +53,7 @@ func NewAt(src *io.SectionReader, e Encoding) (*At, error) {
 
 // decode decodes the stretch after a mark into out and returns how many bytes
 // of the source it has taken.
-func (d *At) decode(state *Decoder, at int) (taken int, err error) {
+func (d *Reader) decode(state *transfer.Decoder, at int) (taken int, err error) {
 	off := d.marks[at].src
 	k, err := d.src.ReadAt(d.in, off)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -67,7 +70,7 @@ func (d *At) decode(state *Decoder, at int) (taken int, err error) {
 }
 
 // ReadAt implements io.ReaderAt.
-func (d *At) ReadAt(p []byte, off int64) (total int, err error) {
+func (d *Reader) ReadAt(p []byte, off int64) (total int, err error) {
 	if off < 0 {
 		return 0, errors.New("message: negative offset")
 	}
