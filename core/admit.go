@@ -23,7 +23,7 @@ func (r *Receiver) Authenticating() bool { return r.rules.Load().Authenticating(
 // them from one client cost the connection. The error is a *reply.Reply (RFC
 // 4954 section 6).
 func (r *Receiver) Authenticate(ctx context.Context, client netip.Addr, user, password string) (name string, err error) {
-	name, err = r.rules.Load().auth.Verify(ctx, access.Source(client), user, password)
+	name, err = r.rules.Load().Auth.Verify(ctx, access.Source(client), user, password)
 	switch {
 	case err == nil:
 		r.metrics.LoggedIn(metrics.LoginOK)

@@ -17,6 +17,7 @@ import (
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/ctl"
 	"smtpreceiver/core/explained"
+	"smtpreceiver/core/machine"
 	"smtpreceiver/core/output"
 	"smtpreceiver/core/quota"
 	"smtpreceiver/core/rules"
@@ -64,9 +65,9 @@ func openRehearsal(ctx context.Context, s *config.Settings) (_ *rehearsal, err e
 		return nil, err
 	}
 	r.output = rehearsedOutput{output.Folders(jobs), r.folder}
-	set := &ruleset{Rules: compiled}
-	if set.senders, err = sendersTable(moved, log); err != nil {
-		return nil, errors.Join(checkSenders(moved), r.output.Close())
+	set := &ruleset{Rules: compiled, Backends: new(machine.Backends)}
+	if set.Senders, err = machine.Senders(moved, log); err != nil {
+		return nil, errors.Join(machine.CheckSenders(moved), r.output.Close())
 	}
 	r.rules.Store(set)
 	return r, nil
@@ -116,7 +117,7 @@ func (o rehearsedOutput) Room(ctx context.Context, folder string) (uint64, error
 }
 
 func (r *rehearsal) close() error {
-	return errors.Join(r.output.Close(), r.rules.Load().senders.Close(), os.RemoveAll(r.dir))
+	return errors.Join(r.output.Close(), r.rules.Load().Senders.Close(), os.RemoveAll(r.dir))
 }
 
 // jobs reads what the transaction has written.

@@ -6,18 +6,16 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"sync/atomic"
 
 	"smtpreceiver/core/access"
-	"smtpreceiver/core/auth"
 	"smtpreceiver/core/config"
+	"smtpreceiver/core/machine"
 	"smtpreceiver/core/metrics"
 	"smtpreceiver/core/output"
 	"smtpreceiver/core/quota"
 	"smtpreceiver/core/rules"
-	"smtpreceiver/core/senders"
 	"smtpreceiver/core/spool"
 )
 
@@ -37,8 +35,7 @@ type Receiver struct {
 // ruleset is the rules in force, with the backends that they ask.
 type ruleset struct {
 	*rules.Rules
-	auth    *auth.Authenticator
-	senders *senders.Table // nil: senders have no rights of their own
+	*machine.Backends
 }
 
 // Open readies the rules and the spool of s, and undoes in its output folders
@@ -62,7 +59,7 @@ func Open(ctx context.Context, s *config.Settings, log *slog.Logger) (*Receiver,
 		return nil, errors.Join(err, jobs.Close())
 	}
 	if err = r.output.Use(rules.destinations()); err == nil {
-		err = rules.connect(nil, log)
+		rules.Backends, err = machine.Open(s, nil, log)
 	}
 	if err != nil {
 		r.output.Close()
@@ -98,53 +95,30 @@ func (r *Receiver) Reload(s *config.Settings) error {
 		return err
 	}
 	old := r.rules.Load()
-	if err := rules.connect(old, r.log); err != nil {
+	if rules.Backends, err = machine.Open(s, old.Backends, r.log); err != nil {
 		return err
 	}
 	if err := r.output.Use(rules.destinations()); err != nil {
-		rules.disconnect(old, r.log)
+		rules.CloseBut(old.Backends, r.log)
 		return err
 	}
 	r.rules.Store(rules)
-	old.disconnect(rules, r.log)
+	old.CloseBut(rules.Backends, r.log)
 	return nil
 }
 
-// connect readies the backends of logins and of senders. Where nothing has changed
-// those of old go on, with what they remember: who failed, who may send.
-func (r *ruleset) connect(old *ruleset, log *slog.Logger) (err error) {
-	s := r.Settings
-	if old != nil && s.Authentication == old.Settings.Authentication {
-		r.auth = old.auth
-	} else if r.auth, err = newAuthenticator(s, log); err != nil {
-		return err
-	}
-	if old != nil && reflect.DeepEqual(s.Senders, old.Settings.Senders) {
-		r.senders = old.senders
-	} else if r.senders, err = sendersTable(s, log); err != nil {
-		r.disconnect(old, log)
-	}
-	return err
-}
-
-// disconnect closes the backends that others do not use.
-func (r *ruleset) disconnect(others *ruleset, log *slog.Logger) {
-	if others == nil || r.auth != others.auth {
-		if err := r.auth.Close(); err != nil {
-			log.Warn("closing the authentication backend", "error", err.Error())
-		}
-	}
-	if others == nil || r.senders != others.senders {
-		if err := r.senders.Close(); err != nil {
-			log.Warn("closing the table of senders", "error", err.Error())
-		}
-	}
+// Check lists everything in s that cannot work, folders included, and what
+// may work otherwise than its author expects.
+func Check(s *config.Settings) (problems config.Problems, warnings []string) {
+	problems, warnings = rules.Check(s)
+	problems.Merge(machine.Check(s))
+	return problems, warnings
 }
 
 // ready compiles s; a rule set with a problem is never used.
 func (r *Receiver) ready(s *config.Settings) (*ruleset, error) {
 	rules, problems := rules.Compile(s, r.resolver)
-	problems.Merge(checkMachine(s))
+	problems.Merge(machine.Check(s))
 	if len(problems) > 0 {
 		return nil, problems
 	}
@@ -177,7 +151,7 @@ func (r *Receiver) Metrics() *metrics.Metrics { return r.metrics }
 // open.
 func (r *Receiver) Close() error {
 	rules := r.rules.Load()
-	err := errors.Join(r.output.Close(), rules.auth.Close(), rules.senders.Close())
+	err := errors.Join(r.output.Close(), rules.Auth.Close(), rules.Senders.Close())
 	if r.book != nil {
 		err = errors.Join(err, r.book.Close())
 	}

@@ -3,52 +3,13 @@ package core
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
 
-	"smtpreceiver/core/config"
-	"smtpreceiver/core/match"
 	"smtpreceiver/core/metrics"
 	"smtpreceiver/core/reply"
 	"smtpreceiver/core/rules"
 	"smtpreceiver/core/senders"
 )
-
-// sendersTable readies the table of senders, nil where there is none.
-func sendersTable(s *config.Settings, log *slog.Logger) (*senders.Table, error) {
-	c := s.Senders
-	return senders.New(senders.Options{
-		Backend: c.Backend, File: c.File,
-		Driver: c.Driver, DSN: c.DSN, Query: c.Query,
-		URL: c.URL, BaseDN: c.BaseDN, Filter: c.Filter, Attributes: c.Attributes, StartTLS: c.StartTLS, BindDN: c.BindDN, BindPassword: c.BindPassword,
-		Timeout: c.Timeout, Cache: c.Cache,
-	}, numberRule, log)
-}
-
-// numberRule readies a numbers_allowed of a sender.
-func numberRule(expression string) (senders.Numbers, error) {
-	e, err := match.Compile(expression)
-	if err != nil {
-		return nil, err
-	}
-	return e.Match, nil
-}
-
-// checkSenders lists what is wrong with the section senders.
-func checkSenders(s *config.Settings) config.Problems {
-	t, err := sendersTable(s, slog.New(slog.DiscardHandler))
-	if err == nil {
-		t.Close()
-		return nil
-	}
-	return sectionProblems("senders", err, func(e error) (option string) {
-		if of, is := errors.AsType[*senders.OptionError](e); is {
-			option = of.Option
-		}
-		return option
-	})
-}
 
 // rights is what the table of senders says of the sender of a transaction.
 type rights struct {
@@ -74,8 +35,8 @@ func (t *Transaction) lookedUp() string { return cmp.Or(t.client.User, t.sender)
 func (t *Transaction) right(ctx context.Context) rights {
 	if t.rights == nil {
 		t.rights = new(rights)
-		if t.rules.senders != nil && t.lookedUp() != "" {
-			t.rights.row, t.rights.err = t.rules.senders.Find(ctx, t.lookedUp())
+		if t.rules.Senders != nil && t.lookedUp() != "" {
+			t.rights.row, t.rights.err = t.rules.Senders.Find(ctx, t.lookedUp())
 		}
 	}
 	return *t.rights
@@ -83,7 +44,7 @@ func (t *Transaction) right(ctx context.Context) rights {
 
 // maySend says whether the table of senders lets the sender use app.
 func (t *Transaction) maySend(ctx context.Context, app *rules.Application) *reply.Reply {
-	if t.rules.senders == nil || t.lookedUp() == "" {
+	if t.rules.Senders == nil || t.lookedUp() == "" {
 		return nil
 	}
 	refuse := func(text string, cause error) *reply.Reply {

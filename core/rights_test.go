@@ -245,24 +245,24 @@ func TestSenderTableDown(t *testing.T) {
 func TestSendersReload(t *testing.T) {
 	t.Parallel()
 	b := openSenders(t, "", withSenders, sendersCSV)
-	old := b.rules.Load().senders
+	old := b.rules.Load().Senders
 	s := *b.rules.Load().Settings
-	if err := b.Reload(&s); err != nil || b.rules.Load().senders != old {
-		t.Errorf("%v, another table: %v", err, b.rules.Load().senders != old)
+	if err := b.Reload(&s); err != nil || b.rules.Load().Senders != old {
+		t.Errorf("%v, another table: %v", err, b.rules.Load().Senders != old)
 	}
 	other := s
 	other.Senders.Cache = 2 * time.Minute
-	if err := b.Reload(&other); err != nil || b.rules.Load().senders == old {
-		t.Errorf("%v, the same table: %v", err, b.rules.Load().senders == old)
+	if err := b.Reload(&other); err != nil || b.rules.Load().Senders == old {
+		t.Errorf("%v, the same table: %v", err, b.rules.Load().Senders == old)
 	}
-	current, bad := b.rules.Load().senders, other
+	current, bad := b.rules.Load().Senders, other
 	bad.Senders.File += ".missing"
-	if err := b.Reload(&bad); err == nil || b.rules.Load().senders != current || !strings.Contains(err.Error(), "senders.file") {
+	if err := b.Reload(&bad); err == nil || b.rules.Load().Senders != current || !strings.Contains(err.Error(), "senders.file") {
 		t.Errorf("a file that is not there: %v", err)
 	}
 	none := s
 	none.Senders.Backend, none.Senders.File = "none", ""
-	if err := b.Reload(&none); err != nil || b.rules.Load().senders != nil {
+	if err := b.Reload(&none); err != nil || b.rules.Load().Senders != nil {
 		t.Errorf("%v", err)
 	}
 }
@@ -282,7 +282,7 @@ func TestSendersOfBefore(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	first := b.rules.Load().senders
+	first := b.rules.Load().Senders
 	asked("at first", first, "a@x.example", false)
 	s := *b.rules.Load().Settings
 	if err := b.Reload(&s); err != nil {
@@ -294,7 +294,7 @@ func TestSendersOfBefore(t *testing.T) {
 	if err := b.Reload(&other); err != nil {
 		t.Fatal(err)
 	}
-	second := b.rules.Load().senders
+	second := b.rules.Load().Senders
 	asked("the one before", first, "c@x.example", true)
 	asked("the one in its place", second, "c@x.example", false)
 	none := s

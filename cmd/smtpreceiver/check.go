@@ -11,6 +11,7 @@ import (
 	"smtpreceiver/core"
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/consume/targets"
+	"smtpreceiver/core/machine"
 	"smtpreceiver/core/rules"
 )
 
@@ -32,10 +33,10 @@ where, who may connect, what becomes of the mail.`,
 			if settings != nil {
 				warnings = append(validate(settings, &problems), settings.ChangedDefaults()...)
 				warnings = append(warnings, settings.Exposed()...)
-				warnings = append(warnings, core.CheckOwners(settings)...)
+				warnings = append(warnings, machine.CheckOwners(settings)...)
 				warnings = append(warnings, rules.CheckHosts(c.Context(), settings)...)
 				if len(problems) == 0 {
-					problems.Merge(core.CheckQueue(c.Context(), settings))
+					problems.Merge(machine.CheckQueue(c.Context(), settings))
 				}
 			}
 			out := c.OutOrStdout()

@@ -1,9 +1,11 @@
-package core
+// Package machine is what a configuration asks of this machine and its neighbours:
+// folders, certificates, the queue, and the backends of logins and senders, which it
+// opens.
+package machine
 
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"maps"
 	"path/filepath"
 	"regexp"
@@ -11,20 +13,10 @@ import (
 	"slices"
 	"strings"
 
-	"smtpreceiver/core/auth"
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/output"
-	"smtpreceiver/core/rules"
 	"smtpreceiver/core/spool"
 )
-
-// Check lists everything in s that cannot work, folders included, and what
-// may work otherwise than its author expects.
-func Check(s *config.Settings) (problems config.Problems, warnings []string) {
-	problems, warnings = rules.Check(s)
-	problems.Merge(checkMachine(s))
-	return problems, warnings
-}
 
 // CheckQueue asks the servers of the queue whether a gateway could work with them.
 func CheckQueue(ctx context.Context, s *config.Settings) config.Problems {
@@ -57,11 +49,13 @@ func checkOwners(s *config.Settings, ownerless func(folder string) string) []str
 	return warnings
 }
 
-func checkMachine(s *config.Settings) config.Problems {
+// Check lists what cannot work on this machine: folders, certificates and files, and
+// the keys of the backends.
+func Check(s *config.Settings) config.Problems {
 	problems := checkFolders(s)
 	problems.Merge(s.CheckCertificate())
 	problems.Merge(checkAuthentication(s))
-	problems.Merge(checkSenders(s))
+	problems.Merge(CheckSenders(s))
 	return problems
 }
 
@@ -120,42 +114,4 @@ func elsewhere(p *config.Problems, key, path string) bool {
 	}
 	p.Add(key, path+" is a path of Windows", "write its place on this machine")
 	return true
-}
-
-// checkAuthentication lists what is wrong with the section authentication.
-func checkAuthentication(s *config.Settings) config.Problems {
-	a, err := newAuthenticator(s, slog.New(slog.DiscardHandler))
-	if err == nil {
-		a.Close()
-		return nil
-	}
-	return sectionProblems("authentication", err, func(e error) (option string) {
-		if of, is := errors.AsType[*auth.OptionError](e); is {
-			option = of.Option
-		}
-		return option
-	})
-}
-
-// sectionProblems are the errors of a section; option is the key below it that one
-// is about, "" for none.
-func sectionProblems(section string, err error, option func(error) string) (problems config.Problems) {
-	for _, e := range config.Errors(err) {
-		key := section
-		if name := option(e); name != "" {
-			key += "." + name
-		}
-		problems.Add(key, e.Error(), "")
-	}
-	return problems
-}
-
-func newAuthenticator(s *config.Settings, log *slog.Logger) (*auth.Authenticator, error) {
-	a := s.Authentication
-	return auth.New(auth.Options{
-		Backend: a.Backend, UsersFile: a.UsersFile,
-		Driver: a.Driver, DSN: a.DSN, Query: a.Query,
-		URL: a.URL, BaseDN: a.BaseDN, Filter: a.Filter, Attribute: a.Attribute, StartTLS: a.StartTLS, BindDN: a.BindDN, BindPassword: a.BindPassword,
-		Timeout: a.Timeout, MaxFailures: a.MaxFailures, FailureWindow: a.FailureWindow,
-	}, log)
 }
