@@ -8,13 +8,13 @@ import (
 	"smtpreceiver/core/metrics"
 	"smtpreceiver/core/reply"
 	"smtpreceiver/core/rules"
-	"smtpreceiver/core/senders"
+	"smtpreceiver/core/senders/row"
 )
 
 // rights is what the table of senders says of the sender of a transaction.
 type rights struct {
-	row *senders.Rights // nil: no row, or no table
-	err error           // it could not be asked
+	row *row.Rights // nil: no row, or no table
+	err error       // it could not be asked
 }
 
 // name is the sender as it counts: as the table holds it, else the user name of

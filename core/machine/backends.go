@@ -9,6 +9,7 @@ import (
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/match"
 	"smtpreceiver/core/senders"
+	"smtpreceiver/core/senders/row"
 )
 
 // Backends are asked who logs in and what a sender may.
@@ -63,7 +64,7 @@ func Senders(s *config.Settings, log *slog.Logger) (*senders.Table, error) {
 }
 
 // numberRule readies a numbers_allowed of a sender.
-func numberRule(expression string) (senders.Numbers, error) {
+func numberRule(expression string) (row.Numbers, error) {
 	e, err := match.Compile(expression)
 	if err != nil {
 		return nil, err

@@ -4,6 +4,8 @@ import (
 	"container/list"
 	"sync"
 	"time"
+
+	"smtpreceiver/core/senders/row"
 )
 
 // maxCached bounds the cache: senders are whatever a client says. Past it the
@@ -22,7 +24,7 @@ type cache struct {
 
 type answer struct {
 	name   string
-	rights *Rights // nil: no row
+	rights *row.Rights // nil: no row
 	until  time.Time
 }
 
@@ -30,7 +32,7 @@ func newCache(keep time.Duration, now func() time.Time) *cache {
 	return &cache{keep: keep, now: now, byKey: map[string]*list.Element{}, order: list.New()}
 }
 
-func (c *cache) get(name string) (*Rights, bool) {
+func (c *cache) get(name string) (*row.Rights, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e := c.byKey[name]
@@ -45,7 +47,7 @@ func (c *cache) get(name string) (*Rights, bool) {
 	return a.rights, true
 }
 
-func (c *cache) put(name string, rights *Rights) {
+func (c *cache) put(name string, rights *row.Rights) {
 	if c.keep <= 0 {
 		return
 	}

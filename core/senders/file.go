@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"smtpreceiver/core/datafile"
+	"smtpreceiver/core/senders/row"
 )
 
 // maxBadLines is how many bad lines of a file are told at once.
@@ -22,7 +23,7 @@ type sendersFile struct {
 }
 
 // sheet is the content of a file: rows by the name in small letters.
-type sheet map[string]row
+type sheet map[string]row.Row
 
 // Len counts the rows.
 func (s sheet) Len() int { return len(s) }
@@ -36,7 +37,7 @@ func newSendersFile(o Options, t *Table, log *slog.Logger) (backend, error) {
 	return &sendersFile{rows}, nil
 }
 
-func (f *sendersFile) find(_ context.Context, name string) (row, error) {
+func (f *sendersFile) find(_ context.Context, name string) (row.Row, error) {
 	return f.rows.Get()[name], nil
 }
 
@@ -44,7 +45,7 @@ func (f *sendersFile) Close() error { return nil }
 
 // parseSheet reads CSV (RFC 4180) whose first line names the columns; lines that
 // begin with # are skipped. The error lists the bad lines by path and number.
-func parseSheet(path string, data []byte, compile func(string) (Numbers, error)) (sheet, error) {
+func parseSheet(path string, data []byte, compile func(string) (row.Numbers, error)) (sheet, error) {
 	r := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(data, []byte("\uFEFF"))))
 	r.Comment, r.TrimLeadingSpace, r.ReuseRecord = '#', true, true
 	head, err := r.Read()
@@ -58,7 +59,7 @@ func parseSheet(path string, data []byte, compile func(string) (Numbers, error))
 	for i, c := range head {
 		columns[i] = strings.ToLower(strings.TrimSpace(c))
 	}
-	if err := checkColumns(columns); err != nil {
+	if err := row.CheckColumns(columns); err != nil {
 		return nil, fmt.Errorf("%s: the first line: %w", path, err)
 	}
 	out, lines := sheet{}, map[string]int{}
@@ -88,16 +89,16 @@ func parseSheet(path string, data []byte, compile func(string) (Numbers, error))
 }
 
 // add reads one line. The rights are read once to know that they can be.
-func (s sheet) add(columns, fields []string, line int, lines map[string]int, compile func(string) (Numbers, error)) error {
-	r := row{}
+func (s sheet) add(columns, fields []string, line int, lines map[string]int, compile func(string) (row.Numbers, error)) error {
+	r := row.Row{}
 	for i, c := range columns {
 		r[c] = strings.TrimSpace(fields[i])
 	}
-	rights, err := r.rights(compile)
+	rights, err := r.Rights(compile)
 	if err != nil {
 		return err
 	}
-	name := lowered(rights.Name)
+	name := row.Lowered(rights.Name)
 	if first, twice := lines[name]; twice {
 		return fmt.Errorf("%q has a line already, line %d: remove one", name, first)
 	}

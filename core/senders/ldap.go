@@ -12,6 +12,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"smtpreceiver/core/directory"
+	"smtpreceiver/core/senders/row"
 )
 
 // ldapTable is the backend ldap.
@@ -39,7 +40,7 @@ func newLDAPTable(o Options, _ *Table, log *slog.Logger) (backend, error) {
 		problems = append(problems, bad("filter", "it must have %%s where the sender goes, for example: (mail=%%s)"))
 	}
 	t := &ldapTable{server: s, baseDN: o.BaseDN, filter: o.Filter, attributes: o.Attributes}
-	if err := checkColumns(slices.Sorted(maps.Keys(o.Attributes))); err != nil {
+	if err := row.CheckColumns(slices.Sorted(maps.Keys(o.Attributes))); err != nil {
 		problems = append(problems, bad("attributes", "%w: write column: attribute, such as name: mail", err))
 	}
 	for _, column := range slices.Sorted(maps.Keys(o.Attributes)) {
@@ -62,7 +63,7 @@ func newLDAPTable(o Options, _ *Table, log *slog.Logger) (backend, error) {
 	return t, nil
 }
 
-func (t *ldapTable) find(ctx context.Context, name string) (row, error) {
+func (t *ldapTable) find(ctx context.Context, name string) (row.Row, error) {
 	const enough = 2 // entries, to know that there is more than one
 	var result *ldap.SearchResult
 	err := t.searches.Do(ctx, func(conn *ldap.Conn) (err error) {
@@ -83,24 +84,24 @@ func (t *ldapTable) find(ctx context.Context, name string) (row, error) {
 
 // row reads an entry. Of several names, such as the addresses of one mailbox, it
 // is the one that was asked for, but for case; else the first.
-func (t *ldapTable) row(entry *ldap.Entry, asked string) (row, error) {
-	out := row{}
+func (t *ldapTable) row(entry *ldap.Entry, asked string) (row.Row, error) {
+	out := row.Row{}
 	for column, attribute := range t.attributes {
 		values := entry.GetEqualFoldAttributeValues(attribute)
 		switch {
-		case len(values) == 0 && column == columnName:
+		case len(values) == 0 && column == row.ColumnName:
 			return nil, fmt.Errorf("the account for the search sees no attribute %s in the entry %s: let it read the attribute", attribute, entry.DN)
 		case len(values) == 0:
-		case column == columnName:
+		case column == row.ColumnName:
 			out[column] = values[0]
 			for _, v := range values {
 				if strings.EqualFold(v, asked) {
 					out[column] = v
 				}
 			}
-		case column == columnAllowed:
+		case column == row.ColumnAllowed:
 			out[column] = strings.Join(values, ",")
-		case column == columnNumbers:
+		case column == row.ColumnNumbers:
 			out[column] = "(?:" + strings.Join(values, ")|(?:") + ")"
 		default:
 			out[column] = values[0]

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"smtpreceiver/core/database"
+	"smtpreceiver/core/senders/row"
 )
 
 // sqlTable is the backend sql.
@@ -38,7 +39,7 @@ func newSQLTable(o Options, _ *Table, _ *slog.Logger) (backend, error) {
 	return &sqlTable{db, o.Query}, nil
 }
 
-func (s *sqlTable) find(ctx context.Context, name string) (row, error) {
+func (s *sqlTable) find(ctx context.Context, name string) (row.Row, error) {
 	rows, err := s.db.QueryContext(ctx, s.query, name)
 	if err != nil {
 		return nil, err
@@ -51,10 +52,10 @@ func (s *sqlTable) find(ctx context.Context, name string) (row, error) {
 	for i, c := range columns {
 		columns[i] = strings.ToLower(c)
 	}
-	if err := checkColumns(columns); err != nil {
+	if err := row.CheckColumns(columns); err != nil {
 		return nil, err
 	}
-	var found row
+	var found row.Row
 	for rows.Next() {
 		if found != nil {
 			return nil, errors.New("the query returns more than one row")
@@ -67,7 +68,7 @@ func (s *sqlTable) find(ctx context.Context, name string) (row, error) {
 		if err := rows.Scan(into...); err != nil {
 			return nil, err
 		}
-		found = row{}
+		found = row.Row{}
 		for i, c := range columns {
 			found[c] = strings.TrimSpace(values[i].String) // CHAR columns are padded; NULL is empty
 		}

@@ -2,7 +2,6 @@ package senders
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -10,18 +9,15 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode"
-	"unicode/utf8"
-)
 
-// maxSender bounds the name of a sender, in bytes.
-const maxSender = 400
+	"smtpreceiver/core/senders/row"
+)
 
 // Table answers what senders may do. Its methods may be called concurrently.
 type Table struct {
 	backend backend
 	timeout time.Duration
-	compile func(string) (Numbers, error)
+	compile func(string) (row.Numbers, error)
 	cache   *cache
 	ctx     context.Context // ends with Close
 	stop    context.CancelFunc
@@ -36,7 +32,7 @@ type question struct {
 	cancel  context.CancelFunc
 
 	answered chan struct{}
-	rights   *Rights
+	rights   *row.Rights
 	err      error
 }
 
@@ -44,14 +40,14 @@ type question struct {
 type backend interface {
 	// find returns the row of a sender, whose name is in small letters, within its
 	// bounds and not empty; nil where there is none.
-	find(ctx context.Context, name string) (row, error)
+	find(ctx context.Context, name string) (row.Row, error)
 	Close() error
 }
 
 // New sets up the backend, nil where there is none. It does not connect to a
 // server, so that one that is down now does no harm. compile readies a
 // numbers_allowed. The error joins an OptionError for each thing wrong.
-func New(o Options, compile func(expression string) (Numbers, error), log *slog.Logger) (*Table, error) {
+func New(o Options, compile func(expression string) (row.Numbers, error), log *slog.Logger) (*Table, error) {
 	if o.Backend == "none" {
 		return nil, nil
 	}
@@ -75,9 +71,9 @@ func New(o Options, compile func(expression string) (Numbers, error), log *slog.
 // Find returns the rights of a sender, or nil for one that the table does not
 // have. The error is for the log: the table cannot be asked, or its row cannot be
 // understood.
-func (t *Table) Find(ctx context.Context, sender string) (*Rights, error) {
-	name := lowered(sender)
-	if checkName(name) != nil {
+func (t *Table) Find(ctx context.Context, sender string) (*row.Rights, error) {
+	name := row.Lowered(sender)
+	if row.CheckName(name) != nil {
 		return nil, nil // no table has such a name; databases answer it with errors of their own
 	}
 	if found, ok := t.cache.get(name); ok {
@@ -134,7 +130,7 @@ func (t *Table) forget(name string, q *question) {
 	}
 }
 
-func (t *Table) answer(ctx context.Context, name string) (*Rights, error) {
+func (t *Table) answer(ctx context.Context, name string) (*row.Rights, error) {
 	if found, ok := t.cache.get(name); ok { // since the mail began to wait
 		return found, nil
 	}
@@ -145,7 +141,7 @@ func (t *Table) answer(ctx context.Context, name string) (*Rights, error) {
 	return found, err
 }
 
-func (t *Table) ask(ctx context.Context, name string) (*Rights, error) {
+func (t *Table) ask(ctx context.Context, name string) (*row.Rights, error) {
 	found, err := t.backend.find(ctx, name)
 	if err != nil {
 		return nil, fmt.Errorf("senders: looking up %q: %w", name, err)
@@ -153,7 +149,7 @@ func (t *Table) ask(ctx context.Context, name string) (*Rights, error) {
 	if found == nil {
 		return nil, nil
 	}
-	rights, err := found.rights(t.compile)
+	rights, err := found.Rights(t.compile)
 	if err != nil {
 		return nil, fmt.Errorf("senders: the row of %q: %w", name, err)
 	}
@@ -167,30 +163,4 @@ func (t *Table) Close() error {
 	}
 	t.stop()
 	return t.backend.Close()
-}
-
-// lowered is a name in small letters: ASCII alone, since that is what the case
-// of mail addresses is about.
-func lowered(name string) string {
-	return strings.Map(func(r rune) rune {
-		if 'A' <= r && r <= 'Z' {
-			return r + 'a' - 'A'
-		}
-		return r
-	}, name)
-}
-
-// checkName says why a name cannot be a sender's.
-func checkName(name string) error {
-	switch {
-	case name == "":
-		return errors.New("it is empty")
-	case len(name) > maxSender:
-		return fmt.Errorf("it has more than %d bytes", maxSender)
-	case !utf8.ValidString(name):
-		return errors.New("it is not UTF-8")
-	case strings.ContainsFunc(name, unicode.IsControl):
-		return errors.New("it has control characters")
-	}
-	return nil
 }

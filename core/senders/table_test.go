@@ -17,13 +17,14 @@ import (
 	"go.uber.org/goleak"
 
 	"smtpreceiver/contrib/mtatest"
+	"smtpreceiver/core/senders/row"
 )
 
 // TestMain looks for goroutines left over by look-ups.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // compile is what core has for numbers_allowed, but for Python's ways.
-func compile(expression string) (Numbers, error) {
+func compile(expression string) (row.Numbers, error) {
 	re, err := regexp.Compile("^(?:" + expression + ")")
 	if err != nil {
 		return nil, err
@@ -45,7 +46,7 @@ func open(t testing.TB, o Options) *Table {
 }
 
 // shown is what a look-up found, in words.
-func shown(r *Rights, err error) string {
+func shown(r *row.Rights, err error) string {
 	if err != nil {
 		return "error"
 	}
@@ -150,7 +151,7 @@ type scripted struct {
 	ended chan error // gets the end of the context where that comes first; nil: none
 }
 
-func (s *scripted) find(ctx context.Context, name string) (row, error) {
+func (s *scripted) find(ctx context.Context, name string) (row.Row, error) {
 	s.asked.Add(1)
 	if s.wait != nil {
 		select {
@@ -168,7 +169,7 @@ func (s *scripted) find(ctx context.Context, name string) (row, error) {
 	if strings.HasPrefix(name, "nobody") {
 		return nil, nil
 	}
-	return row{columnName: name}, nil
+	return row.Row{row.ColumnName: name}, nil
 }
 
 func (s *scripted) Close() error { return nil }
@@ -337,73 +338,6 @@ func TestCacheIsBounded(t *testing.T) {
 	}
 }
 
-func TestRights(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct {
-		row  row
-		want string // "error: " and what it says
-	}{
-		{row{"name": "a"}, "a fax sms"},
-		{row{"name": "a", "allowed": "TRUE"}, "a fax sms"},
-		{row{"name": "a", "allowed": "t"}, "a fax sms"},
-		{row{"name": "a", "allowed": "\x01"}, "a fax sms"},
-		{row{"name": "a", "allowed": "false"}, "a"},
-		{row{"name": "a", "allowed": "\x00"}, "a"},
-		{row{"name": "a", "allowed": "0"}, "a"},
-		{row{"name": "a", "allowed": "sms , fax"}, "a fax sms"},
-		{row{"name": "a", "allowed": "FAX"}, "a"}, // names of applications are as they are written
-		{row{"name": "a", "allowed": "-1"}, "error: allowed: "},
-		{row{"name": "a", "allowed": "fax,"}, "error: allowed: "},
-		{row{"name": "a", "max_parts": "5", "max_jobs": "7"}, "a fax sms 5 parts 7 jobs"},
-		{row{"name": "a", "max_parts": "-1", "max_jobs": "0"}, "a fax sms"},
-		{row{"name": "a", "max_jobs": "many"}, "error: max_jobs: "},
-		{row{"name": "a", "max_parts": "1.5"}, "error: max_parts: "},
-		{row{"name": "a", "max_parts": "99999999999"}, "error: max_parts: "},
-		{row{"name": "a", "numbers_allowed": "(?:"}, "error: numbers_allowed: "},
-		{row{"name": "a", "numbers_allowed": strings.Repeat("a", maxNumbers+1)}, "error: numbers_allowed: "},
-		{row{"name": "a", "caller_id": strings.Repeat("a", maxValue+1)}, "error: caller_id: "},
-		{row{"name": "a", "caller_id": "\xff"}, "error: caller_id: "},
-		{row{"name": ""}, "error: name: "},
-		{row{"name": "a\x00"}, "error: name: "},
-		{row{"allowed": "1"}, "error: name: "},
-	} {
-		r, err := tt.row.rights(compile)
-		got := shown(r, err)
-		if err != nil {
-			got = "error: " + err.Error()
-		}
-		if got != tt.want && (err == nil || !strings.HasPrefix(got, tt.want)) {
-			t.Errorf("%q: %q, want %q", tt.row, got, tt.want)
-		}
-	}
-}
-
-func TestCheckColumns(t *testing.T) {
-	t.Parallel()
-	many := []string{"name"}
-	for i := range maxColumns {
-		many = append(many, fmt.Sprint("c", i))
-	}
-	for _, tt := range []struct {
-		columns []string
-		says    string
-	}{
-		{[]string{"name", "allowed", "caller_id", "cost-code"}, ""},
-		{[]string{"allowed"}, "no column name"},
-		{[]string{"name", "?column?"}, `"?column?"`},
-		{[]string{"name", "a b"}, `"a b"`},
-		{[]string{"name", "x", "x"}, "x is there twice"},
-		{[]string{"name", ""}, `""`},
-		{many, "51 columns"},
-		{many[:maxColumns], ""},
-	} {
-		err := checkColumns(tt.columns)
-		if (err == nil) != (tt.says == "") || err != nil && !strings.Contains(err.Error(), tt.says) {
-			t.Errorf("%q: %v, want %q", tt.columns, err, tt.says)
-		}
-	}
-}
-
 // sheetOf writes people into a file.
 func sheetOf(t testing.TB) string {
 	t.Helper()
@@ -543,8 +477,8 @@ func FuzzSheet(f *testing.F) {
 			return
 		}
 		for name, r := range s {
-			rights, err := r.rights(compile)
-			if err != nil || lowered(rights.Name) != name || checkName(name) != nil {
+			rights, err := r.Rights(compile)
+			if err != nil || row.Lowered(rights.Name) != name || row.CheckName(name) != nil {
 				t.Fatalf("%q: %+v, %v", name, rights, err)
 			}
 		}

@@ -1,4 +1,6 @@
-package senders
+// Package row reads what a table holds of a sender, by the names of its columns, as
+// the rights of the sender.
+package row
 
 import (
 	"errors"
@@ -8,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -34,9 +37,9 @@ func (r *Rights) MayDial(number string) bool { return r.numbers == nil || r.numb
 
 // The columns that have a meaning here.
 const (
-	columnName     = "name"
-	columnAllowed  = "allowed"
-	columnNumbers  = "numbers_allowed"
+	ColumnName     = "name"
+	ColumnAllowed  = "allowed"
+	ColumnNumbers  = "numbers_allowed"
 	columnMaxParts = "max_parts"
 	columnMaxJobs  = "max_jobs"
 )
@@ -52,8 +55,8 @@ const (
 // use its name.
 var columnSyntax = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,62}$`)
 
-// checkColumns says what is wrong with the names of the columns.
-func checkColumns(names []string) error {
+// CheckColumns says what is wrong with the names of the columns.
+func CheckColumns(names []string) error {
 	if len(names) > maxColumns {
 		return fmt.Errorf("%d columns, more than %d", len(names), maxColumns)
 	}
@@ -65,30 +68,30 @@ func checkColumns(names []string) error {
 			return fmt.Errorf("the column %s is there twice", name)
 		}
 	}
-	if !slices.Contains(names, columnName) {
-		return errors.New("no column " + columnName + ", which holds the sender as it counts")
+	if !slices.Contains(names, ColumnName) {
+		return errors.New("no column " + ColumnName + ", which holds the sender as it counts")
 	}
 	return nil
 }
 
-// row is what a table holds of a sender, by column.
-type row map[string]string
+// Row is what a table holds of a sender, by column.
+type Row map[string]string
 
-// rights reads a row. compile readies numbers_allowed.
-func (r row) rights(compile func(expression string) (Numbers, error)) (*Rights, error) {
-	out := &Rights{Name: r[columnName], Data: map[string]string{}}
-	if err := checkName(out.Name); err != nil {
-		return nil, fmt.Errorf("%s: %w", columnName, err)
+// Rights reads a row. compile readies numbers_allowed.
+func (r Row) Rights(compile func(expression string) (Numbers, error)) (*Rights, error) {
+	out := &Rights{Name: r[ColumnName], Data: map[string]string{}}
+	if err := CheckName(out.Name); err != nil {
+		return nil, fmt.Errorf("%s: %w", ColumnName, err)
 	}
-	if err := out.allow(r[columnAllowed]); err != nil {
-		return nil, fmt.Errorf("%s: %w", columnAllowed, err)
+	if err := out.allow(r[ColumnAllowed]); err != nil {
+		return nil, fmt.Errorf("%s: %w", ColumnAllowed, err)
 	}
 	var err error
 	for _, column := range slices.Sorted(maps.Keys(r)) {
 		value := r[column]
 		switch column {
-		case columnName, columnAllowed:
-		case columnNumbers:
+		case ColumnName, ColumnAllowed:
+		case ColumnNumbers:
 			if len(value) > maxNumbers {
 				err = fmt.Errorf("more than %d bytes", maxNumbers)
 			} else if value != "" {
@@ -142,4 +145,33 @@ func limit(value string) (int, error) {
 		return 0, fmt.Errorf("%.40q is no whole number", value)
 	}
 	return int(max(n, 0)), nil
+}
+
+// maxSender bounds the name of a sender, in bytes.
+const maxSender = 400
+
+// Lowered is a name in small letters: ASCII alone, since that is what the case
+// of mail addresses is about.
+func Lowered(name string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, name)
+}
+
+// CheckName says why a name cannot be a sender's.
+func CheckName(name string) error {
+	switch {
+	case name == "":
+		return errors.New("it is empty")
+	case len(name) > maxSender:
+		return fmt.Errorf("it has more than %d bytes", maxSender)
+	case !utf8.ValidString(name):
+		return errors.New("it is not UTF-8")
+	case strings.ContainsFunc(name, unicode.IsControl):
+		return errors.New("it has control characters")
+	}
+	return nil
 }

@@ -1,0 +1,114 @@
+package row
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// compile is what core has for numbers_allowed, but for Python's ways.
+func compile(expression string) (Numbers, error) {
+	re, err := regexp.Compile("^(?:" + expression + ")")
+	if err != nil {
+		return nil, err
+	}
+	return re.MatchString, nil
+}
+
+// shown is what a look-up found, in words.
+func shown(r *Rights, err error) string {
+	if err != nil {
+		return "error"
+	}
+	if r == nil {
+		return "none"
+	}
+	s := r.Name
+	for _, app := range []string{"fax", "sms"} {
+		if r.MayUse(app) {
+			s += " " + app
+		}
+	}
+	for _, number := range []string{"+4201", "+491", ""} {
+		if !r.MayDial(number) {
+			s += " not:" + number
+		}
+	}
+	if r.MaxParts > 0 || r.MaxJobs > 0 {
+		s += fmt.Sprintf(" %d parts %d jobs", r.MaxParts, r.MaxJobs)
+	}
+	for _, column := range []string{"caller_id", "cost_code"} {
+		if v, ok := r.Data[column]; ok {
+			s += fmt.Sprintf(" %s=%s", column, v)
+		}
+	}
+	return s
+}
+
+func TestRights(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		row  Row
+		want string // "error: " and what it says
+	}{
+		{Row{"name": "a"}, "a fax sms"},
+		{Row{"name": "a", "allowed": "TRUE"}, "a fax sms"},
+		{Row{"name": "a", "allowed": "t"}, "a fax sms"},
+		{Row{"name": "a", "allowed": "\x01"}, "a fax sms"},
+		{Row{"name": "a", "allowed": "false"}, "a"},
+		{Row{"name": "a", "allowed": "\x00"}, "a"},
+		{Row{"name": "a", "allowed": "0"}, "a"},
+		{Row{"name": "a", "allowed": "sms , fax"}, "a fax sms"},
+		{Row{"name": "a", "allowed": "FAX"}, "a"}, // names of applications are as they are written
+		{Row{"name": "a", "allowed": "-1"}, "error: allowed: "},
+		{Row{"name": "a", "allowed": "fax,"}, "error: allowed: "},
+		{Row{"name": "a", "max_parts": "5", "max_jobs": "7"}, "a fax sms 5 parts 7 jobs"},
+		{Row{"name": "a", "max_parts": "-1", "max_jobs": "0"}, "a fax sms"},
+		{Row{"name": "a", "max_jobs": "many"}, "error: max_jobs: "},
+		{Row{"name": "a", "max_parts": "1.5"}, "error: max_parts: "},
+		{Row{"name": "a", "max_parts": "99999999999"}, "error: max_parts: "},
+		{Row{"name": "a", "numbers_allowed": "(?:"}, "error: numbers_allowed: "},
+		{Row{"name": "a", "numbers_allowed": strings.Repeat("a", maxNumbers+1)}, "error: numbers_allowed: "},
+		{Row{"name": "a", "caller_id": strings.Repeat("a", maxValue+1)}, "error: caller_id: "},
+		{Row{"name": "a", "caller_id": "\xff"}, "error: caller_id: "},
+		{Row{"name": ""}, "error: name: "},
+		{Row{"name": "a\x00"}, "error: name: "},
+		{Row{"allowed": "1"}, "error: name: "},
+	} {
+		r, err := tt.row.Rights(compile)
+		got := shown(r, err)
+		if err != nil {
+			got = "error: " + err.Error()
+		}
+		if got != tt.want && (err == nil || !strings.HasPrefix(got, tt.want)) {
+			t.Errorf("%q: %q, want %q", tt.row, got, tt.want)
+		}
+	}
+}
+
+func TestCheckColumns(t *testing.T) {
+	t.Parallel()
+	many := []string{"name"}
+	for i := range maxColumns {
+		many = append(many, fmt.Sprint("c", i))
+	}
+	for _, tt := range []struct {
+		columns []string
+		says    string
+	}{
+		{[]string{"name", "allowed", "caller_id", "cost-code"}, ""},
+		{[]string{"allowed"}, "no column name"},
+		{[]string{"name", "?column?"}, `"?column?"`},
+		{[]string{"name", "a b"}, `"a b"`},
+		{[]string{"name", "x", "x"}, "x is there twice"},
+		{[]string{"name", ""}, `""`},
+		{many, "51 columns"},
+		{many[:maxColumns], ""},
+	} {
+		err := CheckColumns(tt.columns)
+		if (err == nil) != (tt.says == "") || err != nil && !strings.Contains(err.Error(), tt.says) {
+			t.Errorf("%q: %v, want %q", tt.columns, err, tt.says)
+		}
+	}
+}
