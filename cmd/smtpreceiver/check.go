@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"smtpreceiver/cmd/smtpreceiver/terminal"
 	"smtpreceiver/core"
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/consume/targets"
@@ -55,7 +56,7 @@ where, who may connect, what becomes of the mail.`,
 				return errSaid
 			}
 			fmt.Fprintf(out, "%s: no problems\n\n", read)
-			return printSummary(out, settings)
+			return terminal.Summary(out, settings)
 		},
 	})
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"smtpreceiver/cmd/smtpreceiver/terminal"
 	"smtpreceiver/core"
 	"smtpreceiver/core/config"
 	"smtpreceiver/standalone/wire"
@@ -114,7 +115,7 @@ func (a *app) explainMail(c *cobra.Command, f mailFlags, args []string) error {
 		out.SetEscapeHTML(false)
 		err = out.Encode(e)
 	} else {
-		err = printExplanation(c.OutOrStdout(), e)
+		err = terminal.Explanation(c.OutOrStdout(), e)
 	}
 	if err == nil && !e.OK() {
 		return errSaid

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"smtpreceiver/cmd/smtpreceiver/terminal"
 	"smtpreceiver/core/explained"
 )
 
@@ -87,7 +88,7 @@ func TestExplainGolden(t *testing.T) {
 			if err := json.Unmarshal(out.Bytes(), &e); err != nil {
 				t.Fatal(err)
 			}
-			if again := new(bytes.Buffer); printExplanation(again, &e) != nil || again.String() != text.String() {
+			if again := new(bytes.Buffer); terminal.Explanation(again, &e) != nil || again.String() != text.String() {
 				t.Errorf("the JSON says otherwise than the text:\n%s", cmp.Diff(text.String(), again.String()))
 			}
 		})

@@ -1,20 +1,17 @@
 package main
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 
+	"smtpreceiver/cmd/smtpreceiver/terminal"
 	"smtpreceiver/core/consume/joblist"
-	"smtpreceiver/core/status"
 )
 
 func (a *app) jobs() *cobra.Command {
@@ -96,22 +93,7 @@ func printJobs(to io.Writer, found []*joblist.Job, f joblist.Filter) error {
 		fmt.Fprintf(to, "no jobs are %s\n", strings.Join(f.States, " or "))
 		return nil
 	}
-	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "id\tapplication\tstate\tage\ttries\trecipient\twhy")
-	for _, j := range found {
-		state := j.State
-		switch {
-		case j.OnItsWay:
-			state = "on its way"
-			if j.By != "" {
-				state += " at " + printable(j.By)
-			}
-		case j.InDoubt:
-			state += ", in doubt"
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", j.ID, j.App, state, status.Short(time.Since(j.Since)), j.Tries, printable(j.Recipient), printable(j.Reason))
-	}
-	return w.Flush()
+	return terminal.Jobs(to, found)
 }
 
 func (a *app) jobsShow() *cobra.Command {
@@ -127,14 +109,14 @@ func (a *app) jobsShow() *cobra.Command {
 			for _, j := range found {
 				j.Control = j.Text()
 				if err := j.AddReports(); err != nil { // of a folder that this user may not read
-					fmt.Fprintln(c.ErrOrStderr(), printable(err.Error()))
+					fmt.Fprintln(c.ErrOrStderr(), terminal.Printable(err.Error()))
 				}
 			}
 			if asJSON {
 				return printJSON(c.OutOrStdout(), found)
 			}
 			for _, j := range found {
-				printJob(c.OutOrStdout(), j)
+				terminal.Job(c.OutOrStdout(), j)
 			}
 			return nil
 		},
@@ -149,49 +131,6 @@ func someJobs(c *cobra.Command, args []string) error {
 		return usageError{fmt.Errorf("%s needs the ID of a job; smtpreceiver jobs list shows them", c.CommandPath())}
 	}
 	return nil
-}
-
-func printJob(to io.Writer, j *joblist.Job) {
-	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
-	line := func(name, value string) {
-		if value != "" {
-			fmt.Fprintf(w, "%s\t%s\n", name, printable(value))
-		}
-	}
-	line("job", j.ID)
-	line("application", j.App)
-	line("consumer", j.Consumer)
-	line("state", j.State)
-	if j.OnItsWay {
-		line("", "on its way: a consumer is at it, or died over it")
-	}
-	if j.InDoubt {
-		line("", "in doubt: the target is asked whether it has it")
-	}
-	line("since", j.Since.Format(time.DateTime))
-	line("tries", fmt.Sprint(j.Tries))
-	if !j.Next.IsZero() {
-		line("next try", j.Next.Format(time.DateTime))
-	}
-	line("why", j.Reason)
-	line("recipient", j.Recipient)
-	line("sender", j.Sender)
-	if r := j.Reports; r != nil {
-		for _, action := range r.Told {
-			line("told", r.Sender+" that it is "+string(action))
-		}
-		for _, why := range r.Waits {
-			line("report waits", cmp.Or(why, "to be sent"))
-		}
-	}
-	line("at", j.Path)
-	line("files", strings.Join(j.Files, ", "))
-	w.Flush()
-	fmt.Fprintln(to)
-	for text := range strings.Lines(j.Control) {
-		fmt.Fprintf(to, "  %s\n", printable(strings.TrimRight(text, "\r\n")))
-	}
-	fmt.Fprintln(to)
 }
 
 // named finds the jobs of some IDs; an ID that nobody has is an error.
@@ -245,7 +184,7 @@ func changeJobs(c *cobra.Command, name string, found []*joblist.Job, change func
 		}
 		if err := change(j); err != nil {
 			failed++
-			fmt.Fprintln(c.ErrOrStderr(), printable(err.Error()))
+			fmt.Fprintln(c.ErrOrStderr(), terminal.Printable(err.Error()))
 			continue
 		}
 		done++

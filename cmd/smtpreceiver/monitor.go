@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"smtpreceiver/cmd/smtpreceiver/terminal"
 	"smtpreceiver/core"
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/monitor"
@@ -74,7 +75,7 @@ func (v *service) explain(ctx context.Context, from string, rcpts []string, clie
 		return "", err
 	}
 	var b strings.Builder
-	err = printExplanation(&b, e)
+	err = terminal.Explanation(&b, e)
 	return b.String(), err
 }
 

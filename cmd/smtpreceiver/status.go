@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"smtpreceiver/cmd/smtpreceiver/terminal"
 	"smtpreceiver/core/status"
 )
 
@@ -39,7 +40,7 @@ end of what is printed:
 				out.SetIndent("", "  ")
 				err = out.Encode(r)
 			} else {
-				err = printStatus(c.OutOrStdout(), r)
+				err = terminal.Status(c.OutOrStdout(), r)
 			}
 			if err == nil && len(r.Problems) > 0 {
 				err = errSaid

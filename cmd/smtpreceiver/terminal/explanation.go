@@ -1,4 +1,6 @@
-package main
+// Package terminal is what the commands show to people: explain, status, check and jobs.
+// Control characters, which may come from mail, never reach the terminal.
+package terminal
 
 import (
 	"bufio"
@@ -14,7 +16,8 @@ import (
 // first error.
 type explanationPrinter struct{ *bufio.Writer }
 
-func printExplanation(w io.Writer, e *explained.Mail) error {
+// Explanation writes what explain found.
+func Explanation(w io.Writer, e *explained.Mail) error {
 	p := explanationPrinter{bufio.NewWriter(w)}
 	p.head(e)
 	for _, r := range e.Recipients {

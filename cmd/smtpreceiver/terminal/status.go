@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"cmp"
@@ -15,7 +15,8 @@ import (
 	"smtpreceiver/core/status"
 )
 
-func printStatus(to io.Writer, r *status.Report) error {
+// Status writes what status found.
+func Status(to io.Writer, r *status.Report) error {
 	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	s := r.Service
 	switch s.State {
@@ -56,13 +57,13 @@ func printStatus(to io.Writer, r *status.Report) error {
 	if len(r.Errors) > 0 {
 		fmt.Fprintln(w, "\nlast errors and warnings")
 		for _, e := range r.Errors {
-			fmt.Fprintf(w, "%s %s %s\n", e.Time.Local().Format(time.DateTime), e.Level, printable(e.Line))
+			fmt.Fprintf(w, "%s %s %s\n", e.Time.Local().Format(time.DateTime), e.Level, Printable(e.Line))
 		}
 	}
 	if len(r.Problems) > 0 {
 		fmt.Fprintln(w, "\nneeds a look")
 		for _, p := range r.Problems {
-			fmt.Fprintln(w, "- "+printable(p))
+			fmt.Fprintln(w, "- "+Printable(p))
 		}
 	}
 	return w.Flush()
@@ -73,14 +74,14 @@ func printQueue(w io.Writer, q *status.Queue) {
 	if q == nil {
 		return
 	}
-	fmt.Fprintf(w, "\nqueue %s: %s of %s\n", printable(q.Name), humanize.IBytes(q.UsedBytes), humanize.IBytes(q.MaxBytes))
+	fmt.Fprintf(w, "\nqueue %s: %s of %s\n", Printable(q.Name), humanize.IBytes(q.UsedBytes), humanize.IBytes(q.MaxBytes))
 	fmt.Fprintln(w, "server\tstate")
 	for _, n := range q.Servers {
-		fmt.Fprintf(w, "%s\t%s\n", printable(n.Name), n.State())
+		fmt.Fprintf(w, "%s\t%s\n", Printable(n.Name), n.State())
 	}
 	fmt.Fprintln(w, "\nconsumer\tapplication\thost\thas\tbegun\ttarget")
 	for _, c := range q.Consumers {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%s\n", printable(c.Name), printable(c.App), printable(c.Host), c.Held, c.Begun, either(c.Down, "down", "up"))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%s\n", Printable(c.Name), Printable(c.App), Printable(c.Host), c.Held, c.Begun, either(c.Down, "down", "up"))
 	}
 	if len(q.Consumers) == 0 {
 		fmt.Fprintln(w, "none was heard of within a minute")
@@ -94,8 +95,8 @@ func either(is bool, yes, no string) string {
 	return no
 }
 
-// printable keeps what may come from mail from commanding the terminal.
-func printable(s string) string {
+// Printable keeps what may come from mail from commanding the terminal.
+func Printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r >= 0x7f && r < 0xa0 {
 			return ' '

@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"cmp"
@@ -14,10 +14,10 @@ import (
 	"smtpreceiver/core/config"
 )
 
-// printSummary says what a configuration without problems makes the program do.
-func printSummary(to io.Writer, s *config.Settings) error {
+// Summary says what a configuration without problems makes the program do.
+func Summary(to io.Writer, s *config.Settings) error {
 	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
-	line := func(what, text string) { fmt.Fprintf(w, "%s\t%s\n", what, printable(text)) }
+	line := func(what, text string) { fmt.Fprintf(w, "%s\t%s\n", what, Printable(text)) }
 	smtp := net.JoinHostPort(cmp.Or(s.SMTPIPAddress, "*"), strconv.Itoa(s.SMTPPort))
 	line("standalone", "SMTP on "+smtp+either(s.TLS.CertFile != "", ", STARTTLS offered", ", without TLS"))
 	if s.TLS.Port != 0 {
