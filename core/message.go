@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"smtpreceiver/core/incoming"
 	"smtpreceiver/core/job"
 	"smtpreceiver/core/logging"
 	"smtpreceiver/core/metrics"
@@ -26,9 +27,9 @@ const maxLoggedData = 1024
 func (t *Transaction) Write(p []byte) (int, error) {
 	s := t.rules.Settings
 	if t.message == nil {
-		t.message = new(job.Meter)
+		t.message = new(incoming.Meter)
 	}
-	if err := t.message.Take(p, job.Limits{Size: s.MaxMessageSize, HeaderSize: s.MaxHeaderSize, HeaderFields: s.MaxHeaderFields, Hops: s.MaxHops}); err != nil {
+	if err := t.message.Take(p, incoming.Limits{Size: s.MaxMessageSize, HeaderSize: s.MaxHeaderSize, HeaderFields: s.MaxHeaderFields, Hops: s.MaxHops}); err != nil {
 		return 0, err
 	}
 	if ctx := context.Background(); s.LogRcvData && t.recv.log.Enabled(ctx, logging.LevelTrace) {
@@ -40,7 +41,7 @@ func (t *Transaction) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	if t.buffer == nil {
-		t.buffer = job.NewBuffer(t.recv.output, t.plans[0].app.Recipe.Destination, s.MemoryPerMessage)
+		t.buffer = incoming.NewBuffer(t.recv.output, t.plans[0].app.Recipe.Destination, s.MemoryPerMessage)
 	}
 	n, err := t.buffer.Write(p)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"smtpreceiver/core/incoming"
 	"smtpreceiver/core/job"
 	"smtpreceiver/core/match"
 	"smtpreceiver/core/metrics"
@@ -68,8 +69,8 @@ type Transaction struct {
 	asks      bool     // it is a question of a mail server, after which no message comes
 	charsets  []string // for Explain: how the message was read
 
-	message *job.Meter // nil before the first byte
-	buffer  *job.Buffer
+	message *incoming.Meter // nil before the first byte
+	buffer  *incoming.Buffer
 	batch   output.Batch
 	staged  []*plan
 	over    bool // committed or aborted

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"smtpreceiver/core/dearchive"
+	"smtpreceiver/core/incoming"
 	"smtpreceiver/core/message"
 	"smtpreceiver/core/transform"
 	"smtpreceiver/core/transform/python"
@@ -18,12 +19,12 @@ import (
 // Maker makes the jobs of one message. It is used by one goroutine at a time.
 type Maker struct {
 	root     *message.Message
-	source   *Buffer
+	source   *incoming.Buffer
 	size     int64
 	memory   int64          // for a message file that jobs share
 	budget   *python.Budget // of the templates of all jobs
 	mail     Mail
-	scratch  Scratch
+	scratch  incoming.Scratch
 	log      *slog.Logger // has the keys of the transaction
 	contents map[*Recipe]*content
 	unpacked []*dearchive.Files
@@ -31,12 +32,12 @@ type Maker struct {
 }
 
 // NewMaker reads the structure of a message. The buffer stays the caller's.
-func NewMaker(b *Buffer, limits message.Limits, mail Mail, scratch Scratch, log *slog.Logger) (*Maker, error) {
+func NewMaker(b *incoming.Buffer, limits message.Limits, mail Mail, scratch incoming.Scratch, log *slog.Logger) (*Maker, error) {
 	root, err := message.Parse(b, b.Size(), limits)
 	if err != nil {
 		return nil, err
 	}
-	return &Maker{root: root, source: b, size: b.Size(), memory: b.limit, budget: python.NewBudget(), mail: mail, scratch: scratch, log: log, contents: map[*Recipe]*content{}}, nil
+	return &Maker{root: root, source: b, size: b.Size(), memory: b.Memory(), budget: python.NewBudget(), mail: mail, scratch: scratch, log: log, contents: map[*Recipe]*content{}}, nil
 }
 
 // filesBesideAttachments is the CTL and the message file of a job.
@@ -109,11 +110,11 @@ type content struct {
 	text        string // only if the recipe wants it
 	long        bool   // text was too long to load
 	attachments []attachment
-	owner       Job             // the job that holds the attachments, once written
-	names       []string        // their file names in owner
-	jobs        int             // that it is read for
-	shared      *Buffer         // the message file, where all of several jobs have the same
-	values      map[place]value // what rules gave, where that is the same
+	owner       Job              // the job that holds the attachments, once written
+	names       []string         // their file names in owner
+	jobs        int              // that it is read for
+	shared      *incoming.Buffer // the message file, where all of several jobs have the same
+	values      map[place]value  // what rules gave, where that is the same
 }
 
 // content reads the message as recipe wants it.

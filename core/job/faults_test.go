@@ -8,6 +8,7 @@ import (
 	"testing/iotest"
 	"time"
 
+	"smtpreceiver/core/incoming"
 	"smtpreceiver/core/reply"
 	"smtpreceiver/core/sms"
 	"smtpreceiver/core/transform"
@@ -111,8 +112,10 @@ func TestMessageThatCannotBeRead(t *testing.T) {
 		} {
 			r := recipe(t)
 			change(r)
-			m, _ := maker(t, Mail{Sender: "a@b.example"}, text)
-			m.source.long = failingFile{}
+			dir := scratch{t.TempDir(), new(bool)}
+			m, _ := makerIn(t, dir, 0, Mail{Sender: "a@b.example"}, text)
+			m.memory = 1 << 20 // for texts
+			*dir.fails = true
 			if _, err := m.Read(t.Context(), r); err != nil {
 				continue // said before a job is begun
 			}
@@ -122,11 +125,6 @@ func TestMessageThatCannotBeRead(t *testing.T) {
 		}
 	}
 }
-
-type failingFile struct{ TempFile }
-
-func (failingFile) ReadAt([]byte, int64) (int, error) { return 0, errFault }
-func (failingFile) Close() error                      { return nil }
 
 // TestArchiveThatCannotBeUnpacked: it stays an attachment, and the log says why.
 func TestArchiveThatCannotBeUnpacked(t *testing.T) {
@@ -147,7 +145,7 @@ func TestArchiveThatCannotBeUnpacked(t *testing.T) {
 	}
 }
 
-type noScratch struct{ Scratch }
+type noScratch struct{ incoming.Scratch }
 
 func (noScratch) TempDir() (string, error) { return "", errFault }
 

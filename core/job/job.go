@@ -33,22 +33,6 @@ type Job interface {
 	Control(ctl []byte) error
 }
 
-// Scratch is room on a local disk for what is needed until the jobs are made.
-// What a crash leaves there, the next start removes.
-type Scratch interface {
-	// TempDir is a folder for temporary folders. Their maker removes them.
-	TempDir() (string, error)
-	// TempFile makes a temporary file, which Close removes.
-	TempFile(destination string) (TempFile, error)
-}
-
-// TempFile is written first and read afterwards.
-type TempFile interface {
-	io.Writer
-	io.ReaderAt
-	io.Closer
-}
-
 // Recipe is what an application makes of a message: the half of its rules that
 // says what is written. It does not change.
 type Recipe struct {

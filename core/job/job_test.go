@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -15,9 +16,9 @@ import (
 	"smtpreceiver/core/codepage"
 	"smtpreceiver/core/ctl"
 	"smtpreceiver/core/dearchive"
+	"smtpreceiver/core/incoming"
 	"smtpreceiver/core/match"
 	"smtpreceiver/core/message"
-	"smtpreceiver/core/reply"
 	"smtpreceiver/core/report"
 	"smtpreceiver/core/transform"
 )
@@ -64,11 +65,45 @@ func (j *memoryJob) Control(c []byte) error {
 	return nil
 }
 
+// scratch is a folder, whose files cannot be read from when fails is set.
+type scratch struct {
+	dir   string
+	fails *bool
+}
+
+func (s scratch) TempDir() (string, error) { return s.dir, nil }
+
+func (s scratch) TempFile(string) (incoming.TempFile, error) {
+	f, err := os.CreateTemp(s.dir, "buffer-*")
+	if err != nil {
+		return nil, err
+	}
+	return scratchFile{f, s.fails}, nil
+}
+
+type scratchFile struct {
+	*os.File
+	fails *bool
+}
+
+func (f scratchFile) ReadAt(p []byte, off int64) (int, error) {
+	if *f.fails {
+		return 0, errFault
+	}
+	return f.File.ReadAt(p, off)
+}
+
 // maker reads a message, line ends made CRLF. What it logs is in the string.
 func maker(t *testing.T, mail Mail, text string) (*Maker, *strings.Builder) {
 	t.Helper()
-	dir := scratch(t.TempDir())
-	b := NewBuffer(dir, "fax", 1<<20)
+	return makerIn(t, scratch{t.TempDir(), new(bool)}, 1<<20, mail, text)
+}
+
+// makerIn is maker with a message that is in a file of dir where it has more than
+// mem bytes.
+func makerIn(t *testing.T, dir scratch, mem int64, mail Mail, text string) (*Maker, *strings.Builder) {
+	t.Helper()
+	b := incoming.NewBuffer(dir, "fax", mem)
 	t.Cleanup(func() { b.Close() })
 	if _, err := io.WriteString(b, strings.ReplaceAll(text, "\n", "\r\n")); err != nil {
 		t.Fatal(err)
@@ -301,43 +336,6 @@ func TestLocalPartAndShortName(t *testing.T) {
 	for name, want := range map[string]string{"a.pdf": "a.pdf", long + "b": long + "b", long + "bc": long + "b", long + "ř": long} {
 		if got := shortName(name); got != want {
 			t.Errorf("shortName(%d bytes) = %d bytes, want %d", len(name), len(got), len(want))
-		}
-	}
-}
-
-func TestMeter(t *testing.T) {
-	t.Parallel()
-	const two = "Received: a\r\nRECEIVED: b\r\nReceived-SPF: c\r\n"
-	for _, tt := range []struct {
-		name, message string
-		limits        Limits
-		want          reply.Reason
-	}{
-		{"fits", "A: b\r\n\r\n12345", Limits{13, 8, 100, 0}, ""},
-		{"size", "A: b\r\n\r\n123456", Limits{13, 8, 100, 0}, reply.ReasonSize},
-		{"header", "A: bc\r\n\r\n", Limits{100, 8, 100, 0}, reply.ReasonHeader},
-		{"header without end", "A: bcdefgh", Limits{100, 8, 100, 0}, reply.ReasonHeader},
-		{"long body", "\r\n" + strings.Repeat("x", 50), Limits{100, 8, 100, 0}, ""},
-		{"hops", two + "\r\n", Limits{100, 100, 100, 2}, ""},
-		{"one hop too many", two + "\r\n", Limits{100, 100, 100, 1}, reply.ReasonHops},
-		{"Received in the body", "\r\n" + two + two, Limits{1000, 100, 100, 1}, ""},
-	} {
-		for _, step := range []int{1, 2, 7, 1000} {
-			var m Meter
-			var err error
-			for rest := tt.message; len(rest) > 0 && err == nil; rest = rest[min(step, len(rest)):] {
-				err = m.Take([]byte(rest[:min(step, len(rest))]), tt.limits)
-			}
-			got := reply.Reason("")
-			if err != nil {
-				got = reply.Of(err).Reason
-			}
-			if got != tt.want {
-				t.Errorf("%s in pieces of %d: %q, want %q", tt.name, step, got, tt.want)
-			}
-			if err == nil && m.Size() != int64(len(tt.message)) {
-				t.Errorf("%s: size %d, want %d", tt.name, m.Size(), len(tt.message))
-			}
 		}
 	}
 }

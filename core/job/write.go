@@ -10,6 +10,7 @@ import (
 
 	"smtpreceiver/core/codepage"
 	"smtpreceiver/core/ctl"
+	"smtpreceiver/core/incoming"
 	"smtpreceiver/core/message"
 	"smtpreceiver/core/reply"
 	"smtpreceiver/core/sms"
@@ -94,7 +95,7 @@ func (m *Maker) writeBody(ctx context.Context, c *content, job Job, file string,
 		return m.makeBody(ctx, c, f, items)
 	}
 	if c.shared == nil {
-		made := NewBuffer(m.scratch, c.recipe.Destination, m.memory)
+		made := incoming.NewBuffer(m.scratch, c.recipe.Destination, m.memory)
 		if err := m.makeBody(ctx, c, made, items); err != nil {
 			made.Close()
 			return err

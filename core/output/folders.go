@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"smtpreceiver/core/incoming"
 	"smtpreceiver/core/job"
 	"smtpreceiver/core/spool"
 )
@@ -17,7 +18,7 @@ func Folders(s *spool.Spool) Output { return folders{s} }
 
 func (f folders) NewBatch() Batch { return folderBatch{f.Spool.NewBatch()} }
 
-func (f folders) TempFile(folder string) (job.TempFile, error) {
+func (f folders) TempFile(folder string) (incoming.TempFile, error) {
 	file, err := f.Spool.TempFile(folder)
 	if err != nil {
 		return nil, err // and no TempFile around a nil one

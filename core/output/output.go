@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 
+	"smtpreceiver/core/incoming"
 	"smtpreceiver/core/job"
 )
 
@@ -14,7 +15,7 @@ import (
 // output: jobs of one message cannot become visible together in two. It is safe
 // for concurrent use.
 type Output interface {
-	job.Scratch
+	incoming.Scratch
 	// NewBatch begins the jobs of one message.
 	NewBatch() Batch
 	// Room is the number of bytes that a destination can still take. An error

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 
 	"smtpreceiver/core/config"
+	"smtpreceiver/core/incoming"
 	"smtpreceiver/core/job"
 	"smtpreceiver/core/queue"
 	"smtpreceiver/core/quota"
@@ -53,11 +54,11 @@ func CheckQueue(ctx context.Context, s *config.Settings) []error {
 // unique, tells this gateway from any other. Processes that share it are one.
 const ownerFile = "queue-owner"
 
-// TempDir implements job.Scratch.
+// TempDir implements incoming.Scratch.
 func (q *Queue) TempDir() (string, error) { return q.spool.TempDir() }
 
-// TempFile implements job.Scratch.
-func (q *Queue) TempFile(string) (job.TempFile, error) {
+// TempFile implements incoming.Scratch.
+func (q *Queue) TempFile(string) (incoming.TempFile, error) {
 	return folders{q.spool}.TempFile(q.spool.Scratch())
 }
 

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"smtpreceiver/core/incoming"
 	"smtpreceiver/core/job"
 	"smtpreceiver/core/output"
 )
@@ -358,7 +359,7 @@ func scratch(t *testing.T, s Subject) {
 		t.Fatal(err)
 	}
 	s.wantNothing(t, "a temporary file")
-	buffer := job.NewBuffer(s.Output, s.First, 4)
+	buffer := incoming.NewBuffer(s.Output, s.First, 4)
 	if _, err := buffer.Write([]byte("longer than memory")); err != nil {
 		t.Fatal(err)
 	}

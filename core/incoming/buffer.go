@@ -1,9 +1,27 @@
-package job
+// Package incoming is a message while it comes: measured against its limits, and kept
+// in memory or on a disk of this machine.
+package incoming
 
 import (
 	"fmt"
 	"io"
 )
+
+// Scratch is room on a local disk for what is needed until the jobs are made.
+// What a crash leaves there, the next start removes.
+type Scratch interface {
+	// TempDir is a folder for temporary folders. Their maker removes them.
+	TempDir() (string, error)
+	// TempFile makes a temporary file, which Close removes.
+	TempFile(destination string) (TempFile, error)
+}
+
+// TempFile is written first and read afterwards.
+type TempFile interface {
+	io.Writer
+	io.ReaderAt
+	io.Closer
+}
 
 // Buffer keeps a message of any size: a short one in memory, a longer one in a
 // temporary file. It is written first and read afterwards; reads may be
@@ -25,6 +43,9 @@ func NewBuffer(scratch Scratch, destination string, mem int64) *Buffer {
 
 // Size is the number of bytes written.
 func (b *Buffer) Size() int64 { return b.size }
+
+// Memory is the number of bytes that it holds in memory at most.
+func (b *Buffer) Memory() int64 { return b.limit }
 
 // Write appends to the buffer.
 func (b *Buffer) Write(p []byte) (int, error) {

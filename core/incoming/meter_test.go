@@ -1,0 +1,77 @@
+package incoming
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"smtpreceiver/core/reply"
+)
+
+// TestHeaderFieldsAreCounted: what begins no field does not count,
+// in whatever pieces it comes.
+func TestHeaderFieldsAreCounted(t *testing.T) {
+	t.Parallel()
+	limits := Limits{Size: 1 << 30, HeaderSize: 1 << 30, Hops: 1000, HeaderFields: 3}
+	for _, test := range []struct{ text, want string }{
+		{"a: 1\r\nb:\r\nC-d :x\r\n\r\ne: 5\r\nf: 6\r\n", ""},
+		{"a: 1\r\nb:\r\nc:\r\nd:", "552 5.3.4"},
+		{"a: 1\r\n b: folded\r\n\tc: folded\r\nb:\r\n: none\r\nFrom x: y\r\nno colon\r\nč: 1\r\nc:\r\n", ""},
+		{strings.Repeat("a:\r\n", 4), "552 5.3.4"},
+	} {
+		for _, size := range []int{1, 2, 7, len(test.text)} {
+			var m Meter
+			var err error
+			for rest := test.text; rest != "" && err == nil; {
+				n := min(size, len(rest))
+				err = m.Take([]byte(rest[:n]), limits)
+				rest = rest[n:]
+			}
+			got := ""
+			if err != nil {
+				r := reply.Of(err)
+				got = fmt.Sprint(r.Code, " ", r.Status())
+			}
+			if got != test.want {
+				t.Errorf("%q in pieces of %d: %q, want %q", test.text, size, got, test.want)
+			}
+		}
+	}
+}
+
+func TestMeter(t *testing.T) {
+	t.Parallel()
+	const two = "Received: a\r\nRECEIVED: b\r\nReceived-SPF: c\r\n"
+	for _, tt := range []struct {
+		name, message string
+		limits        Limits
+		want          reply.Reason
+	}{
+		{"fits", "A: b\r\n\r\n12345", Limits{13, 8, 100, 0}, ""},
+		{"size", "A: b\r\n\r\n123456", Limits{13, 8, 100, 0}, reply.ReasonSize},
+		{"header", "A: bc\r\n\r\n", Limits{100, 8, 100, 0}, reply.ReasonHeader},
+		{"header without end", "A: bcdefgh", Limits{100, 8, 100, 0}, reply.ReasonHeader},
+		{"long body", "\r\n" + strings.Repeat("x", 50), Limits{100, 8, 100, 0}, ""},
+		{"hops", two + "\r\n", Limits{100, 100, 100, 2}, ""},
+		{"one hop too many", two + "\r\n", Limits{100, 100, 100, 1}, reply.ReasonHops},
+		{"Received in the body", "\r\n" + two + two, Limits{1000, 100, 100, 1}, ""},
+	} {
+		for _, step := range []int{1, 2, 7, 1000} {
+			var m Meter
+			var err error
+			for rest := tt.message; len(rest) > 0 && err == nil; rest = rest[min(step, len(rest)):] {
+				err = m.Take([]byte(rest[:min(step, len(rest))]), tt.limits)
+			}
+			got := reply.Reason("")
+			if err != nil {
+				got = reply.Of(err).Reason
+			}
+			if got != tt.want {
+				t.Errorf("%s in pieces of %d: %q, want %q", tt.name, step, got, tt.want)
+			}
+			if err == nil && m.Size() != int64(len(tt.message)) {
+				t.Errorf("%s: size %d, want %d", tt.name, m.Size(), len(tt.message))
+			}
+		}
+	}
+}
