@@ -165,8 +165,8 @@ func TestTakers(t *testing.T) {
 				s.Queue.Servers = way.urls() // for those who take
 				return takertest.Subject{
 					Output: output, Destination: "fax", Keys: ", takeover_after: 6s",
-					Left:  func(t *testing.T) []string { return left(t, q) },
-					Away:  func(*testing.T) func() { way.close(); return way.open },
+					Left: func(t *testing.T) []string { return left(t, q) },
+					Away: func(*testing.T) func() { way.close(); return way.open }, AwayFor: 14 * time.Second,
 					Apart: true, Lease: 30 * time.Second, LostWhenFrozen: true,
 					Config: func(_ *testing.T, machine string) string {
 						return fmt.Sprintf("hostname: %s.example.com\noutput_code_page: utf-8\nstate_directory: '%s/%s'\n%sapplications:\n  fax: {ctl_type: sms, addresses: 'x'}\n", machine, dir, machine, queueSection(s))

@@ -13,6 +13,7 @@ import (
 
 	"smtpreceiver/contrib/mtatest"
 	"smtpreceiver/core/consume"
+	"smtpreceiver/core/consume/joblist"
 )
 
 // commit: nobody is given a job, or sees it, before its message is committed.
@@ -200,35 +201,48 @@ func stopped(t *testing.T, s *site) {
 	wantOnce(t, stems, first, others)
 }
 
-// away: a taker that is cut off from its jobs, before its target has one and after, goes
-// on with them when it can. What the target has by then it does not get again.
+// away: a taker that is cut off from its jobs, for longer than it asks again for, goes
+// on with them when it can. What its target was given before it does not get again, and
+// nothing meanwhile.
 func away(t *testing.T, s *site) {
-	const n, workers = 6, 2
-	stems := s.putEach(n)
-	begun, goOn := make(chan struct{}, n), make(chan struct{})
+	stems := s.put(content{number: "1", text: "begun"}, content{number: "2", text: "begun"}, content{number: "3", text: busy}, content{number: "4", text: busy})
+	begun, goOn, tried := make(chan string, 2*len(stems)), make(chan struct{}), map[string]bool{}
+	var mu sync.Mutex
 	target := s.target()
-	target.submit = func(*consume.Job) error { begun <- struct{}{}; <-goOn; return nil }
-	c, _ := s.machine("a", fmt.Sprint(", workers: ", workers)).run(target)
-	for range workers {
-		mtatest.Receive(t, "a job", begun)
+	target.submit = func(j *consume.Job) error {
+		mu.Lock()
+		again := tried[j.Stem]
+		tried[j.Stem] = true
+		mu.Unlock()
+		begun <- j.Stem
+		if !again && slices.Contains(stems[2:4], j.Stem) {
+			return consume.After(2*time.Second, errors.New(busy))
+		}
+		<-goOn
+		return nil
 	}
-	for until := time.Now().Add(20 * time.Second); c.Waiting().Waiting < n && time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
+	a := s.machine("a", ", workers: 4")
+	a.run(target)
+	for range stems {
+		mtatest.Receive(t, "a job", begun)
 	}
 	back := func() {}
 	if s.Away != nil {
 		back = s.Away(t)
 	}
 	close(goOn)
-	for until := time.Now().Add(20 * time.Second); len(target.got()) < workers && time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
-	}
 	if s.Away != nil {
-		time.Sleep(4 * time.Second)
-		if got := len(target.got()); got != workers {
-			t.Errorf("%d jobs handed over, want the %d that were begun", got, workers)
+		time.Sleep(s.AwayFor)
+		wantOnce(t, stems[:2], target)
+		if err := joblist.Each(a.settings, joblist.Filter{States: []string{"done"}}, func(j *joblist.Job) error {
+			t.Errorf("job %s is %s, and no other taker can know", j.ID, j.State)
+			return nil
+		}); err != nil {
+			t.Error(err)
 		}
 	}
 	back()
-	s.wait("done", n, s.Lease+30*time.Second)
+	s.wait("done", len(stems), s.Lease+30*time.Second)
 	wantOnce(t, stems, target)
 	s.wantJobs("in the end", are("done", stems...))
 }

@@ -22,9 +22,11 @@ type Subject struct {
 	Left func(t *testing.T) []string
 	// Keys are more of each consumer, as YAML in one line: ", key: value".
 	Keys string
-	// Away puts the jobs out of the reach of all machines until back is called; nil: they
-	// are where their takers are.
-	Away func(t *testing.T) (back func())
+	// Away puts the jobs out of the reach of all machines until back is called, which is
+	// after AwayFor: longer than a taker waits for an answer. nil: they are where their
+	// takers are.
+	Away    func(t *testing.T) (back func())
+	AwayFor time.Duration
 	// Apart: each machine has a folder of its own for the jobs that it is at or has
 	// settled. Of those of another it knows only that they are taken, so two machines
 	// may call one number at a time.
