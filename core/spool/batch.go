@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"time"
 )
 
 // Batch is the jobs of one message: all become visible, or none. It is used by
@@ -63,10 +64,11 @@ func (b *Batch) NewJob(folderName string) (*Job, error) {
 func (b *Batch) use(f *folder) *batchFolder {
 	for _, used := range b.folders {
 		if used.folder == f {
+			used.seen = time.Now()
 			return used
 		}
 	}
-	used := &batchFolder{folder: f, failedBefore: f.failures.Load()}
+	used := &batchFolder{folder: f, seen: time.Now(), failedBefore: f.failures.Load()}
 	b.folders = append(b.folders, used)
 	return used
 }
@@ -121,7 +123,7 @@ func (b *Batch) Commit(ctx context.Context) error {
 		return fmt.Errorf("commit: %w", err)
 	}
 	for _, f := range b.folders {
-		if !f.isAt() {
+		if !f.isThere() {
 			b.spool.forgetVanished(f.folder)
 			b.Abort()
 			return fmt.Errorf("commit: output folder %s or its staging directory was moved away meanwhile: %w", f.Folder, fs.ErrNotExist)

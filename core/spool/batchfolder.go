@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"syscall"
+	"time"
 )
 
 // maxUnsynced bounds the descriptors that a batch holds in one folder.
@@ -14,9 +15,14 @@ const maxUnsynced = 8
 // reported once, to the holder of the open file.
 type batchFolder struct {
 	*folder
-	failedBefore int64 // failures of the folder before the batch wrote anything
+	seen         time.Time // where it should be
+	failedBefore int64     // failures of the folder before the batch wrote anything
 	unsynced     []*file
 }
+
+// isThere says whether the folder is still where it should be. For a moment that is
+// believed: it may be moved right behind any look.
+func (f *batchFolder) isThere() bool { return time.Since(f.seen) < time.Second || f.isAt() }
 
 // write makes a file.
 func (f *batchFolder) write(e entry, data []byte) error {

@@ -63,8 +63,10 @@ func (o *opened) closeAll() error {
 }
 
 // isAt says whether the paths still lead to what is held open.
-func (o *opened) isAt() bool {
-	return o.out.isAt() && o.out.holds(stagingName, o.root) && o.root.holds(o.Owner, o.in)
+func (o *opened) isAt() bool { return o.out.isAt() && o.stagingIsThere() }
+
+func (o *opened) stagingIsThere() bool {
+	return o.out.holds(stagingName, o.root) && o.root.holds(o.Owner, o.in)
 }
 
 // folder is an output folder in use: our staging directory in it, locked.
@@ -91,8 +93,7 @@ func (s *Spool) folder(name string) (*folder, error) {
 	known, closed := s.open[name], s.closed
 	s.mu.Unlock()
 	if known != nil && !closed {
-		// Staging that was moved as a whole is noticed at Commit, which looks again.
-		if os.SameFile(info, known.out.info) && known.root.holds(known.Owner, known.in) {
+		if os.SameFile(info, known.out.info) && known.stagingIsThere() {
 			return known, nil
 		}
 		s.forgetVanished(known)
