@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
+	"smtpreceiver/core/consume/pages/typeset"
 	"smtpreceiver/core/dearchive"
 )
 
@@ -35,7 +38,7 @@ type Maker struct {
 	Converters dearchive.Rules
 
 	missing map[string]error // programs that are not installed, by ".extension"
-	fonts   fonts
+	fonts   typeset.Fonts
 	one     sync.Mutex // one picture at a time: a photograph takes hundreds of MiB
 }
 
@@ -148,5 +151,21 @@ func (f *Files) text(document, path string) error {
 	if err != nil {
 		return err
 	}
-	return f.Text(document, readable(data, f.decode))
+	return f.set(document, readable(data, f.decode))
 }
+
+// set makes a document of a text.
+func (f *Files) set(document, text string) error {
+	pages, lacking, err := f.fonts.Document(document, text)
+	for _, r := range lacking {
+		f.lacking[r] = true
+	}
+	f.made += pages
+	if errors.Is(err, typeset.ErrTooLong) {
+		return unfit("%v", err)
+	}
+	return err
+}
+
+// Lacking are the characters of the texts of this message that no font has.
+func (f *Files) Lacking() []rune { return slices.Sorted(maps.Keys(f.lacking)) }

@@ -61,12 +61,12 @@ func (f *Files) Pages(ctx context.Context, prefix, text string, parts []Part) (d
 	if !blank || len(documents) == 0 {
 		first := prefix + "text.pdf"
 		documents = append([]string{first}, documents...)
-		err = f.Text(first, text)
+		err = f.set(first, text)
 	}
 	if note != "" && err == nil {
 		last := prefix + "left.pdf"
 		documents = append(documents, last)
-		err = f.Text(last, note)
+		err = f.set(last, note)
 	}
 	return documents, err
 }

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"smtpreceiver/core/consume/pages/pagestest"
 )
 
 func part(name, content string) Part {
@@ -21,7 +23,7 @@ func paged(t *testing.T, files *Files, text string, parts ...Part) (string, erro
 	var all []string
 	for _, document := range documents {
 		rest, _ := filepath.Rel(dir, document)
-		all = append(all, rest+"="+strings.ReplaceAll(strings.Join(extracted(t, document), "/"), "\n", "|"))
+		all = append(all, rest+"="+strings.ReplaceAll(strings.Join(pagestest.Texts(t, document), "/"), "\n", "|"))
 	}
 	return strings.Join(all, " "), err
 }
@@ -81,7 +83,7 @@ func TestMany(t *testing.T) {
 	if err != nil || len(documents) != maxMade+2 || len(files.Left) != 10_000-maxMade || !strings.Contains(files.Left[0].String(), "more than 1000 pages") {
 		t.Fatalf("%d documents, %d left out, %v", len(documents), len(files.Left), err)
 	}
-	if last := extracted(t, documents[len(documents)-1]); len(last) > 3 || !strings.Contains(last[len(last)-1], "and 8900 more") {
+	if last := pagestest.Texts(t, documents[len(documents)-1]); len(last) > 3 || !strings.Contains(last[len(last)-1], "and 8900 more") {
 		t.Errorf("%q", last)
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())

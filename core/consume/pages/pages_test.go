@@ -20,6 +20,8 @@ import (
 
 	"golang.org/x/image/bmp"
 	"golang.org/x/image/tiff"
+
+	"smtpreceiver/core/consume/pages/typeset"
 )
 
 func upper(b []byte) string { return strings.ToUpper(string(b)) }
@@ -119,7 +121,7 @@ func TestFile(t *testing.T) {
 		{"Petr.VCF", []byte("BEGIN:VCARD"), errDecoration.Error()},
 		{"smime.p7s", []byte("\x30\x82"), errDecoration.Error()},
 		{"signature.asc", []byte("-----BEGIN PGP SIGNATURE-----\n"), errDecoration.Error()},
-		{"long.txt", bytes.Repeat([]byte("x\n"), 60*maxPages), "more than 500 pages"},
+		{"long.txt", bytes.Repeat([]byte("x\n"), 60*500), "more than 500 pages"},
 		{"large.txt", make([]byte, maxText+1), "more than 16 MiB"},
 	} {
 		document, err := makeOne(t, &Maker{}, tt.name, tt.content)
@@ -302,16 +304,6 @@ func TestReadable(t *testing.T) {
 	}
 }
 
-func TestText(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "x.pdf")
-	for _, text := range []string{"", "\xff\x00\u202e", strings.Repeat("a", 100_000), "😀 \tx\u0301"} {
-		if err := (&Maker{}).Message(upper).Text(path, text); err != nil {
-			t.Errorf("%.20q: %v", text, err)
-		}
-	}
-}
-
 // TestPicturePage: Ghostscript, as HylaFAX has it, sees the picture where it was put.
 func TestPicturePage(t *testing.T) {
 	t.Parallel()
@@ -361,7 +353,7 @@ func FuzzPicture(f *testing.F) {
 		switch {
 		case err != nil && !errors.As(err, new(*Unfit)) && !errors.Is(err, errDecoration):
 			t.Error(err)
-		case err == nil && (width <= 0 || height <= 0 || width > pageWidth || height > pageHeight || page.Rect.Empty() || len(page.Pix) > 4e6):
+		case err == nil && (width <= 0 || height <= 0 || width > typeset.PageWidth || height > typeset.PageHeight || page.Rect.Empty() || len(page.Pix) > 4e6):
 			t.Errorf("%v dots on %g × %g mm", page.Rect, width, height)
 		}
 	})

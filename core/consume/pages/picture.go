@@ -16,14 +16,15 @@ import (
 	"github.com/bep/imagemeta"
 	_ "golang.org/x/image/bmp"  // read
 	_ "golang.org/x/image/webp" // read
+
+	"smtpreceiver/core/consume/pages/typeset"
 )
 
 // A picture on A4 paper, in mm.
 const (
-	pageWidth, pageHeight = 210, 297
-	border                = 10
-	perPixel              = 25.4 / 96 // at most: what a screen shows
-	dotsPerMM             = 8         // of a fax
+	border    = 10
+	perPixel  = 25.4 / 96 // at most: what a screen shows
+	dotsPerMM = 8         // of a fax
 )
 
 const (
@@ -130,7 +131,7 @@ func orientation(f io.ReadSeeker, kind string) (int, error) {
 
 // onPage is the size of a picture on the page, in mm, as the camera was held.
 func onPage(width, height, turn int) (mmWidth, mmHeight float64) {
-	roomX, roomY := float64(pageWidth-2*border), float64(pageHeight-2*border)
+	roomX, roomY := float64(typeset.PageWidth-2*border), float64(typeset.PageHeight-2*border)
 	if turn >= 5 {
 		roomX, roomY = roomY, roomX
 	}
@@ -209,7 +210,7 @@ func picturePage(document string, picture *image.Gray, width, height float64) er
 	p.AddPage()
 	options := fpdf.ImageOptions{ImageType: "PNG"}
 	p.RegisterImageOptionsReader("picture", options, &b)
-	p.ImageOptions("picture", (pageWidth-width)/2, border, width, height, false, options, 0, "")
+	p.ImageOptions("picture", (typeset.PageWidth-width)/2, border, width, height, false, options, 0, "")
 	if err := p.OutputFileAndClose(document); err != nil {
 		return fmt.Errorf("picture as PDF: %w", err)
 	}

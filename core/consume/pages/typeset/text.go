@@ -1,4 +1,4 @@
-package pages
+package typeset
 
 import (
 	"fmt"
@@ -11,7 +11,10 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Layout of a text on A4 paper, in mm and points.
+// A4 paper, in mm.
+const PageWidth, PageHeight = 210, 297
+
+// Layout of a text on it, in mm and points.
 const (
 	margin   = 15
 	fontSize = 10
@@ -23,10 +26,14 @@ const (
 // unknown stands for what no font has.
 const unknown = '\uFFFD'
 
-// Text sets a text in the letters of Europe, and in others for which there is a font
-// on this machine. Fax servers do it in Latin-1 only.
-func (f *Files) Text(document, text string) error {
-	s := &setting{Fpdf: fpdf.New("P", "mm", "A4", ""), files: f, known: map[*font]bool{}, fonts: map[rune]*font{}, widths: map[rune]float64{}, back: map[rune]float64{}}
+// ErrTooLong is for a text that nobody means to fax.
+var ErrTooLong = fmt.Errorf("a text of more than %d pages", maxPages)
+
+// Document writes a text to path as PDF, in the letters of Europe, and in others for
+// which there is a font on this machine. lacking are the characters that no font has,
+// in order.
+func (f *Fonts) Document(path, text string) (pages int, lacking []rune, err error) {
+	s := &setting{Fpdf: fpdf.New("P", "mm", "A4", ""), of: f, lacking: map[rune]bool{}, known: map[*font]bool{}, fonts: map[rune]*font{}, widths: map[rune]float64{}, back: map[rune]float64{}}
 	s.SetAutoPageBreak(false, margin)
 	s.SetCellMargin(0)
 	s.AddPage()
@@ -34,37 +41,34 @@ func (f *Files) Text(document, text string) error {
 	for line := range strings.Lines(text) {
 		s.paragraph(printable(strings.TrimRight(line, "\r\n")))
 		if s.PageNo() > maxPages {
-			return unfit("a text of more than %d pages", maxPages)
+			return 0, slices.Sorted(maps.Keys(s.lacking)), ErrTooLong
 		}
 	}
-	f.made += s.PageNo()
-	if err := s.OutputFileAndClose(document); err != nil {
-		return fmt.Errorf("text as PDF: %w", err)
+	if err := s.OutputFileAndClose(path); err != nil {
+		return 0, nil, fmt.Errorf("text as PDF: %w", err)
 	}
-	return nil
+	return s.PageNo(), slices.Sorted(maps.Keys(s.lacking)), nil
 }
-
-// Lacking are the characters of the texts of this message that no font has.
-func (f *Files) Lacking() []rune { return slices.Sorted(maps.Keys(f.lacking)) }
 
 // setting is a text being set.
 type setting struct {
 	*fpdf.Fpdf
-	files  *Files
-	known  map[*font]bool // of the document
-	fonts  map[rune]*font
-	widths map[rune]float64 // mm
-	back   map[rune]float64 // mm that a mark stands before where its font would have it
-	y      float64          // mm, of the top of the next line
+	of      *Fonts
+	lacking map[rune]bool  // no font has them
+	known   map[*font]bool // of the document
+	fonts   map[rune]*font
+	widths  map[rune]float64 // mm
+	back    map[rune]float64 // mm that a mark stands before where its font would have it
+	y       float64          // mm, of the top of the next line
 }
 
 // paragraph sets a line of the text in as many as it needs.
 func (s *setting) paragraph(text []rune) {
 	rightToLeft := isRightToLeft(text)
-	text = shaped(text, func(r rune) bool { return s.files.fonts.with(r) != nil })
+	text = shaped(text, func(r rune) bool { return s.of.with(r) != nil })
 	for i, r := range text {
 		if s.font(r) == nil {
-			s.files.lacking[r] = true
+			s.lacking[r] = true
 			text[i] = unknown
 		}
 	}
@@ -81,7 +85,7 @@ func (s *setting) paragraph(text []rune) {
 func (s *setting) font(r rune) *font {
 	of, seen := s.fonts[r]
 	if !seen {
-		of = s.files.fonts.with(r)
+		of = s.of.with(r)
 		s.fonts[r] = of
 		if of != nil {
 			of.use(s.Fpdf, s.known)
@@ -110,7 +114,7 @@ func (s *setting) fits(text []rune) int {
 		case i > 0 && isWide(r):
 			breaks = i
 		}
-		if width > pageWidth-2*margin && i > 0 {
+		if width > PageWidth-2*margin && i > 0 {
 			if breaks > 0 {
 				return breaks
 			}
@@ -136,13 +140,13 @@ func trimmed(line []rune) []rune { return []rune(strings.TrimRight(string(line),
 
 // line draws a line, which is in the order of drawing.
 func (s *setting) line(line []rune, fromTheRight bool) {
-	if s.y+lineStep > pageHeight-margin {
+	if s.y+lineStep > PageHeight-margin {
 		s.AddPage()
 		s.y = margin
 	}
 	x := float64(margin)
 	if fromTheRight {
-		x = pageWidth - margin
+		x = PageWidth - margin
 		for _, r := range line {
 			x -= s.widths[r]
 		}

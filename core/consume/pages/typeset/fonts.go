@@ -1,4 +1,4 @@
-package pages
+package typeset
 
 import (
 	"bytes"
@@ -50,15 +50,16 @@ func (f *font) has(r rune) bool {
 	return err == nil && glyph != 0
 }
 
-// fonts are those of this machine, read when a text first needs them.
-type fonts struct {
+// Fonts are those of this machine, read when a text first needs them. The zero value
+// is ready, for several texts at once.
+type Fonts struct {
 	mu   sync.Mutex
 	read []*font
 	next int // in fontFiles
 }
 
 // with finds the first font that has a character, nil if none has.
-func (f *fonts) with(r rune) *font {
+func (f *Fonts) with(r rune) *font {
 	if r > 0xFFFF { // more than fpdf can embed
 		return nil
 	}

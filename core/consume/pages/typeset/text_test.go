@@ -1,12 +1,13 @@
-package pages
+package typeset
 
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"smtpreceiver/core/consume/pages/pagestest"
 )
 
 func TestShaped(t *testing.T) {
@@ -70,35 +71,6 @@ func TestPrintable(t *testing.T) {
 	}
 }
 
-// extracted is what Ghostscript reads in a document, page by page, without blanks at
-// the ends of lines and without blank lines.
-func extracted(t *testing.T, document string) []string {
-	t.Helper()
-	if _, err := exec.LookPath("gs"); err != nil {
-		t.Skip("no gs here: apt-get install -y ghostscript")
-	}
-	dir := t.TempDir()
-	if out, err := exec.Command("gs", "-q", "-dSAFER", "-sDEVICE=txtwrite", "-o", filepath.Join(dir, "%03d.txt"), document).CombinedOutput(); err != nil || len(out) > 0 {
-		t.Fatalf("%v, %s", err, out)
-	}
-	files, _ := filepath.Glob(filepath.Join(dir, "*.txt"))
-	var texts []string
-	for _, file := range files {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var lines []string
-		for line := range strings.Lines(string(data)) {
-			if line = strings.TrimSpace(line); line != "" {
-				lines = append(lines, line)
-			}
-		}
-		texts = append(texts, strings.Join(lines, "\n"))
-	}
-	return texts
-}
-
 // TestLayout: lines that are too long are broken at blanks, in Chinese anywhere, and
 // pages are full before the next begins.
 func TestLayout(t *testing.T) {
@@ -111,10 +83,10 @@ func TestLayout(t *testing.T) {
 		{strings.Repeat("line\n", 60), strings.Repeat("line\n", 58) + "line\f" + "line"},
 	} {
 		document := filepath.Join(t.TempDir(), "x.pdf")
-		if err := (&Maker{}).Message(upper).Text(document, tt.text); err != nil {
+		if _, _, err := new(Fonts).Document(document, tt.text); err != nil {
 			t.Fatal(err)
 		}
-		if got := strings.Join(extracted(t, document), "\f"); got != tt.want {
+		if got := strings.Join(pagestest.Texts(t, document), "\f"); got != tt.want {
 			t.Errorf("%.20s: %q, want %q", tt.text, got, tt.want)
 		}
 	}
@@ -124,7 +96,7 @@ func TestLayout(t *testing.T) {
 // than the line is cut, and Chinese is broken where the line ends.
 func TestFits(t *testing.T) {
 	t.Parallel()
-	const place = (pageWidth - 2*margin) / 10.
+	const place = (PageWidth - 2*margin) / 10.
 	s := &setting{widths: map[rune]float64{'x': place, ' ': place, '国': place, '|': 100 * place}}
 	for text, want := range map[string]int{
 		"":                                    0,
@@ -163,19 +135,21 @@ func TestScripts(t *testing.T) {
 		"שלום (12)":            "(12) םולש",
 		"بيت":                  "\uFE96\uFEF4\uFE91",
 	} {
-		files, document := (&Maker{}).Message(upper), filepath.Join(t.TempDir(), "x.pdf")
-		if err := files.Text(document, text); err != nil {
+		document := filepath.Join(t.TempDir(), "x.pdf")
+		_, lacking, err := new(Fonts).Document(document, text)
+		if err != nil {
 			t.Fatal(err)
 		}
-		if got := extracted(t, document); len(got) != 1 || got[0] != want || len(files.Lacking()) > 0 {
-			t.Errorf("%s: %q, lacking %q, want %q", text, got, files.Lacking(), want)
+		if got := pagestest.Texts(t, document); len(got) != 1 || got[0] != want || len(lacking) > 0 {
+			t.Errorf("%s: %q, lacking %q, want %q", text, got, lacking, want)
 		}
 	}
-	files, document := (&Maker{}).Message(upper), filepath.Join(t.TempDir(), "x.pdf")
-	if err := files.Text(document, "b 😀 a \U00012000 😀"); err != nil {
+	document := filepath.Join(t.TempDir(), "x.pdf")
+	pages, lacking, err := new(Fonts).Document(document, "b 😀 a \U00012000 😀")
+	if err != nil {
 		t.Fatal(err)
 	}
-	if got := fmt.Sprintf("%q %U", extracted(t, document), files.Lacking()); got != `["b � a � �"] [U+12000 U+1F600]` {
+	if got := fmt.Sprintf("%d %q %U", pages, pagestest.Texts(t, document), lacking); got != `1 ["b � a � �"] [U+12000 U+1F600]` {
 		t.Error(got)
 	}
 }
@@ -183,10 +157,30 @@ func TestScripts(t *testing.T) {
 // TestOwnFont: without any other, the letters of Europe are there.
 func TestOwnFont(t *testing.T) {
 	t.Parallel()
-	own := &fonts{next: len(fontFiles)}
+	own := &Fonts{next: len(fontFiles)}
 	for _, r := range "aáčďéěíňóřšťúůýž äöüß àâçèêëîïôùûœ ñ¿¡ ąćęłńśźż ăâîșț őű åæø ðþ αβγδεζηθικλμνξοπρστυφχψωάέήίόύώ абвгдеёжзийклмнопрстуфхцчшщъыьэюя єіїґ €£§½–—“”„…•\uFFFD" {
 		if own.with(r) == nil {
 			t.Errorf("%c (%U) is lacking", r, r)
+		}
+	}
+}
+
+func TestDocument(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "x.pdf")
+	for _, text := range []string{"", "\xff\x00\u202e", strings.Repeat("a", 100_000), "😀 \tx\u0301"} {
+		if _, _, err := new(Fonts).Document(path, text); err != nil {
+			t.Errorf("%.20q: %v", text, err)
+		}
+	}
+}
+
+func TestTooLong(t *testing.T) {
+	t.Parallel()
+	for lines, want := range map[int]error{59 * maxPages: nil, 59*maxPages + 1: ErrTooLong} {
+		pages, _, err := new(Fonts).Document(filepath.Join(t.TempDir(), "x.pdf"), strings.Repeat("x\n", lines))
+		if err != want || err == nil && pages != maxPages {
+			t.Errorf("%d lines: %d pages, %v", lines, pages, err)
 		}
 	}
 }
