@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"smtpreceiver/core/consume"
+	"smtpreceiver/core/consume/targets/fields"
 )
 
 // Asterisk hands jobs to Asterisk as call files. The answered call gets to
@@ -38,7 +39,7 @@ var (
 // Prepare implements consume.Target. The call reads the files when it is
 // answered, so they are moved to where they stay, and looked at there.
 func (a Asterisk) Prepare(_ context.Context, j *consume.Job) (note string, err error) {
-	number, err := faxNumber(j.Number)
+	number, err := fields.Fax(j.Number)
 	if err != nil {
 		return "", err
 	}

@@ -5,9 +5,9 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"smtpreceiver/core/config"
+	"smtpreceiver/core/consume/targets/webservice"
 	"smtpreceiver/core/ctl"
 )
 
@@ -44,11 +44,12 @@ func Check(s *config.Settings, problems *config.Problems) (warnings []string) {
 		if layout, err := layoutOf(s, app); err == nil && !usable(layout) {
 			problems.Add(application, "ctl_layout drops system/txt or to/number, without which nothing can be handed on", "rename the key instead")
 		}
-		if service, err := newRequest(c, app); k.name == "http" && len(err) == 0 {
-			if service.usesText && !slices.Equal(app.FormatPreference, text) {
+		if k.name == "http" {
+			plainText, inClear := webservice.Asks(c, app)
+			if plainText && !slices.Equal(app.FormatPreference, text) {
 				warnings = append(warnings, config.KeyPath("applications", appName, "format_preference")+": consume."+name+" needs the text in format txt, other jobs will fail")
 			}
-			if service.inClear() {
+			if inClear {
 				warnings = append(warnings, config.KeyPath("consume", name, "url")+": what is sent can be read on the way, passwords too: use https")
 			}
 		}
@@ -89,38 +90,15 @@ func (k *kind) check(name string, c *config.Consumer, app *config.Application) (
 		}
 	}
 	if _, err := k.make(c, app); err != nil {
-		for _, fault := range faults(err) {
-			var of keyError
-			if !errors.As(fault, &of) {
-				of.key = k.refused
-			}
-			problems.Merge(config.Problems{{Key: config.KeyPath("consume", name) + "." + of.key, What: fault.Error()}})
+		var of config.Problems
+		if !errors.As(err, &of) {
+			of.Add(k.refused, err.Error(), "")
+		}
+		for _, problem := range of { // of each key the first
+			problems.Merge(config.Problems{{Key: config.KeyPath("consume", name) + "." + problem.Key, What: problem.What}})
 		}
 	}
 	return problems
-}
-
-// keyError is what is wrong with one of the keys that make may refuse.
-type keyError struct {
-	key string
-	error
-}
-
-// faults are the errors of several keys; those of one key stay together.
-func faults(err error) []error {
-	var of keyError
-	if joined, ok := err.(interface{ Unwrap() []error }); ok && errors.As(err, &of) {
-		list := joined.Unwrap()
-		slices.SortFunc(list, func(a, b error) int { return strings.Compare(keyOf(a)+a.Error(), keyOf(b)+b.Error()) })
-		return list
-	}
-	return []error{err}
-}
-
-func keyOf(err error) string {
-	var of keyError
-	errors.As(err, &of)
-	return of.key
 }
 
 // usable tells whether a job keeps what each target needs.

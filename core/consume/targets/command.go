@@ -10,15 +10,13 @@ import (
 	"strings"
 
 	"smtpreceiver/core/consume"
+	"smtpreceiver/core/consume/targets/fields"
 )
 
 // exitTemporary is EX_TEMPFAIL of sysexits.h, as pipe(8) of Postfix takes it.
 const exitTemporary = 75
 
 var placeholder = regexp.MustCompile(`\{[a-z]+\}`)
-
-// attachments is an argument by itself and becomes one for each attachment.
-const attachments = "{attachments}"
 
 // values of the other placeholders. A file is a copy that nobody can exchange.
 var values = map[string]func(*consume.Job) (string, error){
@@ -54,9 +52,9 @@ func checkCommand(argv []string, more ...string) error {
 	for i, arg := range argv {
 		for _, name := range placeholder.FindAllString(arg, -1) {
 			switch {
-			case name == attachments && arg != attachments:
+			case name == fields.Attachments && arg != fields.Attachments:
 				errs = append(errs, fmt.Errorf("%s in %q: it stands for any number of arguments, so it must be one by itself", name, arg))
-			case name != attachments && values[name] == nil && !slices.Contains(more, name):
+			case name != fields.Attachments && values[name] == nil && !slices.Contains(more, name):
 				errs = append(errs, fmt.Errorf("there is no %s", name))
 			case i == 0:
 				errs = append(errs, errors.New("the program must not come out of the mail"))
@@ -106,7 +104,7 @@ func (c *Command) limit(j *consume.Job) error {
 	if text = strings.TrimRight(text, "\r\n "); text == "" {
 		return nil // for the program to judge
 	}
-	if text, err = limited(j, text, c.MaxParts); err != nil || j.Over == 0 {
+	if text, err = fields.Limit(j, text, c.MaxParts); err != nil || j.Over == 0 {
 		return err
 	}
 	return j.WriteText(text)
@@ -138,7 +136,7 @@ func (c *Command) Has(context.Context, *consume.Job) (consume.Answer, error) {
 func arguments(command []string, j *consume.Job, others map[string]string) (argv []string, err error) {
 	literal := false
 	for _, arg := range command {
-		if arg == attachments {
+		if arg == fields.Attachments { // becomes one for each
 			for _, a := range j.Attachments {
 				path, err := j.CopyFile(a.File)
 				if err != nil && others == nil {

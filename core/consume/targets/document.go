@@ -10,15 +10,13 @@ import (
 
 	"smtpreceiver/core/consume"
 	"smtpreceiver/core/consume/pages"
+	"smtpreceiver/core/consume/targets/fields"
 )
 
 // documents makes the pages of a fax in folder and returns their names in order,
 // which mean nothing to anybody.
 func (h *HylaFAX) documents(ctx context.Context, j *consume.Job, folder string) (names []string, err error) {
-	if j.Format != "txt" {
-		return nil, consume.Permanent(fmt.Errorf("the message is in format %q, which cannot be faxed: set format_preference of the application to txt", j.Format))
-	}
-	text, err := j.ReadFile(j.Text)
+	text, err := fields.Text(j)
 	if err != nil {
 		return nil, err
 	}

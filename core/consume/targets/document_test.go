@@ -11,18 +11,20 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"smtpreceiver/core/consume/targets/targettest"
 )
 
 // faxed hands the job to a sendfax that records its documents, and returns them as
 // name=text.
-func (s *spool) faxed(t *testing.T, h *HylaFAX) (documents, why string) {
+func faxed(t *testing.T, s *targettest.Spool, h *HylaFAX) (documents, why string) {
 	t.Helper()
 	record := filepath.Join(t.TempDir(), "documents")
 	stubs(t, map[string]string{
 		"sendfax": `for a; do case $a in */*) echo "$(basename "$a")=$(gs -q -dSAFER -sDEVICE=txtwrite -o - "$a" 2>/dev/null | tr -s ' \r\n' ' ' | sed 's/^ //;s/ $//')"; esac; done >` + record,
 		"faxstat": "exit 1",
 	})
-	why = s.handOn(t, h)
+	why = s.HandOn(t, h)
 	got, err := os.ReadFile(record)
 	if err != nil && why == "" {
 		t.Fatal(err)
@@ -30,14 +32,14 @@ func (s *spool) faxed(t *testing.T, h *HylaFAX) (documents, why string) {
 	return string(got), why
 }
 
-func (s *spool) attachAll(t *testing.T, contents ...string) {
+func attachAll(t *testing.T, s *targettest.Spool, contents ...string) {
 	t.Helper()
-	s.doc.Set("attachments", "count", string(rune('0'+len(contents)/2)))
+	s.Doc.Set("attachments", "count", string(rune('0'+len(contents)/2)))
 	for i := 0; i < len(contents); i += 2 {
 		n := string(rune('1' + i/2))
-		s.file(t, "00000042_"+n+"_"+contents[i], contents[i+1])
-		s.doc.Set("attachments", n, "00000042_"+n+"_"+contents[i])
-		s.doc.Set("attachments", n+"_name", contents[i])
+		s.File(t, "00000042_"+n+"_"+contents[i], contents[i+1])
+		s.Doc.Set("attachments", n, "00000042_"+n+"_"+contents[i])
+		s.Doc.Set("attachments", n+"_name", contents[i])
 	}
 }
 
@@ -77,11 +79,11 @@ func TestDocuments(t *testing.T) {
 		{"nothing", "\n", []string{"a.mp4", "\x00", "b.zip", "\x01"}, false, "", `the message cannot be faxed: nothing of it can be faxed: "a.mp4": PDF, PostScript, TIFF, pictures and plain text can be faxed; "b.zip": PDF`, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := newSpool(t, tt.text)
-			s.attachAll(t, tt.attached...)
+			s := targettest.New(t, tt.text)
+			attachAll(t, s, tt.attached...)
 			var log bytes.Buffer
-			s.log = slog.New(slog.NewTextHandler(&log, nil))
-			got, why := s.faxed(t, &HylaFAX{SkipUnknown: !tt.strict})
+			s.Log = slog.New(slog.NewTextHandler(&log, nil))
+			got, why := faxed(t, s, &HylaFAX{SkipUnknown: !tt.strict})
 			if got != tt.want {
 				t.Errorf("documents\n%q\nwant\n%q", got, tt.want)
 			}
@@ -97,12 +99,12 @@ func TestDocuments(t *testing.T) {
 
 // TestMissingAttachment: a file that is gone is not left out in silence.
 func TestMissingAttachment(t *testing.T) {
-	s := newSpool(t, "words")
-	s.attachAll(t, "a.txt", "one")
-	if err := os.Remove(filepath.Join(s.folder, "00000042_1_a.txt")); err != nil {
+	s := targettest.New(t, "words")
+	attachAll(t, s, "a.txt", "one")
+	if err := os.Remove(filepath.Join(s.Folder, "00000042_1_a.txt")); err != nil {
 		t.Fatal(err)
 	}
-	if _, why := s.faxed(t, &HylaFAX{SkipUnknown: true}); !strings.Contains(why, "no such file") {
+	if _, why := faxed(t, s, &HylaFAX{SkipUnknown: true}); !strings.Contains(why, "no such file") {
 		t.Errorf("why %q", why)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"smtpreceiver/core/consume"
+	"smtpreceiver/core/consume/targets/targettest"
 )
 
 // interrupting is a folder whose Submit dies at a step.
@@ -29,12 +30,12 @@ func TestFolder(t *testing.T) {
 	if err := os.Chmod(to, 0o770); err != nil {
 		t.Fatal(err)
 	}
-	s := newSpool(t, "Ahoj\r\n")
-	s.attach(t, "00000042_1_a.pdf", strings.Repeat("%PDF-", 50_000))
-	if why := s.handOn(t, Folder{to}); why != "" {
+	s := targettest.New(t, "Ahoj\r\n")
+	s.Attach(t, "00000042_1_a.pdf", strings.Repeat("%PDF-", 50_000))
+	if why := s.HandOn(t, Folder{to}); why != "" {
 		t.Fatal(why)
 	}
-	want := map[string]string{"00000042.ctl": s.doc.String(), "00000042.txt": "Ahoj\r\n", "00000042_1_a.pdf": strings.Repeat("%PDF-", 50_000)}
+	want := map[string]string{"00000042.ctl": s.Doc.String(), "00000042.txt": "Ahoj\r\n", "00000042_1_a.pdf": strings.Repeat("%PDF-", 50_000)}
 	wantFolder(t, to, want)
 	if info, err := os.Stat(filepath.Join(to, "00000042.ctl")); err != nil || info.Mode().Perm() != 0o660 {
 		t.Errorf("%v, %v", info.Mode(), err)
@@ -75,7 +76,7 @@ func TestFolderTaken(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(to, name), []byte("other"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if why := newSpool(t, "x").handOn(t, Folder{to}); !strings.Contains(why, want) {
+		if why := targettest.New(t, "x").HandOn(t, Folder{to}); !strings.Contains(why, want) {
 			t.Errorf("%s: %q", name, why)
 		}
 		if got, _ := os.ReadFile(filepath.Join(to, name)); string(got) != "other" {
@@ -85,7 +86,7 @@ func TestFolderTaken(t *testing.T) {
 			t.Errorf("files %q", files)
 		}
 	}
-	if why := newSpool(t, "x").handOn(t, Folder{filepath.Join(t.TempDir(), "none")}); !strings.Contains(why, "given up after 1 tries") {
+	if why := targettest.New(t, "x").HandOn(t, Folder{filepath.Join(t.TempDir(), "none")}); !strings.Contains(why, "given up after 1 tries") {
 		t.Errorf("no folder: %q", why)
 	}
 }
@@ -101,7 +102,7 @@ func TestFolderLinks(t *testing.T) {
 		if err := errors.Join(os.Mkdir(to, 0o770), os.Mkdir(elsewhere, 0o770), os.Mkdir(inside, 0o770), os.Symlink(lead, filepath.Join(to, stagingName))); err != nil {
 			t.Fatal(err)
 		}
-		if why := newSpool(t, "x").handOn(t, Folder{to}); !strings.Contains(why, "given up") {
+		if why := targettest.New(t, "x").HandOn(t, Folder{to}); !strings.Contains(why, "given up") {
 			t.Errorf("%s: why %q", lead, why)
 		}
 		for _, place := range []string{elsewhere, inside, to} {
@@ -111,7 +112,7 @@ func TestFolderLinks(t *testing.T) {
 		}
 	}
 	to := t.TempDir()
-	if why := newSpool(t, "x").handOn(t, planting{Folder{to}, t}); !strings.Contains(why, "given up") {
+	if why := targettest.New(t, "x").HandOn(t, planting{Folder{to}, t}); !strings.Contains(why, "given up") {
 		t.Errorf("why %q", why)
 	}
 	if files, _ := filepath.Glob(filepath.Join(to, "[^.]*")); len(files) > 0 {
@@ -172,12 +173,12 @@ func TestFolderOnce(t *testing.T) {
 	}
 	// Between the data file and the CTL.
 	target := &interrupting{Folder: Folder{to}, before: func() { move("00000042.txt") }}
-	s := newSpool(t, "x")
-	s.again = true
-	if why := s.handOn(t, target); why != "" {
+	s := targettest.New(t, "x")
+	s.Again = true
+	if why := s.HandOn(t, target); why != "" {
 		t.Fatal(why)
 	}
-	wantFolder(t, to, map[string]string{"00000042.ctl": s.doc.String(), "00000042.txt": "x"})
+	wantFolder(t, to, map[string]string{"00000042.ctl": s.Doc.String(), "00000042.txt": "x"})
 	if slices.Contains(target.answers, consume.Yes) {
 		t.Errorf("answers %v", target.answers)
 	}
@@ -188,7 +189,7 @@ func TestFolderOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 	}}
-	if why := newSpool(t, "x").handOn(t, target); why != "" {
+	if why := targettest.New(t, "x").HandOn(t, target); why != "" {
 		t.Fatal(why)
 	}
 	wantFolder(t, to, nil)
@@ -233,11 +234,11 @@ func (f preparedAgain) Prepare(ctx context.Context, j *consume.Job) (string, err
 func TestFolderPreparedAgain(t *testing.T) {
 	t.Parallel()
 	to := t.TempDir()
-	s := newSpool(t, "x")
-	if why := s.handOn(t, preparedAgain{Folder{to}, t, s.folder}); why != "" {
+	s := targettest.New(t, "x")
+	if why := s.HandOn(t, preparedAgain{Folder{to}, t, s.Folder}); why != "" {
 		t.Fatal(why)
 	}
-	wantFolder(t, to, map[string]string{"00000042.ctl": s.doc.String(), "00000042.txt": "x"})
+	wantFolder(t, to, map[string]string{"00000042.ctl": s.Doc.String(), "00000042.txt": "x"})
 }
 
 // asking asks a target for its copy of a job in all states of its folder, before it
@@ -304,7 +305,7 @@ func TestCopyMissing(t *testing.T) {
 		if stager, is := kind.(consume.Stager); !is || stager.Staging() != filepath.Join(to, stagingName) {
 			t.Errorf("%T: its old copies would stay", kind)
 		}
-		if why := newSpool(t, "x").handOn(t, asking{kind, t, to, copied}); why != "" {
+		if why := targettest.New(t, "x").HandOn(t, asking{kind, t, to, copied}); why != "" {
 			t.Error(why)
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/consume"
 	"smtpreceiver/core/consume/pages"
+	"smtpreceiver/core/consume/targets/fields"
 	"smtpreceiver/core/ctl"
 	"smtpreceiver/core/dearchive"
 )
@@ -65,7 +66,7 @@ func newHylaFAX(c *config.Consumer) (h *HylaFAX, missing map[string]error, err e
 
 // Prepare implements consume.Target: it makes the documents, and notes their names.
 func (h *HylaFAX) Prepare(ctx context.Context, j *consume.Job) (note string, err error) {
-	if _, err := faxNumber(j.Number); err != nil {
+	if _, err := fields.Fax(j.Number); err != nil {
 		return "", err
 	}
 	scratch, err := j.Scratch()
@@ -78,7 +79,7 @@ func (h *HylaFAX) Prepare(ctx context.Context, j *consume.Job) (note string, err
 
 // Submit implements consume.Target.
 func (h *HylaFAX) Submit(ctx context.Context, j *consume.Job) error {
-	number, err := faxNumber(j.Number)
+	number, err := fields.Fax(j.Number)
 	if err != nil {
 		return err
 	}
@@ -243,7 +244,7 @@ func (h *HylaFAX) Has(ctx context.Context, j *consume.Job) (consume.Answer, erro
 	}
 	output, err := run(ctx, j, []string{"HOME=" + scratch}, append([]string{"faxstat", "-s", "-d", "-a"}, h.server()...)...)
 	if err == nil && !strings.Contains(output, "HylaFAX scheduler") {
-		err = fmt.Errorf("faxstat gives no status: it says: %s", cmp.Or(lastWords(output), "nothing"))
+		err = fmt.Errorf("faxstat gives no status: it says: %s", cmp.Or(fields.LastWords(output), "nothing"))
 	}
 	switch {
 	case err != nil:

@@ -13,6 +13,7 @@ import (
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/consume"
 	"smtpreceiver/core/consume/feed"
+	"smtpreceiver/core/consume/targets/webservice"
 	"smtpreceiver/core/ctl"
 	"smtpreceiver/core/queue"
 )
@@ -26,8 +27,8 @@ func Open(s *config.Settings, name string, log *slog.Logger) (*consume.Consumer,
 	if err != nil {
 		return nil, err
 	}
-	if service, is := target.(*HTTP); is {
-		for _, variable := range service.request.unset() {
+	if service, is := target.(*webservice.HTTP); is {
+		for _, variable := range service.Unset() {
 			log.Warn("environment variable not set: no job can be handed on without it", "consumer", name, "variable", variable)
 		}
 	}

@@ -12,14 +12,8 @@ import (
 	"time"
 
 	"smtpreceiver/core/consume"
+	"smtpreceiver/core/consume/targets/targettest"
 )
-
-// handOnWithin is handOn with a time limit of a try.
-func (s *spool) handOnWithin(t *testing.T, target consume.Target, timeout time.Duration) string {
-	t.Helper()
-	s.timeout = timeout
-	return s.handOn(t, target)
-}
 
 // stubs puts programs before all others. A test with them runs alone.
 func stubs(t *testing.T, bodies map[string]string) {
@@ -46,7 +40,7 @@ func TestSendfaxFails(t *testing.T) {
 				"sendfax": `while [ "$1" != -i ]; do shift; done; echo "$2" >` + record + "\n" + tt.sendfax,
 				"faxstat": "KEY=$(cat " + record + ")\n" + tt.faxstat,
 			})
-			why := newSpool(t, "x").handOn(t, &HylaFAX{})
+			why := targettest.New(t, "x").HandOn(t, &HylaFAX{})
 			if !strings.Contains(why, tt.want) || (why == "") != (tt.want == "") {
 				t.Errorf("why %q, want %q", why, tt.want)
 			}
@@ -68,7 +62,7 @@ func TestProgramGroup(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	why := newSpool(t, "x").handOnWithin(t, c, time.Second)
+	why := targettest.New(t, "x").HandOnWithin(t, c, time.Second)
 	if !strings.Contains(why, "not done within timeout 1s") || !strings.Contains(why, "in_doubt is fail") {
 		t.Errorf("why %q", why)
 	}
@@ -95,7 +89,7 @@ func TestProgramSession(t *testing.T) {
 	if _, err := os.Stat("/proc/self/stat"); err != nil {
 		t.Skip("no /proc here")
 	}
-	if why := newSpool(t, "x").handOn(t, c); why != "" {
+	if why := targettest.New(t, "x").HandOn(t, c); why != "" {
 		t.Fatal(why)
 	}
 	got, _ := os.ReadFile(out)
@@ -120,7 +114,7 @@ func TestProgramEnvironment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if why := newSpool(t, "x").handOn(t, c); why != "" {
+	if why := targettest.New(t, "x").HandOn(t, c); why != "" {
 		t.Fatal(why)
 	}
 	got, err := os.ReadFile(out)
@@ -133,33 +127,33 @@ func TestProgramEnvironment(t *testing.T) {
 // matter; it has the copy that was made of the regular file.
 func TestSwappedFile(t *testing.T) {
 	t.Parallel()
-	s := newSpool(t, "the text")
+	s := targettest.New(t, "the text")
 	dir := t.TempDir()
 	script, out, secret := filepath.Join(dir, "send"), filepath.Join(dir, "out"), filepath.Join(dir, "secret")
 	if err := os.WriteFile(secret, []byte("secret"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	name := filepath.Join(s.folder, "00000042.txt")
+	name := filepath.Join(s.Folder, "00000042.txt")
 	writeScript(t, script, "rm "+name+"; ln -s "+secret+" "+name+"; cat \"$1\" >"+out)
 	c, err := NewCommand([]string{script, "{txt}"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if why := s.handOn(t, c); why != "" {
+	if why := s.HandOn(t, c); why != "" {
 		t.Fatal(why)
 	}
 	if got, err := os.ReadFile(out); err != nil || string(got) != "the text" {
 		t.Errorf("%q, %v", got, err)
 	}
-	s = newSpool(t, "x")
-	name = filepath.Join(s.folder, "00000042.txt")
+	s = targettest.New(t, "x")
+	name = filepath.Join(s.Folder, "00000042.txt")
 	if err := os.Remove(name); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Symlink(secret, name); err != nil {
 		t.Fatal(err)
 	}
-	if why := s.handOn(t, c); !strings.Contains(why, "not a regular file") {
+	if why := s.HandOn(t, c); !strings.Contains(why, "not a regular file") {
 		t.Errorf("a link: %q", why)
 	}
 }
@@ -212,18 +206,18 @@ func TestHook(t *testing.T) {
 	if err := checkCommand([]string{script, "{reason}"}); err == nil {
 		t.Error("{reason} is known to command")
 	}
-	s := newSpool(t, "x")
-	s.onFailed = hook([]string{script, "{number}", "{reason}", "--text={txt}", "{attachments}"})
-	if err := os.Remove(filepath.Join(s.folder, "00000042.txt")); err != nil {
+	s := targettest.New(t, "x")
+	s.OnFailed = hook([]string{script, "{number}", "{reason}", "--text={txt}", "{attachments}"})
+	if err := os.Remove(filepath.Join(s.Folder, "00000042.txt")); err != nil {
 		t.Fatal(err)
 	}
 	c, err := NewCommand([]string{script, "{txt}"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	why := s.handOn(t, c)
+	why := s.HandOn(t, c)
 	got, err := os.ReadFile(out)
-	if err != nil || !strings.HasPrefix(string(got), "<+420603123456><stat "+filepath.Join(s.folder, "00000042.txt")+": no such file") || !strings.HasSuffix(string(got), "><--text=>") {
+	if err != nil || !strings.HasPrefix(string(got), "<+420603123456><stat "+filepath.Join(s.Folder, "00000042.txt")+": no such file") || !strings.HasSuffix(string(got), "><--text=>") {
 		t.Errorf("%s, %v; why %s", got, err, why)
 	}
 	if hook(nil) != nil {
@@ -248,7 +242,7 @@ func TestHookFails(t *testing.T) {
 	t.Parallel()
 	for argv, want := range map[string]string{"/bin/true": "", "/bin/false": "exit status 1", "/none/there": "no such file"} {
 		h := &telling{Folder: Folder{t.TempDir()}, hook: hook([]string{argv, "{reason}"})}
-		if why := newSpool(t, "x").handOn(t, h); why != "" || len(h.errs) != 1 {
+		if why := targettest.New(t, "x").HandOn(t, h); why != "" || len(h.errs) != 1 {
 			t.Fatalf("%s: %q, told %d times", argv, why, len(h.errs))
 		}
 		if err := h.errs[0]; (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
@@ -264,9 +258,9 @@ func TestTextAttachment(t *testing.T) {
 		"sendfax": `for a; do case $a in *.pdf) pdftotext -layout "$a" - 2>/dev/null || cat "$a"; echo "=$(basename "$a")"; esac; done >` + record,
 		"faxstat": "exit 1",
 	})
-	s := newSpool(t, " \r\n")
-	s.attach(t, "00000042_1_a.txt", "a\tb\x07c\x00d\r\nsecond")
-	if why := s.handOn(t, &HylaFAX{}); why != "" {
+	s := targettest.New(t, " \r\n")
+	s.Attach(t, "00000042_1_a.txt", "a\tb\x07c\x00d\r\nsecond")
+	if why := s.HandOn(t, &HylaFAX{}); why != "" {
 		t.Fatal(why)
 	}
 	got, err := os.ReadFile(record)

@@ -10,11 +10,11 @@ import (
 	"time"
 
 	"smtpreceiver/core/consume"
+	"smtpreceiver/core/consume/targets/fields"
 )
 
 const (
 	maxOutput = 4 << 20 // bytes of what a program says that are kept
-	maxSaid   = 1000    // of it that go into an error
 	waitDelay = 5 * time.Second
 )
 
@@ -60,7 +60,7 @@ func run(ctx context.Context, j *consume.Job, environ []string, argv ...string) 
 	case err == nil, errors.Is(err, exec.ErrWaitDelay): // something it started still holds its output
 		return output, nil
 	case errors.As(err, &ended) && ended.Exited():
-		return output, &exitError{argv[0], lastWords(output), ended.ExitCode()}
+		return output, &exitError{argv[0], fields.LastWords(output), ended.ExitCode()}
 	}
 	return output, consume.Uncertain(fmt.Errorf("%s: %w", argv[0], err))
 }
@@ -74,11 +74,6 @@ func environment() []string {
 		}
 	}
 	return kept
-}
-
-func lastWords(output string) string {
-	text := strings.Join(strings.Fields(output), " ")
-	return text[max(0, len(text)-maxSaid):]
 }
 
 // tail keeps the end of what is written.

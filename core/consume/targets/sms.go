@@ -2,13 +2,13 @@ package targets
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
 	"unicode/utf16"
 
 	"smtpreceiver/core/consume"
+	"smtpreceiver/core/consume/targets/fields"
 	"smtpreceiver/core/sms"
 )
 
@@ -22,31 +22,18 @@ type shortMessage struct {
 // readMessage makes no more than maxParts SMS of a job (0: no limit), and tells the
 // job how many.
 func readMessage(j *consume.Job, maxParts int) (*shortMessage, error) {
-	number, err := phoneNumber(j.Number)
+	number, err := fields.Phone(j.Number)
 	if err != nil {
 		return nil, err
 	}
-	if j.Format != "txt" {
-		return nil, consume.Permanent(fmt.Errorf("the message is in format %q: set format_preference of the application to txt", j.Format))
-	}
-	text, err := j.ReadFile(j.Text)
+	text, err := fields.Text(j)
 	if err != nil {
 		return nil, err
 	}
-	if text, err = limited(j, sms.Plain(text), maxParts); err != nil {
+	if text, err = fields.Limit(j, sms.Plain(text), maxParts); err != nil {
 		return nil, err
 	}
 	return &shortMessage{number, text, j.Report == "1", j.Flash == "1", j.Priority}, nil
-}
-
-// limited cuts a text to what it may cost, and tells the job how many SMS it makes.
-func limited(j *consume.Job, text string, maxParts int) (string, error) {
-	if text == "" {
-		return "", consume.Permanent(errors.New("the text is empty"))
-	}
-	allowed, parts, whole, err := sms.NewLimit(maxParts, j.MaxLen, j.Action).Apply(text)
-	j.Parts, j.Over = parts.Count, whole.Count-parts.Count
-	return allowed, consume.Permanent(err)
 }
 
 // Smstools hands jobs to smstools3 (from 3.1.16, which knows Alphabet: UTF-8) as
@@ -69,7 +56,7 @@ func (s Smstools) Prepare(_ context.Context, j *consume.Job) (note string, err e
 // no meaning there, but event handlers may want it.
 func (m *shortMessage) smstools(from string) []byte {
 	var b strings.Builder
-	header := func(name, value string) { fmt.Fprintf(&b, "%s: %s\n", name, oneLine(value)) }
+	header := func(name, value string) { fmt.Fprintf(&b, "%s: %s\n", name, fields.OneLine(value)) }
 	// International numbers go without '+'. Any other is dialled as it is.
 	number, international := strings.CutPrefix(m.number, "+")
 	header("To", number)
@@ -97,16 +84,6 @@ func (m *shortMessage) smstools(from string) []byte {
 	}
 	b.WriteString("\n" + text) // a line end behind it would be sent
 	return []byte(b.String())
-}
-
-// oneLine makes a value that can start no other header.
-func oneLine(value string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, value)
 }
 
 // Gammu hands jobs to gammu-smsd with its files backend, as files in its outbox.

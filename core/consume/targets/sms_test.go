@@ -10,6 +10,7 @@ import (
 	"testing"
 	"unicode/utf16"
 
+	"smtpreceiver/core/consume/targets/targettest"
 	"smtpreceiver/core/sms"
 )
 
@@ -45,9 +46,9 @@ func TestPartsAreBounded(t *testing.T) {
 				}
 				return why != ""
 			}
-			s, folder := newSpool(t, tt.text), t.TempDir()
-			s.set(tt.set)
-			if !fails("smstools", s.handOn(t, Smstools{Drop: NewDrop(folder), MaxParts: tt.max})) {
+			s, folder := targettest.New(t, tt.text), t.TempDir()
+			s.Set(tt.set)
+			if !fails("smstools", s.HandOn(t, Smstools{Drop: NewDrop(folder), MaxParts: tt.max})) {
 				_, file := only(t, folder)
 				want := tt.sent
 				if sms.Count(want).Alphabet == sms.UCS2 {
@@ -57,16 +58,16 @@ func TestPartsAreBounded(t *testing.T) {
 					t.Errorf("smstools got %q", got)
 				}
 			}
-			s, folder = newSpool(t, tt.text), t.TempDir()
-			s.set(tt.set)
-			if !fails("gammu", s.handOn(t, Gammu{Drop: NewDrop(folder), MaxParts: tt.max})) {
+			s, folder = targettest.New(t, tt.text), t.TempDir()
+			s.Set(tt.set)
+			if !fails("gammu", s.HandOn(t, Gammu{Drop: NewDrop(folder), MaxParts: tt.max})) {
 				_, file := only(t, folder)
 				if want := string(utf16le("\ufeff" + tt.sent)); file != want {
 					t.Errorf("gammu got %q", file)
 				}
 			}
-			s, folder = newSpool(t, tt.text), t.TempDir()
-			s.set(tt.set)
+			s, folder = targettest.New(t, tt.text), t.TempDir()
+			s.Set(tt.set)
 			script, out := filepath.Join(folder, "send"), filepath.Join(folder, "out")
 			writeScript(t, script, `cat "$1" >`+out)
 			c, err := NewCommand([]string{script, "{txt}"})
@@ -74,7 +75,7 @@ func TestPartsAreBounded(t *testing.T) {
 				t.Fatal(err)
 			}
 			c.SMS, c.MaxParts = true, tt.max
-			if !fails("command", s.handOn(t, c)) {
+			if !fails("command", s.HandOn(t, c)) {
 				want := tt.sent
 				if tt.verbatim {
 					want = tt.text
@@ -107,7 +108,7 @@ func TestCommandOfFaxes(t *testing.T) {
 	}
 	c.MaxParts = 1
 	long := strings.Repeat("a", 5000)
-	if why := newSpool(t, long).handOn(t, c); why != "" {
+	if why := targettest.New(t, long).HandOn(t, c); why != "" {
 		t.Fatal(why)
 	}
 	if got, err := os.ReadFile(out); err != nil || string(got) != long {

@@ -7,11 +7,12 @@ import (
 
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/consume"
+	"smtpreceiver/core/consume/targets/webservice"
 	"smtpreceiver/core/ctl"
 )
 
 // kind is a target as the configuration knows it. A new one is its keys in
-// config.Consumer, a file of this package, and a row of kinds.
+// config.Consumer, a file of this package, or a room below it, and a row of kinds.
 type kind struct {
 	name string // value of the key target
 	keys []key  // that have a meaning for this target and not for each
@@ -77,7 +78,9 @@ var kinds = []kind{
 			{name: "success"}, {name: "idempotency_header"}, {name: "proxy"}, {name: "ca_file"},
 		},
 		workers: 4,
-		make:    func(c *config.Consumer, app *config.Application) (consume.Target, error) { return NewHTTP(c, app) },
+		make: func(c *config.Consumer, app *config.Application) (consume.Target, error) {
+			return webservice.New(c, app)
+		},
 	},
 	{
 		name: "folder", keys: []key{{"target_folder", "/srv/fax/out"}}, workers: 4,

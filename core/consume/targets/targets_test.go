@@ -4,89 +4,20 @@ package targets
 
 import (
 	"bufio"
-	"cmp"
-	"context"
 	"errors"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/consume"
+	"smtpreceiver/core/consume/targets/targettest"
 	"smtpreceiver/core/ctl"
 	"smtpreceiver/core/sms"
 )
-
-// spool is an output folder with one job in it.
-type spool struct {
-	folder   string
-	doc      *ctl.Document
-	timeout  time.Duration // 0: a minute
-	again    bool          // try until it is done
-	onFailed func(context.Context, *consume.Job, string) error
-	log      *slog.Logger // nil: none
-}
-
-func newSpool(t *testing.T, text string) *spool {
-	t.Helper()
-	s := &spool{folder: t.TempDir(), doc: ctl.New()}
-	for _, kv := range [][3]string{
-		{"system", "id", "00000042"}, {"system", "app", "fax"}, {"system", "subject", "Hello"}, {"system", "priority", "normal"},
-		{"system", "txt", "00000042.txt"}, {"system", "format", "txt"},
-		{"from", "name", "Petr Novák"}, {"from", "smtp", "petr@example.com"},
-		{"to", "number", "+420603123456"}, {"to", "name", "Jana"}, {"to", "address", "+420603123456@fax"},
-	} {
-		s.doc.Set(kv[0], kv[1], kv[2])
-	}
-	s.file(t, "00000042.txt", text)
-	return s
-}
-
-func (s *spool) file(t *testing.T, name, content string) {
-	t.Helper()
-	if err := os.WriteFile(filepath.Join(s.folder, name), []byte(content), 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func (s *spool) attach(t *testing.T, name, content string) {
-	t.Helper()
-	s.file(t, name, content)
-	s.doc.Set("attachments", "count", "1")
-	s.doc.Set("attachments", "1", name)
-}
-
-// handOn gives the job to the target and returns why it failed, "" if it did not.
-func (s *spool) handOn(t *testing.T, target consume.Target) string {
-	t.Helper()
-	s.file(t, "00000042.ctl", s.doc.String())
-	o := consume.Options{
-		Folder: s.folder, Done: filepath.Join(s.folder, "done"), Failed: filepath.Join(s.folder, "failed"),
-		Decode: func(b []byte) string { return string(b) }, Encode: func(s string) []byte { return []byte(s) }, Target: target,
-		RetryDelay: time.Millisecond, RetryDelayMax: time.Millisecond, Timeout: cmp.Or(s.timeout, time.Minute), OnFailed: s.onFailed, Log: cmp.Or(s.log, slog.New(slog.DiscardHandler)),
-	}
-	if s.again {
-		o.GiveUpAfter = time.Hour
-	}
-	left, err := consume.New(o).Drain(t.Context())
-	for tries := 0; err == nil && s.again && left > 0 && tries < 10; tries++ {
-		time.Sleep(5 * time.Millisecond)
-		left, err = consume.New(o).Drain(t.Context())
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	said, err := os.ReadFile(filepath.Join(s.folder, "failed", "00000042.err"))
-	if (err == nil) != (left == 1) {
-		t.Fatalf("%d left, %v", left, err)
-	}
-	return string(said)
-}
 
 // only returns the one file that was put into a folder.
 func only(t *testing.T, folder string) (name, content string) {
@@ -158,22 +89,15 @@ func TestSmstools(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			s, outgoing := newSpool(t, tt.text), t.TempDir()
-			s.set(tt.set)
-			if why := s.handOn(t, Smstools{Drop: NewDrop(outgoing)}); why != "" {
+			s, outgoing := targettest.New(t, tt.text), t.TempDir()
+			s.Set(tt.set)
+			if why := s.HandOn(t, Smstools{Drop: NewDrop(outgoing)}); why != "" {
 				t.Fatal(why)
 			}
 			if _, got := only(t, outgoing); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
-	}
-}
-
-func (s *spool) set(values map[string]string) {
-	for place, value := range values {
-		section, key, _ := strings.Cut(place, "/")
-		s.doc.Set(section, key, value)
 	}
 }
 
@@ -195,9 +119,9 @@ func TestRefused(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			s := newSpool(t, tt.text)
-			s.set(tt.set)
-			if why := s.handOn(t, tt.target); !strings.Contains(why, tt.want) {
+			s := targettest.New(t, tt.text)
+			s.Set(tt.set)
+			if why := s.HandOn(t, tt.target); !strings.Contains(why, tt.want) {
 				t.Errorf("failed with %q, want %q", why, tt.want)
 			}
 		})
@@ -208,9 +132,9 @@ var gammuFile = regexp.MustCompile(`^OUTA\d{8}_\d{6}_00_\+420603123456_smtprecei
 
 func TestGammu(t *testing.T) {
 	t.Parallel()
-	s, outbox := newSpool(t, "Aé😀\r\n"), t.TempDir()
-	s.set(map[string]string{"system/dr": "1", "system/flash": "1", "system/priority": "high"})
-	if why := s.handOn(t, Gammu{Drop: NewDrop(outbox)}); why != "" {
+	s, outbox := targettest.New(t, "Aé😀\r\n"), t.TempDir()
+	s.Set(map[string]string{"system/dr": "1", "system/flash": "1", "system/priority": "high"})
+	if why := s.HandOn(t, Gammu{Drop: NewDrop(outbox)}); why != "" {
 		t.Fatal(why)
 	}
 	name, got := only(t, outbox)
@@ -224,14 +148,14 @@ func TestGammu(t *testing.T) {
 // system and renamed; Archive moves it to outgoing_done when it is done with.
 func TestAsterisk(t *testing.T) {
 	t.Parallel()
-	s, outgoing := newSpool(t, "x"), t.TempDir()
-	s.set(map[string]string{"system/subject": "a;b #c ${SHELL(id)} `id` $(id)", "to/name": "Jana"})
-	s.attach(t, "00000042_1_a b'$(id).tif", "II*\x00")
+	s, outgoing := targettest.New(t, "x"), t.TempDir()
+	s.Set(map[string]string{"system/subject": "a;b #c ${SHELL(id)} `id` $(id)", "to/name": "Jana"})
+	s.Attach(t, "00000042_1_a b'$(id).tif", "II*\x00")
 	target, err := NewAsterisk(Asterisk{NewDrop(outgoing), "PJSIP/{number}@trunk", "fax-out"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if why := s.handOn(t, target); why != "" {
+	if why := s.HandOn(t, target); why != "" {
 		t.Fatal(why)
 	}
 	name, content := only(t, outgoing)
@@ -278,16 +202,16 @@ var copies = regexp.MustCompile(`<` + regexp.QuoteMeta(os.TempDir()) + `/smtprec
 
 func TestCommand(t *testing.T) {
 	t.Parallel()
-	s, out := newSpool(t, "the text"), filepath.Join(t.TempDir(), "out")
-	s.set(map[string]string{"system/subject": "--exec=rm -rf", "to/name": "-x"})
-	s.attach(t, "00000042_1_a b.pdf", "%PDF-")
+	s, out := targettest.New(t, "the text"), filepath.Join(t.TempDir(), "out")
+	s.Set(map[string]string{"system/subject": "--exec=rm -rf", "to/name": "-x"})
+	s.Attach(t, "00000042_1_a b.pdf", "%PDF-")
 	script := filepath.Join(t.TempDir(), "send")
 	writeScript(t, script, `for a; do echo "<$a>"; done >"$0.out"; cat "$5" >>"$0.out"; test -f "$6" && test -f "$7" && mv "$0.out" `+out)
 	c, err := NewCommand([]string{script, "{subject}", "--subject={subject}", "{number}", "{id}/{app}/{from}", "{txt}", "{ctl}", "{attachments}", "--", "{name}", "{ {}"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if why := s.handOn(t, c); why != "" {
+	if why := s.HandOn(t, c); why != "" {
 		t.Fatal(why)
 	}
 	got, err := os.ReadFile(out)
@@ -322,7 +246,7 @@ func TestCommandStatus(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if why := newSpool(t, "x").handOn(t, c); !strings.Contains(why, want) || (why == "") != (want == "") {
+		if why := targettest.New(t, "x").HandOn(t, c); !strings.Contains(why, want) || (why == "") != (want == "") {
 			t.Errorf("%s: %q, want %q", body, why, want)
 		}
 	}
@@ -362,9 +286,9 @@ func TestSendfaxArguments(t *testing.T) {
 		}, true, []string{"-f", "Petr Nov\xe1k <petr@example.com>", "-x", "Acme CZ", "-y", "Prodej 2", "-X", "Nov\xe1k's", "-Y", "$ id", "-r", "Nab\xeddka c. 42 `id`", "-m", "-d", "Jana Zlutouck\xe1@+420"}},
 		{map[string]string{"system/subject": " ", "to/name": ""}, true, []string{"-f", "Petr Nov\xe1k <petr@example.com>", "-m", "-d", "+420"}},
 	} {
-		s := newSpool(t, "x")
-		s.set(tt.set)
-		doc, err := ctl.ReadJob(s.doc.String(), ctl.Layout{})
+		s := targettest.New(t, "x")
+		s.Set(tt.set)
+		doc, err := ctl.ReadJob(s.Doc.String(), ctl.Layout{})
 		if err != nil {
 			t.Fatal(err)
 		}

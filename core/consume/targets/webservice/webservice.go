@@ -1,4 +1,6 @@
-package targets
+// Package webservice hands jobs to web services: what of a job goes where into a
+// request, and what the answer means.
+package webservice
 
 import (
 	"cmp"
@@ -21,6 +23,7 @@ import (
 
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/consume"
+	"smtpreceiver/core/consume/targets/fields"
 )
 
 const (
@@ -44,25 +47,25 @@ type HTTP struct {
 	asleep time.Time // before that the service wants no request
 }
 
-// NewHTTP checks the keys of a section with target http; the error lists what is
-// wrong with them.
-func NewHTTP(c *config.Consumer, app *config.Application) (*HTTP, error) {
+// New checks the keys of a section with target http; the error is config.Problems of
+// them, without the name of the section.
+func New(c *config.Consumer, app *config.Application) (*HTTP, error) {
 	r, problems := newRequest(c, app)
 	h := &HTTP{request: r}
 	var err error
 	if h.success, err = compiled(c.Success); err != nil {
-		problems = append(problems, keyError{"success", err})
+		problems.Add("success", err.Error(), "")
 	}
-	transport, err := newTransport(c)
+	transport, refused, err := newTransport(c)
 	if err != nil {
-		problems = append(problems, err)
+		problems.Add(refused, err.Error(), "")
 	}
 	h.client = &http.Client{
 		Transport: transport,
 		// Behind a redirect another service could be, and a POST would become a GET.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	return h, errors.Join(problems...)
+	return h, problems.Err()
 }
 
 func compiled(expression string) (*regexp.Regexp, error) {
@@ -72,14 +75,15 @@ func compiled(expression string) (*regexp.Regexp, error) {
 	return regexp.Compile(expression)
 }
 
-func newTransport(c *config.Consumer) (*http.Transport, error) {
-	t := &http.Transport{
+// newTransport is the way to the service. refused is the key of the error.
+func newTransport(c *config.Consumer) (t *http.Transport, refused string, err error) {
+	t = &http.Transport{
 		Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: connectTime}).DialContext,
 		TLSHandshakeTimeout: connectTime, MaxResponseHeaderBytes: maxAnswer, DisableKeepAlives: true, DisableCompression: true, ForceAttemptHTTP2: true,
 	}
 	if c.Proxy != "" {
 		if u, err := url.Parse(variable.ReplaceAllString(c.Proxy, "x")); err != nil || u.Host == "" {
-			return t, keyError{"proxy", errors.New("it is no address: write it as http://proxy.example.com:3128")}
+			return t, "proxy", errors.New("it is no address: write it as http://proxy.example.com:3128")
 		}
 		t.Proxy = func(*http.Request) (*url.URL, error) {
 			u, err := url.Parse(fromEnvironment(c.Proxy))
@@ -89,16 +93,19 @@ func newTransport(c *config.Consumer) (*http.Transport, error) {
 	if c.CAFile != "" {
 		pem, err := os.ReadFile(c.CAFile)
 		if err != nil {
-			return t, keyError{"ca_file", err}
+			return t, "ca_file", err
 		}
 		pool := x509.NewCertPool()
 		if !pool.AppendCertsFromPEM(pem) {
-			return t, keyError{"ca_file", fmt.Errorf("%s holds no certificate in PEM", c.CAFile)}
+			return t, "ca_file", fmt.Errorf("%s holds no certificate in PEM", c.CAFile)
 		}
 		t.TLSClientConfig = &tls.Config{RootCAs: pool}
 	}
-	return t, nil
+	return t, "", nil
 }
+
+// Unset are the environment variables that a request needs and that are not set.
+func (h *HTTP) Unset() []string { return h.request.unset() }
 
 // Prepare implements consume.Target: it finds out whether there can be a request.
 func (h *HTTP) Prepare(ctx context.Context, j *consume.Job) (note string, err error) {
@@ -149,7 +156,7 @@ func (h *HTTP) judge(req *http.Request, answer *http.Response, said string, unre
 	status := answer.StatusCode
 	fault := func(format string, args ...any) error {
 		text := fmt.Sprintf("%s %s: %s", req.Method, origin(req.URL), answer.Status)
-		if words := lastWords(said); words != "" {
+		if words := fields.LastWords(said); words != "" {
 			text += ": it says: " + words
 		}
 		return h.request.hidden(errors.New(text + fmt.Sprintf(format, args...)))

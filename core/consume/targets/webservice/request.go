@@ -1,4 +1,4 @@
-package targets
+package webservice
 
 import (
 	"cmp"
@@ -21,6 +21,7 @@ import (
 
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/consume"
+	"smtpreceiver/core/consume/targets/fields"
 	"smtpreceiver/core/sms"
 )
 
@@ -46,17 +47,25 @@ type request struct {
 	usesText, usesNumber bool
 }
 
-func newRequest(c *config.Consumer, app *config.Application) (r request, problems []error) {
+// Asks tells what a section whose requests are sound asks of others: the text of a job
+// as plain text; a way to the service on which everyone may read.
+func Asks(c *config.Consumer, app *config.Application) (plainText, inClear bool) {
+	r, problems := newRequest(c, app)
+	sound := len(problems) == 0
+	return sound && r.usesText, sound && r.inClear()
+}
+
+func newRequest(c *config.Consumer, app *config.Application) (r request, problems config.Problems) {
 	r = request{
 		method: c.Method, url: c.URL, proxy: c.Proxy, headers: c.Headers, query: c.Query, form: c.Form, multipart: c.Multipart, json: c.JSON,
 		idempotencyHeader: c.Idempotency, sms: app.CTLType == "sms", maxParts: app.MaxParts,
 	}
 	add := func(key, format string, args ...any) {
-		problems = append(problems, keyError{key, fmt.Errorf(format, args...)})
+		problems.Add(key, fmt.Sprintf(format, args...), "")
 	}
 	if c.URL != "" {
 		if err := addressable(c.URL); err != nil {
-			add("url", "%w", err)
+			add("url", "%v", err)
 		}
 	}
 	if field.MatchString(variable.ReplaceAllString(c.URL+c.Proxy, "")) {
@@ -87,7 +96,8 @@ func newRequest(c *config.Consumer, app *config.Application) (r request, problem
 	if c.Idempotency != "" && !httpguts.ValidHeaderFieldName(c.Idempotency) {
 		add("idempotency_header", "%q is no name of a header field", c.Idempotency)
 	}
-	return r, append(problems, r.fields()...)
+	r.values(func(key string, err error) { problems.Add(key, err.Error(), "") })
+	return r, problems
 }
 
 // addressable checks an address; environment variables stand for parts of it.
@@ -110,11 +120,11 @@ func (r *request) inClear() bool {
 	return err != nil && strings.Contains(u.Hostname(), ".") || err == nil && !ip.IsLoopback() && !ip.IsPrivate() && !ip.IsLinkLocalUnicast()
 }
 
-// fields checks each value, and notes what of the job they need.
-func (r *request) fields() (problems []error) {
+// values checks each value, and notes what of the job they need.
+func (r *request) values(refuse func(key string, err error)) {
 	note := func(key, value string, attachmentsToo bool) {
 		if err := r.value(value, attachmentsToo); err != nil {
-			problems = append(problems, keyError{key, err})
+			refuse(key, err)
 		}
 	}
 	for key, values := range map[string]map[string]string{"headers": r.headers, "query": r.query, "form": r.form, "multipart": r.multipart} {
@@ -140,19 +150,18 @@ func (r *request) fields() (problems []error) {
 	for key, address := range map[string]string{"url": r.url, "proxy": r.proxy} {
 		note(key, strings.Join(variable.FindAllString(address, -1), ""), false)
 	}
-	return problems
 }
 
 func (r *request) value(value string, attachmentsToo bool) error {
-	if value == attachments && attachmentsToo {
+	if value == fields.Attachments && attachmentsToo {
 		return nil
 	}
 	for _, m := range field.FindAllStringSubmatch(value, -1) {
 		name, argument := m[1], m[2]
 		switch {
-		case m[0] == attachments && attachmentsToo:
+		case m[0] == fields.Attachments && attachmentsToo:
 			return errors.New("{attachments} must be the whole value")
-		case m[0] == attachments:
+		case m[0] == fields.Attachments:
 			return errors.New("attachments go by multipart, and their names by json")
 		case name == "env" && !variableName.MatchString(argument):
 			return fmt.Errorf("%s is no environment variable: write {env:SMS_TOKEN}", m[0])
@@ -221,9 +230,9 @@ func (c *content) fill(text string) string {
 func (r *request) content(j *consume.Job) (c *content, err error) {
 	c = &content{Job: j, number: j.Number}
 	if r.usesNumber {
-		check := faxNumber
+		check := fields.Fax
 		if r.sms {
-			check = phoneNumber
+			check = fields.Phone
 		}
 		if c.number, err = check(j.Number); err != nil {
 			return nil, err
@@ -232,16 +241,13 @@ func (r *request) content(j *consume.Job) (c *content, err error) {
 	if !r.usesText {
 		return c, nil
 	}
-	if j.Format != "txt" {
-		return nil, consume.Permanent(fmt.Errorf("the message is in format %q, and {text} needs txt: set format_preference of the application to txt", j.Format))
-	}
-	text, err := j.ReadFile(j.Text)
+	text, err := fields.Text(j)
 	if err != nil {
 		return nil, err
 	}
 	c.text = sms.Plain(text)
 	if r.sms {
-		if c.text, err = limited(j, c.text, r.maxParts); err != nil {
+		if c.text, err = fields.Limit(j, c.text, r.maxParts); err != nil {
 			return nil, err
 		}
 	}
@@ -301,7 +307,7 @@ func filled(c *content, values map[string]string) url.Values {
 
 // headerValue is one line of ASCII (RFC 2047 where it was not).
 func headerValue(value string) string {
-	return mime.QEncoding.Encode("utf-8", strings.TrimSpace(oneLine(strings.ToValidUTF8(value, "?"))))
+	return mime.QEncoding.Encode("utf-8", strings.TrimSpace(fields.OneLine(strings.ToValidUTF8(value, "?"))))
 }
 
 // fromEnvironment puts environment variables into an address.

@@ -1,4 +1,4 @@
-package targets
+package webservice
 
 import (
 	"bytes"
@@ -15,6 +15,7 @@ import (
 	"sync"
 
 	"smtpreceiver/core/config"
+	"smtpreceiver/core/consume/targets/fields"
 )
 
 // body is the body of a request, read once. Files are streamed.
@@ -64,7 +65,7 @@ func (r *request) body(c *content) (*body, error) {
 // encode writes a tree as JSON, members in their order.
 func (c *content) encode(out *bytes.Buffer, t *config.Tree) error {
 	switch {
-	case t.Text != nil && *t.Text == attachments:
+	case t.Text != nil && *t.Text == fields.Attachments:
 		names := []string{}
 		for _, a := range c.Attachments {
 			names = append(names, a.Name)
@@ -126,7 +127,7 @@ func (r *request) parts(c *content) (b *body, err error) {
 	}
 	w := multipart.NewWriter(&text)
 	for _, name := range slices.Sorted(maps.Keys(r.multipart)) {
-		if r.multipart[name] != attachments {
+		if r.multipart[name] != fields.Attachments {
 			if err := w.WriteField(name, c.fill(r.multipart[name])); err != nil {
 				return nil, err
 			}
@@ -162,7 +163,7 @@ func (r *request) parts(c *content) (b *body, err error) {
 }
 
 func attachmentName(name, file string) string {
-	if name = oneLine(strings.ToValidUTF8(name, "?")); name == "" {
+	if name = fields.OneLine(strings.ToValidUTF8(name, "?")); name == "" {
 		return file
 	}
 	return name

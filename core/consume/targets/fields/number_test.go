@@ -1,4 +1,4 @@
-package targets
+package fields
 
 import "testing"
 
@@ -8,11 +8,11 @@ func TestConsumersDialWhatRulesSaw(t *testing.T) {
 	for written, want := range map[string]string{
 		"9-0-6 123": "906123", "+49 (0)89/1": "+49891", "９０６": "906", "i906": "", "906,1": "",
 	} {
-		if got, err := phoneNumber(written); got != want || (err == nil) != (want != "") {
+		if got, err := Phone(written); got != want || (err == nil) != (want != "") {
 			t.Errorf("%q: %q, %v", written, got, err)
 		}
 	}
-	if got, err := faxNumber("906,*1#"); got != "906,*1#" || err != nil {
+	if got, err := Fax("906,*1#"); got != "906,*1#" || err != nil {
 		t.Errorf("%q, %v", got, err)
 	}
 }

@@ -1,11 +1,12 @@
 //go:build unix
 
-package targets
+package webservice
 
 import (
 	"context"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"io"
 	"log/slog"
 	"mime"
@@ -23,6 +24,7 @@ import (
 
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/consume"
+	"smtpreceiver/core/consume/targets/targettest"
 	"smtpreceiver/core/ctl"
 )
 
@@ -75,7 +77,7 @@ func target(t *testing.T, ctlType, keys string) (*HTTP, error) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, keys)
 	}
-	return NewHTTP(settings.Consume["sms"], settings.Applications["sms"])
+	return New(settings.Consume["sms"], settings.Applications["sms"])
 }
 
 func indent(keys string) string {
@@ -104,9 +106,9 @@ func TestHTTPEncodings(t *testing.T) {
 	for _, way := range []string{"form", "query", "multipart", "json"} {
 		s := newService(t, nil)
 		h := mustTarget(t, "sms", "url: "+s.URL+"/send?fixed=1\n"+way+": "+values)
-		job := newSpool(t, hostile)
-		job.set(map[string]string{"system/subject": subject, "system/dr": "1"})
-		if why := job.handOn(t, h); why != "" {
+		job := targettest.New(t, hostile)
+		job.Set(map[string]string{"system/subject": subject, "system/dr": "1"})
+		if why := job.HandOn(t, h); why != "" {
 			t.Fatalf("%s: %s", way, why)
 		}
 		if len(s.requests()) != 1 {
@@ -162,10 +164,10 @@ json:
     - {To: ['{number}', b, 7], validity: 3.50, Flash: false, nothing: null, quoted: '7'}
   files: '{attachments}'
   a: {b: {c: '<{text}>'}}`)
-	job := newSpool(t, "Žluťoučký & <kůň>\r\n")
-	job.attach(t, "00000042_1_x.pdf", "%PDF-")
-	job.doc.Set("attachments", "1_name", "x \"y\".pdf")
-	if why := job.handOn(t, h); why != "" {
+	job := targettest.New(t, "Žluťoučký & <kůň>\r\n")
+	job.Attach(t, "00000042_1_x.pdf", "%PDF-")
+	job.Doc.Set("attachments", "1_name", "x \"y\".pdf")
+	if why := job.HandOn(t, h); why != "" {
 		t.Fatal(why)
 	}
 	want := `{"Messages":[{"To":["+420603123456","b",7],"validity":3.50,"Flash":false,"nothing":null,"quoted":"7"}],"files":["x \"y\".pdf"],"a":{"b":{"c":"<Žluťoučký & <kůň>>"}}}`
@@ -181,7 +183,7 @@ func TestHTTPContentType(t *testing.T) {
 	for way, want := range map[string]string{"form": "text/special", "json": "text/special", "multipart": "multipart/form-data; boundary="} {
 		s := newService(t, nil)
 		h := mustTarget(t, "sms", "url: "+s.URL+"\nheaders: {Content-Type: text/special}\n"+way+": {to: '{number}'}")
-		if why := newSpool(t, "x").handOn(t, h); why != "" {
+		if why := targettest.New(t, "x").HandOn(t, h); why != "" {
 			t.Fatalf("%s: %s", way, why)
 		}
 		if got := s.requests()[0].Header["Content-Type"]; len(got) != 1 || !strings.HasPrefix(got[0], want) {
@@ -195,14 +197,14 @@ func TestHTTPAttachments(t *testing.T) {
 	t.Parallel()
 	s := newService(t, nil)
 	h := mustTarget(t, "fax", "url: "+s.URL+"\nmultipart: {to: '{number}', document: '{attachments}', text: '{text}'}")
-	job := newSpool(t, strings.Repeat("long ", 1000))
+	job := targettest.New(t, strings.Repeat("long ", 1000))
 	content := strings.Repeat("%PDF-\r\n--boundary--\x00", 200_000)
-	job.attach(t, "00000042_1_a.pdf", content)
-	job.doc.Set("attachments", "1_name", "a\"; name=\"to.pdf")
-	job.file(t, "00000042_2_b.zzz", "")
-	job.doc.Set("attachments", "count", "2")
-	job.doc.Set("attachments", "2", "00000042_2_b.zzz")
-	if why := job.handOn(t, h); why != "" {
+	job.Attach(t, "00000042_1_a.pdf", content)
+	job.Doc.Set("attachments", "1_name", "a\"; name=\"to.pdf")
+	job.File(t, "00000042_2_b.zzz", "")
+	job.Doc.Set("attachments", "count", "2")
+	job.Doc.Set("attachments", "2", "00000042_2_b.zzz")
+	if why := job.HandOn(t, h); why != "" {
 		t.Fatal(why)
 	}
 	r := s.requests()[0]
@@ -256,7 +258,7 @@ func TestHTTPAnswers(t *testing.T) {
 				w.WriteHeader(tt.status)
 				io.WriteString(w, tt.said)
 			})
-			why := newSpool(t, "x").handOn(t, mustTarget(t, "sms", "url: "+s.URL+"/p?password=hidden\nform: {text: '{text}'}\n"+tt.keys))
+			why := targettest.New(t, "x").HandOn(t, mustTarget(t, "sms", "url: "+s.URL+"/p?password=hidden\nform: {text: '{text}'}\n"+tt.keys))
 			if !strings.Contains(why, tt.want) || (why == "") != (tt.want == "") || strings.Contains(why, "hidden") || strings.Contains(why, "secret") {
 				t.Errorf("why %q, want %q", why, tt.want)
 			}
@@ -277,7 +279,7 @@ func TestHTTPPause(t *testing.T) {
 		})
 		h := mustTarget(t, "sms", "url: "+s.URL+"\nform: {text: '{text}'}")
 		for range 2 {
-			if why := newSpool(t, "x").handOn(t, h); !strings.Contains(why, "given up") {
+			if why := targettest.New(t, "x").HandOn(t, h); !strings.Contains(why, "given up") {
 				t.Error(why)
 			}
 		}
@@ -307,7 +309,7 @@ func TestHTTPDoubt(t *testing.T) {
 	}
 	s := newService(t, hang)
 	keys := "url: " + s.URL + "\nform: {text: '{text}'}\n"
-	if why := newSpool(t, "x").handOn(t, mustTarget(t, "sms", keys)); !strings.Contains(why, "in_doubt is fail") || len(s.requests()) != 1 {
+	if why := targettest.New(t, "x").HandOn(t, mustTarget(t, "sms", keys)); !strings.Contains(why, "in_doubt is fail") || len(s.requests()) != 1 {
 		t.Errorf("%d requests, %q", len(s.requests()), why)
 	}
 	h := mustTarget(t, "sms", keys+"idempotency_header: Idempotency-Key")
@@ -322,9 +324,9 @@ func TestHTTPDoubt(t *testing.T) {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
 	})
-	retried := newSpool(t, "x")
-	retried.again = true
-	if why := retried.handOn(t, mustTarget(t, "sms", strings.Replace(keys, s.URL, odd.URL, 1)+"idempotency_header: Idempotency-Key")); why != "" || len(odd.requests()) != 4 {
+	retried := targettest.New(t, "x")
+	retried.Again = true
+	if why := retried.HandOn(t, mustTarget(t, "sms", strings.Replace(keys, s.URL, odd.URL, 1)+"idempotency_header: Idempotency-Key")); why != "" || len(odd.requests()) != 4 {
 		t.Fatalf("%d requests, %q", len(odd.requests()), why)
 	}
 	for _, r := range odd.requests() {
@@ -332,7 +334,7 @@ func TestHTTPDoubt(t *testing.T) {
 			t.Errorf("key %q", key)
 		}
 	}
-	if why := newSpool(t, "x").handOn(t, h); !strings.Contains(why, "given up after 1 tries") {
+	if why := targettest.New(t, "x").HandOn(t, h); !strings.Contains(why, "given up after 1 tries") {
 		t.Errorf("why %q", why)
 	}
 	if key := s.requests()[len(s.requests())-1].Header.Get("Idempotency-Key"); !strings.HasPrefix(key, "smtpreceiver-00000042-") {
@@ -357,7 +359,7 @@ func TestHTTPDoubt(t *testing.T) {
 	over := make(chan struct{})
 	silent.answer = func(http.ResponseWriter, int) { <-over }
 	t.Cleanup(func() { close(over) })
-	why := newSpool(t, "x").handOnWithin(t, mustTarget(t, "sms", "url: "+silent.URL+"\nform: {text: '{text}'}"), 200*time.Millisecond)
+	why := targettest.New(t, "x").HandOnWithin(t, mustTarget(t, "sms", "url: "+silent.URL+"\nform: {text: '{text}'}"), 200*time.Millisecond)
 	if !strings.Contains(why, "not done within timeout") || !strings.Contains(why, "in_doubt is fail") {
 		t.Errorf("why %q", why)
 	}
@@ -367,7 +369,7 @@ func TestHTTPDoubt(t *testing.T) {
 		w.Header().Set("Content-Length", "100")
 		io.WriteString(w, "Acc")
 	})
-	why = newSpool(t, "x").handOn(t, mustTarget(t, "sms", "url: "+broken.URL+"\nform: {text: '{text}'}\nsuccess: Accepted"))
+	why = targettest.New(t, "x").HandOn(t, mustTarget(t, "sms", "url: "+broken.URL+"\nform: {text: '{text}'}\nsuccess: Accepted"))
 	if !strings.Contains(why, "in_doubt is fail") {
 		t.Errorf("why %q", why)
 	}
@@ -414,7 +416,7 @@ func TestHTTPNoConnection(t *testing.T) {
 		"http://nowhere.invalid/":                     "nowhere.invalid",
 		strangers.URL:                                 "certificate",
 	} {
-		why := newSpool(t, "x").handOn(t, mustTarget(t, "sms", "url: "+url+"\nform: {text: '{text}'}"))
+		why := targettest.New(t, "x").HandOn(t, mustTarget(t, "sms", "url: "+url+"\nform: {text: '{text}'}"))
 		if !strings.Contains(why, want) || !strings.Contains(why, "given up after 1 tries") || strings.Contains(why, "hidden") {
 			t.Errorf("%s: %q", url, why)
 		}
@@ -430,9 +432,9 @@ func TestHTTPSecrets(t *testing.T) {
 		io.WriteString(w, "token t0p s&cret, t0p+s%26cret, Basic fixed, is wrong")
 	})
 	h := mustTarget(t, "sms", "url: "+strings.Replace(s.URL, "http://", "http://user:{env:SMS_TOKEN}@", 1)+"/{env:SMS_TOKEN}/send\nheaders: {X-Auth: 'Basic fixed', X-Token: 'Bearer {env:SMS_TOKEN}', X-About: '{subject}', Host: sms.example}\nform: {text: '{text}'}")
-	job := newSpool(t, "x")
-	job.set(map[string]string{"system/subject": "Ahoj\r\nX-Evil: č"})
-	why := job.handOn(t, h)
+	job := targettest.New(t, "x")
+	job.Set(map[string]string{"system/subject": "Ahoj\r\nX-Evil: č"})
+	why := job.HandOn(t, h)
 	if !strings.Contains(why, "token ***, ***, ***, is wrong") || strings.Contains(why, "s&cret") || strings.Contains(why, "26cret") {
 		t.Errorf("why %q", why)
 	}
@@ -446,7 +448,7 @@ func TestHTTPSecrets(t *testing.T) {
 		t.Errorf("about %q, %v, %v", about, err, r.Header)
 	}
 	os.Unsetenv("SMS_TOKEN")
-	if why := newSpool(t, "x").handOn(t, h); !strings.Contains(why, "the environment variable SMS_TOKEN is not set") || len(s.requests()) != 1 {
+	if why := targettest.New(t, "x").HandOn(t, h); !strings.Contains(why, "the environment variable SMS_TOKEN is not set") || len(s.requests()) != 1 {
 		t.Errorf("%d requests, %q", len(s.requests()), why)
 	}
 }
@@ -463,12 +465,12 @@ func TestHTTPWays(t *testing.T) {
 	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secure.Certificate().Raw}), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if why := newSpool(t, "x").handOn(t, mustTarget(t, "sms", "url: "+secure.URL+"\nca_file: "+ca+"\nform: {text: '{text}'}")); why != "" || len(s.requests()) != 1 {
+	if why := targettest.New(t, "x").HandOn(t, mustTarget(t, "sms", "url: "+secure.URL+"\nca_file: "+ca+"\nform: {text: '{text}'}")); why != "" || len(s.requests()) != 1 {
 		t.Errorf("own authority: %q", why)
 	}
 
 	proxy := newService(t, nil)
-	if why := newSpool(t, "Čau").handOn(t, mustTarget(t, "sms", "url: http://sms.invalid/send\nmethod: GET\nproxy: "+proxy.URL+"\nquery: {text: '{text}'}")); why != "" || len(proxy.got) != 1 {
+	if why := targettest.New(t, "Čau").HandOn(t, mustTarget(t, "sms", "url: http://sms.invalid/send\nmethod: GET\nproxy: "+proxy.URL+"\nquery: {text: '{text}'}")); why != "" || len(proxy.got) != 1 {
 		t.Fatalf("proxy: %q", why)
 	}
 	if r := proxy.got[0]; r.Method != "GET" || r.Host != "sms.invalid" || r.URL.Query().Get("text") != "Čau" || r.ContentLength > 0 {
@@ -501,9 +503,9 @@ func TestHTTPText(t *testing.T) {
 		{"x", map[string]string{"to/number": "+420 (603) 123-456"}, "form: {t: '{number}'}", "t=%2B420603123456", ""},
 	} {
 		s := newService(t, nil)
-		job := newSpool(t, tt.text)
-		job.set(tt.set)
-		why := job.handOn(t, mustTarget(t, "sms", "url: "+s.URL+"\n"+tt.keys))
+		job := targettest.New(t, tt.text)
+		job.Set(tt.set)
+		why := job.HandOn(t, mustTarget(t, "sms", "url: "+s.URL+"\n"+tt.keys))
 		if !strings.Contains(why, tt.why) || (why == "") != (tt.why == "") || strings.Join(s.sent(), "|") != tt.sent {
 			t.Errorf("%.20q %v %s: %q, sent %q", tt.text, tt.set, tt.keys, why, s.sent())
 		}
@@ -539,10 +541,10 @@ func TestHTTPKeys(t *testing.T) {
 	} {
 		_, err := target(t, "sms", keys)
 		var said []string
-		for _, f := range faults(err) {
-			if f != nil {
-				said = append(said, keyOf(f)+": "+f.Error())
-			}
+		var problems config.Problems
+		errors.As(err, &problems)
+		for _, problem := range problems {
+			said = append(said, problem.String())
 		}
 		if !slices.ContainsFunc(said, func(s string) bool { return strings.Contains(s, want) }) && (want != "" || len(said) > 0) {
 			t.Errorf("%s: %q, want %q", keys, said, want)

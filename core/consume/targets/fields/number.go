@@ -1,4 +1,6 @@
-package targets
+// Package fields reads what targets hand on of a job: a number that can be dialled, a
+// text, what fits on one line.
+package fields
 
 import (
 	"errors"
@@ -14,12 +16,12 @@ var (
 	faxSyntax   = regexp.MustCompile(`^\+?[0-9*#,]{1,60}$`) // a comma is a pause
 )
 
-// phoneNumber is the number without separators. Only one that begins with '+' is
+// Phone is a number without separators. Only one that begins with '+' is
 // sure to be international.
-func phoneNumber(written string) (string, error) { return checked(written, phoneSyntax) }
+func Phone(written string) (string, error) { return checked(written, phoneSyntax) }
 
-// faxNumber may hold what else one dials.
-func faxNumber(written string) (string, error) { return checked(written, faxSyntax) }
+// Fax is one that may hold what else one dials.
+func Fax(written string) (string, error) { return checked(written, faxSyntax) }
 
 func checked(written string, syntax *regexp.Regexp) (string, error) {
 	if written == "" {
