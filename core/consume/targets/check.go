@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"smtpreceiver/core/config"
+	"smtpreceiver/core/consume/targets/hylafax"
 	"smtpreceiver/core/consume/targets/webservice"
 	"smtpreceiver/core/ctl"
 )
@@ -22,7 +23,7 @@ func Check(s *config.Settings, problems *config.Problems) (warnings []string) {
 		if k == nil {
 			continue // said already
 		}
-		if _, missing, err := newHylaFAX(c); err == nil {
+		if _, missing, err := hylafax.New(c); err == nil {
 			for _, extension := range slices.Sorted(maps.Keys(missing)) {
 				warnings = append(warnings, config.KeyPath("consume", name, "convert", extension)+": "+missing[extension].Error()+"; until then jobs with such attachments wait")
 			}

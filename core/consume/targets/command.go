@@ -11,6 +11,7 @@ import (
 
 	"smtpreceiver/core/consume"
 	"smtpreceiver/core/consume/targets/fields"
+	"smtpreceiver/core/consume/targets/program"
 )
 
 // exitTemporary is EX_TEMPFAIL of sysexits.h, as pipe(8) of Postfix takes it.
@@ -75,7 +76,7 @@ func hook(argv []string) func(context.Context, *consume.Job, string) error {
 	return func(ctx context.Context, j *consume.Job, why string) error {
 		full, err := arguments(argv, j, map[string]string{reason: why})
 		if err == nil {
-			_, err = run(ctx, j, nil, full...)
+			_, err = program.Run(ctx, j, nil, full...)
 		}
 		return err
 	}
@@ -116,9 +117,9 @@ func (c *Command) Submit(ctx context.Context, j *consume.Job) error {
 	if err != nil {
 		return err
 	}
-	_, err = run(ctx, j, nil, argv...)
-	var ended *exitError
-	if errors.As(err, &ended) && ended.code != exitTemporary {
+	_, err = program.Run(ctx, j, nil, argv...)
+	var ended *program.ExitError
+	if errors.As(err, &ended) && ended.Code != exitTemporary {
 		return consume.Permanent(err)
 	}
 	return err

@@ -15,49 +15,13 @@ import (
 	"smtpreceiver/core/consume/targets/targettest"
 )
 
-// stubs puts programs before all others. A test with them runs alone.
-func stubs(t *testing.T, bodies map[string]string) {
-	t.Helper()
-	dir := t.TempDir()
-	for name, body := range bodies {
-		writeScript(t, filepath.Join(dir, name), body)
-	}
-	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
-}
-
-// TestSendfaxFails: a fax that sendfax could not hand in is not taken for sent,
-// unless the server has it.
-func TestSendfaxFails(t *testing.T) {
-	for _, tt := range []struct{ name, sendfax, faxstat, want string }{
-		{"refused", "echo bad number >&2; exit 1", "echo HylaFAX scheduler on x: Running", "given up after 1 tries"},
-		{"taken all the same", "exit 1", `echo "HylaFAX scheduler on x: Running"; echo "$KEY|"`, ""},
-		{"nobody can be asked", "echo lost the connection >&2; exit 1", "exit 1", "the target cannot be asked"},
-		{"never reached", "echo Can not reach server at host x, port 4559. >&2; exit 1", "echo Can not reach service 1 at host x; exit 1", "sendfax: exit status 1"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			record := filepath.Join(t.TempDir(), "key")
-			stubs(t, map[string]string{
-				"sendfax": `while [ "$1" != -i ]; do shift; done; echo "$2" >` + record + "\n" + tt.sendfax,
-				"faxstat": "KEY=$(cat " + record + ")\n" + tt.faxstat,
-			})
-			why := targettest.New(t, "x").HandOn(t, &HylaFAX{})
-			if !strings.Contains(why, tt.want) || (why == "") != (tt.want == "") {
-				t.Errorf("why %q, want %q", why, tt.want)
-			}
-			if tt.name == "never reached" && strings.Contains(why, "asked") {
-				t.Errorf("in doubt, though there never was a connection: %s", why)
-			}
-		})
-	}
-}
-
 // TestProgramGroup: after the time limit nothing of a program goes on, also not
 // what it started.
 func TestProgramGroup(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	script, alive := filepath.Join(dir, "send"), filepath.Join(dir, "alive")
-	writeScript(t, script, "(while :; do date >"+alive+"; sleep 0.02; done) & wait")
+	targettest.Script(t, script, "(while :; do date >"+alive+"; sleep 0.02; done) & wait")
 	c, err := NewCommand([]string{script})
 	if err != nil {
 		t.Fatal(err)
@@ -81,7 +45,7 @@ func TestProgramSession(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	script, out := filepath.Join(dir, "send"), filepath.Join(dir, "out")
-	writeScript(t, script, "cut -d' ' -f1,6 /proc/self/stat >/dev/null; read -r pid comm state ppid pgrp session rest </proc/$$/stat; echo $$ $session >"+out)
+	targettest.Script(t, script, "cut -d' ' -f1,6 /proc/self/stat >/dev/null; read -r pid comm state ppid pgrp session rest </proc/$$/stat; echo $$ $session >"+out)
 	c, err := NewCommand([]string{script})
 	if err != nil {
 		t.Fatal(err)
@@ -109,7 +73,7 @@ func TestProgramEnvironment(t *testing.T) {
 	t.Setenv("OTHER_SETTING", "kept")
 	dir := t.TempDir()
 	script, out := filepath.Join(dir, "send"), filepath.Join(dir, "out")
-	writeScript(t, script, "env >"+out)
+	targettest.Script(t, script, "env >"+out)
 	c, err := NewCommand([]string{script})
 	if err != nil {
 		t.Fatal(err)
@@ -134,7 +98,7 @@ func TestSwappedFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	name := filepath.Join(s.Folder, "00000042.txt")
-	writeScript(t, script, "rm "+name+"; ln -s "+secret+" "+name+"; cat \"$1\" >"+out)
+	targettest.Script(t, script, "rm "+name+"; ln -s "+secret+" "+name+"; cat \"$1\" >"+out)
 	c, err := NewCommand([]string{script, "{txt}"})
 	if err != nil {
 		t.Fatal(err)
@@ -202,7 +166,7 @@ func TestHook(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	script, out := filepath.Join(dir, "told"), filepath.Join(dir, "out")
-	writeScript(t, script, `printf '<%s>' "$@" >>`+out)
+	targettest.Script(t, script, `printf '<%s>' "$@" >>`+out)
 	if err := checkCommand([]string{script, "{reason}"}); err == nil {
 		t.Error("{reason} is known to command")
 	}
@@ -248,23 +212,5 @@ func TestHookFails(t *testing.T) {
 		if err := h.errs[0]; (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", argv, err, want)
 		}
-	}
-}
-
-// TestTextAttachment: one that is plain text is set as pages, whatever is in it.
-func TestTextAttachment(t *testing.T) {
-	record := filepath.Join(t.TempDir(), "args")
-	stubs(t, map[string]string{
-		"sendfax": `for a; do case $a in *.pdf) pdftotext -layout "$a" - 2>/dev/null || cat "$a"; echo "=$(basename "$a")"; esac; done >` + record,
-		"faxstat": "exit 1",
-	})
-	s := targettest.New(t, " \r\n")
-	s.Attach(t, "00000042_1_a.txt", "a\tb\x07c\x00d\r\nsecond")
-	if why := s.HandOn(t, &HylaFAX{}); why != "" {
-		t.Fatal(why)
-	}
-	got, err := os.ReadFile(record)
-	if err != nil || strings.Contains(string(got), "=0.pdf") || strings.Count(string(got), "=1.pdf") != 1 {
-		t.Fatalf("%s, %v", got, err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/consume"
 	"smtpreceiver/core/consume/folder"
+	"smtpreceiver/core/consume/targets/hylafax"
 	"smtpreceiver/core/ctl"
 	"smtpreceiver/core/match"
 	"smtpreceiver/core/report"
@@ -98,7 +99,7 @@ func checkReports(s *config.Settings, problems *config.Problems) (warnings []str
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Consume)) {
-		if c := s.Consume[name]; s.Reports.SMTPServer != "" && c.Target == "hylafax" && c.Outcomes != "handler" && silenced(c.Arguments) {
+		if c := s.Consume[name]; s.Reports.SMTPServer != "" && c.Target == "hylafax" && c.Outcomes != "handler" && hylafax.Silenced(c.Arguments) {
 			warnings = append(warnings, config.KeyPath("consume", name, "arguments")+": with -N or -f HylaFAX does not mail the senders; they hear from us that HylaFAX has the fax, if they asked for that, and nothing where it fails later")
 		}
 	}

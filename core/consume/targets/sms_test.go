@@ -69,7 +69,7 @@ func TestPartsAreBounded(t *testing.T) {
 			s, folder = targettest.New(t, tt.text), t.TempDir()
 			s.Set(tt.set)
 			script, out := filepath.Join(folder, "send"), filepath.Join(folder, "out")
-			writeScript(t, script, `cat "$1" >`+out)
+			targettest.Script(t, script, `cat "$1" >`+out)
 			c, err := NewCommand([]string{script, "{txt}"})
 			if err != nil {
 				t.Fatal(err)
@@ -101,7 +101,7 @@ func TestCommandOfFaxes(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	script, out := filepath.Join(dir, "send"), filepath.Join(dir, "out")
-	writeScript(t, script, `cat "$1" >`+out)
+	targettest.Script(t, script, `cat "$1" >`+out)
 	c, err := NewCommand([]string{script, "{txt}"})
 	if err != nil {
 		t.Fatal(err)

@@ -1,11 +1,6 @@
 package targets
 
-import (
-	"os"
-	"os/exec"
-)
-
-func ownGroup(*exec.Cmd) {}
+import "os"
 
 func giveToGroup(*os.File, string) {}
 

@@ -7,6 +7,7 @@ import (
 
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/consume"
+	"smtpreceiver/core/consume/targets/hylafax"
 	"smtpreceiver/core/consume/targets/webservice"
 	"smtpreceiver/core/ctl"
 )
@@ -35,9 +36,9 @@ var text = []string{"txt"}
 var kinds = []kind{
 	{
 		name: "hylafax", keys: []key{{name: "server"}, {name: "arguments"}, {name: "skip_unknown"}, {name: "cover"}, {name: "convert"}, {name: "convert_timeout"}, {name: "convert_max_size"}, {name: "convert_max_memory"}}, formats: text, workers: 1,
-		tells: func(c *config.Consumer, j *ctl.Job) bool { return tellsSender(c.Arguments, j) },
+		tells: func(c *config.Consumer, j *ctl.Job) bool { return hylafax.Tells(c.Arguments, j) },
 		make: func(c *config.Consumer, _ *config.Application) (consume.Target, error) {
-			h, _, err := newHylaFAX(c)
+			h, _, err := hylafax.New(c)
 			return h, err
 		},
 		refused: "convert",

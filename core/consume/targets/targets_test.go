@@ -14,6 +14,7 @@ import (
 
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/consume"
+	"smtpreceiver/core/consume/targets/hylafax"
 	"smtpreceiver/core/consume/targets/targettest"
 	"smtpreceiver/core/ctl"
 	"smtpreceiver/core/sms"
@@ -110,11 +111,11 @@ func TestRefused(t *testing.T) {
 	}{
 		{"letters in the number", "x", "no number to dial", map[string]string{"to/number": "12ab"}, Smstools{Drop: NewDrop(".")}},
 		{"option for a number", "x", "no number to dial", map[string]string{"to/number": "-1 --exec"}, Gammu{Drop: NewDrop(".")}},
-		{"no number", "x", "has no number", map[string]string{"to/number": ""}, &HylaFAX{}},
+		{"no number", "x", "has no number", map[string]string{"to/number": ""}, &hylafax.Target{}},
 		{"path for a number", "x", "no number to dial", map[string]string{"to/number": "1@../../etc"}, Gammu{Drop: NewDrop(".")}},
 		{"blank text", " \r\n\r\n", "text is empty", nil, Smstools{Drop: NewDrop(".")}},
 		{"format", "x", "format_preference", map[string]string{"system/format": "mht"}, Gammu{Drop: NewDrop(".")}},
-		{"format of a fax", "x", "format_preference", map[string]string{"system/format": "mht"}, &HylaFAX{}},
+		{"format of a fax", "x", "format_preference", map[string]string{"system/format": "mht"}, &hylafax.Target{}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -206,7 +207,7 @@ func TestCommand(t *testing.T) {
 	s.Set(map[string]string{"system/subject": "--exec=rm -rf", "to/name": "-x"})
 	s.Attach(t, "00000042_1_a b.pdf", "%PDF-")
 	script := filepath.Join(t.TempDir(), "send")
-	writeScript(t, script, `for a; do echo "<$a>"; done >"$0.out"; cat "$5" >>"$0.out"; test -f "$6" && test -f "$7" && mv "$0.out" `+out)
+	targettest.Script(t, script, `for a; do echo "<$a>"; done >"$0.out"; cat "$5" >>"$0.out"; test -f "$6" && test -f "$7" && mv "$0.out" `+out)
 	c, err := NewCommand([]string{script, "{subject}", "--subject={subject}", "{number}", "{id}/{app}/{from}", "{txt}", "{ctl}", "{attachments}", "--", "{name}", "{ {}"})
 	if err != nil {
 		t.Fatal(err)
@@ -225,13 +226,6 @@ func TestCommand(t *testing.T) {
 	}
 }
 
-func writeScript(t *testing.T, path, body string) {
-	t.Helper()
-	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+body+"\n"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func TestCommandStatus(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{
@@ -241,7 +235,7 @@ func TestCommandStatus(t *testing.T) {
 		"kill -9 $$":                    "signal: killed); the target cannot tell whether it has the job",
 	} {
 		script := filepath.Join(t.TempDir(), "send")
-		writeScript(t, script, body)
+		targettest.Script(t, script, body)
 		c, err := NewCommand([]string{script})
 		if err != nil {
 			t.Fatal(err)
@@ -262,40 +256,6 @@ func TestNewCommandErrors(t *testing.T) {
 	} {
 		if _, err := NewCommand(argv); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", argv, err)
-		}
-	}
-}
-
-func TestSendfaxArguments(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct {
-		set   map[string]string
-		cover bool
-		want  []string
-	}{
-		{nil, false, []string{"-f", "Petr Novák <petr@example.com>", "-n", "-m", "-d", "Jana@+420"}},
-		{map[string]string{"system/priority": "high", "to/notify": "success,failure"}, false, []string{"-f", "Petr Novák <petr@example.com>", "-P", "high", "-D", "-n", "-m", "-d", "Jana@+420"}},
-		{map[string]string{"system/priority": "300", "to/notify": "NEVER"}, false, []string{"-f", "Petr Novák <petr@example.com>", "-n", "-m", "-N", "-d", "Jana@+420"}},
-		{map[string]string{"to/notify": "DELAY"}, false, []string{"-f", "Petr Novák <petr@example.com>", "-n", "-m", "-N", "-d", "Jana@+420"}},
-		{map[string]string{"to/notify": "FAILURE,DELAY", "from/smtp": "petr novak@example.com"}, false, []string{"-f", "Petr Novák <smtpreceiver>", "-n", "-m", "-d", "Jana@+420"}},
-		{map[string]string{"from/smtp": "a%b@example.com", "from/name": ""}, false, []string{"-f", "smtpreceiver", "-n", "-m", "-d", "Jana@+420"}},
-		{map[string]string{"from/name": "-x <y>@z", "to/name": "a@9001#2 \"", "to/company": "; -c"}, false, []string{"-f", "-x y z <petr@example.com>", "-n", "-x", "-c", "-m", "-d", "a 9001 2@+420"}},
-		{map[string]string{"from/smtp": "", "to/name": ""}, false, []string{"-f", "smtpreceiver", "-n", "-m", "-d", "+420"}},
-		{map[string]string{
-			"to/name": "Jana Žluťoučká", "to/company": "Acme (CZ)", "to/dept": "Prodej “2”", "from/company": "Novák's", "from/dept": "$(id)", "system/subject": "Nabídka č. 42; `id`",
-		}, true, []string{"-f", "Petr Nov\xe1k <petr@example.com>", "-x", "Acme CZ", "-y", "Prodej 2", "-X", "Nov\xe1k's", "-Y", "$ id", "-r", "Nab\xeddka c. 42 `id`", "-m", "-d", "Jana Zlutouck\xe1@+420"}},
-		{map[string]string{"system/subject": " ", "to/name": ""}, true, []string{"-f", "Petr Nov\xe1k <petr@example.com>", "-m", "-d", "+420"}},
-	} {
-		s := targettest.New(t, "x")
-		s.Set(tt.set)
-		doc, err := ctl.ReadJob(s.Doc.String(), ctl.Layout{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		got := (&HylaFAX{Arguments: []string{"-m"}, Cover: tt.cover}).sendfax(&consume.Job{Job: doc, Key: "K"}, "+420")
-		want := append([]string{"sendfax", "-i", "K"}, tt.want...)
-		if !slices.Equal(got, want) {
-			t.Errorf("%v:\n got %q\nwant %q", tt.set, got, want)
 		}
 	}
 }

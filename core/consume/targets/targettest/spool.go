@@ -98,3 +98,21 @@ func (s *Spool) HandOnWithin(t *testing.T, target consume.Target, timeout time.D
 	s.Timeout = timeout
 	return s.HandOn(t, target)
 }
+
+// Script writes a program of sh.
+func Script(t *testing.T, path, body string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+body+"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Programs puts programs before all others. A test with them runs alone.
+func Programs(t *testing.T, bodies map[string]string) {
+	t.Helper()
+	dir := t.TempDir()
+	for name, body := range bodies {
+		Script(t, filepath.Join(dir, name), body)
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+}

@@ -1,4 +1,6 @@
-package targets
+// Package hylafax hands jobs to HylaFAX: makes the documents of a fax, runs sendfax,
+// and finds the fax again by faxstat.
+package hylafax
 
 import (
 	"cmp"
@@ -18,6 +20,7 @@ import (
 	"smtpreceiver/core/consume"
 	"smtpreceiver/core/consume/pages"
 	"smtpreceiver/core/consume/targets/fields"
+	"smtpreceiver/core/consume/targets/program"
 	"smtpreceiver/core/ctl"
 	"smtpreceiver/core/dearchive"
 )
@@ -33,9 +36,9 @@ const maxConverted = 10_000
 // unreachable is what sendfax says if it never had a connection.
 const unreachable = "Can not reach serv" // er, or ice
 
-// HylaFAX hands jobs to HylaFAX by sendfax. The job's key is the tag of the job
+// Target hands jobs to HylaFAX by sendfax. The job's key is the tag of the job
 // there, by which faxstat finds it again.
-type HylaFAX struct {
+type Target struct {
 	Server      string   // host or host:port; empty: what sendfax knows
 	Arguments   []string // more for sendfax
 	SkipUnknown bool     // attachments that cannot be faxed are left out
@@ -43,10 +46,10 @@ type HylaFAX struct {
 	Pages       pages.Maker
 }
 
-// newHylaFAX makes the target of a consumer. missing are its converters that are not
+// New makes the target of a consumer. missing are its converters that are not
 // installed here.
-func newHylaFAX(c *config.Consumer) (h *HylaFAX, missing map[string]error, err error) {
-	h = &HylaFAX{Server: c.Server, Arguments: c.Arguments, SkipUnknown: c.SkipUnknown, Cover: c.Cover}
+func New(c *config.Consumer) (h *Target, missing map[string]error, err error) {
+	h = &Target{Server: c.Server, Arguments: c.Arguments, SkipUnknown: c.SkipUnknown, Cover: c.Cover}
 	h.Pages.Converters.Limits = dearchive.Limits{
 		Timeout: c.ConvertTimeout, MaxSize: c.ConvertMaxSize, MaxFiles: maxConverted, MaxMemory: c.ConvertMaxMemory,
 	}
@@ -65,7 +68,7 @@ func newHylaFAX(c *config.Consumer) (h *HylaFAX, missing map[string]error, err e
 }
 
 // Prepare implements consume.Target: it makes the documents, and notes their names.
-func (h *HylaFAX) Prepare(ctx context.Context, j *consume.Job) (note string, err error) {
+func (h *Target) Prepare(ctx context.Context, j *consume.Job) (note string, err error) {
 	if _, err := fields.Fax(j.Number); err != nil {
 		return "", err
 	}
@@ -78,7 +81,7 @@ func (h *HylaFAX) Prepare(ctx context.Context, j *consume.Job) (note string, err
 }
 
 // Submit implements consume.Target.
-func (h *HylaFAX) Submit(ctx context.Context, j *consume.Job) error {
+func (h *Target) Submit(ctx context.Context, j *consume.Job) error {
 	number, err := fields.Fax(j.Number)
 	if err != nil {
 		return err
@@ -91,14 +94,14 @@ func (h *HylaFAX) Submit(ctx context.Context, j *consume.Job) error {
 	for _, name := range strings.Fields(j.Noted()) {
 		argv = append(argv, filepath.Join(scratch, name))
 	}
-	_, err = run(ctx, j, []string{"LC_MESSAGES=C"}, argv...)
-	var ended *exitError
+	_, err = program.Run(ctx, j, []string{"LC_MESSAGES=C"}, argv...)
+	var ended *program.ExitError
 	if !errors.As(err, &ended) {
 		return err
 	}
 	// sendfax may have failed after the server took the job.
 	switch answer, asked := h.Has(ctx, j); {
-	case asked != nil && !strings.Contains(ended.said, unreachable):
+	case asked != nil && !strings.Contains(ended.Said, unreachable):
 		return consume.Uncertain(errors.Join(err, asked))
 	case answer == consume.Yes:
 		return nil
@@ -107,7 +110,7 @@ func (h *HylaFAX) Submit(ctx context.Context, j *consume.Job) error {
 }
 
 // sendfax is the command without the documents.
-func (h *HylaFAX) sendfax(j *consume.Job, number string) []string {
+func (h *Target) sendfax(j *consume.Job, number string) []string {
 	argv := append([]string{"sendfax", "-i", j.Key, "-f", h.sender(j)}, h.server()...)
 	switch level, err := strconv.Atoi(j.Priority); {
 	case j.Priority == "high", j.Priority == "low", err == nil && level >= 0 && level <= 255:
@@ -142,7 +145,7 @@ func (h *HylaFAX) sendfax(j *consume.Job, number string) []string {
 
 // words is a value as HylaFAX reads it: its cover page knows the letters of Western
 // Europe only, and no UTF-8.
-func (h *HylaFAX) words(value string) string {
+func (h *Target) words(value string) string {
 	page, err := codepage.Lookup("iso-8859-1")
 	if err != nil || !h.Cover {
 		return plain(value, "@")
@@ -151,7 +154,7 @@ func (h *HylaFAX) words(value string) string {
 	return string(page.Encode(plain(value, "@")))
 }
 
-func (h *HylaFAX) server() []string {
+func (h *Target) server() []string {
 	if h.Server == "" {
 		return nil
 	}
@@ -160,7 +163,7 @@ func (h *HylaFAX) server() []string {
 
 // sender is who gets HylaFAX's reports. Where that cannot be the sender it is the user
 // of the consumer, on the machine of HylaFAX.
-func (h *HylaFAX) sender(j *consume.Job) string {
+func (h *Target) sender(j *consume.Job) string {
 	address, name := j.FromSMTP, h.words(j.FromName)
 	switch known := mailable(address); {
 	case !known && (address == "" || name == ""): // the null sender, mostly
@@ -181,14 +184,15 @@ func mailable(address string) bool {
 // sendfaxValues are the options of sendfax that have a value.
 const sendfaxValues = "aBbcCdfFhiIkMoPrsStTUVWxXyYzZ"
 
-// tellsSender says whether HylaFAX mails the sender what becomes of a fax that it has.
+// Tells says whether HylaFAX mails the sender what becomes of a fax that it has.
 // It cannot where the address does not get through sendfax, and does not where arguments
 // say that nobody, or somebody else, is mailed.
-func tellsSender(arguments []string, j *ctl.Job) bool {
-	return mailable(j.FromSMTP) && !silenced(arguments)
+func Tells(arguments []string, j *ctl.Job) bool {
+	return mailable(j.FromSMTP) && !Silenced(arguments)
 }
 
-func silenced(arguments []string) (silent bool) {
+// Silenced tells arguments with which HylaFAX does not mail the sender.
+func Silenced(arguments []string) (silent bool) {
 	for i := 0; i < len(arguments); i++ {
 		letters, isOption := strings.CutPrefix(arguments[i], "-")
 		if !isOption {
@@ -228,7 +232,7 @@ func plain(s, more string) string {
 
 // Has implements consume.Target: it looks for the job's key among the jobs that
 // wait, are done, or are archived.
-func (h *HylaFAX) Has(ctx context.Context, j *consume.Job) (consume.Answer, error) {
+func (h *Target) Has(ctx context.Context, j *consume.Job) (consume.Answer, error) {
 	scratch, err := j.Scratch()
 	if err != nil {
 		return consume.Unknown, err
@@ -242,7 +246,7 @@ func (h *HylaFAX) Has(ctx context.Context, j *consume.Job) (consume.Answer, erro
 	if err := os.WriteFile(filepath.Join(scratch, ".hylarc"), format, 0o600); err != nil {
 		return consume.Unknown, err
 	}
-	output, err := run(ctx, j, []string{"HOME=" + scratch}, append([]string{"faxstat", "-s", "-d", "-a"}, h.server()...)...)
+	output, err := program.Run(ctx, j, []string{"HOME=" + scratch}, append([]string{"faxstat", "-s", "-d", "-a"}, h.server()...)...)
 	if err == nil && !strings.Contains(output, "HylaFAX scheduler") {
 		err = fmt.Errorf("faxstat gives no status: it says: %s", cmp.Or(fields.LastWords(output), "nothing"))
 	}
@@ -251,7 +255,7 @@ func (h *HylaFAX) Has(ctx context.Context, j *consume.Job) (consume.Answer, erro
 		return consume.Unknown, err
 	case strings.Contains(output, j.Key+"|"):
 		return consume.Yes, nil
-	case len(output) == maxOutput:
+	case len(output) == program.MaxOutput:
 		return consume.Unknown, errors.New("faxstat lists more jobs than can be looked through")
 	case !j.Begun.IsZero() && time.Since(j.Begun) > doneKept:
 		return consume.Unknown, nil

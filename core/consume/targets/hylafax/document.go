@@ -1,4 +1,4 @@
-package targets
+package hylafax
 
 import (
 	"cmp"
@@ -15,7 +15,7 @@ import (
 
 // documents makes the pages of a fax in folder and returns their names in order,
 // which mean nothing to anybody.
-func (h *HylaFAX) documents(ctx context.Context, j *consume.Job, folder string) (names []string, err error) {
+func (h *Target) documents(ctx context.Context, j *consume.Job, folder string) (names []string, err error) {
 	text, err := fields.Text(j)
 	if err != nil {
 		return nil, err

@@ -1,4 +1,6 @@
-package targets
+// Package program runs programs for jobs: in a session of their own, with an end to
+// what they may say and to how long they last.
+package program
 
 import (
 	"context"
@@ -13,29 +15,29 @@ import (
 	"smtpreceiver/core/consume/targets/fields"
 )
 
-const (
-	maxOutput = 4 << 20 // bytes of what a program says that are kept
-	waitDelay = 5 * time.Second
-)
+// MaxOutput is how much of what a program says is kept, in bytes: the end of it.
+const MaxOutput = 4 << 20
 
-// exitError is a program that ended by itself, and not well.
-type exitError struct {
-	program, said string
-	code          int
+const waitDelay = 5 * time.Second
+
+// ExitError is a program that ended by itself, and not well.
+type ExitError struct {
+	Program, Said string
+	Code          int
 }
 
-func (e *exitError) Error() string {
-	text := fmt.Sprintf("%s: exit status %d", e.program, e.code)
-	if e.said != "" {
-		text += ": it says: " + e.said
+func (e *ExitError) Error() string {
+	text := fmt.Sprintf("%s: exit status %d", e.Program, e.Code)
+	if e.Said != "" {
+		text += ": it says: " + e.Said
 	}
 	return text
 }
 
-// run runs a program for a job until it ends or ctx does; then its whole process
-// group goes. The error is an *exitError, a plain one if the program could not be
+// Run runs a program for a job until it ends or ctx does; then its whole process
+// group goes. The error is an *ExitError, a plain one if the program could not be
 // started, and otherwise uncertain.
-func run(ctx context.Context, j *consume.Job, environ []string, argv ...string) (output string, err error) {
+func Run(ctx context.Context, j *consume.Job, environ []string, argv ...string) (output string, err error) {
 	program, err := exec.LookPath(argv[0])
 	if err != nil {
 		return "", fmt.Errorf("%s cannot be run, install it or mend the path: %w", argv[0], err)
@@ -60,7 +62,7 @@ func run(ctx context.Context, j *consume.Job, environ []string, argv ...string) 
 	case err == nil, errors.Is(err, exec.ErrWaitDelay): // something it started still holds its output
 		return output, nil
 	case errors.As(err, &ended) && ended.Exited():
-		return output, &exitError{argv[0], fields.LastWords(output), ended.ExitCode()}
+		return output, &ExitError{argv[0], fields.LastWords(output), ended.ExitCode()}
 	}
 	return output, consume.Uncertain(fmt.Errorf("%s: %w", argv[0], err))
 }
@@ -81,7 +83,7 @@ type tail struct{ kept []byte }
 
 func (t *tail) Write(b []byte) (int, error) {
 	t.kept = append(t.kept, b...)
-	if over := len(t.kept) - maxOutput; over > 0 {
+	if over := len(t.kept) - MaxOutput; over > 0 {
 		t.kept = append(t.kept[:0], t.kept[over:]...)
 	}
 	return len(b), nil

@@ -1,6 +1,6 @@
 //go:build unix
 
-package targets
+package hylafax
 
 import (
 	"bytes"
@@ -17,10 +17,10 @@ import (
 
 // faxed hands the job to a sendfax that records its documents, and returns them as
 // name=text.
-func faxed(t *testing.T, s *targettest.Spool, h *HylaFAX) (documents, why string) {
+func faxed(t *testing.T, s *targettest.Spool, h *Target) (documents, why string) {
 	t.Helper()
 	record := filepath.Join(t.TempDir(), "documents")
-	stubs(t, map[string]string{
+	targettest.Programs(t, map[string]string{
 		"sendfax": `for a; do case $a in */*) echo "$(basename "$a")=$(gs -q -dSAFER -sDEVICE=txtwrite -o - "$a" 2>/dev/null | tr -s ' \r\n' ' ' | sed 's/^ //;s/ $//')"; esac; done >` + record,
 		"faxstat": "exit 1",
 	})
@@ -83,7 +83,7 @@ func TestDocuments(t *testing.T) {
 			attachAll(t, s, tt.attached...)
 			var log bytes.Buffer
 			s.Log = slog.New(slog.NewTextHandler(&log, nil))
-			got, why := faxed(t, s, &HylaFAX{SkipUnknown: !tt.strict})
+			got, why := faxed(t, s, &Target{SkipUnknown: !tt.strict})
 			if got != tt.want {
 				t.Errorf("documents\n%q\nwant\n%q", got, tt.want)
 			}
@@ -104,7 +104,7 @@ func TestMissingAttachment(t *testing.T) {
 	if err := os.Remove(filepath.Join(s.Folder, "00000042_1_a.txt")); err != nil {
 		t.Fatal(err)
 	}
-	if _, why := faxed(t, s, &HylaFAX{SkipUnknown: true}); !strings.Contains(why, "no such file") {
+	if _, why := faxed(t, s, &Target{SkipUnknown: true}); !strings.Contains(why, "no such file") {
 		t.Errorf("why %q", why)
 	}
 }

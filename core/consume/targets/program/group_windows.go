@@ -1,0 +1,5 @@
+package program
+
+import "os/exec"
+
+func ownGroup(*exec.Cmd) {}
