@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 
+	"smtpreceiver/core/consume/pages/picture"
 	"smtpreceiver/core/consume/pages/typeset"
 	"smtpreceiver/core/dearchive"
 )
@@ -110,7 +111,7 @@ func (f *Files) plain(path, name string) (documents []string, err error) {
 	switch {
 	case isForPrograms(name, head):
 		err = errDecoration
-	case isPicture(head):
+	case picture.Is(head):
 		f.made++
 		err = f.picture(document, path)
 	case len(head) == 0:
@@ -129,7 +130,15 @@ func (f *Files) plain(path, name string) (documents []string, err error) {
 func (m *Maker) picture(document, path string) error {
 	m.one.Lock()
 	defer m.one.Unlock()
-	return pictureFile(document, path)
+	err := picture.File(document, path)
+	var bad *picture.Unfit
+	switch {
+	case errors.As(err, &bad):
+		return unfit("%s", bad.Why)
+	case errors.Is(err, picture.ErrDecoration):
+		return errDecoration
+	}
+	return err
 }
 
 func headOf(path string) ([]byte, error) {

@@ -1,4 +1,9 @@
-package pages
+// Package picture makes a page of PDF of a picture: upright, grey, no larger than the
+// paper and in no more dots than a fax has.
+//
+// A picture is a stranger's: it is measured before it is decoded, and a fault of a
+// decoder costs this picture only.
+package picture
 
 import (
 	"bytes"
@@ -32,14 +37,25 @@ const (
 	spacerSide = 8        // pixels: a picture that low or narrow is a line, a spacer or counts its readers
 )
 
-// isPicture tells a picture that can be read here.
-func isPicture(head []byte) bool {
+// Unfit says why a picture cannot become a page. Trying again cannot mend it.
+type Unfit struct{ Why string }
+
+func (e *Unfit) Error() string { return e.Why }
+
+func unfit(format string, args ...any) error { return &Unfit{fmt.Sprintf(format, args...)} }
+
+// ErrDecoration is for a picture of a few pixels, which a reader does not miss.
+var ErrDecoration = errors.New("only decorates the message")
+
+// Is tells a picture that can be read here.
+func Is(head []byte) bool {
 	_, kind, _ := image.DecodeConfig(bytes.NewReader(head)) // the size may stand behind a preview
 	return kind != ""
 }
 
-// pictureFile makes a page of a picture.
-func pictureFile(document, path string) (err error) {
+// File makes a page, document, of the picture at path. The error is an *Unfit or
+// ErrDecoration where the picture is the reason.
+func File(document, path string) (err error) {
 	defer func() {
 		if bug := recover(); bug != nil { // of a decoder, by which nothing but this picture shall suffer
 			err = unfit("a picture that cannot be read: %v", bug)
@@ -66,7 +82,7 @@ func readPicture(path string) (page *image.Gray, width, height float64, err erro
 	case err != nil:
 		return nil, 0, 0, damaged(err)
 	case size.Width <= spacerSide || size.Height <= spacerSide:
-		return nil, 0, 0, errDecoration
+		return nil, 0, 0, ErrDecoration
 	case size.Width > maxPixels/size.Height:
 		return nil, 0, 0, unfit("a picture of %d × %d pixels; %d million can be faxed", size.Width, size.Height, maxPixels/1_000_000)
 	}

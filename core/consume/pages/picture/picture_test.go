@@ -1,0 +1,118 @@
+package picture
+
+import (
+	"errors"
+	"image"
+	"image/color"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"smtpreceiver/core/consume/pages/pagestest"
+	"smtpreceiver/core/consume/pages/typeset"
+)
+
+func TestOrientation(t *testing.T) {
+	t.Parallel()
+	for turn := 0; turn <= 9; turn++ {
+		content := pagestest.Held(t, turn)
+		path := filepath.Join(t.TempDir(), "1")
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		page, width, height, err := readPicture(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		size := page.Rect.Size()
+		if size != image.Pt(400, 300) || width != 400*perPixel || height != 300*perPixel {
+			t.Fatalf("orientation %d: %v dots, %g × %g mm", turn, size, width, height)
+		}
+		for _, at := range []struct {
+			x, y  int
+			black bool
+		}{{100, 75, true}, {300, 75, false}, {100, 225, false}, {300, 225, false}} {
+			if shade := page.GrayAt(at.x, at.y).Y; (shade < 64) != at.black || (shade > 192) == at.black {
+				t.Errorf("orientation %d: at %d, %d it is %d", turn, at.x, at.y, shade)
+			}
+		}
+	}
+}
+
+func TestOnPage(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		pixelsX, pixelsY, turn int
+		width, height          float64
+	}{
+		{96, 48, 1, 25.4, 12.7},       // as on a screen
+		{4000, 3000, 1, 190, 142.5},   // as wide as the page
+		{3000, 4000, 1, 190, 253.333}, // the same
+		{1000, 4000, 1, 69.25, 277},   // as high
+		{4000, 3000, 6, 253.333, 190}, // lies on its side
+		{48, 96, 6, 12.7, 25.4},
+	} {
+		width, height := onPage(tt.pixelsX, tt.pixelsY, tt.turn)
+		if d := width - tt.width; d < -0.01 || d > 0.01 {
+			t.Errorf("%+v: %g × %g", tt, width, height)
+		}
+		if d := height - tt.height; d < -0.01 || d > 0.01 {
+			t.Errorf("%+v: %g × %g", tt, width, height)
+		}
+	}
+}
+
+// TestThinPicture: a picture that is next to nothing on the page is not nothing.
+func TestThinPicture(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "1")
+	if err := os.WriteFile(path, pagestest.PNG(t, image.NewGray(image.Rect(0, 0, 9, 30_000))), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	page, width, height, err := readPicture(path)
+	if err != nil || page.Rect.Dx() != 1 || page.Rect.Dy() != 277*dotsPerMM || width > 0.1 || height < 276.9 {
+		t.Errorf("%v, %g × %g mm, %v", page, width, height, err)
+	}
+}
+
+// TestGrey: each dot is the mean of what it covers, and nothing is black where the
+// picture is transparent.
+func TestGrey(t *testing.T) {
+	t.Parallel()
+	m := image.NewNRGBA(image.Rect(10, 10, 13, 13))
+	m.Set(10, 10, color.Black)
+	m.Set(11, 10, color.NRGBA{255, 0, 0, 255})
+	m.Set(12, 12, color.Black)
+	same := grey(m, 3, 3)
+	if got := string(same.Pix); got != "\x00\x4c\xff\xff\xff\xff\xff\xff\x00" {
+		t.Errorf("%x", got)
+	}
+	if got := grey(m, 1, 1).Pix[0]; got != 178 { // (0 + 76 + 6 × 255 + 0) / 9
+		t.Errorf("%d", got)
+	}
+	// Dots of 1.5 pixels: 0 + 76/2 + 255/2 + 255/4 over 2.25.
+	if got := grey(m, 2, 2).Pix[0]; got != 102 {
+		t.Errorf("%d", got)
+	}
+}
+
+// FuzzPicture: whatever a stranger sends is a picture of at most a page or has a
+// reason why not.
+func FuzzPicture(f *testing.F) {
+	for _, content := range [][]byte{pagestest.PNG(f, pagestest.Corner(20, 10)), pagestest.JPEG(f, pagestest.Corner(20, 10)), []byte("GIF89a"), []byte("BM"), pagestest.Bomb(f)} {
+		f.Add(content)
+	}
+	f.Fuzz(func(t *testing.T, content []byte) {
+		path := filepath.Join(t.TempDir(), "1")
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		page, width, height, err := readPicture(path)
+		switch {
+		case err != nil && !errors.As(err, new(*Unfit)) && !errors.Is(err, ErrDecoration):
+			t.Error(err)
+		case err == nil && (width <= 0 || height <= 0 || width > typeset.PageWidth || height > typeset.PageHeight || page.Rect.Empty() || len(page.Pix) > 4e6):
+			t.Errorf("%v dots on %g × %g mm", page.Rect, width, height)
+		}
+	})
+}
