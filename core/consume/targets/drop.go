@@ -44,12 +44,13 @@ func (d *Drop) prepare(j *consume.Job, name string, content []byte) (note string
 // and Flush brings that to disk.
 func (d *Drop) Submit(_ context.Context, j *consume.Job) error {
 	_, name, _ := strings.Cut(j.Noted(), " ")
-	root, err := os.OpenRoot(d.folder)
+	root, staging, err := openBoth(d.folder)
 	if err != nil {
 		return err
 	}
 	defer root.Close()
-	return consume.Uncertain(root.Rename(filepath.Join(stagingName, j.Key), name))
+	defer staging.Close()
+	return consume.Uncertain(move(staging, j.Key, root, name))
 }
 
 // Flush implements consume.Flusher.
@@ -74,6 +75,27 @@ func makeStaging(folder string) (*os.Root, error) {
 		return nil, err
 	}
 	return consume.OpenStaging(path)
+}
+
+// openBoth opens a target's folder and the staging folder in it.
+func openBoth(folder string) (root, staging *os.Root, err error) {
+	if root, err = os.OpenRoot(folder); err != nil {
+		return nil, nil, err
+	}
+	if staging, err = consume.OpenFolder(root, stagingName); err != nil {
+		return nil, nil, errors.Join(err, root.Close())
+	}
+	return root, staging, nil
+}
+
+// move moves a file from one open folder to another, wherever their paths lead now.
+func move(from *os.Root, name string, to *os.Root, as string) error {
+	for _, n := range []string{name, as} {
+		if n != filepath.Base(n) {
+			return fmt.Errorf("%q is no name of a file", n)
+		}
+	}
+	return moveOpen(from, name, to, as)
 }
 
 // replace makes a file in the target's folder, in place of one that an earlier try has

@@ -66,41 +66,46 @@ func (t Folder) copy(to *os.Root, j *consume.Job, name string) error {
 // Submit implements consume.Target: data files first, on disk before the CTL is
 // there. Nothing that is there is overwritten.
 func (t Folder) Submit(_ context.Context, j *consume.Job) error {
-	root, err := os.OpenRoot(t.Path)
+	root, staging, err := openBoth(t.Path)
 	if err != nil {
 		return err
 	}
 	defer root.Close()
-	dir := path.Join(stagingName, j.Key)
+	defer staging.Close()
+	dir, err := consume.OpenFolder(staging, j.Key)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
 	moves, err := t.moves(root, dir, j)
 	if err != nil {
-		return errors.Join(err, root.RemoveAll(dir))
+		return errors.Join(err, dir.Close(), staging.RemoveAll(j.Key))
 	}
 	for _, name := range moves {
-		if err := root.Rename(path.Join(dir, name), name); err != nil {
+		if err := move(dir, name, root, name); err != nil {
 			return err
 		}
 	}
 	if err := syncIn(root, "."); err != nil {
 		return err
 	}
-	if err := root.Rename(path.Join(dir, t.control(j)), t.control(j)); err != nil {
+	if err := move(dir, t.control(j), root, t.control(j)); err != nil {
 		return consume.Uncertain(err)
 	}
 	if err := syncIn(root, "."); err != nil {
 		return consume.Uncertain(err)
 	}
-	_ = root.RemoveAll(dir) // empty; what is left is not a job
+	_ = errors.Join(dir.Close(), staging.RemoveAll(j.Key)) // empty; what is left is not a job
 	return nil
 }
 
 // moves are the data files that have no name yet in the folder.
-func (t Folder) moves(root *os.Root, dir string, j *consume.Job) (names []string, err error) {
+func (t Folder) moves(root, dir *os.Root, j *consume.Job) (names []string, err error) {
 	if _, err := root.Lstat(t.control(j)); err == nil {
 		return nil, consume.Permanent(fmt.Errorf("%s has a job %s already, which is another one: move it away", t.Path, j.Stem))
 	}
 	for _, name := range j.Files() {
-		switch free, err := free(root, path.Join(dir, name), name); {
+		switch free, err := free(root, dir, name); {
 		case err != nil:
 			return nil, fmt.Errorf("%s: %w", t.Path, err)
 		case free:
@@ -112,25 +117,25 @@ func (t Folder) moves(root *os.Root, dir string, j *consume.Job) (names []string
 
 // free tells whether a data file can get its name. The same file may have it, from
 // a try that was interrupted.
-func free(root *os.Root, from, to string) (bool, error) {
-	_, err := root.Lstat(to)
+func free(root, dir *os.Root, name string) (bool, error) {
+	_, err := root.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return true, nil
 	}
 	same := false
 	if err == nil {
-		same, err = equal(root, from, to)
+		same, err = equal(root, dir, name)
 	}
 	if err == nil && !same {
-		err = consume.Permanent(fmt.Errorf("%s is there already and another file: move it away", to))
+		err = consume.Permanent(fmt.Errorf("%s is there already and another file: move it away", name))
 	}
 	return false, err
 }
 
-// equal compares two regular files.
-func equal(root *os.Root, a, b string) (bool, error) {
+// equal compares two regular files of one name.
+func equal(a, b *os.Root, name string) (bool, error) {
 	var open [2]*os.File
-	for i, name := range []string{a, b} {
+	for i, root := range []*os.Root{a, b} {
 		info, err := root.Lstat(name)
 		if err != nil || !info.Mode().IsRegular() {
 			return false, err

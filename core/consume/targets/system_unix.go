@@ -4,7 +4,10 @@ package targets
 
 import (
 	"os"
+	"path/filepath"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // giveToGroup lets the group of folder use a file, if we may.
@@ -27,3 +30,20 @@ func syncFolder(path string) error {
 
 // syncOpen brings the names in an open folder to disk.
 func syncOpen(f *os.File) error { return f.Sync() }
+
+func moveOpen(from *os.Root, name string, to *os.Root, as string) error {
+	old, err := from.Open(".")
+	if err != nil {
+		return err
+	}
+	defer old.Close()
+	fresh, err := to.Open(".")
+	if err != nil {
+		return err
+	}
+	defer fresh.Close()
+	if err := unix.Renameat(int(old.Fd()), name, int(fresh.Fd()), as); err != nil {
+		return &os.LinkError{Op: "rename", Old: filepath.Join(from.Name(), name), New: filepath.Join(to.Name(), as), Err: err}
+	}
+	return nil
+}
