@@ -22,7 +22,7 @@ var waitingJobs = flag.Int("waiting-jobs", 3000, "jobs that wait in TestManyWait
 // within its bound.
 func TestManyWaitingJobs(t *testing.T) {
 	const workers, bound = 4, 64 << 20
-	r := sending(t, `echo $1 >>$0.started; while [ ! -e $0.stop.$1 ]; do sleep 0.05; done`, fmt.Sprint("workers: ", workers))
+	r := sending(t, `echo $1 >>$0.started; while [ -e $0 ] && [ ! -e $0.stop.$1 ]; do sleep 0.05; done`, fmt.Sprint("workers: ", workers))
 	r.environ, r.binary = []string{"SMTPRECEIVER_METRICS_LISTEN=inet:127.0.0.1:0"}, plainBinary(t)
 	send := scriptOfConsumer(t, r)
 	started := func() []string { return strings.Fields(readFileOrNothing(send + ".started")) }
