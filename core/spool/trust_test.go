@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 )
 
 const stranger = 54321 // a user who is in the folder's group
@@ -150,6 +151,37 @@ func TestStagingExchangedAtAnyCall(t *testing.T) {
 		if !exchanged {
 			break
 		}
+	}
+}
+
+// What was moved away since it was looked at takes no job: a delivery may wait long
+// between the two, as for the forward server.
+func TestMovedAwayBeforeCommit(t *testing.T) {
+	t.Parallel()
+	for _, moved := range []string{"", stagingName} {
+		folder := tempFolders(t, 1)[0]
+		s := openSpool(t, Config{}, disk{})
+		b := s.NewBatch()
+		if err := fillPlain(b, []string{folder}); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Stage(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		b.folders[0].seen = time.Now().Add(-time.Minute)
+		path := filepath.Join(folder, moved)
+		if err := errors.Join(os.Rename(path, path+".away"), os.MkdirAll(path, 0o700)); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Commit(t.Context()); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%q moved away: %v", moved, err)
+		}
+		for _, place := range []string{folder, folder + ".away"} {
+			if shown, _ := filepath.Glob(filepath.Join(place, "*"+controlSuffix)); len(shown) > 0 {
+				t.Errorf("%q moved away: visible %q", moved, shown)
+			}
+		}
+		_ = s.Close()
 	}
 }
 
