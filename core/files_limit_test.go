@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -78,6 +79,26 @@ func TestSpaceIsAskedForEachJob(t *testing.T) {
 	}
 	if files := b.files(t, "fax"); len(files) > 0 {
 		t.Errorf("left over: %q", files)
+	}
+}
+
+// Archives are unpacked in state_directory, which needs the room too.
+func TestSpaceForArchives(t *testing.T) {
+	t.Parallel()
+	b := open(t, spooling)
+	rules := b.rules.Load()
+	rules.Settings.MinFreeSpace = 1 << 62
+	b.output = withRoom{b.output, func() uint64 { return 1 << 63 }}
+	if err := b.stageFor(t, 1, "Subject: x\n\ntext\n"); err != nil {
+		t.Errorf("nothing is unpacked: %v", err)
+	}
+	for _, app := range rules.Apps {
+		app.Conf.Dearchive = map[string][]string{"zip": {"bsdtar"}}
+	}
+	err := b.stageFor(t, 1, "Subject: x\n\ntext\n")
+	var refusal *reply.Reply
+	if !errors.As(err, &refusal) || refusal.Reason != reply.ReasonSpace || !strings.Contains(fmt.Sprint(refusal.Cause), "state_directory") {
+		t.Errorf("no room in state_directory: %v", err)
 	}
 }
 

@@ -182,6 +182,11 @@ func (t *Transaction) make(ctx context.Context, maker *job.Maker, p *plan) error
 	if err := t.recv.space(ctx, t.rules, p.app.Recipe.Destination); err != nil {
 		return err
 	}
+	if len(p.app.Conf.Dearchive) > 0 {
+		if err := output.ScratchSpace(t.rules.Settings); err != nil {
+			return err
+		}
+	}
 	j, err := t.batch.NewJob(p.app.Recipe.Destination)
 	if err != nil {
 		return err

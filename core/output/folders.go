@@ -26,7 +26,9 @@ func (f folders) TempFile(folder string) (incoming.TempFile, error) {
 	return file, nil
 }
 
-func (f folders) Room(_ context.Context, folder string) (uint64, error) { return f.FreeSpace(folder) }
+func (f folders) Room(_ context.Context, folder string) (uint64, error) {
+	return spool.FreeSpace(folder)
+}
 
 func (f folders) Probe(_ context.Context, folder string) error {
 	if err := spool.Usable(folder); err != nil {

@@ -77,11 +77,21 @@ func Space(ctx context.Context, o Output, s *config.Settings, destination string
 	if s.Queue.On() {
 		return queueSpace(free, err, s)
 	}
+	return folderSpace("output folder "+destination, free, err, s)
+}
+
+// ScratchSpace says the same of state_directory, where archives are unpacked.
+func ScratchSpace(s *config.Settings) error {
+	free, err := spool.FreeSpace(s.StateDirectory)
+	return folderSpace("state_directory "+s.StateDirectory, free, err, s)
+}
+
+func folderSpace(folder string, free uint64, err error, s *config.Settings) error {
 	if err != nil {
-		return reply.Of(fmt.Errorf("output folder %s: %w", destination, err))
+		return reply.Of(fmt.Errorf("%s: %w", folder, err))
 	}
 	if least := s.MinFreeSpace; free < least {
-		return reply.NoSpace(fmt.Errorf("output folder %s: %d bytes free, min_free_space asks for %d: make room", destination, free, least))
+		return reply.NoSpace(fmt.Errorf("%s: %d bytes free, min_free_space asks for %d: make room", folder, free, least))
 	}
 	return nil
 }

@@ -208,10 +208,10 @@ func (s *Spool) Scratch() string { return s.scratch }
 
 // FreeSpace is the number of bytes we may still write in the file system of
 // folder.
-func (s *Spool) FreeSpace(folder string) (uint64, error) {
+func FreeSpace(folder string) (uint64, error) {
 	n, err := freeSpace(folder)
 	if err != nil {
-		return 0, fmt.Errorf("free space of output folder: %w", &os.PathError{Op: "statfs", Path: folder, Err: err})
+		return 0, fmt.Errorf("free space: %w", &os.PathError{Op: "statfs", Path: folder, Err: err})
 	}
 	return n, nil
 }

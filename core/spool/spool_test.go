@@ -256,12 +256,11 @@ func TestConcurrentBatches(t *testing.T) {
 
 func TestFreeSpace(t *testing.T) {
 	t.Parallel()
-	s := openSpool(t, Config{}, disk{})
-	if n, err := s.FreeSpace(t.TempDir()); err != nil || n == 0 {
+	if n, err := FreeSpace(t.TempDir()); err != nil || n == 0 {
 		t.Errorf("free: %d, %v", n, err)
 	}
 	missing := filepath.Join(t.TempDir(), "missing")
-	if _, err := s.FreeSpace(missing); err == nil || !strings.Contains(err.Error(), missing) {
+	if _, err := FreeSpace(missing); err == nil || !strings.Contains(err.Error(), missing) {
 		t.Errorf("error %v does not name the folder", err)
 	}
 }
