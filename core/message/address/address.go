@@ -112,7 +112,7 @@ func (r *addressReader) read(s string) {
 			at.inAngle = false
 			r.end(c)
 		case c == ':' && !r.at && !r.angled: // the name of a group
-			if strings.HasSuffix(strings.ToLower(r.raw.String()), "mailto") {
+			if endsInMailto(r.raw.String()) {
 				r.put(c, at)
 			} else {
 				r.clear()
@@ -122,6 +122,12 @@ func (r *addressReader) read(s string) {
 		}
 	}
 	r.end(';')
+}
+
+// endsInMailto tells the scheme of a mailto: address.
+func endsInMailto(s string) bool {
+	const scheme = "mailto"
+	return len(s) >= len(scheme) && strings.EqualFold(s[len(s)-len(scheme):], scheme)
 }
 
 // blanksInWord keep an encoded word in one piece, as blanks in quotes are kept.

@@ -1,7 +1,6 @@
 package header
 
 import (
-	"regexp"
 	"sort"
 	"strconv"
 	"strings"
@@ -58,18 +57,51 @@ func ParseParams(s string) Params {
 	return p
 }
 
-// parameterName begins a parameter where the semicolon before it is missing.
-var parameterName = regexp.MustCompile(`(?i)[ \t\r\n,]+(?:charset|name|filename|boundary|format|delsp|type|start|size|method|report-type)\*?(?:[0-9]+\*?)?[ \t]*=`)
+// separators stand in front of a parameter where its semicolon is missing.
+const separators = " \t\r\n,"
 
-// nextParameter is where in a value the next parameter begins, -1 if it does not.
+// parameterNames are those that are looked for there.
+var parameterNames = []string{"charset", "name", "filename", "boundary", "format", "delsp", "type", "start", "size", "method", "report-type"}
+
+// nextParameter is where in a value the next parameter begins, its separators among
+// it, -1 if it does not. A stranger chooses the value: each byte is looked at twice at
+// most.
 func nextParameter(s string) int {
-	if !strings.Contains(s, "=") {
-		return -1
+	for at := 0; ; {
+		i := strings.IndexAny(s[at:], separators)
+		if i < 0 {
+			return -1
+		}
+		name := strings.TrimLeft(s[at+i:], separators)
+		if isParameter(name) {
+			return at + i
+		}
+		at = len(s) - len(name)
 	}
-	if loc := parameterName.FindStringIndex(s); loc != nil {
-		return loc[0]
+}
+
+// beginsParameter says whether s begins with one, and separators in front.
+func beginsParameter(s string) bool {
+	name := strings.TrimLeft(s, separators)
+	return len(name) < len(s) && isParameter(name)
+}
+
+// isParameter says whether s begins with one of these names, with a piece of RFC 2231
+// or without, and '='.
+func isParameter(s string) bool {
+	rest := strings.TrimLeft(s, "-0123456789*ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+	name := s[:len(s)-len(rest)]
+	for _, known := range parameterNames {
+		if len(name) < len(known) || !strings.EqualFold(name[:len(known)], known) || !strings.HasPrefix(strings.TrimLeft(rest, " \t"), "=") {
+			continue
+		}
+		number := strings.TrimPrefix(name[len(known):], "*")
+		after := strings.TrimLeft(number, "0123456789")
+		if after == "" || after == "*" && len(number) > 1 {
+			return true
+		}
 	}
-	return -1
+	return false
 }
 
 // parameterValue cuts the value off the front of s.
@@ -90,7 +122,7 @@ func parameterValue(s string) (value, rest string) {
 			i++
 		case s[i] == '"':
 			after := strings.TrimLeft(s[i+1:], " \t\r\n")
-			if after == "" || after[0] == ';' || after[0] == '(' || nextParameter(s[i+1:]) == 0 {
+			if after == "" || after[0] == ';' || after[0] == '(' || beginsParameter(s[i+1:]) {
 				return b.String(), after
 			}
 		}
