@@ -2,6 +2,7 @@ package spool
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -322,4 +323,33 @@ func TestTemporaryFolders(t *testing.T) {
 	abandon(s)
 	recover()
 	wantNothingStaged(t, s.Scratch())
+}
+
+// TestScratchIsMadeAgain: who tidies up in the state directory takes nothing from a
+// running service, and what cannot be made again is called by its name.
+func TestScratchIsMadeAgain(t *testing.T) {
+	t.Parallel()
+	s := openSpool(t, Config{StateDirectory: t.TempDir()}, disk{})
+	if _, err := s.TempDir(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(s.Scratch()); err != nil {
+		t.Fatal(err)
+	}
+	temp, err := s.TempDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.MkdirTemp(temp, "x"); err != nil {
+		t.Error(err)
+	}
+	if n, err := s.ScratchRoom(); err != nil || n == 0 {
+		t.Errorf("room %d, %v", n, err)
+	}
+	if err := errors.Join(os.RemoveAll(s.Scratch()), os.WriteFile(s.Scratch(), nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.TempDir(); err == nil || err.Error() != "scratch folder of state_directory "+s.Scratch()+" is not a folder" {
+		t.Errorf("a file in its place: %v", err)
+	}
 }

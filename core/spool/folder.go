@@ -86,8 +86,14 @@ func (s *Spool) folder(name string) (*folder, error) {
 	// Not under the lock: a mount that hangs is its own application's affair. And
 	// what is held open does not tell of a read-only view that was laid over it.
 	info, err := usable(name)
+	if name == s.scratch && errors.Is(err, fs.ErrNotExist) { // somebody has tidied up
+		if err := makeScratch(name); err != nil {
+			return nil, err
+		}
+		info, err = usable(name)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("output folder: %w", err)
+		return nil, fmt.Errorf("%s %w", s.kind(name), err)
 	}
 	s.mu.Lock()
 	known, closed := s.open[name], s.closed
@@ -108,7 +114,7 @@ func (s *Spool) folder(name string) (*folder, error) {
 	}
 	path, err := filepath.Abs(name)
 	if err != nil {
-		return nil, fmt.Errorf("output folder %s: %w", name, err)
+		return nil, fmt.Errorf("%s %s: %w", s.kind(name), name, err)
 	}
 	gone := 0
 	for _, f := range s.vanished {
@@ -117,11 +123,11 @@ func (s *Spool) folder(name string) (*folder, error) {
 		}
 	}
 	if gone >= maxVanished {
-		return nil, fmt.Errorf("output folder %s: staging directories have been moved away %d times: see who does that, and restart the service", path, gone)
+		return nil, fmt.Errorf("%s %s: staging directories have been moved away %d times: see who does that, and restart the service", s.kind(name), path, gone)
 	}
 	f, err := openFolder(s.disk, path, s.ownerName())
 	if err != nil {
-		return nil, fmt.Errorf("output folder %s must exist and be writable for us: %w", path, err)
+		return nil, fmt.Errorf("%s %s must exist and be writable for us: %w", s.kind(name), path, err)
 	}
 	s.open[name] = f
 	return f, nil

@@ -22,11 +22,11 @@ func (s *Spool) recoverAll(folders []string) error {
 	for _, path := range folders {
 		owners, err := s.owners(path)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("recovery of output folder %s: %w", path, err))
+			errs = append(errs, fmt.Errorf("recovery of %s %s: %w", s.kind(path), path, err))
 		}
 		for _, owner := range owners {
 			if err := s.recoverOwner(place{Folder: path, Owner: owner}); err != nil {
-				errs = append(errs, fmt.Errorf("recovery of %s in output folder %s: %w", owner, path, err))
+				errs = append(errs, fmt.Errorf("recovery of %s in %s %s: %w", owner, s.kind(path), path, err))
 			}
 		}
 	}

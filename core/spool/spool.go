@@ -70,8 +70,8 @@ func open(ctx context.Context, cfg Config, d disk) (*Spool, error) {
 		return nil, err
 	}
 	scratch := filepath.Join(cfg.StateDirectory, "scratch")
-	if err := ignore(os.Mkdir(scratch, stagingMode), fs.ErrExist); err != nil {
-		return nil, fmt.Errorf("state_directory: %w", err)
+	if err := makeScratch(scratch); err != nil {
+		return nil, err
 	}
 	ctx, stop := context.WithCancel(ctx)
 	s := &Spool{
@@ -201,6 +201,26 @@ func (s *Spool) TempDir() (string, error) {
 		return "", err
 	}
 	return f.in.path, nil
+}
+
+// ScratchRoom is the number of bytes that we may still write in the file system of
+// the state directory, where Scratch is.
+func (s *Spool) ScratchRoom() (uint64, error) { return FreeSpace(filepath.Dir(s.scratch)) }
+
+// makeScratch makes the folder of TempDir where there is none.
+func makeScratch(path string) error {
+	if err := ignore(os.Mkdir(path, stagingMode), fs.ErrExist); err != nil {
+		return fmt.Errorf("state_directory: %w", err)
+	}
+	return nil
+}
+
+// kind is what an error calls a folder.
+func (s *Spool) kind(name string) string {
+	if name == s.scratch {
+		return "scratch folder of state_directory"
+	}
+	return "output folder"
 }
 
 // Scratch is the folder of TempDir, which TempFile takes like an output folder.
