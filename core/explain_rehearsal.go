@@ -64,7 +64,7 @@ func openRehearsal(ctx context.Context, s *config.Settings) (_ *rehearsal, err e
 	if err != nil {
 		return nil, err
 	}
-	r.output = rehearsedOutput{output.Folders(jobs), r.folder}
+	r.output = rehearsedOutput{output.Folders(jobs), r.folder, s.StateDirectory}
 	set := &ruleset{Rules: compiled, Backends: new(machine.Backends)}
 	if set.Senders, err = machine.Senders(moved, log); err != nil {
 		return nil, errors.Join(machine.CheckSenders(moved), r.output.Close())
@@ -104,12 +104,23 @@ func (r *rehearsal) move(s *config.Settings) (*config.Settings, error) {
 type rehearsedOutput struct {
 	output.Output
 	folder map[string]string // the real one, by the one in its place
+	state  string            // state_directory
 }
 
 // Room is unlimited for a folder that cannot be asked, which is warned of
 // elsewhere.
 func (o rehearsedOutput) Room(ctx context.Context, folder string) (uint64, error) {
 	free, err := o.Output.Room(ctx, o.folder[folder])
+	if err != nil {
+		return math.MaxUint64, nil
+	}
+	return free, nil
+}
+
+// ScratchRoom is that of the real state directory; unlimited if it cannot be asked:
+// this user may not be the service's.
+func (o rehearsedOutput) ScratchRoom() (uint64, error) {
+	free, err := spool.FreeSpace(o.state)
 	if err != nil {
 		return math.MaxUint64, nil
 	}

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"smtpreceiver/core/explained"
 	"smtpreceiver/core/output"
 	"smtpreceiver/core/reply"
 )
@@ -66,7 +68,7 @@ func TestSpaceIsAskedForEachJob(t *testing.T) {
 	b := open(t, spooling)
 	var asked atomic.Int64
 	b.rules.Load().Settings.MinFreeSpace = 1
-	b.output = withRoom{b.output, func() uint64 {
+	b.output = &withRoom{Output: b.output, room: func() uint64 {
 		if asked.Add(1) > 10+5 { // 10 at RCPT
 			return 0
 		}
@@ -82,30 +84,86 @@ func TestSpaceIsAskedForEachJob(t *testing.T) {
 	}
 }
 
-// Archives are unpacked in state_directory, which needs the room too.
+// TestSpaceForArchives: archives are unpacked in state_directory, which needs the room
+// too: for whom it concerns, before anything is unpacked, and as far as /readyz and
+// explain can tell beforehand.
 func TestSpaceForArchives(t *testing.T) {
 	t.Parallel()
-	b := open(t, spooling)
-	rules := b.rules.Load()
-	rules.Settings.MinFreeSpace = 1 << 62
-	b.output = withRoom{b.output, func() uint64 { return 1 << 63 }}
-	if err := b.stageFor(t, 1, "Subject: x\n\ntext\n"); err != nil {
-		t.Errorf("nothing is unpacked: %v", err)
+	b := openUnpacking(t, "  sms: {output_folder: '{dir}/sms', ctl_type: sms, addresses: '\\d+@sms$'}\n")
+	const plenty = 1 << 63
+	out := &withRoom{Output: b.output, room: func() uint64 { return plenty }, scratch: plenty}
+	b.output = out
+	s := b.rules.Load().Settings
+	s.MinFreeSpace = 1 << 62
+	mail := mailWith("a.zip", zipped(t, "a.txt", "a"))
+	if err := b.stageFor(t, 1, mail); err != nil || out.unpacked.Load() != 1 {
+		t.Fatalf("unpacked %d times: %v", out.unpacked.Load(), err)
 	}
-	for _, app := range rules.Apps {
-		app.Conf.Dearchive = map[string][]string{"zip": {"bsdtar"}}
+
+	trx := b.Begin(localhost)
+	defer trx.Abort()
+	if _, err := trx.Sender("a@b.example", Envelope{}); err != nil {
+		t.Fatal(err)
 	}
-	err := b.stageFor(t, 1, "Subject: x\n\ntext\n")
-	var refusal *reply.Reply
-	if !errors.As(err, &refusal) || refusal.Reason != reply.ReasonSpace || !strings.Contains(fmt.Sprint(refusal.Cause), "state_directory") {
-		t.Errorf("no room in state_directory: %v", err)
+	if got := verdict(trx.Recipient(t.Context(), "1@fax", RecipientOptions{})); got != "divert" {
+		t.Fatalf("at RCPT: %s", got)
+	}
+	if _, err := trx.Write(withCRLF(mail)); err != nil {
+		t.Fatal(err)
+	}
+	out.scratch = 1<<62 - 1
+	wantNoRoom := func(when string, err error) {
+		t.Helper()
+		var refusal *reply.Reply
+		if !errors.As(err, &refusal) || refusal.Code != 452 || refusal.Reason != reply.ReasonSpace || !strings.Contains(fmt.Sprint(refusal.Cause), "state_directory") {
+			t.Errorf("%s: %v", when, err)
+		}
+	}
+	wantNoRoom("at the end of the message", trx.Stage(t.Context()))
+	if n := out.unpacked.Load(); n != 1 {
+		t.Errorf("unpacked %d times", n)
+	}
+	wantNoRoom("at MAIL", b.Space(t.Context()))
+	trx = b.Begin(localhost)
+	defer trx.Abort()
+	if _, err := trx.Sender("a@b.example", Envelope{}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := trx.Recipient(t.Context(), "1@fax", RecipientOptions{})
+	wantNoRoom("at RCPT", err)
+	if got := verdict(trx.Recipient(t.Context(), "1@sms", RecipientOptions{})); got != "divert" {
+		t.Errorf("nothing is unpacked for sms: %s", got)
+	}
+	if err := b.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), "application fax: state_directory: ") || strings.Contains(err.Error(), "application sms") {
+		t.Errorf("ready: %v", err)
+	}
+
+	e := explain(t, b, Question{Milter: true, Client: localhost, Sender: "a@b.example", Recipients: []string{"1@fax", "1@sms"}})
+	for i, want := range []string{"state_directory: ", "output folder "} { // none has so much
+		if r := e.Recipients[i].Reply; r == nil || r.Code != 452 || !strings.HasPrefix(r.Cause, want) {
+			t.Errorf("explain of %s: %+v", e.Recipients[i].Given, r)
+		}
+	}
+	// It cannot be asked by any user: explain says what it can.
+	s.MinFreeSpace, s.StateDirectory = 1, filepath.Join(b.dir, "missing")
+	if e = explain(t, b, Question{Milter: true, Client: localhost, Sender: "a@b.example", Recipients: []string{"1@fax"}}); e.Recipients[0].Outcome != explained.OutcomeTaken {
+		t.Errorf("explain: %+v", e.Recipients[0])
 	}
 }
 
 // withRoom is an output whose room is made up.
 type withRoom struct {
 	output.Output
-	room func() uint64
+	room     func() uint64
+	scratch  uint64
+	unpacked atomic.Int64
 }
 
-func (w withRoom) Room(context.Context, string) (uint64, error) { return w.room(), nil }
+func (w *withRoom) Room(context.Context, string) (uint64, error) { return w.room(), nil }
+
+func (w *withRoom) ScratchRoom() (uint64, error) { return w.scratch, nil }
+
+func (w *withRoom) TempDir() (string, error) {
+	w.unpacked.Add(1)
+	return w.Output.TempDir()
+}

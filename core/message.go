@@ -15,6 +15,7 @@ import (
 	"smtpreceiver/core/metrics"
 	"smtpreceiver/core/output"
 	"smtpreceiver/core/reply"
+	"smtpreceiver/core/rules"
 )
 
 // maxLoggedData is how much received data one log line shows, in bytes before
@@ -106,6 +107,11 @@ func (t *Transaction) stage(ctx context.Context) error {
 	defer maker.Close(ctx)
 	files := 0
 	for _, p := range t.wanted() {
+		if t.rules.Settings.NeedsScratch(p.app.Conf) { // Read unpacks archives
+			if err := t.space(ctx, p.app); err != nil {
+				return err
+			}
+		}
 		n, err := maker.Read(ctx, p.app.Recipe)
 		if err != nil {
 			return fmt.Errorf("application %s: %w", p.app.Name, err)
@@ -179,13 +185,8 @@ func (t *Transaction) make(ctx context.Context, maker *job.Maker, p *plan) error
 		return err
 	}
 	// The texts of many recipients are a multiple of what the message was.
-	if err := t.recv.space(ctx, t.rules, p.app.Recipe.Destination); err != nil {
+	if err := t.space(ctx, p.app); err != nil {
 		return err
-	}
-	if len(p.app.Conf.Dearchive) > 0 {
-		if err := output.ScratchSpace(t.rules.Settings); err != nil {
-			return err
-		}
 	}
 	j, err := t.batch.NewJob(p.app.Recipe.Destination)
 	if err != nil {
@@ -197,6 +198,12 @@ func (t *Transaction) make(ctx context.Context, maker *job.Maker, p *plan) error
 	p.name = j.Stem()
 	t.staged = append(t.staged, p)
 	return nil
+}
+
+// space says whether there is room for a job of the application. The error is a
+// *reply.Reply.
+func (t *Transaction) space(ctx context.Context, app *rules.Application) error {
+	return output.Space(ctx, t.recv.output, t.rules.Settings, t.rules.destination(app))
 }
 
 func tooManyFiles(cause error) *reply.Reply {

@@ -58,7 +58,7 @@ func Open(ctx context.Context, s *config.Settings, log *slog.Logger) (*Receiver,
 	if err := r.openOutput(ctx, s, jobs); err != nil {
 		return nil, errors.Join(err, jobs.Close())
 	}
-	if err = r.output.Use(rules.destinations()); err == nil {
+	if err = r.use(rules); err == nil {
 		rules.Backends, err = machine.Open(s, nil, log)
 	}
 	if err != nil {
@@ -98,7 +98,7 @@ func (r *Receiver) Reload(s *config.Settings) error {
 	if rules.Backends, err = machine.Open(s, old.Backends, r.log); err != nil {
 		return err
 	}
-	if err := r.output.Use(rules.destinations()); err != nil {
+	if err := r.use(rules); err != nil {
 		rules.CloseBut(old.Backends, r.log)
 		return err
 	}
@@ -168,35 +168,50 @@ func (r *Receiver) apps() (names []string) {
 	return names
 }
 
-func (r *ruleset) destinations() []string {
-	var out []string
-	for _, app := range r.Apps {
-		if !slices.Contains(out, app.Recipe.Destination) {
-			out = append(out, app.Recipe.Destination)
-		}
+// destinations are those of the applications, in their order.
+func (r *ruleset) destinations() []output.Destination {
+	all := make([]output.Destination, len(r.Apps))
+	for i, app := range r.Apps {
+		all[i] = r.destination(app)
 	}
-	return out
+	return all
 }
 
-// Space says whether the output folders have the room that min_free_space
-// asks for. The error is a *reply.Reply.
+func (r *ruleset) destination(app *rules.Application) output.Destination {
+	return output.Destination{App: app.Name, Name: app.Recipe.Destination, Scratch: r.Settings.NeedsScratch(app.Conf)}
+}
+
+// use has the output work for the applications of these rules.
+func (r *Receiver) use(rules *ruleset) error {
+	var names []string
+	for _, d := range rules.destinations() {
+		if !slices.Contains(names, d.Name) {
+			names = append(names, d.Name)
+		}
+	}
+	return r.output.Use(names)
+}
+
+// Space says whether there is the room that min_free_space asks for, whichever
+// application takes the mail. The error is a *reply.Reply.
 func (r *Receiver) Space(ctx context.Context) error {
 	rules := r.rules.Load()
-	for _, destination := range rules.destinations() {
-		if err := r.space(ctx, rules, destination); err != nil {
+	var asked []output.Destination
+	for _, d := range rules.destinations() {
+		if d.App = ""; slices.Contains(asked, d) {
+			continue
+		}
+		asked = append(asked, d)
+		if err := output.Space(ctx, r.output, rules.Settings, d); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (r *Receiver) space(ctx context.Context, rules *ruleset, destination string) error {
-	return output.Space(ctx, r.output, rules.Settings, destination)
-}
-
 // Ready says why mail for an application could not be taken now: an output
-// folder that cannot be written to, or has less than min_free_space. The
-// answer may be some seconds old.
+// folder that cannot be written to, or less than min_free_space. The answer may
+// be some seconds old.
 func (r *Receiver) Ready(ctx context.Context) error {
 	states, err := r.states(ctx)
 	errs := []error{err}
@@ -210,11 +225,7 @@ func (r *Receiver) Ready(ctx context.Context) error {
 
 func (r *Receiver) states(ctx context.Context) ([]output.State, error) {
 	rules := r.rules.Load()
-	destinations := make([]output.Destination, len(rules.Apps))
-	for i, app := range rules.Apps {
-		destinations[i] = output.Destination{App: app.Name, Name: app.Recipe.Destination}
-	}
-	return r.probes.States(ctx, r.output, rules.Settings, destinations)
+	return r.probes.States(ctx, r.output, rules.Settings, rules.destinations())
 }
 
 // outputStates are the states as the metrics have them.

@@ -158,7 +158,7 @@ func (t *Transaction) Recipient(ctx context.Context, address string, o Recipient
 		return Recipient{}, &reply.Reply{Code: 452, Enhanced: [3]int{4, 5, 3}, Text: "Too many recipients",
 			Cause: fmt.Errorf("max_recipients is %d", t.rules.Settings.MaxRecipients), Reason: reply.ReasonRecipients}
 	}
-	if err := t.recv.space(ctx, t.rules, d.app.Recipe.Destination); err != nil {
+	if err := t.space(ctx, d.app); err != nil {
 		return Recipient{}, err
 	}
 	p := &plan{app: d.app, rcpt: job.Recipient{

@@ -25,7 +25,8 @@ end of what is printed:
   a job waits longer than --warn, so that its reader or target seems stuck
   a job has failed, or is held: its consumer cannot deal with it
   staged files older than --warn, which no message takes
-  less than min_free_space, or an output folder that cannot be read
+  less than min_free_space, in state_directory too, or an output folder that
+  cannot be read
   the service does not answer, is not alive or is not ready (as /readyz)
   the configuration file is not the one in force, because it has problems
   an error (level E) was logged within --warn`,

@@ -104,7 +104,7 @@ func TestStatus(t *testing.T) {
 		t.Errorf("last error %+v", e)
 	}
 	_, text, _ := runCommand(t, r.dir, nil, "status", "--config", r.config)
-	for _, want := range []string{"standalone " + release + ": alive, ready\n", "\nfax ", "\nmessages ", "\nlast errors and warnings\n", "\nneeds a look\n- the configuration"} {
+	for _, want := range []string{"standalone " + release + ": alive, ready\n", "\nfax ", "\nstate_directory " + filepath.Join(r.dir, "state") + ": ", "\nmessages ", "\nlast errors and warnings\n", "\nneeds a look\n- the configuration"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
@@ -119,7 +119,7 @@ func TestStatus(t *testing.T) {
 		t.Errorf("without metrics.listen: %+v", report.Service)
 	}
 	r.environ = []string{"SMTPRECEIVER_MIN_FREE_SPACE=1000TiB"}
-	r.wantStatus(t, "fax: ", "sms: ")
+	r.wantStatus(t, "state_directory: ", "fax: ", "sms: ")
 	r.environ = []string{"SMTPRECEIVER_METRICS_LISTEN=inet:127.0.0.1:" + fmt.Sprint(mtatest.FreePort(t))}
 	if report := r.wantStatus(t, "connection refused"); report.Service.State != "down" {
 		t.Errorf("nothing listens: %+v", report.Service)

@@ -51,7 +51,7 @@ type Settings struct {
 	MaxFilesPerMessage int           `key:"max_files_per_message" default:"10000" min:"2" max:"1000000" doc:"Files that the jobs of one message may have, recipients times (2 + attachments); past it 552 5.3.4."`
 	TransactionTimeout time.Duration `key:"transaction_timeout" default:"10m" min:"1s" max:"24h" doc:"Standalone: time limit of the whole of DATA; past it 421 4.4.2."`
 	MemoryPerMessage   int64         `key:"memory_per_message" default:"256KiB" type:"size" min:"4KiB" max:"1GiB" doc:"How large a message is held in memory; a larger one waits in a temporary file next to the spool."`
-	MinFreeSpace       uint64        `key:"min_free_space" default:"100MiB" type:"size" doc:"Free space the file system of an output folder must have, and that of state_directory before archives are unpacked there; below it 452 4.3.1, and the milter tempfails what it would divert. 0: not checked."`
+	MinFreeSpace       uint64        `key:"min_free_space" default:"100MiB" type:"size" doc:"Free space the file system of an output folder must have, and that of state_directory where archives are unpacked or queue.servers is set; below it 452 4.3.1, and the milter tempfails what it would divert. 0: not checked."`
 	BareNewlines       string        `key:"bare_newlines" default:"reject" oneof:"reject|accept" doc:"Messages with a bare CR or LF: reject (550 5.5.2) or accept. Accepting them opens the way to SMTP smuggling."`
 	DSNOffer           string        `key:"dsn_offer" default:"auto" oneof:"auto|reader|off" doc:"Standalone: whether clients may ask for reports (the DSN extension, RFC 3461): auto, if every application is handed on by consume with reports on; reader, always, since what reads the folders keeps the promise; off, never."`
 	ShutdownTimeout    time.Duration `key:"shutdown_timeout" default:"30s" min:"0s" max:"24h" doc:"How long running transactions may take to finish when the program is stopped."`
@@ -175,6 +175,12 @@ type Queue struct {
 
 // On says whether jobs go into a queue.
 func (q *Queue) On() bool { return len(q.Servers) > 0 }
+
+// NeedsScratch says whether mail for an application needs room in state_directory:
+// archives are unpacked there, and a queue has no other place for large messages.
+func (s *Settings) NeedsScratch(app *Application) bool {
+	return s.Queue.On() || app.ProcessAttachments && len(app.Dearchive) > 0
+}
 
 // Application holds the keys of one applications.<name>.
 // NonstandardDataTerminator holds the bytes, escapes decoded.

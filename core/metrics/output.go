@@ -11,7 +11,7 @@ type Output struct {
 
 var (
 	freeBytes = prometheus.NewDesc(namespace+"_spool_free_bytes", "Free space in the file system of the output folder.", []string{"app"}, nil)
-	canWrite  = prometheus.NewDesc(namespace+"_spool_writable", "1 if jobs can be brought into the output folder: it is writable and has min_free_space.", []string{"app"}, nil)
+	canWrite  = prometheus.NewDesc(namespace+"_spool_writable", "1 if jobs can be brought into the output folder: it is writable, and there is min_free_space.", []string{"app"}, nil)
 )
 
 // Outputs shows what states returns, which is asked at each gathering.

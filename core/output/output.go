@@ -23,6 +23,9 @@ type Output interface {
 	Room(ctx context.Context, destination string) (uint64, error)
 	// Probe says why no job could be brought to a destination now.
 	Probe(ctx context.Context, destination string) error
+	// ScratchRoom is the number of bytes that Scratch can still take beside what is
+	// in destinations: of state_directory.
+	ScratchRoom() (uint64, error)
 	// Use names the destinations in use from here on, in place of those of an
 	// earlier call.
 	Use(destinations []string) error

@@ -67,6 +67,9 @@ func (q *Queue) NewBatch() Batch { return queueBatch{q.Queue.NewBatch()} }
 // Room implements Output: what the queue can still take.
 func (q *Queue) Room(context.Context, string) (uint64, error) { return q.Queue.Room() }
 
+// ScratchRoom implements Output.
+func (q *Queue) ScratchRoom() (uint64, error) { return q.spool.ScratchRoom() }
+
 // Probe implements Output. The queue is looked at all the time.
 func (q *Queue) Probe(context.Context, string) error { return q.Queue.Ready() }
 

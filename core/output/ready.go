@@ -22,6 +22,7 @@ const (
 // Destination is where the jobs of an application go.
 type Destination struct {
 	App, Name string
+	Scratch   bool // state_directory must have room as well
 }
 
 // State is what the last probe of a destination found.
@@ -63,27 +64,27 @@ func probe(ctx context.Context, o Output, s *config.Settings, destinations []Des
 			state.Err = err
 		} else if err != nil {
 			state.Err = reply.Advised(fmt.Errorf("output folder %s: %w", d.Name, err))
-		} else if errors.As(Space(ctx, o, s, d.Name), &full) {
+		} else if errors.As(Space(ctx, o, s, d), &full) {
 			state.Err = full.Cause
 		}
 	}
 	return states
 }
 
-// Space says whether a destination has the room that min_free_space asks for. The
-// error is a *reply.Reply.
-func Space(ctx context.Context, o Output, s *config.Settings, destination string) error {
-	free, err := o.Room(ctx, destination)
+// Space says whether there is the room that min_free_space asks for. The error is a
+// *reply.Reply.
+func Space(ctx context.Context, o Output, s *config.Settings, d Destination) error {
+	if d.Scratch {
+		free, err := o.ScratchRoom()
+		if err := folderSpace("state_directory", free, err, s); err != nil {
+			return err
+		}
+	}
+	free, err := o.Room(ctx, d.Name)
 	if s.Queue.On() {
 		return queueSpace(free, err, s)
 	}
-	return folderSpace("output folder "+destination, free, err, s)
-}
-
-// ScratchSpace says the same of state_directory, where archives are unpacked.
-func ScratchSpace(s *config.Settings) error {
-	free, err := spool.FreeSpace(s.StateDirectory)
-	return folderSpace("state_directory "+s.StateDirectory, free, err, s)
+	return folderSpace("output folder "+d.Name, free, err, s)
 }
 
 func folderSpace(folder string, free uint64, err error, s *config.Settings) error {

@@ -1,7 +1,9 @@
 package status
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"time"
 
@@ -29,14 +31,25 @@ func (r *Report) judgeService(v *monitor.View) {
 	if v.Sum("smtpreceiver_config_last_reload_success") == 0 {
 		r.problem("the configuration was changed and not taken, the settings of before are in force: smtpreceiver check tells why")
 	}
-	var errors int
+	var logged int
 	for _, e := range v.Errors {
 		if e.Level == "E" && r.now.Sub(e.Time) < r.warn {
-			errors++
+			logged++
 		}
 	}
-	if errors > 0 {
-		r.problem("errors logged within %s: %d", Short(r.warn), errors)
+	if logged > 0 {
+		r.problem("errors logged within %s: %d", Short(r.warn), logged)
+	}
+}
+
+// addState adds state_directory, and what is wrong there. The first start of a service
+// makes it.
+func (r *Report) addState(s State, err error, minFree uint64) {
+	r.State = s
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		r.problem("state_directory: %v", err)
+	} else if err == nil && s.FreeBytes < minFree {
+		r.problem("state_directory: %s free, min_free_space asks for %s: make room in %s", humanize.IBytes(s.FreeBytes), humanize.IBytes(minFree), s.Folder)
 	}
 }
 

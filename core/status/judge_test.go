@@ -2,6 +2,8 @@ package status
 
 import (
 	"errors"
+	"io/fs"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -53,6 +55,28 @@ func TestSpool(t *testing.T) {
 		wantProblems(t, what, r.Problems, append([]string{}, c.want...)...)
 		if a := r.Applications[0]; a.App != "fax" || a.Folder != "/fax" || a.Waiting != c.state.Waiting || a.Oldest != c.state.Oldest || a.Staged != c.state.Staged || a.Leftovers != c.state.Leftovers || a.FreeBytes != c.state.Free {
 			t.Errorf("%s: %+v", what, a)
+		}
+	}
+}
+
+// TestState: the room of state_directory is judged; before the first start there is none.
+func TestState(t *testing.T) {
+	t.Parallel()
+	for what, c := range map[string]struct {
+		free uint64
+		err  error
+		want []string
+	}{
+		"enough":       {free: 100},
+		"full":         {free: 99, want: []string{"state_directory: 99 B free, min_free_space asks for 100 B: make room in /state"}},
+		"not there":    {err: &os.PathError{Op: "statfs", Path: "/state", Err: fs.ErrNotExist}},
+		"not readable": {err: fs.ErrPermission, want: []string{"state_directory: permission denied"}},
+	} {
+		r := reportAt()
+		r.addState(State{"/state", c.free}, c.err, 100)
+		wantProblems(t, what, r.Problems, append([]string{}, c.want...)...)
+		if r.State != (State{"/state", c.free}) {
+			t.Errorf("%s: %+v", what, r.State)
 		}
 	}
 }

@@ -20,6 +20,7 @@ import (
 // Report is what there is to see.
 type Report struct {
 	Service      Service       `json:"service"`
+	State        State         `json:"state_directory"`
 	Applications []Application `json:"applications"`
 	Queue        *Queue        `json:"queue,omitempty"`  // nil: jobs go to output folders, or it cannot be asked
 	Totals       *Totals       `json:"totals,omitempty"` // since the service was started
@@ -40,6 +41,12 @@ type Service struct {
 	Reloaded time.Time `json:"reloaded,omitzero"`
 	Alive    bool      `json:"alive"`
 	Ready    bool      `json:"ready"`
+}
+
+// State is state_directory: the ID counter is there, and what is unpacked.
+type State struct {
+	Folder    string `json:"folder"`
+	FreeBytes uint64 `json:"free_bytes"`
 }
 
 // Application is one application's output folder.
@@ -89,12 +96,14 @@ func newReport(warn time.Duration) *Report {
 	return &Report{now: time.Now(), warn: warn, Problems: []string{}}
 }
 
-// lookAt looks at the folders of the applications.
+// lookAt looks at state_directory and at where the jobs of the applications are.
 func (r *Report) lookAt(ctx context.Context, s *config.Settings) {
 	type seen struct {
 		state spool.State
 		err   error
 	}
+	free, err := spool.FreeSpace(s.StateDirectory)
+	r.addState(State{s.StateDirectory, free}, err, s.MinFreeSpace)
 	if s.Queue.On() {
 		r.askQueue(ctx, s)
 		return

@@ -38,6 +38,9 @@ func Status(to io.Writer, r *status.Report) error {
 		}
 		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%s\t%s\t%s\t%d%s\n", a.App, a.Waiting, a.Held, a.Failed, cmp.Or(a.Oldest, "-"), cmp.Or(age, "-"), humanize.IBytes(a.FreeBytes), a.Staged, either(a.Bounded, "+", ""))
 	}
+	if r.State.FreeBytes > 0 { // 0: not known, or among the problems
+		fmt.Fprintf(w, "state_directory %s: %s free\n", r.State.Folder, humanize.IBytes(r.State.FreeBytes))
+	}
 	printQueue(w, r.Queue)
 	if t := r.Totals; t != nil {
 		hours := max(time.Since(s.Started).Hours(), 1.0/60)
