@@ -52,19 +52,13 @@ func (c *Consumer) process(ctx context.Context, stem string, since time.Time) (o
 			err = errors.Join(err, held.Release())
 		}
 	}()
-	record := held.Journal
-	j := &Job{
-		Stem: stem, Key: keyOf(stem, record), Begun: record.Begun,
-		held: held, decode: c.Decode, encode: c.Encode, scratch: &c.scratch,
-	}
+	j := c.jobOf(held)
 	defer func() { err = errors.Join(err, j.close()) }()
-	began := time.Now()
-	var broken error
-	if j.Job, broken = c.readControl(held); broken != nil && !is[permanentError](broken) {
-		record.Reason, record.Unreadable = oneLine(broken), true // for those who look with other rights
-		return outcome{}, errors.Join(broken, held.Save(false))
+	began, record := time.Now(), held.Journal
+	broken, err := c.read(j)
+	if err != nil {
+		return outcome{}, err
 	}
-	record.Unreadable = false
 	switch {
 	case record.State.Over(): // and then we died
 	case broken != nil:
@@ -72,25 +66,9 @@ func (c *Consumer) process(ctx context.Context, stem string, since time.Time) (o
 	case c.expired(j, since, began):
 		err = c.fail(j, givenUp, fmt.Errorf("given up after %d tries in %v: the target is down", record.Attempts, began.Sub(since).Round(time.Second)))
 	default:
-		if err := c.enter(ctx, j); errors.Is(err, folder.ErrBusy) {
-			return outcome{lane: true}, nil
-		} else if err != nil {
-			return outcome{}, err
+		if out, err = c.turn(ctx, j, earlier(since, began)); out.lane {
+			return out, err
 		}
-		if record.First.IsZero() {
-			record.First = earlier(since, began)
-		}
-		var asked bool
-		if asked, err = c.attempt(ctx, j); asked {
-			out.target = noAnswer
-			if record.State == folder.Done || j.failure == refused {
-				out.target = answered
-			}
-		}
-		if c.Source != nil && err == nil && record.State == folder.Waiting {
-			c.Source.Later(context.WithoutCancel(ctx), stem, record)
-		}
-		err = errors.Join(err, held.Leave())
 	}
 	if c.Source != nil && err == nil && record.State.Over() {
 		err = c.announce(ctx, j)
@@ -111,6 +89,51 @@ func (c *Consumer) process(ctx context.Context, stem string, since time.Time) (o
 		Verdict: folder.Verdict{Held: held, Files: j.dataFiles(), Explanation: c.explain(j)}, job: j.Job, failure: cmp.Or(j.failure, refused), took: time.Since(began),
 	})
 	return out, nil
+}
+
+// jobOf is a job whose CTL is not read yet.
+func (c *Consumer) jobOf(held *folder.Held) *Job {
+	return &Job{
+		Stem: held.Stem, Key: keyOf(held.Stem, held.Journal), Begun: held.Journal.Begun,
+		held: held, decode: c.Decode, encode: c.Encode, scratch: &c.scratch,
+	}
+}
+
+// read reads the CTL of a job. broken is what is wrong with it for good; after err it
+// stays as it is, and its journal tells those who look with other rights.
+func (c *Consumer) read(j *Job) (broken, err error) {
+	record := j.held.Journal
+	j.Job, err = c.readControl(j.held)
+	if err != nil && !is[permanentError](err) {
+		record.Reason, record.Unreadable = oneLine(err), true
+		return nil, errors.Join(err, j.held.Save(false))
+	}
+	record.Unreadable = false
+	return err, nil
+}
+
+// turn gives a job its try, if no other is at its number.
+func (c *Consumer) turn(ctx context.Context, j *Job, first time.Time) (out outcome, err error) {
+	if err := c.enter(ctx, j); errors.Is(err, folder.ErrBusy) {
+		return outcome{lane: true}, nil
+	} else if err != nil {
+		return outcome{}, err
+	}
+	record := j.held.Journal
+	if record.First.IsZero() {
+		record.First = first
+	}
+	asked, err := c.attempt(ctx, j)
+	switch {
+	case asked && (record.State == folder.Done || j.failure == refused):
+		out.target = answered
+	case asked:
+		out.target = noAnswer
+	}
+	if c.Source != nil && err == nil && record.State == folder.Waiting {
+		c.Source.Later(context.WithoutCancel(ctx), j.Stem, record)
+	}
+	return out, errors.Join(err, j.held.Leave())
 }
 
 // keyPrefix begins all keys.
@@ -206,36 +229,55 @@ func (c *Consumer) attempt(ctx context.Context, j *Job) (asked bool, err error) 
 	if err := j.held.Save(false); err != nil {
 		return false, err
 	}
-	note, err := c.Target.Prepare(ctx, j)
-	if err == nil {
-		record.Note, record.Parts, record.Target = note, j.Parts, c.Identity
-		c.cut(j)
-		if err := j.held.Begin(began); err != nil {
-			return false, err
-		}
-		j.Begun = record.Begun
-		if c.Source != nil {
-			if err := c.Source.Begin(ctx, j.Stem, record); errors.Is(err, ErrLost) {
-				return false, err
-			} else if err != nil { // and the target was not asked
-				return false, c.later(j, before, err)
-			}
-		}
-		err = c.Target.Submit(ctx, j)
-	}
-	c.metrics.try(err, time.Since(began))
+	asked, why, err := c.give(ctx, j, began)
 	switch {
-	case err == nil:
-		return true, c.succeed(j)
-	case is[permanentError](err) && before == folder.Begun:
-		return true, c.fail(j, refused, fmt.Errorf("%w (a try before had no answer: the target may have the job all the same)", err))
-	case is[permanentError](err):
-		return true, c.fail(j, refused, err)
-	case is[uncertainError](err) && record.State == folder.Begun:
-		_, _, err := c.doubt(context.WithoutCancel(ctx), j, err)
-		return true, err
+	case err != nil:
+		return false, err
+	case !asked:
+		return false, c.later(j, before, why)
 	}
-	return true, c.later(j, before, err)
+	c.metrics.try(why, time.Since(began))
+	return true, c.judge(ctx, j, before, why)
+}
+
+// give has the target take the job. why is its answer, or, where it was not asked,
+// that of the other consumers; err is an error of this machine, or ErrLost.
+func (c *Consumer) give(ctx context.Context, j *Job, began time.Time) (asked bool, why, err error) {
+	record := j.held.Journal
+	note, why := c.Target.Prepare(ctx, j)
+	if why != nil {
+		return true, why, nil
+	}
+	record.Note, record.Parts, record.Target = note, j.Parts, c.Identity
+	c.cut(j)
+	if err := j.held.Begin(began); err != nil {
+		return false, nil, err
+	}
+	j.Begun = record.Begun
+	if c.Source != nil {
+		if err := c.Source.Begin(ctx, j.Stem, record); errors.Is(err, ErrLost) {
+			return false, nil, err
+		} else if err != nil {
+			return false, err, nil
+		}
+	}
+	return true, c.Target.Submit(ctx, j), nil
+}
+
+// judge leaves in the journal what the target's answer means.
+func (c *Consumer) judge(ctx context.Context, j *Job, before folder.State, why error) error {
+	switch {
+	case why == nil:
+		return c.succeed(j)
+	case is[permanentError](why) && before == folder.Begun:
+		return c.fail(j, refused, fmt.Errorf("%w (a try before had no answer: the target may have the job all the same)", why))
+	case is[permanentError](why):
+		return c.fail(j, refused, why)
+	case is[uncertainError](why) && j.held.Journal.State == folder.Begun:
+		_, _, err := c.doubt(ctx, j, why)
+		return err
+	}
+	return c.later(j, before, why)
 }
 
 // cut says that a text was cut, once.

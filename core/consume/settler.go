@@ -140,8 +140,8 @@ func (s *settler) hook(j *settling) {
 	defer s.forget(j)
 	c.hooks <- struct{}{}
 	defer func() { <-c.hooks }()
-	job := &Job{Job: j.job, Stem: j.Stem, Key: keyOf(j.Stem, j.Journal), held: j.Held, decode: c.Decode, encode: c.Encode, scratch: &c.scratch}
-	if job.Job == nil {
+	job := c.jobOf(j.Held)
+	if job.Job = j.job; job.Job == nil {
 		job.Job = &ctl.Job{App: c.App, ID: j.Stem}
 	}
 	ctx, cancel := context.WithTimeoutCause(context.Background(), hookTimeout, errors.New("on_failed: not done within a minute"))
