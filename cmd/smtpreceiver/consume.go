@@ -39,7 +39,7 @@ configuration counts from the next start; jobs on their way are safe.`,
 		RunE: func(c *cobra.Command, names []string) error { return a.runConsumers(c, names, once) },
 	})
 	c.Args = cobra.ArbitraryArgs
-	c.Flags().BoolVar(&once, "once", false, "hand on what is there and exit; status 1: not all could be")
+	c.Flags().BoolVar(&once, "once", false, "hand on what is there and exit, with one try each; status 1: not all could be, or reports to senders wait")
 	return c
 }
 

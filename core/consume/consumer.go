@@ -143,7 +143,7 @@ func (c *Consumer) Drain(ctx context.Context) (left int, err error) {
 		scanned <- err
 	}()
 	c.work(ctx)
-	err = <-scanned
+	err = errors.Join(<-scanned, c.reporter.last(ctx))
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for stem, why := range c.troubles {
@@ -181,7 +181,7 @@ func (c *Consumer) open() (err error) {
 }
 
 func (c *Consumer) close() {
-	c.reporter.end(c.once)
+	c.reporter.end()
 	if c.Source != nil {
 		c.Source.Close()
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"log/slog"
 	"sync"
@@ -16,16 +15,8 @@ import (
 )
 
 const (
-	reportsFor    = 5 * 24 * time.Hour // RFC 5321 section 4.5.4.1
-	reportRetry   = time.Minute
-	reportMost    = time.Hour
-	reportPoll    = 5 * time.Second
-	serverMost    = 15 * time.Minute // between two looks at a server that is down
-	onceFor       = time.Minute
-	reportLinger  = 10 * time.Second // a report under way, when the consumer stops
 	delaysEvery   = time.Minute
 	delaysAtOnce  = 1000
-	reportsAWay   = 100 // reports over one connection
 	reportUnknown = "5.0.0"
 )
 
@@ -42,10 +33,7 @@ type Reports struct {
 	Target string
 	Tells  func(*ctl.Job) bool
 
-	// reportRetry, reportPoll, Outbox.Remove and Outbox.Note, but for tests
-	retry, poll time.Duration
-	remove      func(*folder.Outbox, string) error
-	note        func(*folder.Outbox, string, folder.Tried) error
+	retry, poll time.Duration // reportRetry, reportPoll, but for tests
 }
 
 // reporter makes the reports of a consumer and sends them.
@@ -61,12 +49,7 @@ type reporter struct {
 	pause time.Duration // while the server as a whole cannot be reached
 	until time.Time
 	kept  map[string]kept // by the letter's name
-}
-
-// kept is what became of a letter where that could not be written down.
-type kept struct {
-	over  bool // it is to be removed
-	tried folder.Tried
+	had   map[string]bool // once: the letters that had their try
 }
 
 func (c *Consumer) startReporter() error {
@@ -80,12 +63,7 @@ func (c *Consumer) startReporter() error {
 	if err != nil {
 		return err
 	}
-	own := *c.Reports
-	own.retry, own.poll = cmp.Or(own.retry, reportRetry), cmp.Or(own.poll, reportPoll)
-	if own.remove == nil {
-		own.remove, own.note = (*folder.Outbox).Remove, (*folder.Outbox).Note
-	}
-	r := &reporter{Reports: &own, kept: map[string]kept{}, consumer: c, outbox: outbox, log: c.Log.With("consumer", c.Name, "app", c.App), kick: make(chan struct{}, 1)}
+	r := c.newReporter(outbox)
 	ctx, stop := context.WithCancel(context.Background())
 	r.stop = stop
 	c.reporter = r
@@ -96,18 +74,26 @@ func (c *Consumer) startReporter() error {
 	return nil
 }
 
-// end stops sending; with once, what is there is tried first.
-func (r *reporter) end(once bool) {
+func (c *Consumer) newReporter(outbox *folder.Outbox) *reporter {
+	own := *c.Reports
+	own.retry, own.poll = cmp.Or(own.retry, reportRetry), cmp.Or(own.poll, reportPoll)
+	r := &reporter{
+		Reports: &own, consumer: c, outbox: outbox, log: c.Log.With("consumer", c.Name, "app", c.App),
+		kick: make(chan struct{}, 1), kept: map[string]kept{},
+	}
+	if c.once {
+		r.had = map[string]bool{}
+	}
+	return r
+}
+
+// end stops sending.
+func (r *reporter) end() {
 	if r == nil {
 		return
 	}
 	r.stop()
 	r.ended.Wait()
-	if once {
-		ctx, cancel := context.WithTimeout(context.Background(), onceFor)
-		defer cancel()
-		r.round(ctx)
-	}
 	if err := r.outbox.Close(); err != nil {
 		r.log.Warn("reports", "error", oneLine(err))
 	}
@@ -195,159 +181,6 @@ func (f failure) status() string {
 		return "5.4.7"
 	}
 	return reportUnknown
-}
-
-// wake has the outbox looked at.
-func (r *reporter) wake() {
-	if r == nil {
-		return
-	}
-	select {
-	case r.kick <- struct{}{}:
-	default:
-	}
-}
-
-// run sends what may be sent, until ctx is done.
-func (r *reporter) run(ctx context.Context) {
-	for {
-		r.round(ctx)
-		select {
-		case <-ctx.Done():
-			return
-		case <-r.kick:
-		case <-time.After(r.poll):
-		}
-	}
-}
-
-// round tries each report once whose time has come.
-func (r *reporter) round(ctx context.Context) {
-	if time.Now().Before(r.until) {
-		return
-	}
-	mine, err := r.outbox.Mine()
-	var names []string
-	if err == nil && mine {
-		names, err = r.outbox.Ready()
-	}
-	if err != nil {
-		r.consumer.trouble(reportsTrouble, err)
-		return
-	}
-	if r.consumer.noTrouble(reportsTrouble); !mine {
-		return
-	}
-	// What is half way when the consumer stops may be sent again: let it end.
-	sending, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	defer cancel()
-	defer context.AfterFunc(ctx, func() { time.AfterFunc(reportLinger, cancel) })()
-	var way *report.Way
-	defer func() {
-		if way != nil {
-			way.Close()
-		}
-	}()
-	for i, name := range names {
-		if ctx.Err() != nil {
-			return
-		}
-		if r.kept[name].over {
-			r.finish(name)
-			continue
-		}
-		letter, tried, err := r.outbox.Read(name)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			r.consumer.trouble(reportsTrouble, err)
-			continue
-		}
-		if known, is := r.kept[name]; is {
-			tried = known.tried
-		}
-		if tried.Next.After(time.Now()) {
-			continue
-		}
-		if way != nil && i%reportsAWay == 0 {
-			way.Close()
-			way = nil
-		}
-		if way == nil {
-			way, err = r.Server.Open(sending)
-		}
-		if err == nil {
-			err = way.Send(sending, letter.To, letter.Text)
-		}
-		var refused *report.RefusedError
-		if err != nil && !errors.As(err, &refused) {
-			way = nil
-		}
-		if r.settle(name, letter, tried, err); err != nil && refused == nil {
-			r.down(err)
-			return
-		}
-		r.pause, r.until = 0, time.Time{}
-	}
-}
-
-// reportsTrouble is no job's name.
-const reportsTrouble = "."
-
-// down waits longer and longer for a server that cannot be reached.
-func (r *reporter) down(err error) {
-	if r.pause == 0 {
-		r.log.Warn("reports wait, their server does not take them", "error", oneLine(err))
-	}
-	r.pause = min(max(2*r.pause, r.retry), serverMost)
-	r.until = time.Now().Add(r.pause)
-}
-
-// settle notes what became of a try.
-func (r *reporter) settle(name string, l *folder.Letter, tried folder.Tried, err error) {
-	log := r.log.With("job", l.Job, "rcpt", l.To, "report", string(l.Action))
-	var refused *report.RefusedError
-	permanent := errors.As(err, &refused) && refused.Permanent()
-	outcome := ""
-	switch {
-	case err == nil:
-		outcome = "sent"
-		log.Info("sender told")
-	case permanent:
-		outcome = "refused"
-		log.Error("report refused, the sender is not told", "error", oneLine(err))
-	case time.Since(l.Made) >= reportsFor:
-		outcome = "given_up"
-		log.Error("report given up, the sender is not told", "tries", tried.Times+1, "error", oneLine(err))
-	default:
-		tried.Times++
-		tried.Reason = oneLine(err)
-		tried.Next = time.Now().Add(min(r.retry<<min(tried.Times-1, 10), reportMost))
-		delete(r.kept, name)
-		if err := r.note(r.outbox, name, tried); err != nil {
-			r.kept[name] = kept{tried: tried}
-			r.consumer.trouble(reportsTrouble, err)
-		}
-		return
-	}
-	r.consumer.metrics.reported(outcome)
-	r.finish(name)
-}
-
-// finish removes a letter that is dealt with. One that stays is not sent again while
-// this process runs.
-func (r *reporter) finish(name string) {
-	said := r.kept[name].over
-	delete(r.kept, name)
-	err := r.remove(r.outbox, name)
-	if err == nil {
-		return
-	}
-	r.kept[name] = kept{over: true}
-	if !said {
-		r.consumer.trouble(reportsTrouble, fmt.Errorf("report %s is dealt with and cannot be removed: after a restart it will be sent again: %w", name, err))
-	}
 }
 
 // delays tells the senders that asked for it of jobs that wait for long.

@@ -2,11 +2,11 @@ package consume
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -217,31 +217,115 @@ func TestReportServer(t *testing.T) {
 	}
 }
 
-// TestReportStays: on a disk that takes no change a report is not sent again and again,
-// and a server that does not take it is not asked without a pause.
+// TestReportStays: where the folder of reports takes no change, a report is not sent
+// again and again, and a server that does not take it is not asked without a pause.
 func TestReportStays(t *testing.T) {
 	t.Parallel()
-	sink := mtatest.NewSink(t, mtatest.SinkOptions{Replies: []mtatest.Reply{{On: mtatest.OnRCPT, Match: "2@x", Text: "450 4.2.0 later"}}})
-	o := options(t, &fake{submit: refuse})
+	sink := mtatest.NewSink(t, mtatest.SinkOptions{Replies: []mtatest.Reply{{On: mtatest.OnRCPT, Match: "2@x", Times: 1, Text: "450 4.2.0 later"}}})
+	o := options(t, &fake{})
 	reporting(&o, sink.Addr)
 	o.Reports.retry = time.Hour
-	readOnly := errors.New("read-only file system")
-	var tries, notes atomic.Int32
-	o.Reports.remove = func(b *folder.Outbox, name string) error {
-		if tries.Add(1) < 10 {
-			return readOnly
-		}
-		return b.Remove(name)
-	}
-	o.Reports.note = func(*folder.Outbox, string, folder.Tried) error { notes.Add(1); return readOnly }
 	log := logged(&o)
-	addReported(t, o, "1", "")
-	addReported(t, o, "2", "")
-	runUntil(t, t.Context(), o, func() bool { return tries.Load() >= 10 })
-	wantTold(t, sink, "1@x.test failed")
-	if log.count("cannot be removed", "read-only") != 1 || notes.Load() != 1 {
-		t.Errorf("%d notes\n%s", notes.Load(), log.all())
+	c, box := outbox(t, o)
+	r := c.newReporter(box)
+	first, second := putLetter(t, box, "1", time.Now()), putLetter(t, box, "2", time.Now())
+	letter, tried, err := box.Read(first)
+	if err != nil {
+		t.Fatal(err)
 	}
+	// Folders that are not empty: they are neither removed nor replaced.
+	dir := folder.OutboxPath(o.Folder)
+	if err := os.Remove(filepath.Join(dir, first)); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{first, second + ".try"} {
+		if err := os.MkdirAll(filepath.Join(dir, name, "x"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.settle(first, letter, tried, nil)
+	for range 3 {
+		r.round(t.Context())
+	}
+	wantTold(t, sink) // the second time the server would take it
+	if log.count("cannot be removed") != 1 || r.kept[second].tried.Times != 1 {
+		t.Errorf("%+v\n%s", r.kept, log.all())
+	}
+	for _, name := range []string{first, second + ".try"} {
+		if err := os.Remove(filepath.Join(dir, name, "x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.round(t.Context())
+	if left, err := box.Ready(); err != nil || !slices.Equal(left, []string{second}) || len(r.kept) != 1 {
+		t.Errorf("left %q, %+v, %v", left, r.kept, err)
+	}
+}
+
+// TestReportsOnce: a report has one try, whenever the one before was, and what is not
+// sent is said.
+func TestReportsOnce(t *testing.T) {
+	t.Parallel()
+	sink := mtatest.NewSink(t, mtatest.SinkOptions{Replies: []mtatest.Reply{
+		{On: mtatest.OnConnect, Times: 2, Then: mtatest.CloseUnanswered},
+		{On: mtatest.OnRCPT, Match: "2@x", Times: 2, Text: "450 4.2.0 later"},
+	}})
+	o := options(t, &fake{submit: refuse})
+	reporting(&o, sink.Addr)
+	o.Reports.retry, o.Reports.poll = time.Hour, time.Hour
+	log := logged(&o)
+	addReported(t, o, "2", "")
+	for _, told := range [][]string{{}, {"1@x.test failed"}, {"1@x.test failed"}} {
+		_, err := New(o).Drain(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "reports to senders not sent: 1; they wait in "+folder.OutboxPath(o.Folder)) {
+			t.Errorf("told %q: %v", told, err)
+		}
+		wantTold(t, sink, told...)
+		if len(told) == 0 {
+			addReported(t, o, "1", "")
+		}
+	}
+	if log.count("level=WARN", "report not sent yet", "rcpt=2@x.test", "later") != 2 {
+		t.Error(log.all())
+	}
+	drain(t, o)
+	wantTold(t, sink, "1@x.test failed", "2@x.test failed")
+}
+
+// wantUnsent fails the test unless so many reports, and nothing else, could not be dealt
+// with.
+func wantUnsent(t *testing.T, o Options, n int) {
+	t.Helper()
+	if left, err := New(o).Drain(t.Context()); left != 0 || err == nil || !strings.HasPrefix(err.Error(), fmt.Sprintf("reports to senders not sent: %d; ", n)) {
+		t.Errorf("%d jobs left, %v", left, err)
+	}
+}
+
+// outbox is where a consumer's reports wait.
+func outbox(t *testing.T, o Options) (*Consumer, *folder.Outbox) {
+	t.Helper()
+	c := New(o)
+	var err error
+	if c.folder, err = folder.Open(o.Folder, o.Done, o.Failed); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.folder.Close() })
+	box, err := c.folder.Outbox()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { box.Close() })
+	return c, box
+}
+
+// putLetter has a report wait, and returns its name.
+func putLetter(t *testing.T, box *folder.Outbox, stem string, made time.Time) string {
+	t.Helper()
+	held := &folder.Held{Stem: stem, Journal: &folder.Journal{Key: "KEY"}}
+	if err := box.Put(held, &folder.Letter{To: stem + "@x.test", Action: report.Failed, Job: stem, Made: made, Text: []byte("Subject: x\r\n\r\n")}); err != nil {
+		t.Fatal(err)
+	}
+	return stem + "-KEY.final"
 }
 
 // TestReportsGivenUp: after five days, with a line that says so.
@@ -251,25 +335,11 @@ func TestReportsGivenUp(t *testing.T) {
 	o := options(t, &fake{})
 	reporting(&o, sink.Addr)
 	log := logged(&o)
-	drain(t, o) // makes the folders
-	f, err := folder.Open(o.Folder, o.Done, o.Failed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	box, err := f.Outbox()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer box.Close()
-	for stem, made := range map[string]time.Time{"1": time.Now().Add(-reportsFor), "2": time.Now()} {
-		held := &folder.Held{Stem: stem, Journal: &folder.Journal{Key: "KEY"}}
-		if err := box.Put(held, &folder.Letter{To: stem + "@x.test", Action: report.Failed, Job: stem, Made: made, Text: []byte("Subject: x\r\n\r\n")}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	drain(t, o)
-	if log.count("level=ERROR", "report given up", "job=1") != 1 || log.count("job=2") != 0 {
+	_, box := outbox(t, o)
+	putLetter(t, box, "1", time.Now().Add(-reportsFor))
+	putLetter(t, box, "2", time.Now())
+	wantUnsent(t, o, 1)
+	if log.count("level=ERROR", "report given up", "job=1") != 1 || log.count("level=ERROR", "job=2") != 0 {
 		t.Errorf("%s", log.all())
 	}
 	v, err := folder.OpenView(o.Folder, o.Done, o.Failed)
@@ -476,6 +546,6 @@ func TestForgottenParts(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	drain(t, o)
+	wantUnsent(t, o, 1)
 	wantFiles(t, o, ".consume/reports/.lock", ".consume/reports/4-KEY.final.new", ".consume/reports/5-KEY.final", ".consume/reports/5-KEY.final.try", ".consume/reports/other")
 }

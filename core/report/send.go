@@ -80,7 +80,8 @@ func (s Server) open(ctx context.Context, mode string) (*Way, error) {
 	w := &Way{conn: conn, server: s}
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	if err := w.greet(mode); err != nil {
-		return nil, errors.Join(w.fault(ctx, err), conn.Close())
+		conn.Close() // go-smtp may have done so
+		return nil, w.fault(ctx, err)
 	}
 	return w, nil
 }
