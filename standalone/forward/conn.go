@@ -5,7 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/textproto"
-	"strconv"
+	"slices"
 	"time"
 
 	"github.com/emersion/go-smtp"
@@ -19,27 +19,19 @@ var (
 	errUnasked   = errors.New("the server said more than it was asked")
 )
 
-// serverConn is what go-smtp's client gets for a connection, in plain text or
-// over TLS. It limits each write in time, which the client does not do in a
-// message, and each reply in length. It sends what waits in out before what is
-// written, and knows the code of the reply that was read last. A server that has
-// said more than it was asked is sent nothing more: its words would be taken for
-// the answer.
+// serverConn is a connection to a server, in plain text or over TLS. It limits each
+// write and each reply in time, and each reply in length. It sends what waits in out.
+// A server that has said more than it was asked is sent nothing more: its words would
+// be taken for the answer.
 //
-// The client waits for each reply. A command that is held goes out with the next
-// one (RFC 2920): the client reads in as its reply.
+// It is also what go-smtp's client gets for a connection, which greets and logs in.
 type serverConn struct {
 	net.Conn
-	timeout time.Duration     // of each write
+	timeout time.Duration     // of each write, and of replies to commands
 	text    *textproto.Reader // of what the server says
 	said    int               // by the server since we wrote last, in bytes
-	in      []byte            // is read before it
-	code    int               // of the line that was read last
+	in      []byte            // of what the server says, for go-smtp's client
 	out     []byte
-
-	held   bool  // what is written is not sent yet
-	owed   bool  // the reply to what was held comes first
-	answer error // that reply, if it was no 250
 }
 
 func newServerConn(c net.Conn, timeout time.Duration) *serverConn {
@@ -59,52 +51,42 @@ func (s server) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// hold keeps a command until the next one is sent.
-func (c *serverConn) hold(command func() error) error {
-	c.held, c.in = true, []byte("250 \r\n")
-	err := command()
-	c.held, c.owed, c.answer = false, true, nil
-	return err
+// ask sends what waits and a command, and gets the reply.
+func (c *serverConn) ask(limit time.Duration, command string, want ...int) (text string, err error) {
+	c.out = append(c.out, command...)
+	if err := c.send(len(c.out)); err != nil {
+		return "", err
+	}
+	return c.reply(limit, want...)
+}
+
+// reply waits for a reply. One with no code that is wanted is a *smtp.SMTPError.
+func (c *serverConn) reply(limit time.Duration, want ...int) (text string, err error) {
+	if err := c.SetReadDeadline(time.Now().Add(limit)); err != nil {
+		return "", err
+	}
+	code, text, err := c.text.ReadResponse(0)
+	if err == nil && !slices.Contains(want, code) {
+		err = &smtp.SMTPError{Code: code, Message: text}
+	}
+	return text, err
 }
 
 // Read gives a line at a time, so that what stands behind a reply is not taken
 // with it.
-func (c *serverConn) Read(p []byte) (int, error) {
+func (c *serverConn) Read(p []byte) (n int, err error) {
 	if len(c.in) == 0 {
-		if err := c.fill(); err != nil {
+		if c.in, err = c.text.R.ReadSlice('\n'); len(c.in) == 0 {
 			return 0, err
 		}
 	}
-	n := copy(p, c.in)
+	n = copy(p, c.in) // an error comes again
 	c.in = c.in[n:]
 	return n, nil
 }
 
-func (c *serverConn) fill() error {
-	if c.owed {
-		c.owed = false
-		_, _, err := c.text.ReadResponse(250)
-		refusal, refused := err.(*textproto.Error)
-		if c.answer = err; refused {
-			c.answer = &smtp.SMTPError{Code: refusal.Code, Message: refusal.Msg}
-		}
-		if err != nil && (!refused || refusal.Code == 421) {
-			return err // nothing more will come
-		}
-	}
-	line, err := c.text.R.ReadSlice('\n')
-	if len(line) > 0 {
-		err = nil // it comes again
-	}
-	c.in = line
-	c.code, _ = strconv.Atoi(string(line[:min(len("250"), len(line))]))
-	return err
-}
-
 func (c *serverConn) Write(p []byte) (int, error) {
-	if c.out = append(c.out, p...); c.held {
-		return len(p), nil
-	}
+	c.out = append(c.out, p...)
 	return len(p), c.send(len(c.out))
 }
 

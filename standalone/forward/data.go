@@ -2,7 +2,6 @@ package forward
 
 import (
 	"bytes"
-	"errors"
 	"regexp"
 	"strconv"
 	"strings"
@@ -13,18 +12,28 @@ import (
 )
 
 // Data is a message on its way. It ends with Close, or with Relay.Abandon.
-//
-// It doubles the dots itself and writes below go-smtp's client, whose writer
-// takes a byte at a time. That one only gets the last CRLF and adds the dot.
 type Data struct {
 	relay   *Relay
-	w       *smtp.DataCommand
 	atStart bool // of a line
+	begun   bool // the server has answered DATA
+	refused error
 }
 
 const bufferSize = 16 << 10
 
-// Write sends a piece of the message. Its newlines must be CRLF.
+// begin waits for the answer to DATA. A message that is refused there must not be
+// sent as commands.
+func (d *Data) begin() error {
+	if wire := d.relay.wire; !d.begun {
+		_, err := wire.reply(wire.timeout, 354)
+		if d.begun, d.refused = true, d.relay.reply(err); d.refused != nil {
+			wire.out = wire.out[:0]
+		}
+	}
+	return d.refused
+}
+
+// Write doubles the dots, and sends a piece of the message. Its newlines must be CRLF.
 func (d *Data) Write(p []byte) (int, error) {
 	wire, done := d.relay.wire, 0
 	for at := 0; ; at++ {
@@ -43,6 +52,9 @@ func (d *Data) Write(p []byte) (int, error) {
 	if len(wire.out) < bufferSize {
 		return len(p), nil
 	}
+	if err := d.begin(); err != nil {
+		return 0, err
+	}
 	return len(p), d.relay.reply(wire.send(len(wire.out) - len("\r\n")))
 }
 
@@ -53,19 +65,20 @@ func (d *Data) Close() (*reply.Reply, error) {
 		d.relay.Abandon()
 		return nil, d.relay.reply(err)
 	}
-	text, ended := bytes.CutSuffix(d.relay.wire.out, []byte("\r\n"))
-	if d.relay.wire.out = text; ended {
-		d.w.Write([]byte("\r\n")) // into a buffer
+	if err := d.begin(); err != nil {
+		return nil, err
 	}
-	response, err := d.w.CloseWithResponse()
-	var refused *smtp.SMTPError
-	if err == nil || errors.As(err, &refused) {
-		d.relay.open, d.relay.dead = false, false
+	wire := d.relay.wire
+	if !bytes.HasSuffix(wire.out, []byte("\r\n")) {
+		wire.out = append(wire.out, "\r\n"...)
 	}
+	text, err := wire.ask(finalReplyTimeout, ".\r\n", 250)
+	d.relay.open = false
 	if err != nil {
 		return nil, d.relay.reply(err)
 	}
-	return passedOn(&smtp.SMTPError{Code: 250, Message: response.StatusText}), nil
+	d.relay.dead = false
+	return passedOn(&smtp.SMTPError{Code: 250, Message: text}), nil
 }
 
 func unexpected() *reply.Reply {
@@ -75,18 +88,16 @@ func unexpected() *reply.Reply {
 // passedOn is a reply of the server as the client gets it: code, enhanced code
 // and text. 421 becomes 451, because it would close the client's connection,
 // which has nothing to do with it; and so does a code that no command of ours
-// may be answered with.
-//
-// go-smtp's client finds an enhanced code only at the beginning of the text,
-// but go-smtp's own server for one writes it on the last line alone.
+// may be answered with. Some servers, go-smtp's for one, write an enhanced code on the
+// last line alone.
 func passedOn(e *smtp.SMTPError) *reply.Reply {
 	if class := e.Code / 100; e.Code != 250 && class != 4 && class != 5 {
 		return unexpected()
 	}
-	answer := &reply.Reply{Code: e.Code, Enhanced: e.EnhancedCode}
+	answer := &reply.Reply{Code: e.Code}
 	lines := strings.Split(e.Message, "\n")
 	for i, line := range lines {
-		if code := enhancedCode.FindStringSubmatch(line); code != nil && code[1] == strconv.Itoa(e.Code/100) {
+		if code := enhancedCode.FindStringSubmatch(line); code != nil && (code[1] == "2") == (e.Code == 250) {
 			for n := range answer.Enhanced {
 				answer.Enhanced[n], _ = strconv.Atoi(code[n+1])
 			}

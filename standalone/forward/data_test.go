@@ -26,7 +26,11 @@ func relayTo(t *testing.T, server *scriptedConn, lines ...string) *Relay {
 		server.pieces = append(server.pieces, []byte(line+"\r\n"))
 	}
 	message := newServerConn(server, time.Minute)
-	return &Relay{ctx: t.Context(), stop: func() bool { return true }, conn: pipe, wire: message, client: smtp.NewClient(message)}
+	client, err := (&Forwarder{hello: "gw.test", timeout: time.Minute}).greet(message)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Relay{ctx: t.Context(), stop: func() bool { return true }, conn: pipe, wire: message, client: client}
 }
 
 // However a message comes in pieces, it is sent as the library's writer would

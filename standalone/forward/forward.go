@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/textproto"
 	"time"
 
 	"github.com/emersion/go-sasl"
@@ -132,7 +131,7 @@ func (f *Forwarder) connect(ctx context.Context, server string, mode string) (_ 
 	}
 	client, err := f.greet(wire)
 	if err == nil && (mode == required || mode == opportunistic) {
-		var refused *textproto.Error
+		var refused *smtp.SMTPError
 		var session net.Conn
 		session, err = f.startTLS(ctx, wire, client, config)
 		switch {
@@ -149,15 +148,13 @@ func (f *Forwarder) connect(ctx context.Context, server string, mode string) (_ 
 	if err := f.login(client, secure, dialed.RemoteAddr()); err != nil {
 		return nil, err
 	}
-	utf8, _ := client.Extension("SMTPUTF8")
-	return &Relay{Server: server, ctx: ctx, stop: stop, client: client, conn: dialed, wire: wire, utf8: utf8}, nil
+	return &Relay{Server: server, ctx: ctx, stop: stop, client: client, conn: dialed, wire: wire}, nil
 }
 
 // greet says EHLO, behind the server's greeting.
 func (f *Forwarder) greet(wire *serverConn) (*smtp.Client, error) {
 	client := smtp.NewClient(wire)
 	client.CommandTimeout = f.timeout
-	client.SubmissionTimeout = finalReplyTimeout
 	return client, client.Hello(f.hello)
 }
 

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
+	"strings"
 	"time"
 	"unicode"
 
@@ -26,16 +28,14 @@ const quitTimeout = 5 * time.Second
 type Relay struct {
 	Server string // host:port, for the log
 	ctx    context.Context
-	stop   func() bool // of ctx
-	client *smtp.Client
+	stop   func() bool  // of ctx
+	client *smtp.Client // knows what the server offers
 	conn   net.Conn
-	wire   *serverConn // between client and conn
-	utf8   bool        // the server knows SMTPUTF8
+	wire   *serverConn
 
-	from    string // of Mail
-	mail    smtp.MailOptions
-	open    bool  // MAIL was sent
-	refused error // the answer to it, if it was refused
+	mail    []byte // the command
+	open    bool   // MAIL was sent
+	refused error  // the answer to it, if it was refused
 	dead    bool
 }
 
@@ -49,8 +49,14 @@ func (r *Relay) Mail(from string, opts smtp.MailOptions) error {
 	if err := r.check(from, [3]int{5, 1, 7}); err != nil {
 		return err
 	}
-	r.from, r.refused = from, nil
-	r.mail = smtp.MailOptions{Size: opts.Size, UTF8: opts.UTF8 && r.utf8, Return: opts.Return, EnvelopeID: opts.EnvelopeID}
+	dsn := r.offers("DSN")
+	b := put(r.mail[:0], true, "MAIL FROM:<", from, ">")
+	b = put(b, r.offers("8BITMIME"), " BODY=8BITMIME")
+	b = put(b, opts.Size != 0 && r.offers("SIZE"), " SIZE=", strconv.FormatInt(opts.Size, 10))
+	b = put(b, opts.UTF8 && r.offers("SMTPUTF8"), " SMTPUTF8")
+	b = put(b, dsn && opts.Return != "", " RET=", string(opts.Return))
+	b = put(b, dsn && opts.EnvelopeID != "", " ENVID=", escaped(opts.EnvelopeID, xtext, false))
+	r.mail, r.refused = put(b, true, "\r\n"), nil
 	return nil
 }
 
@@ -61,47 +67,95 @@ func (r *Relay) Rcpt(to string, opts smtp.RcptOptions) error {
 	if err := r.check(to, [3]int{5, 1, 3}); err != nil {
 		return err
 	}
-	if !r.open && r.refused == nil {
-		r.begun(r.sendMail())
+	begins := !r.open && r.refused == nil
+	if begins {
+		r.wire.out = append(r.wire.out, r.mail...)
+		if !r.offers("PIPELINING") {
+			r.begun(r.wire.ask(r.wire.timeout, "", 250))
+			begins = false
+		}
 	}
 	if r.refused != nil {
 		return r.refused
 	}
-	sent := smtp.RcptOptions{Notify: opts.Notify, OriginalRecipientType: opts.OriginalRecipientType, OriginalRecipient: opts.OriginalRecipient}
-	err := r.client.Rcpt(to, &sent)
-	if code := r.wire.code; err == nil && code != 250 && code != 251 {
-		err = &smtp.SMTPError{Code: code} // go-smtp takes any 25x
+	r.wire.out = r.putRcpt(r.wire.out, to, opts)
+	if err := r.wire.send(len(r.wire.out)); err != nil {
+		return r.reply(err)
 	}
-	answer := r.reply(err) // first: without it the connection is out of step
-	if r.wire.answer != nil {
-		r.begun(r.wire.answer)
+	if begins {
+		if r.begun(r.wire.reply(r.wire.timeout, 250)); r.dead {
+			return r.refused // nothing more will come
+		}
+	}
+	_, err := r.wire.reply(r.wire.timeout, 250, 251)
+	if err = r.reply(err); r.refused != nil {
 		return r.refused
 	}
-	return answer
-}
-
-func (r *Relay) sendMail() error {
-	mail := func() error { return r.client.Mail(r.from, &r.mail) }
-	// Behind RSET this says EHLO, which go-smtp's client wants to do there again.
-	if several, _ := r.client.Extension("PIPELINING"); several {
-		return r.wire.hold(mail)
-	}
-	return mail()
+	return err
 }
 
 // begun notes what became of MAIL.
-func (r *Relay) begun(err error) {
+func (r *Relay) begun(_ string, err error) {
 	r.refused, r.open = r.reply(err), err == nil
 }
 
-// Data relays DATA and returns the writer of the message.
+func (r *Relay) offers(extension string) bool {
+	offered, _ := r.client.Extension(extension)
+	return offered
+}
+
+// put appends the parts of a command, if really.
+func put(b []byte, really bool, parts ...string) []byte {
+	for _, part := range parts {
+		if really {
+			b = append(b, part...)
+		}
+	}
+	return b
+}
+
+func (r *Relay) putRcpt(b []byte, to string, o smtp.RcptOptions) []byte {
+	dsn, escape := r.offers("DSN"), xtext
+	if o.OriginalRecipientType == smtp.DSNAddressTypeUTF8 {
+		escape = unitext
+	}
+	b = put(b, true, "RCPT TO:<", to, ">")
+	for i, notify := range o.Notify {
+		b = put(b, dsn, []string{" NOTIFY=", ","}[min(i, 1)], string(notify))
+	}
+	original := escaped(o.OriginalRecipient, escape, r.offers("SMTPUTF8"))
+	b = put(b, dsn && original != "", " ORCPT=", string(o.OriginalRecipientType), ";", original)
+	return put(b, true, "\r\n")
+}
+
+// How a character is written that must not stand for itself.
+const (
+	xtext   = "+%02X"    // RFC 3461 section 4
+	unitext = `\x{%02X}` // RFC 6533 section 3
+)
+
+// escaped is the value of ENVID or ORCPT.
+func escaped(value, format string, utf8 bool) string {
+	var b strings.Builder
+	for _, c := range value {
+		if c > ' ' && c < unicode.MaxASCII && !strings.ContainsRune(`+=\`, c) || c > unicode.MaxASCII && utf8 && format == unitext {
+			b.WriteRune(c)
+		} else {
+			fmt.Fprintf(&b, format, c)
+		}
+	}
+	return b.String()
+}
+
+// Data relays DATA and returns the writer of the message, which waits for the answer
+// before it sends anything.
 func (r *Relay) Data() (*Data, error) {
-	w, err := r.client.Data()
-	if err != nil {
+	r.wire.out = append(r.wire.out, "DATA\r\n"...)
+	if err := r.wire.send(len(r.wire.out)); err != nil {
 		return nil, r.reply(err)
 	}
 	r.dead = true
-	return &Data{relay: r, w: w, atStart: true}, nil
+	return &Data{relay: r, atStart: true}, nil
 }
 
 // Reset forgets the open transaction, if there is one.
@@ -110,14 +164,14 @@ func (r *Relay) Reset() error {
 		return nil
 	}
 	r.open = false
-	return r.reply(r.client.Reset())
+	_, err := r.wire.ask(r.wire.timeout, "RSET\r\n", 250)
+	return r.reply(err)
 }
 
 // Quit ends the connection politely, if it still can.
 func (r *Relay) Quit() {
 	if !r.dead {
-		r.client.CommandTimeout = quitTimeout
-		r.client.Quit() // what it answers matters to nobody
+		r.wire.ask(quitTimeout, "QUIT\r\n") // what it answers matters to nobody
 	}
 	r.Abandon()
 }
@@ -142,22 +196,20 @@ func (r *Relay) check(mailbox string, badAddress [3]int) error {
 		}
 		ascii = ascii && c < unicode.MaxASCII
 	}
-	if !ascii && !r.utf8 {
+	if !ascii && !r.offers("SMTPUTF8") {
 		return failed(550, [3]int{5, 6, 7}, "the address needs SMTPUTF8, which the forward server lacks", nil)
 	}
 	return nil
 }
 
-// reply turns an error of go-smtp's client into a *reply.Reply.
+// reply turns an error of wire into a *reply.Reply.
 func (r *Relay) reply(err error) error {
 	if err == nil {
 		return nil
 	}
 	var refused *smtp.SMTPError
 	if errors.As(err, &refused) {
-		if refused.Code == 421 {
-			r.dead = true
-		}
+		r.dead = refused.Code == 421
 		answer := passedOn(refused)
 		if answer.Code == 250 { // where it is no answer
 			answer = unexpected()

@@ -4,9 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"io"
 	"net"
-	"time"
 
 	"github.com/emersion/go-smtp"
 )
@@ -37,13 +35,7 @@ func (f *Forwarder) startTLS(ctx context.Context, wire *serverConn, client *smtp
 	if offered, _ := client.Extension("STARTTLS"); !offered {
 		return nil, errNoStartTLS
 	}
-	if err := wire.SetReadDeadline(time.Now().Add(f.timeout)); err != nil {
-		return nil, err
-	}
-	if _, err := io.WriteString(wire, "STARTTLS\r\n"); err != nil {
-		return nil, err
-	}
-	if _, _, err := wire.text.ReadResponse(220); err != nil {
+	if _, err := wire.ask(wire.timeout, "STARTTLS\r\n", 220); err != nil {
 		return nil, err
 	}
 	// Plain text behind that reply ends the connection at the next command.
