@@ -29,7 +29,6 @@ type session struct {
 	rcpts []accepted // of this transaction
 	fwd   envelope   // what of this transaction goes to the forward server
 	relay *forward.Relay
-	buf   []byte
 }
 
 // accepted is a recipient that was answered 250; with LMTP it gets an answer of
@@ -164,7 +163,7 @@ func (s *session) Data(io.Reader) error {
 	if s.trx == nil {
 		return s.refuse(errEnded)
 	}
-	answer, err := s.message(s.wire.Message())
+	answer, err := s.message()
 	if err != nil {
 		s.trx.Abort()
 		s.abandonRelay()
@@ -197,15 +196,15 @@ func (s *session) answer(r *reply.Reply) {
 	}
 }
 
-func (s *session) message(body io.Reader) (*reply.Reply, error) {
+func (s *session) message() (*reply.Reply, error) {
 	ctx := s.wire.Ctx
 	if s.fwd.err != nil && len(s.fwd.rcpts) > 0 {
 		return nil, s.fwd.err // lost since it took recipients
 	}
 	if !s.trx.Diverting() {
-		return s.forward(io.TeeReader(body, s.trx)) // the final dot is sent once the whole has passed the limits
+		return s.forward(func(w io.Writer) error { return s.wire.Message(io.MultiWriter(s.trx, w)) }) // the final dot is sent once the whole has passed the limits
 	}
-	if _, err := io.CopyBuffer(s.trx, body, s.buffer()); err != nil {
+	if err := s.wire.Message(s.trx); err != nil {
 		return nil, err
 	}
 	if err := s.trx.Stage(ctx); err != nil {
@@ -215,7 +214,7 @@ func (s *session) message(body io.Reader) (*reply.Reply, error) {
 	if len(s.fwd.rcpts) > 0 {
 		err := s.trx.Assure(ctx)
 		if err == nil {
-			answer, err = s.forward(s.trx.Message())
+			answer, err = s.forward(func(w io.Writer) error { _, err := io.Copy(w, s.trx.Message()); return err })
 		}
 		if err != nil {
 			return nil, err
@@ -234,14 +233,6 @@ func queued(jobs []string) *reply.Reply {
 		text = fmt.Sprintf("%s and %d more", text, n-1)
 	}
 	return &reply.Reply{Code: 250, Enhanced: [3]int{2, 0, 0}, Text: text}
-}
-
-// buffer is what messages go through.
-func (s *session) buffer() []byte {
-	if s.buf == nil {
-		s.buf = make([]byte, 16<<10)
-	}
-	return s.buf
 }
 
 // Reset ends the transaction: RSET, a new EHLO, or the end of a message.

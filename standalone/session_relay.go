@@ -56,9 +56,9 @@ func (s *session) rcptRelay(mailbox string, o smtp.RcptOptions) (err error) {
 	return err
 }
 
-// forward sends the message to the forward server, a Received field of ours in
-// front, and returns its reply. After an error the relay is to be abandoned.
-func (s *session) forward(message io.Reader) (*reply.Reply, error) {
+// forward sends the message that send writes to the forward server, a Received field
+// of ours in front, and returns its reply. After an error the relay is to be abandoned.
+func (s *session) forward(send func(io.Writer) error) (*reply.Reply, error) {
 	begun := time.Now()
 	defer func() { s.server.receiver.Metrics().Forward(time.Since(begun)) }()
 	w, err := s.relay.Data()
@@ -68,7 +68,7 @@ func (s *session) forward(message io.Reader) (*reply.Reply, error) {
 	if _, err := io.WriteString(w, s.trace()); err != nil {
 		return nil, err
 	}
-	if _, err := io.CopyBuffer(w, message, s.buffer()); err != nil {
+	if err := send(w); err != nil {
 		return nil, err
 	}
 	reply, err := w.Close()

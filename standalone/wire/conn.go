@@ -132,7 +132,7 @@ func (c *Conn) read(p []byte) (int, error) {
 		case secured:
 			return 0, io.EOF
 		case inMessage: // the session did not read it to its end
-			io.Copy(io.Discard, c.Message())
+			c.Message(io.Discard)
 			continue
 		case atEnd:
 			c.out = standardEnd
@@ -192,58 +192,46 @@ func (c *Conn) cutOff(err error) error {
 	return net.ErrClosed
 }
 
-// Message is the message that the client sends behind DATA, with CRLF as its
+// Message writes the message that the client sends behind DATA to w, with CRLF as its
 // only newline and its dots taken out. The whole of it must arrive within
-// transaction_timeout; past that Read fails with a *reply.Reply, and so it does
-// when the client is gone, and with ErrBare at the end where that is to be
-// refused.
-func (c *Conn) Message() io.Reader { return message{c} }
-
-type message struct{ *Conn }
-
-func (m message) Read(p []byte) (int, error) {
-	c := m.Conn
-	for {
-		if n := c.pop(p); n > 0 {
-			return n, nil
-		}
-		switch c.now() {
-		case inMessage:
-		case over:
-			return 0, c.lost(net.ErrClosed)
-		default:
-			if c.filter.bare && !c.opts.BareNewlines {
-				return 0, ErrBare
+// transaction_timeout; past that the error is a *reply.Reply, and so it is when the
+// client is gone, and ErrBare at the end where that is to be refused.
+func (c *Conn) Message(w io.Writer) error {
+	for c.now() == inMessage {
+		if c.r == c.w {
+			if err := c.fill(); err != nil {
+				return c.lost(err)
 			}
-			return 0, io.EOF
 		}
-		if c.r < c.w {
-			c.decode()
-			continue
-		}
-		if err := c.fill(); err != nil {
-			return 0, c.lost(err)
+		if _, err := w.Write(c.decode()); err != nil {
+			return err
 		}
 	}
+	switch {
+	case c.now() == over:
+		return c.lost(net.ErrClosed)
+	case c.filter.bare && !c.opts.BareNewlines:
+		return ErrBare
+	}
+	return nil
 }
 
-// decode moves what came of a message to out.
-func (c *Conn) decode() {
+// decode takes what came of a message.
+func (c *Conn) decode() []byte {
 	in := c.buf[c.r:c.w]
 	if n := c.filter.regular(in); n > 0 {
-		c.out, c.r = in[:n], c.r+n
-		return
+		c.r += n
+		return in[:n]
 	}
 	var rest []byte
 	var end bool
 	c.encoded, rest, end = c.filter.filter(c.encoded[:0], in)
-	c.out, c.r = c.encoded, c.w-len(rest)
-	if !end {
-		return
+	if c.r = c.w - len(rest); end {
+		c.odd = c.odd || c.filter.odd
+		c.enter(atEnd)
+		c.stream.Busy(c.r < c.w)
 	}
-	c.odd = c.odd || c.filter.odd
-	c.enter(atEnd)
-	c.stream.Busy(c.r < c.w)
+	return c.encoded
 }
 
 // lost is the reply for a message that did not come to its end.

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -113,17 +114,30 @@ func (s *wireSession) Rcpt(string, *smtp.RcptOptions) error {
 	return nil
 }
 
+// short takes so many bytes.
+type short struct{ room int }
+
+var errFull = errors.New("full")
+
+func (s *short) Write(p []byte) (int, error) {
+	if s.room -= len(p); s.room <= 0 {
+		return 0, errFull
+	}
+	return len(p), nil
+}
+
 func (s *wireSession) Data(io.Reader) error {
 	if s.server.entered != nil {
 		s.server.entered <- struct{}{}
 	}
 	if n := s.server.reads; n > 0 {
-		if _, err := io.ReadFull(s.wire.Message(), make([]byte, n)); err != nil {
+		if err := s.wire.Message(&short{n}); err != errFull {
 			return err
 		}
 		return s.refuse(552, [3]int{5, 3, 4}, "too large")
 	}
-	b, err := io.ReadAll(s.wire.Message())
+	var b bytes.Buffer
+	err := s.wire.Message(&b)
 	if s.server.proceed != nil {
 		select {
 		case <-s.server.proceed:
@@ -141,7 +155,7 @@ func (s *wireSession) Data(io.Reader) error {
 			r = &reply.Reply{Code: 451, Enhanced: [3]int{4, 3, 0}, Text: "failed"}
 		}
 	default:
-		s.server.messages = append(s.server.messages, string(b))
+		s.server.messages = append(s.server.messages, b.String())
 	}
 	if !s.wire.opts.LMTP {
 		s.to = s.to[:1]
