@@ -40,7 +40,8 @@ func TestNetwork(t *testing.T) {
 	}
 
 	p := places.New(0, 4)
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
 	var group sync.WaitGroup
 	for _, addr := range []string{"2001:db8::1", "2001:db8::2"} {
 		group.Go(func() { p.Take(ctx, source(addr), nil) })
@@ -50,8 +51,8 @@ func TestNetwork(t *testing.T) {
 			t.Fatalf("%d wait", p.Waiting())
 		}
 	}
-	if p.Take(ctx, source("2001:db8::3"), nil) {
-		t.Error("a place")
+	if p.Take(ctx, source("2001:db8::3"), nil) || ctx.Err() != nil {
+		t.Error("more than half of the room to wait for one client")
 	}
 	cancel()
 	mtatest.Finish(t, "all clients", &group)
@@ -77,6 +78,12 @@ func TestTheLongestIdleStrangerGoes(t *testing.T) {
 	if idle, goes := s.Take(third); !goes || idle != second {
 		t.Errorf("%v goes: %v", idle, goes)
 	}
+	if idle, goes := s.Take(second); !goes || idle != first {
+		t.Errorf("%v goes: %v", idle, goes)
+	}
+	if idle, goes := s.Take(first); !goes || idle != second {
+		t.Errorf("%v goes: %v", idle, goes)
+	}
 	s.Leave(first)
 	s.Leave(second) // it has none any more
 	if idle, goes := s.Take(second); goes {
@@ -100,5 +107,26 @@ func TestHeld(t *testing.T) {
 	}
 	if h.Hold(giveBack) || n != 2 {
 		t.Error("held by a connection that has left")
+	}
+}
+
+func TestPlacesTaken(t *testing.T) {
+	t.Parallel()
+	p := places.New(2, 1)
+	hasty := func() bool { return true }
+	for i, want := range []bool{true, true, false} {
+		if got := p.Take(t.Context(), netip.Prefix{}, hasty); got != want {
+			t.Errorf("%d: taken: %v", i, got)
+		}
+	}
+	if p.Held() != 2 {
+		t.Errorf("%d held", p.Held())
+	}
+	p.Leave()
+	if p.Held() != 1 {
+		t.Errorf("%d held when one has left", p.Held())
+	}
+	if !p.Take(t.Context(), netip.Prefix{}, hasty) {
+		t.Error("a place that was given back is not free")
 	}
 }

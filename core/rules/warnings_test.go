@@ -16,19 +16,35 @@ func TestWarnings(t *testing.T) {
 		{"letters in the number", "applications:\n  fax: " + fax + `addresses: '(?P<number>.+)@fax$'}`, "applications.fax.addresses[0]: lets other characters into number"},
 		{"separators in the number", "applications:\n  fax: " + fax + `addresses: '(?P<number>[-+\d ./()]+)@fax$'}`, ""},
 		{"letters, and a rule that sets the number", "applications:\n  fax: " + fax + `addresses: '(?P<number>.+)@fax$', ctl_settings: ['to|number|parse|subject = (\d+)']}`, ""},
+		{"letters, and rules that set others", "applications:\n  fax: " + fax + `addresses: '(?P<number>.+)@fax$', ctl_settings: ['to|name = x', 'system|number = x'], transform: {to/name: x, system/number: x}}`, "lets other characters into number"},
 		{"no number for the consumer", "applications:\n  fax: " + fax + "addresses: 'x@fax$'}\nconsume: {fax: {target: hylafax}}", "applications.fax.addresses[0]: has no group (?P<number>"},
 		{"a consumer that needs none", "applications:\n  fax: " + fax + "addresses: 'x@fax$'}\nconsume: {fax: {target: command, command: [/bin/true, '{txt}']}}", ""},
 		{"a consumer of another name", "applications:\n  fax: " + fax + "addresses: 'x@fax$'}\nconsume: {out: {application: fax, target: command, command: [/bin/true, '{number}']}}", "which consume.out needs"},
+		{"a consumer behind one whose number is set", "applications:\n  a: " + fax + "addresses: 'x@a$', transform: {to/number: '1'}}\n  fax: " + fax + "addresses: 'x@fax$'}\nconsume: {a: {target: hylafax}, fax: {target: hylafax}}", "which consume.fax needs"},
 		{"a proxy that is a client", "proxy_protocol_from: 127.0.0.1\napplications:\n  fax: " + fax + "addresses: 'x@fax$'}", "proxy_protocol_from: a proxy of it is on clients too"},
 		{"a proxy in a network of clients", "proxy_protocol_from: 10.0.0.1\napplications:\n  fax: " + fax + "addresses: 'x@fax$', clients: 10.0.0.0/8}", "is on applications.fax.clients too"},
 		{"another proxy", "proxy_protocol_from: 192.0.2.1\napplications:\n  fax: " + fax + "addresses: 'x@fax$'}", ""},
 		{"none authenticates by LMTP", "lmtp: {listen: 'unix:/run/x'}\napplications:\n  fax: " + fax + "addresses: 'x@fax$'}\n  sms: " + fax + "addresses: 'x@sms$', require_authenticated: 1}", "applications.sms.require_authenticated: nobody authenticates by LMTP"},
 		{"a rule without +", "number_region: CZ\napplications:\n  fax: " + fax + `addresses: 'x@fax$', numbers_denied: '90\d+'}`, "applications.fax.numbers_denied[0]: speaks of numbers without '+'"},
+		{"an allowed number without +", "applications:\n  fax: " + fax + `addresses: 'x@fax$', number_region: CZ, numbers_allowed: '90\d+'}`, "applications.fax.numbers_allowed[0]: speaks of numbers without '+', and with number_region CZ"},
+		{"sms_text of a fax", "applications:\n  fax: " + fax + `addresses: 'x@fax$', sms_text: [quote]}`, "applications.fax.sms_text: has no effect"},
+		{"archives without attachments", "applications:\n  fax: " + fax + `addresses: 'x@fax$', process_attachments: 0, dearchive: {zip: [unzip, '{archive}', '{dir}']}}`, "applications.fax.dearchive: has no effect"},
 		{"a rule with +", "number_region: CZ\napplications:\n  fax: " + fax + `addresses: 'x@fax$', numbers_denied: '\+42090\d+'}`, ""},
 	} {
 		problems, warnings := Check(parse(t, "clients: 127.0.0.1\n"+tt.yaml))
 		if got := strings.Join(warnings, "\n"); len(problems) > 0 || !strings.Contains(got, tt.want) || (got == "") != (tt.want == "") {
 			t.Errorf("%s: problems %v, warnings %q, want %q", tt.name, problems, got, tt.want)
+		}
+	}
+	for _, tt := range []struct{ yaml, want string }{
+		{"applications:\n  fax: " + fax + "addresses: 'x@fax$'}\n  sms: " + fax + "addresses: 'x@sms$'}", "clients: empty, and so are the lists of the applications fax, sms: no client may use them"},
+		{"applications:\n  fax: " + fax + "addresses: 'x@fax$'}\n  sms: " + fax + "addresses: 'x@sms$', clients: 127.0.0.1}", "applications fax: no client"},
+		{"applications:\n  fax: " + fax + "addresses: 'x@fax$', clients: 127.0.0.1}", ""},
+		{"authentication: {backend: file, users_file: /users, allow_plaintext: 1}\napplications:\n  fax: " + fax + "addresses: 'x@fax$'}", ""},
+	} {
+		problems, warnings := Check(parse(t, tt.yaml))
+		if got := strings.Join(warnings, "\n"); len(problems) > 0 || !strings.Contains(got, tt.want) || (got == "") != (tt.want == "") {
+			t.Errorf("%s: problems %v, warnings %q, want %q", tt.yaml, problems, got, tt.want)
 		}
 	}
 	problems, _ := Check(parse(t, "clients: 127.0.0.1\napplications:\n  fax: "+fax+`addresses: 'x@fax$', numbers_denied: '9-0\d+'}`))
