@@ -86,6 +86,13 @@ func TestAddresses(t *testing.T) {
 		{"a@b.cz.", l{{"", "a@b.cz"}}},
 		{"Jan <a@[192.0.2.1]>", l{{"Jan", "a@[192.0.2.1]"}}},
 		{"\u200ba@b.cz\u00a0", l{{"", "a@b.cz"}}},
+		{`"Jan a@b.cz"`, l{{"Jan a@b.cz", ""}}}, // a name, not an address
+		{`"a@b.cz" c@d`, l{{"a@b.cz", "c@d"}}},
+		{"=?utf-8?Q?Jan_x@y?= c@d", l{{"Jan x@y", "c@d"}}},
+		{"=?utf-8?Q?=3D=3Futf-8=3FQ=3FJan_=3Ca@b.cz=3E=3F=3D?=", l{{"Jan <a@b.cz>", ""}}}, // encoded twice, read once
+		{`a@b"c  d" e@f`, l{{"", `a@b"c  d"`}, {"", "e@f"}}},
+		{`"Jan\"\`, l{{"", `"Jan"\`}}},
+		{`Jan (a\)\`, l{{`a)\`, "Jan"}}},
 		{"root, operator", l{{"", "root"}, {"", "operator"}}},
 	} {
 		t.Run(tc.in, func(t *testing.T) {

@@ -65,12 +65,20 @@ func TestRights(t *testing.T) {
 		{Row{"name": "a", "allowed": "fax,"}, "error: allowed: "},
 		{Row{"name": "a", "max_parts": "5", "max_jobs": "7"}, "a fax sms 5 parts 7 jobs"},
 		{Row{"name": "a", "max_parts": "-1", "max_jobs": "0"}, "a fax sms"},
+		{Row{"name": "a", "max_parts": "10", "max_jobs": ""}, "a fax sms 10 parts 0 jobs"},
+		{Row{"name": "a", "caller_id": "+4201", "cost_code": "", "numbers_allowed": `\+420`}, "a fax sms not:+491 not: caller_id=+4201"},
+		{Row{"name": "a", "cost_code": strings.Repeat("a", 1024)}, "a fax sms cost_code=" + strings.Repeat("a", 1024)},
+		{Row{"name": "a", "numbers_allowed": strings.Repeat("a", 4096)}, "a fax sms not:+4201 not:+491 not:"},
+		{Row{"name": strings.Repeat("a", 400)}, strings.Repeat("a", 400) + " fax sms"},
+		{Row{"name": strings.Repeat("a", 401)}, "error: name: it has more than 400 bytes"},
+		{Row{"name": "a\xff"}, "error: name: it is not UTF-8"},
+		{Row{"name": "a", "max_jobs": "1a"}, "error: max_jobs: "},
 		{Row{"name": "a", "max_jobs": "many"}, "error: max_jobs: "},
 		{Row{"name": "a", "max_parts": "1.5"}, "error: max_parts: "},
 		{Row{"name": "a", "max_parts": "99999999999"}, "error: max_parts: "},
 		{Row{"name": "a", "numbers_allowed": "(?:"}, "error: numbers_allowed: "},
-		{Row{"name": "a", "numbers_allowed": strings.Repeat("a", maxNumbers+1)}, "error: numbers_allowed: "},
-		{Row{"name": "a", "caller_id": strings.Repeat("a", maxValue+1)}, "error: caller_id: "},
+		{Row{"name": "a", "numbers_allowed": strings.Repeat("a", 4097)}, "error: numbers_allowed: "},
+		{Row{"name": "a", "caller_id": strings.Repeat("a", 1025)}, "error: caller_id: "},
 		{Row{"name": "a", "caller_id": "\xff"}, "error: caller_id: "},
 		{Row{"name": ""}, "error: name: "},
 		{Row{"name": "a\x00"}, "error: name: "},
@@ -87,6 +95,14 @@ func TestRights(t *testing.T) {
 	}
 }
 
+// The case of a mail address is one of ASCII letters alone.
+func TestLowered(t *testing.T) {
+	t.Parallel()
+	if got := Lowered("@AMZ[`azÄİ.Example"); got != "@amz[`azÄİ.example" {
+		t.Error(got)
+	}
+}
+
 func TestCheckColumns(t *testing.T) {
 	t.Parallel()
 	many := []string{"name"}
@@ -100,6 +116,7 @@ func TestCheckColumns(t *testing.T) {
 		{[]string{"name", "allowed", "caller_id", "cost-code"}, ""},
 		{[]string{"allowed"}, "no column name"},
 		{[]string{"name", "?column?"}, `"?column?"`},
+		{[]string{"?column?", "name"}, `"?column?"`},
 		{[]string{"name", "a b"}, `"a b"`},
 		{[]string{"name", "x", "x"}, "x is there twice"},
 		{[]string{"name", ""}, `""`},
