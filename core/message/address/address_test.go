@@ -91,7 +91,7 @@ func TestAddresses(t *testing.T) {
 		{"=?utf-8?Q?Jan_x@y?= c@d", l{{"Jan x@y", "c@d"}}},
 		{"=?utf-8?Q?=3D=3Futf-8=3FQ=3FJan_=3Ca@b.cz=3E=3F=3D?=", l{{"Jan <a@b.cz>", ""}}}, // encoded twice, read once
 		{`a@b"c  d" e@f`, l{{"", `a@b"c  d"`}, {"", "e@f"}}},
-		{`"Jan\"\`, l{{"", `"Jan"\`}}},
+		{`"Jan\"\`, l{{"", `Jan"\`}}},
 		{`Jan (a\)\`, l{{`a)\`, "Jan"}}},
 		{"root, operator", l{{"", "root"}, {"", "operator"}}},
 	} {
