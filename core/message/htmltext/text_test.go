@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/iotest"
 	"unicode/utf8"
+
+	"golang.org/x/net/html"
 )
 
 func htmlToText(t testing.TB, s string) string {
@@ -52,6 +54,10 @@ func TestHTMLText(t *testing.T) {
 		{"empty line of Outlook in a quotation", "a<p>b</p><p>&nbsp;</p><p>c</p>", "a\n\nb\n\nc"},
 		{"template too long", "<template>" + strings.Repeat("x ", 16*maxHidden) + "</template>end", strings.Repeat("x ", 16*maxHidden) + "end"},
 		{"svg too long", "<svg>" + strings.Repeat("x ", maxHidden) + "</svg>end", strings.Repeat("x ", maxHidden) + "end"},
+		{"hidden as long as may be", "<span style='display:none'>" + strings.Repeat("x", maxHidden) + "</span>end", "end"},
+		{"list in a cell", "<table><tr><td>a</td><td><ul><li>b</li></ul></td></tr></table>", "a\t- b"},
+		{"two pictures in a link", `<a href="http://x.cz"><img alt=A src=x><img alt=B src=y></a>`, "A (http://x.cz)"},
+		{"cells with blanks", "<table><tr><td>a</td><td> b</td></tr></table><p>c</p>", "a\tb\n\nc"},
 		{"mailto", `<a href="mailto:a@x.cz">Jan</a>`, "Jan (a@x.cz)"},
 		{"other links", `<a href="javascript:x()">a</a> <a href="#b">b</a> <a href="data:x">c</a> <a name=x>d</a>`, "a b c d"},
 		{"link around a picture", `<a href="http://x.cz"><img alt="Firma" src=x></a> <a href="http://y.cz"><img src=x></a>`, "Firma (http://x.cz) http://y.cz"},
@@ -99,6 +105,45 @@ func TestHTMLText(t *testing.T) {
 				t.Errorf("in pieces: %.200q, %v", b, err)
 			}
 		})
+	}
+}
+
+// TestBlocks: text before and behind these elements is on lines of its own.
+func TestBlocks(t *testing.T) {
+	t.Parallel()
+	for between, names := range map[string]string{
+		"\n":   "address article aside body caption center dd div dt fieldset figure figcaption footer form header legend main nav option section tbody thead tfoot blockquote table tr",
+		"\n\n": "p h1 h2 h3 h4 h5 h6 dl pre",
+		"":     "b i span font q",
+	} {
+		for name := range strings.FieldsSeq(names) {
+			if got, want := htmlToText(t, "a<"+name+">b</"+name+">c"), "a"+between+"b"+between+"c\n"; got != want {
+				t.Errorf("%s: %q, want %q", name, got, want)
+			}
+		}
+	}
+}
+
+// TestSpill: who asks gets the whole of a tag or comment that is too long.
+func TestSpill(t *testing.T) {
+	t.Parallel()
+	long := "<img src='" + strings.Repeat("x", 2*MaxToken) + "'>"
+	comment := "<!--" + strings.Repeat("y", 2*MaxToken) + "-->"
+	var spilled strings.Builder
+	tokens := NewTokens(strings.NewReader("a" + long + "b" + comment + "c"))
+	tokens.Spill = func(tag []byte) io.Writer {
+		spilled.Write(tag)
+		return &spilled
+	}
+	var text strings.Builder
+	for tokens.Next() != html.ErrorToken {
+		text.Write(tokens.Raw())
+	}
+	if err := tokens.ReadError(); err != nil {
+		t.Error(err)
+	}
+	if got := text.String() + spilled.String(); len(got) != len("abc"+long+comment) || !strings.HasPrefix(spilled.String(), "<img src='xxx") || !strings.HasSuffix(spilled.String(), "yy-->") {
+		t.Errorf("%d bytes, spilled %.20q", len(got), spilled.String())
 	}
 }
 
