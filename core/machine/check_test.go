@@ -86,10 +86,10 @@ func TestCheckFoldersNotWritable(t *testing.T) {
 func TestCheckOwners(t *testing.T) {
 	t.Parallel()
 	s := &config.Settings{Applications: map[string]*config.Application{
-		"share": {Enabled: true, OutputFolder: "/mnt/share"}, "disk": {Enabled: true, OutputFolder: "/var/spool"}, "off": {OutputFolder: "/mnt/share"},
+		"all": {Enabled: true, OutputFolder: "/mnt/share"}, "share": {Enabled: true, OutputFolder: "/mnt/share"}, "disk": {Enabled: true, OutputFolder: "/var/spool"}, "off": {OutputFolder: "/mnt/share"},
 	}}
 	got := checkOwners(s, func(folder string) string { return map[string]string{"/mnt/share": "CIFS"}[folder] })
-	if len(got) != 1 || !strings.HasPrefix(got[0], "applications.share.output_folder: files have no owners there (CIFS)") {
+	if len(got) != 2 || !strings.HasPrefix(got[0], "applications.all.") || !strings.HasPrefix(got[1], "applications.share.output_folder: files have no owners there (CIFS)") {
 		t.Errorf("%q", got)
 	}
 }

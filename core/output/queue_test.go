@@ -2,6 +2,7 @@ package output
 
 import (
 	"log/slog"
+	"strconv"
 	"testing"
 
 	"smtpreceiver/core/config"
@@ -54,7 +55,28 @@ func TestQueueOutOfReach(t *testing.T) {
 	if errs := CheckQueue(t.Context(), s); len(errs) == 0 {
 		t.Error("check finds nothing")
 	}
+	first, _, err := local.NextID()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := q.Close(); err != nil {
 		t.Error(err)
 	}
+	again, err := spool.Open(t.Context(), spool.Config{StateDirectory: dir, Instance: "gw1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	if second, _, err := again.NextID(); err != nil || number(t, second) != number(t, first)+1 {
+		t.Errorf("%s behind %s, %v: numbers that were reserved are not given back", second, first, err)
+	}
+}
+
+func number(t *testing.T, id string) uint64 {
+	t.Helper()
+	n, err := strconv.ParseUint(id, 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
