@@ -42,6 +42,7 @@ func TestHeaderFieldsAreCounted(t *testing.T) {
 func TestMeter(t *testing.T) {
 	t.Parallel()
 	const two = "Received: a\r\nRECEIVED: b\r\nReceived-SPF: c\r\n"
+	codes := map[reply.Reason]string{reply.ReasonSize: "552 5.3.4", reply.ReasonHeader: "552 5.3.4", reply.ReasonHops: "554 5.4.6"}
 	for _, tt := range []struct {
 		name, message string
 		limits        Limits
@@ -64,7 +65,11 @@ func TestMeter(t *testing.T) {
 			}
 			got := reply.Reason("")
 			if err != nil {
-				got = reply.Of(err).Reason
+				r := reply.Of(err)
+				got = r.Reason
+				if want := codes[tt.want]; fmt.Sprint(r.Code, " ", r.Status()) != want {
+					t.Errorf("%s: %d %s, want %s", tt.name, r.Code, r.Status(), want)
+				}
 			}
 			if got != tt.want {
 				t.Errorf("%s in pieces of %d: %q, want %q", tt.name, step, got, tt.want)

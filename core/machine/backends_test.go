@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -86,17 +87,20 @@ func TestBackendsOfAReload(t *testing.T) {
 func TestCheckBackends(t *testing.T) {
 	t.Parallel()
 	bad := write(t, "name,allowed\na@b.example,-1\n")
+	odd := write(t, "name,numbers_allowed\na@b.example,(\n")
 	for _, tt := range []struct{ yaml, keys string }{
 		{"", ""},
 		{"authentication: {backend: file, users_file: '/nosuch', allow_plaintext: 1}\n", "authentication.users_file"},
 		{"authentication: {backend: ldap, url: 'ldap://127.0.0.1', base_dn: 'dc=x', filter: '(uid=x)', allow_plaintext: 1}\n", "authentication.filter"},
 		{"authentication: {backend: ldap, url: 'http://127.0.0.1', base_dn: 'dc=x', filter: '(uid=x)', allow_plaintext: 1}\n", "authentication.filter authentication.url"},
+		{"tls: {cert_file: /nosuch.pem, key_file: /nosuch.key}\n", "tls.cert_file tls.key_file"},
+		{"senders: {backend: file, file: '" + odd + "'}\n", "senders.file"},
 		{"senders: {backend: file, file: '/nosuch'}\n", "senders.file"},
 		{"senders: {backend: file, file: '" + bad + "'}\n", "senders.file"},
 	} {
 		s := parse(t, app+tt.yaml)
 		var keys []string
-		for _, p := range append(checkAuthentication(s), CheckSenders(s)...) {
+		for _, p := range slices.Concat(s.CheckCertificate(), checkAuthentication(s), CheckSenders(s)) {
 			keys = append(keys, p.Key)
 		}
 		if got := strings.Join(keys, " "); got != tt.keys {

@@ -69,6 +69,19 @@ func TestCheckPathsOfWindows(t *testing.T) {
 	}
 }
 
+// TestCheckFolderByItsWholeName: what to type works in any folder.
+func TestCheckFolderByItsWholeName(t *testing.T) {
+	t.Parallel()
+	absolute, err := filepath.Abs("nosuch")
+	if err != nil {
+		t.Fatal(err)
+	}
+	problems := checkFolders(&config.Settings{StateDirectory: "nosuch"})
+	if len(problems) != 1 || !strings.Contains(problems[0].What, "folder "+absolute+" ") {
+		t.Errorf("%v", problems)
+	}
+}
+
 func TestCheckFoldersNotWritable(t *testing.T) {
 	t.Parallel()
 	// /proc refuses new files to everyone, root too.

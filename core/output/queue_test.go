@@ -3,6 +3,7 @@ package output
 import (
 	"log/slog"
 	"strconv"
+	"strings"
 	"testing"
 
 	"smtpreceiver/core/config"
@@ -32,6 +33,9 @@ func TestQueueOutOfReach(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := &config.Settings{StateDirectory: dir, Instance: "gw1", Queue: config.Queue{Servers: []string{"nats://127.0.0.1:1"}, Replicas: 1, Name: "faxes", Unsynced: "accept"}}
+	if q, err := OpenQueue(t.Context(), &config.Settings{StateDirectory: dir + "/gone", Queue: s.Queue}, local, slog.New(slog.DiscardHandler)); err == nil || !strings.HasPrefix(err.Error(), "state_directory: ") {
+		t.Errorf("no state_directory: %v, %v", q, err)
+	}
 	q, err := OpenQueue(t.Context(), s, local, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -44,6 +48,11 @@ func TestQueueOutOfReach(t *testing.T) {
 	}
 	if place, ok, err := q.Take(t.Context(), "a@b.example", 5); place != nil || ok || err == nil {
 		t.Errorf("a place for one more job: %v, %v, %v", place, ok, err)
+	}
+	b := q.NewBatch()
+	defer b.Abort()
+	if err := b.Assure(t.Context()); err == nil {
+		t.Error("it would take a commit")
 	}
 	file, err := q.TempFile("fax")
 	if err != nil {

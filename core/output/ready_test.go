@@ -6,6 +6,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/output"
@@ -118,5 +119,26 @@ func TestAdvice(t *testing.T) {
 		if got := states[0].Err; !errors.Is(got, syscall.EACCES) || got.Error() == "output folder "+err.Error() || !strings.HasPrefix(got.Error(), "output folder /fax") {
 			t.Errorf("%v", got)
 		}
+	}
+}
+
+// hanging is an output whose file system does not answer.
+type hanging struct{ output.Output }
+
+func (hanging) Room(ctx context.Context, _ string) (uint64, error) {
+	<-ctx.Done()
+	return 0, ctx.Err()
+}
+
+func (hanging) Probe(ctx context.Context, _ string) error { return ctx.Err() }
+
+// TestHangingFileSystem: who asks is not held up by it.
+func TestHangingFileSystem(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	states, err := new(output.Probes).States(ctx, hanging{}, &config.Settings{}, []output.Destination{{App: "fax", Name: "/fax"}})
+	if err == nil || !strings.Contains(err.Error(), "the file system does not answer") {
+		t.Errorf("%+v, %v", states, err)
 	}
 }
