@@ -1,10 +1,12 @@
 package guard
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"testing"
+	"time"
 
 	"smtpreceiver/contrib/mtatest"
 	"smtpreceiver/core/socket"
@@ -78,5 +80,51 @@ func TestHasHungUp(t *testing.T) {
 	s.Close()
 	if !hasHungUp(s) {
 		t.Error("a connection that we have closed has not hung up")
+	}
+}
+
+// TestProgressToNoOne: a progress notice fails if the MTA has hung up; an answer is
+// left to the kernel.
+func TestProgressToNoOne(t *testing.T) {
+	t.Parallel()
+	l := loopback(t)
+	defer l.Close()
+	c := dial(t, l.Addr())
+	s, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	g := New(s)
+	if _, err := g.Write(progress); err != nil {
+		t.Errorf("progress to one that waits: %v", err)
+	}
+	if _, err := io.ReadFull(c, make([]byte, len(progress))); err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	for end := time.Now().Add(10 * time.Second); !hasHungUp(s); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the client has not hung up")
+		}
+	}
+	if n, err := g.Write([]byte(rawFrame('c', ""))); n == 0 || err != nil {
+		t.Errorf("an answer: %d, %v", n, err)
+	}
+	if n, err := g.Write(progress); n != 0 || !errors.Is(err, ErrHungUp) {
+		t.Errorf("progress: %d, %v, want %v", n, err, ErrHungUp)
+	}
+}
+
+// TestReadOfAClosedConnection: where no deadline can be set any more, the read says so.
+func TestReadOfAClosedConnection(t *testing.T) {
+	t.Parallel()
+	client, server := net.Pipe()
+	defer client.Close()
+	g := New(server)
+	g.timeout, g.negotiated = func() time.Duration { return time.Minute }, true
+	server.Close()
+	if n, err := g.Read(make([]byte, 4)); n != 0 || err == nil {
+		t.Errorf("%d, %v", n, err)
 	}
 }

@@ -3,12 +3,15 @@
 package hylafax
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"smtpreceiver/core/config"
 	"smtpreceiver/core/consume"
 	"smtpreceiver/core/consume/targets/targettest"
 	"smtpreceiver/core/ctl"
@@ -49,6 +52,10 @@ func TestSendfaxArguments(t *testing.T) {
 	}{
 		{nil, false, []string{"-f", "Petr Novák <petr@example.com>", "-n", "-m", "-d", "Jana@+420"}},
 		{map[string]string{"system/priority": "high", "to/notify": "success,failure"}, false, []string{"-f", "Petr Novák <petr@example.com>", "-P", "high", "-D", "-n", "-m", "-d", "Jana@+420"}},
+		{map[string]string{"system/priority": "0"}, false, []string{"-f", "Petr Novák <petr@example.com>", "-P", "0", "-n", "-m", "-d", "Jana@+420"}},
+		{map[string]string{"system/priority": "255"}, false, []string{"-f", "Petr Novák <petr@example.com>", "-P", "255", "-n", "-m", "-d", "Jana@+420"}},
+		{map[string]string{"system/priority": "-1"}, false, []string{"-f", "Petr Novák <petr@example.com>", "-n", "-m", "-d", "Jana@+420"}},
+		{map[string]string{"system/priority": "256", "from/report": "1"}, false, []string{"-f", "Petr Novák <petr@example.com>", "-n", "-m", "-d", "Jana@+420"}},
 		{map[string]string{"system/priority": "300", "to/notify": "NEVER"}, false, []string{"-f", "Petr Novák <petr@example.com>", "-n", "-m", "-N", "-d", "Jana@+420"}},
 		{map[string]string{"to/notify": "DELAY"}, false, []string{"-f", "Petr Novák <petr@example.com>", "-n", "-m", "-N", "-d", "Jana@+420"}},
 		{map[string]string{"to/notify": "FAILURE,DELAY", "from/smtp": "petr novak@example.com"}, false, []string{"-f", "Petr Novák <smtpreceiver>", "-n", "-m", "-d", "Jana@+420"}},
@@ -72,6 +79,100 @@ func TestSendfaxArguments(t *testing.T) {
 			t.Errorf("%v:\n got %q\nwant %q", tt.set, got, want)
 		}
 	}
+}
+
+// TestSilenced: arguments of sendfax that keep the sender from a mail.
+func TestSilenced(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		arguments string
+		silent    bool
+	}{
+		{"", false}, {"-N", true}, {"-nN", true}, {"-m -N", true}, {"-D", false}, {"-N -D", false}, {"-N -R", false}, {"-D -N", true}, {"-DN", true}, {"N", false},
+		{"-f other@example.com", true}, {"-fother@example.com", true}, {"-nf other@example.com", true},
+		{"-c -N", false}, {"-cN", false}, {"-nc -N", false}, {"-c x -N", true}, {"-cx -N", true}, {"-N -cD", true}, {"-N -c -D", true}, {"-sN -m", false}, {"-c", false},
+	} {
+		if got := Silenced(strings.Fields(tt.arguments)); got != tt.silent {
+			t.Errorf("%q: %v", tt.arguments, got)
+		}
+		for address, passes := range map[string]bool{"petr@example.com": true, "petr novak@example.com": false, "a%b@example.com": false, "": false} {
+			j := &ctl.Job{FromSMTP: address}
+			if got := Tells(strings.Fields(tt.arguments), j); got != (passes && !tt.silent) {
+				t.Errorf("%q, %s: told %v", tt.arguments, address, got)
+			}
+		}
+	}
+}
+
+// TestConvertersOfAConsumer: those that are missing are known, those that are wrong are
+// errors.
+func TestConvertersOfAConsumer(t *testing.T) {
+	t.Parallel()
+	h, missing, err := New(&config.Consumer{
+		Server: "fax1", Arguments: []string{"-m"}, SkipUnknown: true, Cover: true,
+		Convert: map[string][]string{"doc": {"/none/a", "{file}", "{dir}"}, "odt": {"/bin/true", "{file}", "{dir}"}},
+	})
+	if err != nil || len(missing) != 1 || missing["doc"] == nil {
+		t.Errorf("missing %v, %v", missing, err)
+	}
+	if h.Server != "fax1" || !slices.Equal(h.Arguments, []string{"-m"}) || !h.SkipUnknown || !h.Cover {
+		t.Errorf("%+v", h)
+	}
+	if _, _, err := New(&config.Consumer{Convert: map[string][]string{"a.b/c": {"/bin/true", "{file}"}}}); err == nil || !strings.HasPrefix(err.Error(), "a.b/c: ") {
+		t.Errorf("no extension: %v", err)
+	}
+}
+
+// TestHas: what faxstat does not say is not known.
+func TestHas(t *testing.T) {
+	const up = "echo HylaFAX scheduler on x: Running\n"
+	home := t.TempDir()
+	t.Setenv("HOME", home)
+	if err := os.WriteFile(filepath.Join(home, ".hylarc"), []byte("Server: fax9"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name, faxstat string
+		begun         time.Time
+		want          consume.Answer
+		err           string
+	}{
+		{"there", up + "echo 'x|'; echo 'K|'", time.Time{}, consume.Yes, ""},
+		{"not there", up + "echo 'x|'", time.Now().Add(-time.Minute), consume.No, ""},
+		{"another one", up + "echo 'KK'; echo K", time.Time{}, consume.No, ""},
+		{"forgotten perhaps", up, time.Now().Add(-16 * time.Minute), consume.Unknown, ""},
+		{"not forgotten yet", up, time.Now().Add(-14 * time.Minute), consume.No, ""},
+		{"no scheduler", "echo 'K|'", time.Time{}, consume.Unknown, "faxstat gives no status: it says: K|"},
+		{"silent", "", time.Time{}, consume.Unknown, "it says: nothing"},
+		{"fails", up + "echo 'K|'; exit 1", time.Time{}, consume.Unknown, "exit status 1"},
+		{"too many", up + "head -c 5000000 /dev/zero | tr '\\000' x; echo HylaFAX scheduler", time.Time{}, consume.Unknown, "more jobs than can be looked through"},
+		{"of the server", up + `[ "$*" = "-s -d -a -h fax1" ] && grep -q '^Server: fax9$' "$HOME/.hylarc" && grep -q '^JobFmt: "%J|"$' "$HOME/.hylarc" && echo 'K|'`, time.Time{}, consume.Yes, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			targettest.Programs(t, map[string]string{"faxstat": tt.faxstat})
+			asked := &asks{Target: Target{Server: "fax1"}, begun: tt.begun}
+			targettest.New(t, "x").HandOn(t, asked)
+			if asked.answer != tt.want || (asked.err == nil) != (tt.err == "") || asked.err != nil && !strings.Contains(asked.err.Error(), tt.err) {
+				t.Errorf("%v, %v, want %v, %q", asked.answer, asked.err, tt.want, tt.err)
+			}
+		})
+	}
+}
+
+// asks only asks for the job.
+type asks struct {
+	Target
+	begun  time.Time
+	answer consume.Answer
+	err    error
+}
+
+func (a *asks) Prepare(context.Context, *consume.Job) (string, error) { return "", nil }
+
+func (a *asks) Submit(ctx context.Context, j *consume.Job) error {
+	j.Key, j.Begun = "K", a.begun
+	a.answer, a.err = a.Has(ctx, j)
+	return nil
 }
 
 // TestTextAttachment: one that is plain text is set as pages, whatever is in it.
