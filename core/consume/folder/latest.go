@@ -9,8 +9,8 @@ import (
 )
 
 // Latest calls see for the newest jobs by their numbers: at most n of those that
-// wait or are on their way, n that have failed, and n that were done on the last day
-// with any. Only their control files are read, however many jobs there are.
+// wait, are held or are on their way, n that have failed, and n that were done on the
+// last day with any. Only their control files are read, however many jobs there are.
 func (v *View) Latest(n int, see func(*Entry) error) error {
 	err := v.newest(v.output, n, StateWaiting, see)
 	if err == nil && v.work != nil {
@@ -40,12 +40,16 @@ func (v *View) Latest(n int, see func(*Entry) error) error {
 }
 
 func (v *View) newest(d *dir, n int, state string, see func(*Entry) error) error {
-	stems, err := newestStems(d, n)
+	newest, err := newestJobs(d, n)
 	if err != nil {
 		return err
 	}
-	for _, stem := range stems {
-		if err := v.entry(d, stem, state, see); err != nil {
+	for _, j := range newest {
+		as := state
+		if state == StateWaiting && !j.regular {
+			as = StateHeld
+		}
+		if err := v.entry(d, j.stem, as, see); err != nil {
 			return err
 		}
 	}
@@ -53,31 +57,39 @@ func (v *View) newest(d *dir, n int, state string, see func(*Entry) error) error
 }
 
 func (v *View) newestOnTheirWay(n int, see func(*Entry) error) error {
-	stems, err := newestStems(v.work, n)
-	if err != nil || len(stems) == 0 {
+	newest, err := newestJobs(v.work, n)
+	if err != nil || len(newest) == 0 {
 		return err
 	}
-	return v.onTheirWay(func(stem string) bool { return slices.Contains(stems, stem) }, see)
+	return v.onTheirWay(func(stem string) bool {
+		return slices.ContainsFunc(newest, func(j numbered) bool { return j.stem == stem })
+	}, see)
 }
 
-// newestStems are the n highest numbers; a longer one is higher.
-func newestStems(d *dir, n int) (stems []string, err error) {
-	after := func(a, b string) int {
-		if len(a) != len(b) {
-			return len(b) - len(a)
+// numbered is a job by its name alone.
+type numbered struct {
+	stem    string
+	regular bool // its control file is a regular file
+}
+
+// newestJobs are the n highest numbers; a longer one is higher.
+func newestJobs(d *dir, n int) (newest []numbered, err error) {
+	after := func(a, b numbered) int {
+		if len(a.stem) != len(b.stem) {
+			return len(b.stem) - len(a.stem)
 		}
-		return strings.Compare(b, a)
+		return strings.Compare(b.stem, a.stem)
 	}
 	err = d.each(func(e fs.DirEntry) error {
-		stem := Stem(e.Name())
-		if stem == "" || !e.Type().IsRegular() {
+		j := numbered{Stem(e.Name()), e.Type().IsRegular()}
+		if j.stem == "" {
 			return nil
 		}
-		at, _ := slices.BinarySearchFunc(stems, stem, after)
+		at, _ := slices.BinarySearchFunc(newest, j, after)
 		if at < n {
-			stems = slices.Insert(stems, at, stem)[:min(len(stems)+1, n)]
+			newest = slices.Insert(newest, at, j)[:min(len(newest)+1, n)]
 		}
 		return nil
 	})
-	return stems, err
+	return newest, err
 }

@@ -519,8 +519,8 @@ func TestView(t *testing.T) {
 		n    int
 		want []string
 	}{
-		{1, []string{"00000042 waiting", "00000043 failed iii why", "00000044 done", "00000047 held"}},
-		{9, []string{"00000040 held busy", "00000041 waiting", "00000042 waiting", "00000043 failed iii why", "00000044 done", "00000045 waiting iii no carrier", "00000046 waiting busy", "00000047 held", "9 waiting"}},
+		{1, []string{"00000043 failed iii why", "00000044 done", "00000047 held", "00000048 held"}},
+		{9, []string{"00000040 held busy", "00000041 waiting", "00000042 waiting", "00000043 failed iii why", "00000044 done", "00000045 waiting iii no carrier", "00000046 waiting busy", "00000047 held", "00000048 held", "9 waiting"}},
 	} {
 		got = nil
 		if err := v.Latest(tt.n, see); err != nil {

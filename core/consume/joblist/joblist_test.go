@@ -141,11 +141,13 @@ func TestEach(t *testing.T) {
 func TestLatest(t *testing.T) {
 	t.Parallel()
 	s := filled(t)
-	for n, want := range map[int]string{0: "", 3: "7 00000002 00000003", 5: "7 00000002 00000003 00000001 00000005", 99: "7 00000002 00000003 00000001 00000005 00000004"} {
+	for n, want := range map[int]string{0: "", 3: "00000008 7 00000002", 5: "00000008 7 00000002 00000003 00000001", 99: "00000008 7 00000002 00000003 00000001 00000005 00000004"} {
 		found, err := Latest(s.Settings, n)
 		var ids []string
 		for _, j := range found {
-			ids = append(ids, j.ID)
+			if ids = append(ids, j.ID); j.ID == "00000008" && (j.State != "held" || !strings.Contains(j.Reason, "not a regular file")) {
+				t.Errorf("a directory: %+v", j)
+			}
 		}
 		if got := strings.Join(ids, " "); err != nil || got != want {
 			t.Errorf("%d: %s, %v, want %s", n, got, err, want)
