@@ -77,7 +77,7 @@ func (f *Files) convert(ctx context.Context, path, name string) (documents []str
 		if err := save(content, one); err != nil {
 			return nil, err
 		}
-		pages, err := f.plain(one, file.Name)
+		pages, err := f.plain(ctx, one, file.Name)
 		if err != nil && !errors.As(err, new(*Unfit)) && !errors.Is(err, errDecoration) {
 			return nil, err
 		}

@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"smtpreceiver/core/consume/pages/picture"
 	"smtpreceiver/core/consume/pages/typeset"
@@ -41,6 +43,8 @@ type Maker struct {
 	missing map[string]error // programs that are not installed, by ".extension"
 	fonts   typeset.Fonts
 	one     sync.Mutex // one picture at a time: a photograph takes hundreds of MiB
+
+	maxDrawing time.Duration // but for tests
 }
 
 // Files makes documents of the texts and files of one message.
@@ -53,6 +57,7 @@ type Files struct {
 	lacking    map[rune]bool // no font has them
 	depth      int           // of forwarded messages
 	made       int           // pages set here, and documents
+	drawing    time.Duration // of pictures
 }
 
 // maxMade is how many pages and documents there are of one message, about: a mail of a
@@ -94,11 +99,11 @@ func (f *Files) file(ctx context.Context, path, name string) (documents []string
 	if taken(head) == "" && strings.EqualFold(filepath.Ext(name), ".eml") {
 		return f.forwarded(ctx, path)
 	}
-	return f.plain(path, name)
+	return f.plain(ctx, path, name)
 }
 
 // plain makes documents of a file without a program.
-func (f *Files) plain(path, name string) (documents []string, err error) {
+func (f *Files) plain(ctx context.Context, path, name string) (documents []string, err error) {
 	head, err := headOf(path)
 	if err != nil {
 		return nil, err
@@ -113,7 +118,7 @@ func (f *Files) plain(path, name string) (documents []string, err error) {
 		err = errDecoration
 	case picture.Is(head):
 		f.made++
-		err = f.picture(document, path)
+		err = f.picture(ctx, document, path)
 	case len(head) == 0:
 		err = unfit("it is empty")
 	case textual[strings.ToLower(filepath.Ext(name))]:
@@ -127,10 +132,23 @@ func (f *Files) plain(path, name string) (documents []string, err error) {
 	return []string{document}, nil
 }
 
-func (m *Maker) picture(document, path string) error {
-	m.one.Lock()
-	defer m.one.Unlock()
-	err := picture.File(document, path)
+// maxDrawing is how long the pictures of one message may take: none of a few dozen
+// photographs is late, and a file of 100 KiB can hold hours of work.
+const maxDrawing = 2 * time.Minute
+
+func (f *Files) picture(ctx context.Context, document, path string) error {
+	f.one.Lock()
+	defer f.one.Unlock()
+	begun := time.Now()
+	defer func() { f.drawing += time.Since(begun) }()
+	most := cmp.Or(f.maxDrawing, maxDrawing)
+	late := unfit("the pictures of the message take longer than %v", most)
+	if f.drawing >= most {
+		return late
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, most-f.drawing, late)
+	defer cancel()
+	err := picture.File(ctx, document, path)
 	var bad *picture.Unfit
 	switch {
 	case errors.As(err, &bad):

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"smtpreceiver/core/consume/pages/pagestest"
 )
@@ -102,5 +103,38 @@ func TestPagesFails(t *testing.T) {
 	_, err := paged(t, (&Maker{}).Message(upper), "words", Part{"a", "a.txt", func(string) error { return broken }})
 	if !errors.Is(err, broken) || errors.As(err, new(*Unfit)) || !strings.Contains(err.Error(), `attachment "a"`) {
 		t.Error(err)
+	}
+}
+
+// TestPicturesTakeTooLong: hours of work in a few hundred kilobytes cost these pictures,
+// and neither the message nor those behind it.
+func TestPicturesTakeTooLong(t *testing.T) {
+	t.Parallel()
+	bomb := string(pagestest.Scans(1000, 20_000))
+	files := (&Maker{maxDrawing: 500 * time.Millisecond}).Message(upper)
+	began := time.Now()
+	made, err := paged(t, files, "words", part("a.jpg", bomb), part("b.jpg", bomb), part("c.jpg", bomb), part("d.txt", "text"))
+	if took := time.Since(began); err != nil || took > 30*time.Second {
+		t.Fatalf("%v: %q, %v", took, made, err)
+	}
+	if len(files.Left) != 3 || !strings.Contains(files.Left[2].String(), "take longer than") {
+		t.Errorf("%v: %s", files.Left, made)
+	}
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 500*time.Millisecond, errors.New("not done within timeout"))
+	defer cancel()
+	if _, err := new(Maker).Message(upper).Pages(ctx, filepath.Join(t.TempDir(), "x"), "words", []Part{part("a.jpg", bomb)}); err == nil || errors.As(err, new(*Unfit)) || !strings.Contains(err.Error(), "not done within timeout") {
+		t.Errorf("the time of the try is over: %v", err)
+	}
+}
+
+// TestPagesInVain: the pages of a text that is too long count, or a message could hold
+// dozens of such texts, each the work of half a minute.
+func TestPagesInVain(t *testing.T) {
+	t.Parallel()
+	files := new(Maker).Message(upper)
+	long := strings.Repeat("x\n", 60*500)
+	made, err := paged(t, files, "words", part("a.txt", long), part("b.txt", long), part("c.txt", "short"), part("d.txt", "short"))
+	if err != nil || len(files.Left) != 4 || !strings.Contains(files.Left[2].String(), "more than 1000 pages") {
+		t.Errorf("%v, %v: %s", files.Left, err, made)
 	}
 }

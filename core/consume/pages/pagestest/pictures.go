@@ -94,3 +94,31 @@ func Held(t *testing.T, turn int) []byte {
 	app1 := append([]byte{0xff, 0xd8, 0xff, 0xe1, 0, byte(len(exif) + 2)}, exif...)
 	return append(app1, plain[2:]...)
 }
+
+// Scans is a progressive JPEG of side × side grey pixels that comes in a number of
+// scans: in each all blocks go by, in runs that take a few bytes.
+func Scans(side, scans int) []byte {
+	const run = 1<<15 - 1 // blocks without a coefficient
+	segment := func(marker byte, content ...byte) []byte {
+		return append([]byte{0xff, marker, byte((len(content) + 2) >> 8), byte(len(content) + 2)}, content...)
+	}
+	b := []byte{0xff, 0xd8}
+	b = append(b, segment(0xdb, append([]byte{0}, bytes.Repeat([]byte{1}, 64)...)...)...)
+	b = append(b, segment(0xc2, 8, byte(side>>8), byte(side), byte(side>>8), byte(side), 1, 1, 0x11, 0)...)
+	b = append(b, segment(0xc4, append([]byte{0x10, 1}, append(make([]byte, 15), 0xe0)...)...)...) // one code, "0": a run of 1<<14 and what 14 bits say
+	blocks := (side + 7) / 8 * ((side + 7) / 8)
+	for range scans {
+		b = append(b, segment(0xda, 1, 1, 0, 1, 63, 0)...)
+		value, bits := uint32(0), 0
+		for left := blocks; left > 0; left -= run {
+			value, bits = value<<15|1<<14-1, bits+15
+			for ; bits >= 8; bits -= 8 {
+				if b = append(b, byte(value>>(bits-8))); b[len(b)-1] == 0xff {
+					b = append(b, 0)
+				}
+			}
+		}
+		b = append(b, byte(value<<(8-bits)))
+	}
+	return append(b, 0xff, 0xd9)
+}

@@ -7,6 +7,7 @@ package picture
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"image"
@@ -54,14 +55,15 @@ func Is(head []byte) bool {
 }
 
 // File makes a page, document, of the picture at path. The error is an *Unfit or
-// ErrDecoration where the picture is the reason.
-func File(document, path string) (err error) {
+// ErrDecoration where the picture is the reason, or the cause of ctx, which is looked
+// at while the picture is read: a small file can keep a decoder busy for hours.
+func File(ctx context.Context, document, path string) (err error) {
 	defer func() {
 		if bug := recover(); bug != nil { // of a decoder, by which nothing but this picture shall suffer
 			err = unfit("a picture that cannot be read: %v", bug)
 		}
 	}()
-	picture, width, height, err := readPicture(path)
+	picture, width, height, err := readPicture(ctx, path)
 	if err != nil {
 		return err
 	}
@@ -71,7 +73,7 @@ func File(document, path string) (err error) {
 // readPicture reads a picture as it shall stand on the page, width × height mm
 // large: upright, as on a screen but no larger than the page, grey, and in no more
 // dots than a fax has.
-func readPicture(path string) (page *image.Gray, width, height float64, err error) {
+func readPicture(ctx context.Context, path string) (page *image.Gray, width, height float64, err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, 0, 0, err
@@ -86,6 +88,11 @@ func readPicture(path string) (page *image.Gray, width, height float64, err erro
 	case size.Width > maxPixels/size.Height:
 		return nil, 0, 0, unfit("a picture of %d × %d pixels; %d million can be faxed", size.Width, size.Height, maxPixels/1_000_000)
 	}
+	if needs, err := memory(f, size, kind); err != nil {
+		return nil, 0, 0, damaged(err)
+	} else if needs > maxMemory {
+		return nil, 0, 0, unfit("a picture of %d × %d pixels that takes %d MiB of memory; %d are allowed", size.Width, size.Height, needs>>20, maxMemory>>20)
+	}
 	turn, err := orientation(f, kind)
 	if err != nil {
 		return nil, 0, 0, err
@@ -93,7 +100,10 @@ func readPicture(path string) (page *image.Gray, width, height float64, err erro
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return nil, 0, 0, err
 	}
-	picture, _, err := image.Decode(f)
+	picture, _, err := image.Decode(patient{ctx, f})
+	if cause := context.Cause(ctx); cause != nil {
+		return nil, 0, 0, cause
+	}
 	if err != nil {
 		return nil, 0, 0, damaged(err)
 	}
@@ -107,6 +117,19 @@ func readPicture(path string) (page *image.Gray, width, height float64, err erro
 		width, height = height, width
 	}
 	return upright(page, turn), width, height, nil
+}
+
+// patient reads until ctx is done.
+type patient struct {
+	ctx context.Context
+	io.Reader
+}
+
+func (p patient) Read(b []byte) (int, error) {
+	if err := p.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return p.Reader.Read(b)
 }
 
 func damaged(err error) error {

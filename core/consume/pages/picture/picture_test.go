@@ -20,7 +20,7 @@ func TestOrientation(t *testing.T) {
 		if err := os.WriteFile(path, content, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		page, width, height, err := readPicture(path)
+		page, width, height, err := readPicture(t.Context(), path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -69,7 +69,7 @@ func TestThinPicture(t *testing.T) {
 	if err := os.WriteFile(path, pagestest.PNG(t, image.NewGray(image.Rect(0, 0, 9, 30_000))), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	page, width, height, err := readPicture(path)
+	page, width, height, err := readPicture(t.Context(), path)
 	if err != nil || page.Rect.Dx() != 1 || page.Rect.Dy() != 277*dotsPerMM || width > 0.1 || height < 276.9 {
 		t.Errorf("%v, %g × %g mm, %v", page, width, height, err)
 	}
@@ -107,7 +107,7 @@ func FuzzPicture(f *testing.F) {
 		if err := os.WriteFile(path, content, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		page, width, height, err := readPicture(path)
+		page, width, height, err := readPicture(t.Context(), path)
 		switch {
 		case err != nil && !errors.As(err, new(*Unfit)) && !errors.Is(err, ErrDecoration):
 			t.Error(err)

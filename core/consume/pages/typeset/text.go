@@ -21,27 +21,37 @@ const (
 	lineStep = 4.5
 	tabStop  = 8
 	maxPages = 500 // an A4 page holds about 3 KiB
+	// maxRunes is what they have room for. Marks take none, and a byte that is a tab as
+	// much as eight.
+	maxRunes = maxPages * 5000
+	// maxPieces is how often one may begin anew where the font changes, or for a mark:
+	// each piece takes some hundred bytes until the document is written.
+	maxPieces = 500_000
 )
 
 // unknown stands for what no font has.
 const unknown = '\uFFFD'
 
 // ErrTooLong is for a text that nobody means to fax.
-var ErrTooLong = fmt.Errorf("a text of more than %d pages", maxPages)
+var ErrTooLong = fmt.Errorf("a text of more than %d pages, or of as much work", maxPages)
 
 // Document writes a text to path as PDF, in the letters of Europe, and in others for
-// which there is a font on this machine. lacking are the characters that no font has,
-// in order.
+// which there is a font on this machine. pages are also those of a text that is too
+// long: they were made. lacking are the characters that no font has, in order.
 func (f *Fonts) Document(path, text string) (pages int, lacking []rune, err error) {
 	s := &setting{Fpdf: fpdf.New("P", "mm", "A4", ""), of: f, lacking: map[rune]bool{}, known: map[*font]bool{}, fonts: map[rune]*font{}, widths: map[rune]float64{}, back: map[rune]float64{}}
 	s.SetAutoPageBreak(false, margin)
 	s.SetCellMargin(0)
 	s.AddPage()
 	s.y = margin
+	s.font(unknown)
 	for line := range strings.Lines(text) {
-		s.paragraph(printable(strings.TrimRight(line, "\r\n")))
-		if s.PageNo() > maxPages {
-			return 0, slices.Sorted(maps.Keys(s.lacking)), ErrTooLong
+		shown := printable(strings.TrimRight(line, "\r\n"))
+		if s.runes += len(shown); s.runes <= maxRunes {
+			s.paragraph(shown)
+		}
+		if s.tooLong() {
+			return s.PageNo(), slices.Sorted(maps.Keys(s.lacking)), ErrTooLong
 		}
 	}
 	if err := s.OutputFileAndClose(path); err != nil {
@@ -60,6 +70,12 @@ type setting struct {
 	widths  map[rune]float64 // mm
 	back    map[rune]float64 // mm that a mark stands before where its font would have it
 	y       float64          // mm, of the top of the next line
+	runes   int              // characters and marks so far
+	pieces  int
+}
+
+func (s *setting) tooLong() bool {
+	return s.PageNo() > maxPages || s.runes > maxRunes || s.pieces > maxPieces
 }
 
 // paragraph sets a line of the text in as many as it needs.
@@ -75,7 +91,7 @@ func (s *setting) paragraph(text []rune) {
 	for {
 		n := s.fits(text)
 		s.line(visual(trimmed(text[:n]), rightToLeft), rightToLeft)
-		if text = text[n:]; len(text) == 0 || s.PageNo() > maxPages {
+		if text = text[n:]; len(text) == 0 || s.tooLong() {
 			return
 		}
 	}
@@ -151,7 +167,7 @@ func (s *setting) line(line []rune, fromTheRight bool) {
 			x -= s.widths[r]
 		}
 	}
-	for len(line) > 0 {
+	for ; len(line) > 0 && s.pieces <= maxPieces; s.pieces++ {
 		of, n := s.font(line[0]), 1
 		for !unicode.Is(unicode.Mn, line[0]) && n < len(line) && s.font(line[n]) == of && !unicode.Is(unicode.Mn, line[n]) {
 			n++
@@ -167,10 +183,13 @@ func (s *setting) line(line []rune, fromTheRight bool) {
 }
 
 // printable composes letters and their marks, expands tabs and drops what has no
-// place on paper.
+// place on paper. Of a line that is too long it returns enough to tell that.
 func printable(line string) []rune {
 	var out []rune
 	for _, r := range norm.NFC.String(line) {
+		if len(out) > maxRunes {
+			break
+		}
 		switch {
 		case r == '\t':
 			out = append(out, []rune(strings.Repeat(" ", tabStop-len(out)%tabStop))...)

@@ -1,11 +1,13 @@
 package typeset
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"smtpreceiver/core/consume/pages/pagestest"
 )
@@ -182,5 +184,37 @@ func TestTooLong(t *testing.T) {
 		if err != want || err == nil && pages != maxPages {
 			t.Errorf("%d lines: %d pages, %v", lines, pages, err)
 		}
+	}
+}
+
+// TestTooMuch: what takes no room on a page, or eight times its bytes, ends where the
+// pages would; 16 MiB of tabs took 3 GiB of memory, and of marks 40 s.
+func TestTooMuch(t *testing.T) {
+	t.Parallel()
+	for _, unit := range []string{"\t", "\u0301", "\u05b0", "x\u0300\u0301\u0302"} {
+		began := time.Now()
+		pages, _, err := new(Fonts).Document(filepath.Join(t.TempDir(), "x.pdf"), strings.Repeat(unit, 6<<20/len(unit)))
+		if !errors.Is(err, ErrTooLong) || pages == 0 || pages > maxPages {
+			t.Errorf("%q: %d pages, %v", unit, pages, err)
+		}
+		if took := time.Since(began); took > time.Minute {
+			t.Errorf("%q: %v", unit, took)
+		}
+	}
+	for text, want := range map[string]int{strings.Repeat("x\u0300", 1000): 1, strings.Repeat("\t", 5000): 1, "x" + strings.Repeat("\u0300", 1000): 1} {
+		if pages, _, err := new(Fonts).Document(filepath.Join(t.TempDir(), "x.pdf"), text); pages != want || err != nil {
+			t.Errorf("%.10q: %d pages, want %d; %v", text, pages, want, err)
+		}
+	}
+}
+
+// TestUnknownTakesRoom: what stands for a character that no font has is as wide as
+// the others, also the first.
+func TestUnknownTakesRoom(t *testing.T) {
+	t.Parallel()
+	own := &Fonts{next: len(fontFiles)}
+	pages, lacking, err := own.Document(filepath.Join(t.TempDir(), "x.pdf"), strings.Repeat("\U0001F600", 6000))
+	if pages != 2 || len(lacking) != 1 || err != nil {
+		t.Errorf("%d pages, %q, %v", pages, lacking, err)
 	}
 }
