@@ -554,6 +554,44 @@ func tracedRecovery(t *testing.T, root string, folders []string) []traceEvent {
 	return tr.events
 }
 
+// The process is killed, another one settles what it finds, much of which is only
+// in the cache yet, and then power is cut: "in the same boot" must not be read as
+// "on disk".
+func TestPowerCutAfterKill(t *testing.T) {
+	t.Parallel()
+	for _, shape := range batches {
+		t.Run(shape.name, func(t *testing.T) {
+			t.Parallel()
+			root, folders := modelRoot(t)
+			events, messages := tracedDelivery(t, scenario{shape: shape, mails: 1}, root, folders)
+			r := rand.New(rand.NewPCG(1, 2))
+			seed, seen := maphash.MakeSeed(), map[uint64]bool{}
+			for n := range len(events) + 1 {
+				killed := replay(nil, events[:n])
+				killed.cut(nil, nil, nil).build(t, root, folders) // all that was written is in the cache
+				after := append(slices.Clone(events[:n]), tracedRecovery(t, root, folders)...)
+				for k := n; k <= len(after); k++ {
+					m := replay(nil, after[:k])
+					m.cuts(r, *manyStates/8, func(c cut) {
+						sum := c.sum(seed, m.told)
+						if t.Failed() || seen[sum] {
+							return
+						}
+						seen[sum] = true
+						c.build(t, root, folders)
+						recoverWith(t, nil, folders...)
+						wantPromiseKept(t, folders, messages, m.told)
+						if t.Failed() {
+							logCut(t, root, after[:k], c)
+						}
+					})
+				}
+			}
+			t.Logf("%d disks", len(seen))
+		})
+	}
+}
+
 // verdict takes the place of a test that is expected to fail.
 type verdict struct {
 	testing.TB

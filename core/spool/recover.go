@@ -155,8 +155,17 @@ func (r *recovery) setAside(why error) error {
 }
 
 // settle brings every job to its end, on disk, and leaves the staged files that
-// explain it.
+// explain it. What it goes by may be in the cache alone, where a process was killed
+// and the machine goes on, so that comes first.
 func (r *recovery) settle() error {
+	for _, o := range r.places {
+		if o.in == nil {
+			continue
+		}
+		if err := errors.Join(r.spool.disk.syncDir(o.in), r.spool.disk.syncDir(o.out)); err != nil {
+			return err
+		}
+	}
 	for _, left := range r.left {
 		for _, rec := range left.decided {
 			for _, p := range rec.Places {
