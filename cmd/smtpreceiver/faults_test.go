@@ -190,6 +190,36 @@ func TestMissingFolder(t *testing.T) {
 	})
 }
 
+// TestNotUndone: as long as the disk does not let a refused message be undone, its
+// folder is not ready, and status says why.
+func TestNotUndone(t *testing.T) {
+	t.Parallel()
+	strace := program(t, "strace", "strace")
+	r := running(t, "metrics: {listen: 'unix:"+filepath.Join(mtatest.Dir(t), "metrics")+"'}")
+	tracer := launch(t, exec.Command(strace, "-f", "-I1", "-o", filepath.Join(r.dir, "trace"), "-p", strconv.Itoa(r.cmd.Process.Pid),
+		"-e", "trace=renameat2", "-e", "inject=renameat2:error=EIO"))
+	eventually(t, "strace to attach to all threads", func() bool { return r.traced(t) })
+	for range 2 {
+		wantDelivery(t, r.addr, to("1@fax", "2@fax"), "451 4.3.0 ")
+	}
+	r.awaitLine(t, "level=E", "could not be undone", r.fax, "input/output error")
+	eventually(t, "what /readyz says", func() bool { // and status asks it
+		exit, report := r.status(t)
+		return exit != 0 && containsAll(strings.Join(report.Problems, "\n"), []string{"not ready: application fax: ", r.fax, "could not be taken back"})
+	})
+	wantDelivery(t, r.addr, to("1@fax"), "451 4.3.0 ")
+	tracer.signal(syscall.SIGTERM)
+	tracer.exit(t)
+	wantDelivery(t, r.addr, to("3@fax", "4@sms"), "250 2.0.0 ")
+	eventually(t, "the end of that", func() bool {
+		_, report := r.status(t)
+		return !strings.Contains(strings.Join(report.Problems, "\n"), "not ready")
+	})
+	r.wantJobs(t, "3@fax", "4@sms")
+	r.stop(t)
+	r.wantTidy(t)
+}
+
 var tracerPid = regexp.MustCompile(`(?m)^TracerPid:\s+(\d+)$`)
 
 // TestFailingCalls makes the kernel refuse what a sound disk does not.

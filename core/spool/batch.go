@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
 	"time"
 )
 
@@ -39,6 +38,9 @@ func (b *Batch) NewJob(folderName string) (*Job, error) {
 		return nil, fmt.Errorf("new job: the batch is %s", b.state)
 	}
 	f, err := b.spool.folder(folderName)
+	if err == nil {
+		err = b.spool.mayTake(f.Folder)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -123,6 +125,10 @@ func (b *Batch) Commit(ctx context.Context) error {
 		return fmt.Errorf("commit: %w", err)
 	}
 	for _, f := range b.folders {
+		if err := b.spool.mayTake(f.Folder); err != nil {
+			b.Abort()
+			return fmt.Errorf("commit: %w", err)
+		}
 		if !f.isThere() {
 			b.spool.forgetVanished(f.folder)
 			b.Abort()
@@ -181,87 +187,6 @@ func (b *Batch) Abort() {
 	if b.state == filling || b.state == staged {
 		b.undo(nil, false)
 	}
-}
-
-// undo ends the batch without jobs. shown are those whose CTL may be visible;
-// begun says that files may have left staging.
-func (b *Batch) undo(shown []*Job, begun bool) {
-	b.state = aborted
-	for _, j := range b.jobs {
-		for _, w := range j.writing {
-			_ = w.file.close() // it is thrown away
-		}
-		clear(j.writing)
-	}
-	for _, f := range b.folders {
-		_ = f.letGo()
-	}
-	if err := b.withdraw(shown, begun); err != nil {
-		for _, j := range b.jobs {
-			b.spool.log.Error("job could not be undone; the next start settles it", "job", j.stem, "folder", j.Folder, "error", err)
-		}
-	}
-}
-
-// withdraw takes the steps of show back, last first. Where one fails it stops:
-// every later one relies on it.
-func (b *Batch) withdraw(shown []*Job, begun bool) error {
-	d := b.spool.disk
-	taken := map[*Job]bool{}
-	for _, j := range slices.Backward(shown) {
-		err := j.hideControl(d)
-		if errors.Is(err, fs.ErrNotExist) {
-			taken[j] = true
-			b.spool.log.Warn("job was taken by its reader before it could be undone", "job", j.stem, "folder", j.Folder)
-		} else if err != nil {
-			return err
-		}
-	}
-	if len(shown) > 0 {
-		if err := b.syncFolders(); err != nil {
-			if b.record != nil { // or the next start would complete a batch that its client sends again
-				err = errors.Join(err, b.record.revoke(d, b.folders[0].in))
-			}
-			return err
-		}
-	}
-	if b.record != nil {
-		if err := b.record.revoke(d, b.folders[0].in); err != nil {
-			return err
-		}
-	}
-	if begun {
-		if err := b.hideData(taken); err != nil {
-			return err
-		}
-	}
-	for _, j := range b.jobs {
-		if err := j.discard(d); err != nil {
-			return err
-		}
-	}
-	if b.record != nil {
-		return b.record.remove(d, b.folders)
-	}
-	return nil
-}
-
-// hideData removes from the folders what of the jobs has left staging.
-func (b *Batch) hideData(taken map[*Job]bool) error {
-	if b.record != nil {
-		if err := b.folders[0].staged.wait(); err != nil {
-			return err
-		}
-	}
-	for _, j := range b.jobs {
-		if taken[j] {
-			continue
-		}
-		if err := j.hide(b.spool.disk); err != nil {
-			return err
-		}
-	}
-	return b.syncFolders()
 }
 
 func (b *Batch) syncFolders() error {

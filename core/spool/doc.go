@@ -40,9 +40,15 @@
 // the next: CTLs go back into staging while the decision still stands, so that
 // a crash in between completes the batch; then the decision is taken back; then
 // the data files go from the folder, and last what explains them, the CTLs
-// before the staged data files. An fsync that failed is never repeated: the
-// kernel may have dropped the pages it could not write, and the second call
+// before the staged data files. An fsync of a file that failed is never repeated:
+// the kernel may have dropped the pages it could not write, and the second call
 // would report success.
+//
+// Where the disk does not let that be done either, the undoing goes on from there
+// with each mail for the folder, and each minute; so long the folder takes no job.
+// A process that ends before leaves it to recovery, which completes the batch if the
+// decision still stands: then a message that was refused is there, and once more
+// when its client has sent it again.
 //
 // # Bringing to disk
 //
@@ -56,7 +62,7 @@
 // # Recovery
 //
 // A staging directory that can be locked has a dead owner. The process that got
-// the lock settles what is in it:
+// the lock brings to disk what may be in the cache alone, and settles it:
 //
 //   - CTL staged, decided by a record: the rest of the renames are made.
 //   - CTL staged, no decision: data files that have left, which is to say are

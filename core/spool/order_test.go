@@ -146,8 +146,8 @@ func TestCallsOfASmallJob(t *testing.T) {
 	}
 }
 
-// Recovery forgets what explains a job only when what it did to the folder is
-// on disk.
+// Recovery acts only by what is on disk, and forgets what explains a job only when
+// what it did to the folder is on disk.
 func TestOrderOfRecovery(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -172,8 +172,10 @@ func TestOrderOfRecovery(t *testing.T) {
 			var synced []int
 			for i := range tt.numbers {
 				changes := tr.where(tt.op, func(p string) bool { return filepath.Dir(p) == outs[i] })
-				synced = append(synced, tr.where("syncdir", path(outs[i]))...)
-				tr.wantBefore(t, "folder changed, then on disk", changes, tt.changes, synced[i:], 1)
+				syncs := tr.where("syncdir", path(outs[i]))
+				tr.wantBefore(t, "what was found on disk, then changed", syncs[:1], 1, changes, tt.changes)
+				tr.wantBefore(t, "folder changed, then on disk", changes, tt.changes, syncs[1:], 1)
+				synced = append(synced, syncs[1:]...)
 			}
 			forgotten := tr.where("remove", func(p string) bool { return strings.Contains(p, stagingName) })
 			tr.wantBefore(t, "folders on disk before anything staged goes", synced, len(tt.numbers), forgotten, len(forgotten))

@@ -7,6 +7,9 @@ import "errors"
 // is a reader's.
 func (s *Spool) Probe(name string) error {
 	f, err := s.folder(name)
+	if err == nil {
+		err = s.mayTake(f.Folder)
+	}
 	if err != nil {
 		return err
 	}

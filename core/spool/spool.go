@@ -41,10 +41,12 @@ type Spool struct {
 	open     map[string]*folder // by the name it was asked for
 	vanished []*folder          // once open, staging directory gone
 	used     []string           // output folders named by the last Use, absolute
+	owed     []*undoing         // what could not be undone
 
 	unsettled string // error of the last recovery
 
 	recovering sync.Mutex // one recovery at a time
+	undoing    sync.Mutex // one look at owed at a time
 	stop       context.CancelFunc
 	done       chan struct{}
 }
@@ -150,22 +152,24 @@ func (s *Spool) recoverUsed() {
 	s.mu.Lock()
 	paths := append([]string{s.scratch}, s.used...)
 	s.mu.Unlock()
+	_ = s.undoOwed() // it has logged why
 	s.logUnsettled(s.recoverAll(paths))
 }
 
-// Close ends the recovery, gives back the IDs reserved but not used, and
+// Close ends the recovery, undoes what is owed, gives back the IDs reserved but not used, and
 // removes our staging directories. No batch may be in use; what an unfinished
 // one staged is left for the next recovery.
 func (s *Spool) Close() error {
 	s.stop()
 	<-s.done
+	owed := s.undoOwed()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return nil
 	}
 	s.closed = true
-	var errs []error
+	errs := []error{owed}
 	for _, f := range slices.AppendSeq(s.vanished, maps.Values(s.open)) {
 		errs = append(errs, f.close())
 	}
