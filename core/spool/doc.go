@@ -73,12 +73,15 @@
 //   - Neither: the job was being staged, or is done; what is left of it goes.
 //
 // Each of these may be interrupted at any point and starts again from what it
-// finds. All of it rests on the lock: a network file system that takes the lock
-// away from a living owner lets its batches be undone under its hands.
+// finds. All of it rests on the lock, and on one on the directory itself, as lock
+// files may be cleaned away. A network file system, which has only the first, lets
+// batches be undone under the hands of a living owner that has lost it.
 //
 // Recovery stops nothing: what it cannot settle is logged and tried again, and
-// a place whose decision cannot be read becomes <owner>.aside, with all places
-// that its batches reach into, for an administrator to look at.
+// a place whose decision cannot be read, or of which somebody has cleaned a part,
+// becomes <owner>.aside, with all places that its batches reach into, for an
+// administrator to look at. A record holds the inode of each folder: what is in the
+// place of one that is not mounted is not taken for it.
 //
 // # Trust
 //

@@ -129,8 +129,13 @@ func (j *jobFiles) hideControl(d disk) error {
 
 // hide removes from the folder the data files that have left staging. As a
 // rename never replaces, a name that has left staging is ours in the folder;
-// one that is in both places is ours only if it is the same file.
+// one that is in both places is ours only if it is the same file. Where the CTL is no
+// longer staged, the job is somebody else's: of a reader who was faster, or of a
+// recovery that took us for dead.
 func (j *jobFiles) hide(d disk) error {
+	if here, err := exists(j.stagedControl()); err != nil || !here {
+		return err
+	}
 	var errs []error
 	for _, name := range j.data {
 		staged, shown := j.stagedData(name), j.shown(name)

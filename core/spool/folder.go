@@ -58,7 +58,11 @@ func openPlace(p place) (*opened, error) {
 
 func (o *opened) lock() entry { return o.root.at(o.Owner + lockSuffix) }
 
+// closeAll does nothing to nil.
 func (o *opened) closeAll() error {
+	if o == nil {
+		return nil
+	}
 	return errors.Join(o.in.close(), o.root.close(), o.out.close())
 }
 
@@ -198,6 +202,7 @@ func openFolder(d disk, path, owner string) (*folder, error) {
 		f.in, err = f.root.private(owner)
 	}
 	if err == nil {
+		holdDir(f.in)
 		err = errors.Join(d.syncDir(f.out), d.syncDir(f.root))
 	}
 	if err == nil && !d.noSyncForTesting {

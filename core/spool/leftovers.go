@@ -3,6 +3,7 @@ package spool
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -20,7 +21,24 @@ type leftovers struct {
 // leftJob is a job as far as it is still staged.
 type leftJob struct {
 	jobFiles
-	here []string // data files that are here
+	here    []string // data files that are here
+	forward bool     // a record decided it
+}
+
+// wantData says, with errDamaged, which data file of a job to be completed is neither
+// here nor in the folder.
+func (j *leftJob) wantData() error {
+	if !j.forward || j.staged == "" {
+		return nil
+	}
+	for _, name := range j.data {
+		if there, err := exists(j.shown(name)); err != nil {
+			return err
+		} else if !there && !slices.Contains(j.here, name) {
+			return fmt.Errorf("%w: %s is gone", errDamaged, j.shown(name).path())
+		}
+	}
+	return nil
 }
 
 func listLeftovers(d disk, o *opened) (*leftovers, error) {
@@ -48,18 +66,6 @@ func listLeftovers(d disk, o *opened) (*leftovers, error) {
 		left.others = append(left.others, e.Name())
 		if err := left.addRecord(d, o.in.at(e.Name())); err != nil {
 			return nil, err
-		}
-	}
-	for _, r := range left.records {
-		for _, of := range r.Places {
-			if of.place != o.place {
-				continue
-			}
-			for _, j := range of.Jobs {
-				if known := left.jobs[j.Stem]; known != nil {
-					known.data = append(known.data, j.Data...)
-				}
-			}
 		}
 	}
 	return left, nil

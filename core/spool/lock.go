@@ -63,6 +63,13 @@ func tryLockOwner(e entry) (*lock, error) {
 	return ifNamed(l)
 }
 
+// holdDir locks a directory beside its lock file, which a program that cleans may
+// remove, where the system can do that. False if another has it.
+func holdDir(d *dir) bool {
+	ok, err := lockFile(d.file, false)
+	return ok || err != nil
+}
+
 // ifNamed keeps a lock whose file is the one its path names; of any other it
 // lets go, and returns nil.
 func ifNamed(l *lock) (*lock, error) {
@@ -92,7 +99,7 @@ func (l *lock) named() (bool, error) {
 // unlock may be called again. It does not leave the unlocking to the closing: a
 // child process that is just being started has the file open too.
 func (l *lock) unlock() error {
-	if l.file == nil {
+	if l == nil || l.file == nil {
 		return nil
 	}
 	err := errors.Join(unlockFile(l.file), l.file.Close())
@@ -109,8 +116,5 @@ func (l *lock) release() error {
 	if removed != nil && !errors.Is(removed, fs.ErrNotExist) {
 		removed = l.dir.root.Remove(l.name)
 	}
-	if errors.Is(removed, fs.ErrNotExist) {
-		removed = nil
-	}
-	return errors.Join(removed, err)
+	return errors.Join(ignore(removed, fs.ErrNotExist), err)
 }

@@ -18,3 +18,13 @@ func ownerIsUs(info fs.FileInfo) (owner int, ours bool) {
 	owner = int(st.Uid)
 	return owner, owner == os.Geteuid() || owner == 0
 }
+
+// inode is the number of the directory in its file system; 0 where it is not known.
+func (d *dir) inode() uint64 {
+	if d != nil {
+		if st, ok := d.info.Sys().(*syscall.Stat_t); ok {
+			return uint64(st.Ino)
+		}
+	}
+	return 0
+}

@@ -274,14 +274,21 @@ func (m *diskModel) cut(open []*nameChange, torn []*node, choose func(n int) int
 	return disk
 }
 
-// build makes the disk below root, where only the folders are.
+// build makes the disk below root, where only the folders stay.
 func (c cut) build(t testing.TB, root string, folders []string) {
 	t.Helper()
-	if err := os.RemoveAll(root); err != nil {
-		t.Fatal(err)
-	}
-	for _, folder := range folders {
-		mkdirs(t, folder)
+	for _, dir := range append([]string{root}, folders...) {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			if path := filepath.Join(dir, e.Name()); !slices.Contains(folders, path) {
+				if err := os.RemoveAll(path); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
 	}
 	made := map[*[]byte]string{}
 	for _, path := range sortedKeys(c) { // a directory before what is in it

@@ -34,7 +34,8 @@ type batchRecord struct {
 // recordPlace is the batch's share of one staging directory.
 type recordPlace struct {
 	place
-	Jobs []recordJob `json:"jobs"`
+	Inode uint64      `json:"inode,omitempty"` // of the output folder, which may not be mounted when the record is read
+	Jobs  []recordJob `json:"jobs"`
 }
 
 type recordJob struct {
@@ -50,7 +51,7 @@ func newBatchRecord(jobs []*Job) *batchRecord {
 		if !ok {
 			i = len(r.Places)
 			index[j.place] = i
-			r.Places = append(r.Places, recordPlace{place: j.place})
+			r.Places = append(r.Places, recordPlace{place: j.place, Inode: j.out.inode()})
 		}
 		r.Places[i].Jobs = append(r.Places[i].Jobs, recordJob{j.stem, j.data})
 	}

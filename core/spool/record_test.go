@@ -21,8 +21,8 @@ func TestRecordRoundTrip(t *testing.T) {
 		{jobFiles: jobFiles{opened: &opened{place: b}, stem: "00000003", data: []string{"00000003.txt"}}},
 	})
 	want := &batchRecord{Places: []recordPlace{
-		{b, []recordJob{{"00000001", []string{"00000001.txt", "00000001_1_a"}}, {"00000003", []string{"00000003.txt"}}}},
-		{a, []recordJob{{"00000002", nil}}},
+		{place: b, Jobs: []recordJob{{"00000001", []string{"00000001.txt", "00000001_1_a"}}, {"00000003", []string{"00000003.txt"}}}},
+		{place: a, Jobs: []recordJob{{"00000002", nil}}},
 	}}
 	if diff := cmp.Diff(want, r, cmp.AllowUnexported(recordPlace{})); diff != "" {
 		t.Error(diff)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 )
@@ -56,19 +57,27 @@ func (s *Spool) owners(path string) ([]string, error) {
 // recovery is what one dead owner left, in all places that its batches tie
 // together.
 type recovery struct {
-	spool   *Spool
-	places  []*opened
-	locks   []*lock // of the places
-	left    map[place]*leftovers
-	forward map[place]map[string]bool // stems that a record decided
+	spool  *Spool
+	places []*deadPlace
+	known  map[place]*deadPlace // one folder may have several names
+}
+
+// deadPlace is a place whose owner is dead, locked.
+type deadPlace struct {
+	*opened
+	lock *lock
+	left *leftovers
 }
 
 // recoverOwner settles a dead owner's place and those its batches reach into,
 // under the locks of all of them. It does nothing if one of them is locked: the
 // owner lives, or another process is at it.
 func (s *Spool) recoverOwner(p place) error {
-	r := &recovery{spool: s, left: map[place]*leftovers{}, forward: map[place]map[string]bool{}}
+	r := &recovery{spool: s, known: map[place]*deadPlace{}}
 	free, err := r.gather(p)
+	if err == nil && free {
+		err = r.join()
+	}
 	if errors.Is(err, errDamaged) {
 		err = r.setAside(err)
 	} else if err == nil && free {
@@ -76,11 +85,8 @@ func (s *Spool) recoverOwner(p place) error {
 			err = r.clear()
 		}
 	}
-	for _, l := range r.locks {
-		err = errors.Join(err, l.unlock())
-	}
-	for _, o := range r.places {
-		err = errors.Join(err, o.closeAll())
+	for _, p := range r.places {
+		err = errors.Join(err, p.lock.unlock(), p.closeAll())
 	}
 	return err
 }
@@ -88,50 +94,84 @@ func (s *Spool) recoverOwner(p place) error {
 // gather locks and lists the place and, following the records, all others. It
 // says whether all could be locked.
 func (r *recovery) gather(first place) (bool, error) {
-	for queue := []place{first}; len(queue) > 0; queue = queue[1:] {
-		p := queue[0]
-		if r.left[p] != nil {
+	for queue := []recordPlace{{place: first}}; len(queue) > 0; queue = queue[1:] {
+		p := queue[0].place
+		if r.known[p] != nil {
 			continue
 		}
 		o, err := openPlace(p)
-		if errors.Is(err, fs.ErrNotExist) {
-			return false, fmt.Errorf("output folder %s, which an unfinished batch reaches into, is not there: mount it, or remove what names it", p.Folder)
+		if meant := queue[0].Inode; errors.Is(err, fs.ErrNotExist) || err == nil && meant != 0 && meant != o.out.inode() {
+			return false, errors.Join(fmt.Errorf("output folder %s, which an unfinished batch reaches into, is not there, or another one is: mount it, or remove what names it", p.Folder), o.closeAll())
 		}
 		if err != nil {
 			return false, err
 		}
-		r.places = append(r.places, o)
-		l, err := tryLockOwner(o.lock())
-		if err != nil || l == nil {
+		found := &deadPlace{opened: o}
+		if i := slices.IndexFunc(r.places, found.is); i >= 0 {
+			r.known[p] = r.places[i]
+			if err := o.closeAll(); err != nil {
+				return false, err
+			}
+			continue
+		}
+		r.known[p], r.places = found, append(r.places, found)
+		if found.lock, err = tryLockOwner(o.lock()); err != nil || found.lock == nil {
 			return false, err
 		}
-		r.locks = append(r.locks, l)
-		if o.in, err = o.root.private(p.Owner); ignore(err, fs.ErrNotExist) != nil {
-			return false, err
+		if o.in, err = o.root.private(p.Owner); ignore(err, fs.ErrNotExist) != nil || o.in != nil && !holdDir(o.in) {
+			return false, ignore(err, fs.ErrNotExist)
 		}
 		if aside, err := exists(o.root.at(p.Owner + asideSuffix)); err != nil || aside {
 			return false, errors.Join(err, fmt.Errorf("%w: a part of the same messages is set aside: %s", errDamaged, p.staging()+asideSuffix))
 		}
-		left, err := listLeftovers(r.spool.disk, o)
-		if err != nil {
+		if found.left, err = listLeftovers(r.spool.disk, o); err != nil {
 			return false, err
 		}
-		r.left[p] = left
-		for _, rec := range left.records {
-			for _, other := range rec.Places {
-				queue = append(queue, other.place)
-			}
+		for _, rec := range found.left.records {
+			queue = append(queue, rec.Places...)
 		}
 	}
 	return true, nil
+}
+
+// is says whether two paths lead to one place.
+func (p *deadPlace) is(other *deadPlace) bool {
+	return p.Owner == other.Owner && os.SameFile(p.out.info, other.out.info)
+}
+
+// join tells the jobs what the records say of them.
+func (r *recovery) join() error {
+	for _, p := range r.places {
+		for _, rec := range p.left.records {
+			decided := slices.Contains(p.left.decided, rec)
+			for _, of := range rec.Places {
+				at := r.known[of.place]
+				for _, j := range of.Jobs {
+					left := at.left.jobs[j.Stem]
+					if left == nil {
+						continue
+					}
+					if left.forward = left.forward || decided; at == p {
+						left.data = append(left.data, j.Data...)
+					}
+				}
+			}
+		}
+	}
+	var errs []error
+	for _, p := range r.places {
+		for _, j := range p.left.jobs {
+			errs = append(errs, j.wantData())
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // setAside keeps the places from all further recovery: neither completing nor
 // undoing their batches is safe. Nothing in them was acknowledged.
 func (r *recovery) setAside(why error) error {
 	d := r.spool.disk
-	for i, l := range r.locks {
-		o := r.places[i]
+	for _, o := range r.places {
 		if o.in != nil {
 			aside := o.root.at(o.Owner + asideSuffix)
 			err := o.in.close()
@@ -147,7 +187,7 @@ func (r *recovery) setAside(why error) error {
 			r.spool.log.Error("what a crash has left cannot be read and is set aside: move the jobs in it into the output folder by hand, data files before CTL, if their senders have not sent them again; then remove it",
 				"path", aside.path(), "error", why)
 		}
-		if err := l.release(); err != nil {
+		if err := o.lock.release(); err != nil {
 			return errors.Join(why, err)
 		}
 	}
@@ -166,23 +206,11 @@ func (r *recovery) settle() error {
 			return err
 		}
 	}
-	for _, left := range r.left {
-		for _, rec := range left.decided {
-			for _, p := range rec.Places {
-				if r.forward[p.place] == nil {
-					r.forward[p.place] = map[string]bool{}
-				}
-				for _, j := range p.Jobs {
-					r.forward[p.place][j.Stem] = true
-				}
-			}
-		}
-	}
 	var errs []error
 	for _, o := range r.places {
-		jobs := r.left[o.place].jobs
+		jobs := o.left.jobs
 		for _, stem := range slices.Sorted(maps.Keys(jobs)) {
-			errs = append(errs, r.settleJob(jobs[stem], r.forward[o.place][stem])) // one job keeps no other from its folder
+			errs = append(errs, r.settleJob(jobs[stem])) // one job keeps no other from its folder
 		}
 		if len(jobs) > 0 {
 			errs = append(errs, r.spool.disk.syncDir(o.out))
@@ -191,7 +219,7 @@ func (r *recovery) settle() error {
 	return errors.Join(errs...)
 }
 
-func (r *recovery) settleJob(j *leftJob, forward bool) error {
+func (r *recovery) settleJob(j *leftJob) error {
 	d, log := r.spool.disk, r.spool.log.With("job", j.stem, "folder", j.Folder)
 	visible, err := exists(j.shown(j.control()))
 	if err != nil {
@@ -200,7 +228,7 @@ func (r *recovery) settleJob(j *leftJob, forward bool) error {
 	controlled := j.staged != ""
 	linked := controlled && visible && same(j.stagedControl(), j.shown(j.control())) // a link made in place of a rename
 	switch {
-	case controlled && !linked && forward:
+	case controlled && !linked && j.forward:
 		if err := j.show(d, j.here); err != nil {
 			return err
 		}
@@ -231,14 +259,14 @@ func (r *recovery) settleJob(j *leftJob, forward bool) error {
 func (r *recovery) clear() error {
 	d := r.spool.disk
 	for _, o := range r.places {
-		for _, j := range r.left[o.place].jobs {
+		for _, j := range o.left.jobs {
 			if err := j.discard(d); err != nil {
 				return err
 			}
 		}
 	}
-	for i, o := range r.places {
-		for _, name := range r.left[o.place].others {
+	for _, o := range r.places {
+		for _, name := range o.left.others {
 			if err := d.removeTree(o.in.at(name)); err != nil {
 				return err
 			}
@@ -250,7 +278,7 @@ func (r *recovery) clear() error {
 		if err := d.removeIfThere(o.root.at(o.Owner)); err != nil {
 			return err
 		}
-		if err := r.locks[i].release(); err != nil {
+		if err := o.lock.release(); err != nil {
 			return err
 		}
 	}

@@ -16,7 +16,6 @@ type undoing struct {
 	*Batch
 	shown []*Job // their CTLs may be visible
 	begun bool   // data files may have left staging
-	taken map[*Job]bool
 
 	// Under the lock of the Spool: what the last try left.
 	err    error
@@ -35,27 +34,31 @@ func (b *Batch) undo(shown []*Job, begun bool) {
 	for _, f := range b.folders {
 		_ = f.letGo()
 	}
-	u := &undoing{Batch: b, shown: shown, begun: begun, taken: map[*Job]bool{}}
-	if !u.try() {
-		s := b.spool
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.owed = append(s.owed, u)
-	}
+	_ = (&undoing{Batch: b, shown: shown, begun: begun}).try() // the Spool goes on with it
 }
 
-// try says whether all is undone. A new reason why not is logged.
-func (u *undoing) try() bool {
+// try goes on with the undoing. As long as it is not done the Spool owes it; a new
+// reason why not is logged.
+func (u *undoing) try() error {
 	err := u.withdraw()
-	u.spool.mu.Lock()
-	defer u.spool.mu.Unlock()
-	if err != nil && (u.err == nil || err.Error() != u.err.Error()) {
+	s := u.spool
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.owed = slices.DeleteFunc(s.owed, func(other *undoing) bool { return other == u })
+	before := u.err
+	if u.err, u.around = err, u.begun; err == nil {
+		if before != nil {
+			s.log.Warn("job undone at last, with all of its message", "job", u.jobs[0].stem, "folder", u.jobs[0].Folder)
+		}
+		return nil
+	}
+	s.owed = append(s.owed, u)
+	if before == nil || before.Error() != err.Error() {
 		for _, j := range u.jobs {
-			u.spool.log.Error("job could not be undone; it is tried again with each mail for the folder, each minute, and at the next start", "job", j.stem, "folder", j.Folder, "error", err)
+			s.log.Error("job could not be undone; it is tried again with each mail for the folder, each minute, and at the next start", "job", j.stem, "folder", j.Folder, "error", err)
 		}
 	}
-	u.err, u.around = err, u.begun
-	return err == nil
+	return fmt.Errorf("job %s is not undone: %w", u.jobs[0].stem, err)
 }
 
 // withdraw takes the steps of show back, last first. Where one fails it stops:
@@ -65,7 +68,6 @@ func (u *undoing) withdraw() error {
 	for _, j := range slices.Backward(u.shown) {
 		err := j.hideControl(d)
 		if errors.Is(err, fs.ErrNotExist) {
-			u.taken[j] = true
 			u.spool.log.Warn("job was taken by its reader before it could be undone", "job", j.stem, "folder", j.Folder)
 		} else if err != nil {
 			return err
@@ -110,9 +112,6 @@ func (u *undoing) hideData() error {
 		}
 	}
 	for _, j := range u.jobs {
-		if u.taken[j] {
-			continue
-		}
 		if err := j.hide(u.spool.disk); err != nil {
 			return err
 		}
@@ -121,24 +120,16 @@ func (u *undoing) hideData() error {
 }
 
 // undoOwed tries again what could not be undone.
-func (s *Spool) undoOwed() error {
+func (s *Spool) undoOwed() (err error) {
 	s.undoing.Lock()
 	defer s.undoing.Unlock()
 	s.mu.Lock()
 	owed := slices.Clone(s.owed)
 	s.mu.Unlock()
-	var errs []error
 	for _, u := range owed { // not under the lock: its disk may hang
-		if !u.try() {
-			errs = append(errs, fmt.Errorf("job %s is not undone: %w", u.jobs[0].stem, u.err))
-			continue
-		}
-		s.mu.Lock()
-		s.owed = slices.DeleteFunc(s.owed, func(other *undoing) bool { return other == u })
-		s.mu.Unlock()
-		s.log.Warn("job undone at last, with all of its message", "job", u.jobs[0].stem, "folder", u.jobs[0].Folder)
+		err = errors.Join(err, u.try())
 	}
-	return errors.Join(errs...)
+	return err
 }
 
 // mayTake says, with errOwed, why an output folder takes no job while it may show
