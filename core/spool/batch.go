@@ -173,9 +173,6 @@ func (b *Batch) show() (shown []*Job, err error) {
 // tidy removes the record, which only recovery would have needed. If it stays,
 // recovery removes it.
 func (b *Batch) tidy() {
-	if b.record == nil {
-		return
-	}
 	if err := b.record.remove(b.spool.disk, b.folders); err != nil {
 		b.spool.log.Warn("staging not tidied; the next recovery does it", "error", err)
 	}

@@ -80,8 +80,8 @@
 // Recovery stops nothing: what it cannot settle is logged and tried again, and
 // a place whose decision cannot be read, or of which somebody has cleaned a part,
 // becomes <owner>.aside, with all places that its batches reach into, for an
-// administrator to look at. A record holds the inode of each folder: what is in the
-// place of one that is not mounted is not taken for it.
+// administrator to look at. A record holds the inode of each folder, so that one that
+// is not mounted is not taken for one where all is settled.
 //
 // # Trust
 //

@@ -58,11 +58,7 @@ func openPlace(p place) (*opened, error) {
 
 func (o *opened) lock() entry { return o.root.at(o.Owner + lockSuffix) }
 
-// closeAll does nothing to nil.
 func (o *opened) closeAll() error {
-	if o == nil {
-		return nil
-	}
 	return errors.Join(o.in.close(), o.root.close(), o.out.close())
 }
 
@@ -138,7 +134,8 @@ func (s *Spool) folder(name string) (*folder, error) {
 }
 
 // forgetVanished drops a folder whose staging directory is gone (removed by
-// hand, another file system mounted), so that the next job makes a new one.
+// hand, another file system mounted), so that the next job makes a new one. Its lock
+// is kept until Close: should the directory come back, it is not a dead owner's.
 func (s *Spool) forgetVanished(f *folder) {
 	if f.isAt() {
 		return
@@ -147,17 +144,11 @@ func (s *Spool) forgetVanished(f *folder) {
 	defer s.mu.Unlock()
 	for name, open := range s.open {
 		if open == f {
-			s.forget(name, f)
+			s.log.Warn("staging directory has vanished; the next job makes a new one", "folder", f.Folder)
+			delete(s.open, name)
+			s.vanished = append(s.vanished, f)
 		}
 	}
-}
-
-// forget drops a folder. Its lock is kept until Close: should the directory
-// come back, it is not a dead owner's.
-func (s *Spool) forget(name string, f *folder) {
-	s.log.Warn("staging directory has vanished; the next job makes a new one", "folder", f.Folder)
-	delete(s.open, name)
-	s.vanished = append(s.vanished, f)
 }
 
 // ownerName is new at each call: an administrator sees whose it was, and

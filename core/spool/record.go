@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -88,27 +89,29 @@ func (r *batchRecord) decide(d disk, first *dir) error {
 }
 
 // revoke makes the batch one that a crash undoes.
-func (r *batchRecord) revoke(d disk, first *dir) error {
-	err := d.move(first.at(r.decision()), first.at(r.name()))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // nothing was decided
+func (r *batchRecord) revoke(d disk, folders []*batchFolder) error {
+	if r == nil {
+		return nil
 	}
-	return err
+	first := folders[0].in
+	return ignore(d.move(first.at(r.decision()), first.at(r.name())), fs.ErrNotExist) // nothing was decided
 }
 
 // remove ends the record when all jobs are settled: copies first, so that the
 // decision stands as long as anybody may ask for it.
 func (r *batchRecord) remove(d disk, folders []*batchFolder) error {
-	for _, f := range folders[1:] {
+	if r == nil {
+		return nil
+	}
+	for _, f := range slices.Backward(folders) {
 		if err := d.removeIfThere(f.in.at(r.name())); err != nil {
 			return err
 		}
 	}
-	err := d.removeIfThere(folders[0].in.at(r.name()))
-	if r.decides() {
-		err = errors.Join(err, d.removeIfThere(folders[0].in.at(r.decision())))
+	if !r.decides() {
+		return nil
 	}
-	return err
+	return d.removeIfThere(folders[0].in.at(r.decision()))
 }
 
 // decides says whether the batch has several jobs: a single one is decided by

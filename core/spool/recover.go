@@ -100,8 +100,8 @@ func (r *recovery) gather(first place) (bool, error) {
 			continue
 		}
 		o, err := openPlace(p)
-		if meant := queue[0].Inode; errors.Is(err, fs.ErrNotExist) || err == nil && meant != 0 && meant != o.out.inode() {
-			return false, errors.Join(fmt.Errorf("output folder %s, which an unfinished batch reaches into, is not there, or another one is: mount it, or remove what names it", p.Folder), o.closeAll())
+		if errors.Is(err, fs.ErrNotExist) {
+			return false, errNotThere(p)
 		}
 		if err != nil {
 			return false, err
@@ -109,9 +109,7 @@ func (r *recovery) gather(first place) (bool, error) {
 		found := &deadPlace{opened: o}
 		if i := slices.IndexFunc(r.places, found.is); i >= 0 {
 			r.known[p] = r.places[i]
-			if err := o.closeAll(); err != nil {
-				return false, err
-			}
+			_ = o.closeAll() // only read
 			continue
 		}
 		r.known[p], r.places = found, append(r.places, found)
@@ -120,6 +118,9 @@ func (r *recovery) gather(first place) (bool, error) {
 		}
 		if o.in, err = o.root.private(p.Owner); ignore(err, fs.ErrNotExist) != nil || o.in != nil && !holdDir(o.in) {
 			return false, ignore(err, fs.ErrNotExist)
+		}
+		if meant := queue[0].Inode; o.in == nil && meant != 0 && meant != o.out.inode() {
+			return false, errNotThere(p)
 		}
 		if aside, err := exists(o.root.at(p.Owner + asideSuffix)); err != nil || aside {
 			return false, errors.Join(err, fmt.Errorf("%w: a part of the same messages is set aside: %s", errDamaged, p.staging()+asideSuffix))
@@ -132,6 +133,10 @@ func (r *recovery) gather(first place) (bool, error) {
 		}
 	}
 	return true, nil
+}
+
+func errNotThere(p place) error {
+	return fmt.Errorf("output folder %s, which an unfinished batch reaches into, is not there, or another one is: mount it, or remove what names it", p.Folder)
 }
 
 // is says whether two paths lead to one place.

@@ -97,15 +97,14 @@ func (s *Spool) Use(folders []string) error {
 	var paths []string
 	for _, name := range folders {
 		path, err := filepath.Abs(name)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("output folder %s: %w", name, err))
-			continue
-		}
 		if slices.Contains(paths, path) {
 			continue
 		}
 		paths = append(paths, path)
-		if _, err := s.folder(name); errors.Is(err, errUntrusted) {
+		if err == nil {
+			_, err = s.folder(name)
+		}
+		if errors.Is(err, errUntrusted) {
 			s.log.Error("jobs for this output folder are refused until it is mended", "folder", path, "error", err)
 		} else if err != nil {
 			errs = append(errs, err)

@@ -75,17 +75,13 @@ func (u *undoing) withdraw() error {
 	}
 	if len(u.shown) > 0 {
 		if err := u.syncFolders(); err != nil {
-			if u.record != nil { // or the next start would complete a batch that its client sends again
-				err = errors.Join(err, u.record.revoke(d, u.folders[0].in))
-			}
-			return err
+			// Or the next start would complete a batch that its client sends again.
+			return errors.Join(err, u.record.revoke(d, u.folders))
 		}
 		u.shown = nil
 	}
-	if u.record != nil {
-		if err := u.record.revoke(d, u.folders[0].in); err != nil {
-			return err
-		}
+	if err := u.record.revoke(d, u.folders); err != nil {
+		return err
 	}
 	if u.begun {
 		if err := u.hideData(); err != nil {
@@ -98,10 +94,7 @@ func (u *undoing) withdraw() error {
 			return err
 		}
 	}
-	if u.record != nil {
-		return u.record.remove(d, u.folders)
-	}
-	return nil
+	return u.record.remove(d, u.folders)
 }
 
 // hideData removes from the folders what of the jobs has left staging.
@@ -135,12 +128,11 @@ func (s *Spool) undoOwed() (err error) {
 // mayTake says, with errOwed, why an output folder takes no job while it may show
 // what its sender was refused: the disk under it does not do what it is asked.
 func (s *Spool) mayTake(path string) error {
-	err := s.owedIn(path)
-	if err != nil {
-		_ = s.undoOwed() // the disk may do it again now
-		err = s.owedIn(path)
+	if s.owedIn(path) == nil {
+		return nil
 	}
-	return err
+	_ = s.undoOwed() // the disk may do it again now
+	return s.owedIn(path)
 }
 
 func (s *Spool) owedIn(path string) error {
