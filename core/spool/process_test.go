@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // The test binary runs itself as another process that shares folders and IDs.
@@ -144,6 +145,110 @@ func TestKill(t *testing.T) {
 	}
 	if len(acknowledged) < 10 {
 		t.Errorf("only %d jobs were delivered", len(acknowledged))
+	}
+}
+
+// takeAll is a reader of folders: it moves each job it sees away, CTL first, and
+// expects it whole from the moment it sees the CTL.
+func takeAll(t *testing.T, folders []string, to string) {
+	t.Helper()
+	for _, folder := range folders {
+		controls, err := filepath.Glob(filepath.Join(folder, "*"+controlSuffix))
+		if err != nil {
+			t.Error(err)
+		}
+		for _, path := range controls {
+			stem := strings.TrimSuffix(filepath.Base(path), controlSuffix)
+			for _, suffix := range []string{controlSuffix, ".txt", attachment} {
+				if err := os.Rename(filepath.Join(folder, stem+suffix), filepath.Join(to, stem+suffix)); err != nil {
+					t.Errorf("a reader saw half of a job: %v", err)
+				}
+			}
+		}
+	}
+}
+
+// Two processes, as milter and standalone, share state_directory and folders, and a
+// reader takes what appears. One is killed again and again, in the end both.
+func TestKillBesideAnotherAndAReader(t *testing.T) {
+	t.Parallel()
+	folders, taken := tempFolders(t, 2), tempFolders(t, 1)
+	state := t.TempDir()
+	var mu sync.Mutex
+	var acknowledged []string
+	run := func(lines int) {
+		cmd := process(t, "deliver", state, folders...)
+		out, err := cmd.StdoutPipe()
+		if err == nil {
+			err = cmd.Start()
+		}
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		scanner := bufio.NewScanner(out)
+		for n := 0; scanner.Scan(); n++ {
+			mu.Lock()
+			acknowledged = append(acknowledged, strings.Fields(scanner.Text())...)
+			mu.Unlock()
+			if n == lines {
+				if err := cmd.Process.Kill(); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		if err := cmd.Wait(); err == nil {
+			t.Error("the process was not killed")
+		}
+	}
+	const kills = 8
+	var writers sync.WaitGroup
+	writers.Go(func() { run(20 * kills) })
+	writers.Go(func() {
+		for n := range kills {
+			run(2 + 3*n)
+		}
+	})
+	done := make(chan struct{})
+	go func() { writers.Wait(); close(done) }()
+	for over := false; !over; {
+		select {
+		case <-done:
+			over = true
+		case <-time.After(5 * time.Millisecond):
+		}
+		takeAll(t, folders, taken[0])
+	}
+	recoverWith(t, nil, folders...)
+	takeAll(t, folders, taken[0])
+	found := visible(t, taken[0])
+	for _, stem := range acknowledged {
+		if !slices.Contains(found, stem) {
+			t.Errorf("job %s was acknowledged and is not there", stem)
+		}
+	}
+	byFile := map[uint64]int{}
+	d := openTestDir(t, taken[0])
+	for _, stem := range found {
+		info, err := d.root.Stat(stem + attachment)
+		if err != nil {
+			t.Fatal(err)
+		}
+		byFile[(&dir{info: info}).inode()]++
+	}
+	for inode, n := range byFile {
+		if n != 2 && inode != 0 {
+			t.Errorf("%d jobs of a batch of two", n)
+		}
+	}
+	wantNothingStaged(t, folders...)
+	for _, folder := range folders {
+		if left := list(t, folder); len(left) > 0 {
+			t.Errorf("left in a folder: %q", left)
+		}
+	}
+	if len(acknowledged) < 20*kills {
+		t.Errorf("only %d jobs were acknowledged", len(acknowledged))
 	}
 }
 
