@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"smtpreceiver/contrib/cluster/natstest"
+	"smtpreceiver/contrib/natstest"
 	"smtpreceiver/core/consume"
 	"smtpreceiver/core/consume/feed"
 	"smtpreceiver/core/ctl"

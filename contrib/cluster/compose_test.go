@@ -14,8 +14,8 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"smtpreceiver/contrib/cluster/natstest"
 	"smtpreceiver/contrib/mtatest"
+	"smtpreceiver/contrib/natstest"
 )
 
 // service is one of compose.yaml.

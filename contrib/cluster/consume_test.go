@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"smtpreceiver/contrib/cluster/natstest"
+	"smtpreceiver/contrib/natstest"
 	"smtpreceiver/core/config"
 )
 

@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"smtpreceiver/contrib/cluster/natstest"
 	"smtpreceiver/contrib/mtatest"
+	"smtpreceiver/contrib/natstest"
 	"smtpreceiver/core/reply"
 )
 

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"smtpreceiver/contrib/cluster/natstest"
+	"smtpreceiver/contrib/natstest"
 	"smtpreceiver/core/output"
 	"smtpreceiver/core/queue"
 	"smtpreceiver/core/reply"
@@ -241,13 +241,13 @@ func TestServersDie(t *testing.T) {
 		})
 	}
 	time.Sleep(2 * time.Second)
-	killed := leader(servers, q)
+	killed := natstest.Leader(servers, q)
 	killed.Kill()
 	time.Sleep(2 * time.Second)
 	killed.Start()
 	killed.WaitReady()
 	time.Sleep(2 * time.Second)
-	frozen := leader(servers, q)
+	frozen := natstest.Leader(servers, q)
 	natstest.Signal(t, frozen.Pid(), "STOP")
 	time.Sleep(12 * time.Second)
 	natstest.Signal(t, frozen.Pid(), "CONT")

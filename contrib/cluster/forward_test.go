@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"smtpreceiver/contrib/cluster/natstest"
 	"smtpreceiver/contrib/mtatest"
+	"smtpreceiver/contrib/natstest"
 )
 
 // TestForward: a message that becomes a job and goes to the forward server too does

@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"smtpreceiver/contrib/cluster/natstest"
+	"smtpreceiver/contrib/natstest"
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/output"
 	"smtpreceiver/core/queue"
@@ -224,11 +224,11 @@ func TestKill(t *testing.T) {
 	}{
 		{"two publishers killed", func() { killPublisher(rounds % gateways); killPublisher((rounds + 1) % gateways) }},
 		{"a consumer killed", func() { killConsumer(rounds % 3) }},
-		{"the leader killed", func() { restart(leader(servers, q)) }},
+		{"the leader killed", func() { restart(natstest.Leader(servers, q)) }},
 		{"another consumer killed", func() { killConsumer((rounds + 1) % 3) }},
 		{"another server killed", func() {
 			for _, s := range servers {
-				if s != leader(servers, q) {
+				if s != natstest.Leader(servers, q) {
 					restart(s)
 					break
 				}
@@ -270,12 +270,12 @@ func TestKill(t *testing.T) {
 	}
 	took := time.Since(began)
 	handed := 0
-	for deadline := time.Now().Add(time.Minute); !emptied(t, q, "fax", "sms") && time.Now().Before(deadline); time.Sleep(time.Second) {
+	for deadline := time.Now().Add(time.Minute); !natstest.Emptied(q, "fax", "sms") && time.Now().Before(deadline); time.Sleep(time.Second) {
 		if n := len(gateway.handedOnAs()); n > handed {
 			handed, deadline = n, time.Now().Add(time.Minute)
 		}
 	}
-	if !emptied(t, q, "fax", "sms") {
+	if !natstest.Emptied(q, "fax", "sms") {
 		t.Error("jobs are left in the queue")
 		for _, app := range []string{"fax", "sms"} {
 			err := q.Each(context.Background(), app, func(j *queue.Found) error {
@@ -339,27 +339,4 @@ func TestKill(t *testing.T) {
 	if most := interrupted * 4; again > most {
 		t.Errorf("%d jobs were handed on twice, %d could be", again, most)
 	}
-}
-
-// leader is the server that leads the stream, as far as q knows.
-func leader(servers []*natstest.Server, q *queue.Queue) *natstest.Server {
-	name, _ := q.Leader()
-	for _, s := range servers {
-		if s.Name == name {
-			return s
-		}
-	}
-	return servers[0]
-}
-
-// emptied says that no job of the applications lies in the stream.
-func emptied(t *testing.T, q *queue.Queue, apps ...string) bool {
-	t.Helper()
-	errFound := errors.New("a job")
-	for _, app := range apps {
-		if err := q.Each(context.Background(), app, func(*queue.Found) error { return errFound }); err != nil {
-			return false
-		}
-	}
-	return true
 }

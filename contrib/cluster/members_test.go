@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"smtpreceiver/contrib/cluster/natstest"
+	"smtpreceiver/contrib/natstest"
 	"smtpreceiver/core/queue"
 )
 
@@ -28,7 +28,7 @@ func TestMembers(t *testing.T) {
 		}
 	}
 	lost := servers[0]
-	if lost == leader(servers, q) {
+	if lost == natstest.Leader(servers, q) {
 		lost = servers[1]
 	}
 	lost.Kill()
@@ -43,19 +43,11 @@ func TestMembers(t *testing.T) {
 			}
 		}
 	}
-	current := func() bool {
-		up := 0
-		for _, node := range q.Nodes() {
-			if node.Up && node.Current && node.Behind == 0 {
-				up++
-			}
-		}
-		return up == 3
-	}
+	current := func() bool { return natstest.Current(3, q) }
 	wait("the empty server has all again", current)
-	other := leader(servers, q)
+	other := natstest.Leader(servers, q)
 	other.Kill() // what it knew the other two have
-	wait("another leader", func() bool { return leader(servers, q) != other && q.Ready() == nil })
+	wait("another leader", func() bool { return natstest.Leader(servers, q) != other && q.Ready() == nil })
 	if found := jobs(t, q, "fax"); len(found) != n { // which reads the files
 		t.Errorf("%d jobs, want %d", len(found), n)
 	}

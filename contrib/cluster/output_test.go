@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"smtpreceiver/contrib/cluster/natstest"
+	"smtpreceiver/contrib/natstest"
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/consume/takertest"
 	"smtpreceiver/core/output"

@@ -14,7 +14,7 @@ import (
 
 	gomilter "github.com/d--j/go-milter"
 
-	"smtpreceiver/contrib/cluster/natstest"
+	"smtpreceiver/contrib/natstest"
 	"smtpreceiver/core/config"
 )
 

@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"smtpreceiver/contrib/cluster/natstest"
 	"smtpreceiver/contrib/mtatest"
+	"smtpreceiver/contrib/natstest"
 )
 
 // TestReport: the sender of a job that came by the queue hears what became of it,

@@ -16,7 +16,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"smtpreceiver/contrib/cluster/natstest"
+	"smtpreceiver/contrib/natstest"
 	"smtpreceiver/core/queue"
 )
 
@@ -100,7 +100,7 @@ func TestSight(t *testing.T) {
 	// A server that is no leader is down.
 	q := reader(t, gateway.conf)
 	down := servers[0]
-	if down == leader(servers, q) {
+	if down == natstest.Leader(servers, q) {
 		down = servers[1]
 	}
 	down.Kill()
@@ -158,7 +158,7 @@ func TestOnce(t *testing.T) {
 		if out, err := a.run("consume", "--once"); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
-		return emptied(t, q, "fax", "sms")
+		return natstest.Emptied(q, "fax", "sms")
 	})
 	for job, times := range gateway.handedOn() {
 		if times != 1 {

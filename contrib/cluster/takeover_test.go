@@ -13,7 +13,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"smtpreceiver/contrib/cluster/natstest"
+	"smtpreceiver/contrib/natstest"
 	"smtpreceiver/core/consume/feed"
 	"smtpreceiver/core/queue"
 )
@@ -233,7 +233,7 @@ func TestFrozen(t *testing.T) {
 	restore()
 	b.start("consume")
 	deadline := time.Now().Add(80 * time.Second)
-	for !emptied(t, q, "fax") && time.Now().Before(deadline) {
+	for !natstest.Emptied(q, "fax") && time.Now().Before(deadline) {
 		time.Sleep(200 * time.Millisecond)
 	}
 	natstest.Signal(t, process.Process.Pid, "CONT")
@@ -247,7 +247,7 @@ func TestFrozen(t *testing.T) {
 		t.Errorf("%d jobs handed on, want %d; %d twice, at most %d could be", len(handed), n, doubled, workers)
 	}
 	t.Logf("%d twice", doubled)
-	if !emptied(t, q, "fax") {
+	if !natstest.Emptied(q, "fax") {
 		t.Error("jobs are left in the queue")
 	}
 }
@@ -306,12 +306,12 @@ func TestFolderTarget(t *testing.T) {
 		process.Wait()
 		process = s.start("consume", "reader")
 	}
-	for deadline := time.Now().Add(50 * time.Second); !emptied(t, q, "other") && time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(50 * time.Second); !natstest.Emptied(q, "other") && time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
 		look()
 	}
 	look()
-	if len(read) != n || !emptied(t, q, "other") {
-		t.Errorf("%d jobs came to the folder, want %d; the queue is empty: %t", len(read), n, emptied(t, q, "other"))
+	if len(read) != n || !natstest.Emptied(q, "other") {
+		t.Errorf("%d jobs came to the folder, want %d; the queue is empty: %t", len(read), n, natstest.Emptied(q, "other"))
 	}
 	for text, times := range read {
 		if times != 1 {

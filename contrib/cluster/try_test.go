@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"smtpreceiver/contrib/cluster/natstest"
+	"smtpreceiver/contrib/natstest"
 )
 
 // TestTry: two gateways, three servers and two consumers of try.sh; any one of them

@@ -1,5 +1,5 @@
 // Package natstest starts servers of NATS JetStream as processes of their own, on
-// loopback, for tests to kill.
+// loopback, for tests in folders beside contrib/cluster to kill.
 package natstest
 
 import (
@@ -24,11 +24,17 @@ import (
 
 var binaryPath = filepath.Join(os.TempDir(), fmt.Sprintf("nats-server-test-%d", os.Getpid()))
 
+// shipped is the folder of the configuration that the servers run by, and of the go.mod
+// that names their version, as seen from the tests of any folder beside it.
+var shipped = filepath.Join("..", "cluster")
+
 // Binary is the server that go.mod names, once it is built.
 func Binary() (path string, err error) { return binary() }
 
 var binary = sync.OnceValues(func() (string, error) {
-	out, err := exec.Command("go", "build", "-o", binaryPath, "github.com/nats-io/nats-server/v2").CombinedOutput()
+	build := exec.Command("go", "build", "-o", binaryPath, "github.com/nats-io/nats-server/v2")
+	build.Dir = shipped
+	out, err := build.CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("nats-server: %w: %s", err, out)
 	}
@@ -49,9 +55,9 @@ type Server struct {
 	Name    string
 	URL     string // nats://
 	Monitor string // http://
+	Store   string // its folder
 	t       testing.TB
 	config  string
-	store   string // its folder
 	route   string // to it
 	log     string
 	command *exec.Cmd
@@ -126,7 +132,7 @@ func newServer(t testing.TB, name string, ports []int, routes []string, o Option
 		URL: fmt.Sprintf("nats://127.0.0.1:%d", ports[0]), Monitor: fmt.Sprintf("http://127.0.0.1:%d", ports[1]),
 	}
 	store := filepath.Join(dir, "store")
-	s.store, s.route = store, fmt.Sprintf("nats://127.0.0.1:%d", ports[2])
+	s.Store, s.route = store, fmt.Sprintf("nats://127.0.0.1:%d", ports[2])
 	if o.Disk != "" {
 		if err := os.Mkdir(store, 0o700); err != nil {
 			t.Fatal(err)
@@ -134,11 +140,11 @@ func newServer(t testing.TB, name string, ports []int, routes []string, o Option
 		s.mount("-t", "tmpfs", "-o", "size="+o.Disk, "tmpfs", store)
 		t.Cleanup(func() { exec.Command("umount", "--lazy", store).Run() })
 	}
-	shipped, err := os.ReadFile("nats-server.conf")
+	asShipped, err := os.ReadFile(filepath.Join(shipped, "nats-server.conf"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := string(shipped)
+	config := string(asShipped)
 	for from, to := range map[string]string{
 		"server_name: mq1": fmt.Sprintf("server_name: mq1\nlog_file: %q", s.log),
 		"0.0.0.0:4222":     fmt.Sprintf("127.0.0.1:%d", ports[0]),
@@ -212,13 +218,19 @@ func (s *Server) Kill() {
 // Wipe removes all that a server that does not run had on its disk.
 func (s *Server) Wipe() {
 	s.t.Helper()
-	if err := os.RemoveAll(s.store); err != nil {
+	entries, err := os.ReadDir(s.Store) // the folder itself may be a disk
+	if err != nil {
 		s.t.Fatal(err)
+	}
+	for _, e := range entries {
+		if err := os.RemoveAll(filepath.Join(s.Store, e.Name())); err != nil {
+			s.t.Fatal(err)
+		}
 	}
 }
 
 // Grow makes the disk of Options.Disk larger.
-func (s *Server) Grow(size string) { s.mount("-o", "remount,size="+size, s.store) }
+func (s *Server) Grow(size string) { s.mount("-o", "remount,size="+size, s.Store) }
 
 func (s *Server) mount(args ...string) {
 	s.t.Helper()
