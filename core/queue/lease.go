@@ -219,7 +219,7 @@ func (l *Lease) Look(ctx context.Context, by Entry) (Entry, error) {
 		return first, err
 	}
 	if l.Index == 0 {
-		l.revision = revision
+		l.saw(revision)
 		return first, nil
 	}
 	if revision == 0 {
@@ -233,8 +233,20 @@ func (l *Lease) Look(ctx context.Context, by Entry) (Entry, error) {
 		}
 	}
 	own, revision, err := q.entry(ctx, l.Key, l.Index)
-	l.revision = revision
+	if err == nil {
+		l.saw(revision)
+	}
 	return own, err
+}
+
+// saw notes the revision of an entry that was read. A consumer that was started again
+// at a job may have written a later one meanwhile.
+func (l *Lease) saw(revision uint64) {
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	if revision > l.revision {
+		l.revision, l.written = revision, nil
+	}
 }
 
 // Write writes the journal, unless another consumer has since this one has looked

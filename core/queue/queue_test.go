@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -280,6 +281,41 @@ func TestVerdicts(t *testing.T) {
 	}
 	if !Done.Over() || !Failed.Over() || Begun.Over() || Waiting.Over() || Withdrawn.Over() {
 		t.Error("which states are verdicts")
+	}
+}
+
+// TestLookBesideWrite: a consumer that was started again at a job begins it while the
+// feed still looks at it. What was read before does not count behind what was written.
+func TestLookBesideWrite(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	q := s.open(t, nil)
+	bring(t, q, "fax", "x", "y")
+	me := Entry{State: Begun, By: "me", Host: "me", Since: time.Now().UTC()}
+	for _, l := range fetch(t, q, "fax", 2) {
+		var both sync.WaitGroup
+		both.Go(func() {
+			if _, err := l.Look(t.Context(), me); err != nil {
+				t.Error(err)
+			}
+		})
+		both.Go(func() {
+			if err := l.Write(t.Context(), me); err != nil {
+				t.Error(err)
+			}
+		})
+		both.Wait()
+		if err := l.Write(t.Context(), me); err != nil {
+			t.Fatal(err)
+		}
+		written := l.revision
+		l.saw(written - 1)
+		if l.revision != written || l.written == nil {
+			t.Errorf("%s: revision %d behind an older look, want %d; the entry is known: %t", l.Stem, l.revision, written, l.written != nil)
+		}
+		if l.saw(written + 1); l.revision != written+1 || l.written != nil {
+			t.Errorf("%s: revision %d behind a newer look, and the entry is known: %t", l.Stem, l.revision, l.written != nil)
+		}
 	}
 }
 
