@@ -73,6 +73,12 @@ type maker struct {
 	last     atomic.Int64
 }
 
+// long makes a message of the longest kind, with one job.
+func (f *maker) long() *message {
+	s := f.samples[len(f.samples)-1]
+	return &message{kind: "long", sample: s.name, from: "jana@example.com", text: s.text, to: []string{fmt.Sprintf("1%08d0@%s", f.last.Add(1), formats[0])}}
+}
+
 // random makes a message of a random kind; mixed says whether it may have
 // recipients that are forwarded.
 func (f *maker) random(mixed bool) *message {

@@ -21,6 +21,7 @@ import (
 type reader struct {
 	folders []string
 	books   *books
+	arrive  func(arrival) *message
 	page    *codepage.Page
 	exact   bool              // jobs of a sample are alike, but for their numbers
 	shapes  map[string]string // what the job of a sample looks like, by format and sample
@@ -30,7 +31,17 @@ func newReader(t *testing.T, books *books, exact bool, folders ...string) *reade
 	t.Helper()
 	page, err := codepage.Lookup("cp1250")
 	must(t, err)
-	return &reader{folders: folders, books: books, page: page, exact: exact, shapes: map[string]string{}}
+	return &reader{
+		folders: folders, books: books, page: page, exact: exact, shapes: map[string]string{},
+		arrive: func(a arrival) *message { return books.arrive(a.rcpt) },
+	}
+}
+
+// arrival is a job that somebody has got.
+type arrival struct {
+	job    string // its name
+	rcpt   string
+	failed string // why; empty: it was handed on
 }
 
 // run takes jobs until stop is closed, and once more behind that.
@@ -71,8 +82,12 @@ func (r *reader) take(folder, control string) error {
 	for i := range count {
 		files = append(files, doc.Get("attachments", strconv.Itoa(i+1)))
 	}
-	rcpt := doc.Get("to", "address")
-	m := r.books.arrive(rcpt)
+	rcpt, stem := doc.Get("to", "address"), strings.TrimSuffix(control, ".ctl")
+	why, err := os.ReadFile(filepath.Join(folder, stem+".err"))
+	if err != nil && !os.IsNotExist(err) {
+		return err
+	}
+	m := r.arrive(arrival{stem, rcpt, string(why)})
 	if m == nil {
 		return fmt.Errorf("for %q, to whom nobody sent", rcpt)
 	}
@@ -85,7 +100,7 @@ func (r *reader) take(folder, control string) error {
 		_, own, _ := strings.Cut(name, doc.Get("system", "id"))
 		shape += fmt.Sprintf("%s %d;", own, info.Size())
 	}
-	key := filepath.Base(folder) + " of " + m.sample
+	key := doc.Get("system", "app") + " of " + m.sample
 	if known, found := r.shapes[key]; r.exact && found && known != shape {
 		return fmt.Errorf("for %s, %s: %s, the first was %s", rcpt, key, shape, known)
 	}
@@ -96,7 +111,25 @@ func (r *reader) take(folder, control string) error {
 		}
 	}
 	for _, ext := range []string{".err", ".report"} { // of a failed job
-		os.Remove(filepath.Join(folder, strings.TrimSuffix(control, ".ctl")+ext))
+		os.Remove(filepath.Join(folder, stem+ext))
 	}
 	return nil
+}
+
+// leftOver looks for what nobody has taken in the end.
+func (r *reader) leftOver(t *testing.T) {
+	for _, folder := range r.folders {
+		err := filepath.WalkDir(folder, func(path string, _ os.DirEntry, err error) error {
+			if filepath.Base(path) == ".smtpreceiver" { // a killed consumer may leave a copy there
+				return filepath.SkipDir
+			}
+			if err == nil && path != folder && filepath.Base(path) != ".staging" {
+				t.Errorf("left over: %s", path)
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
 }

@@ -4,16 +4,11 @@ package soak
 
 import (
 	"fmt"
-	"io"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"runtime/debug"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -34,17 +29,15 @@ const (
 // receiver is an installation of the program, on a small file system of its
 // own.
 type receiver struct {
-	service                    string // standalone or milter
-	binary, dir, spool, config string
-	addr, lmtp, metrics        string
-	sink                       string
-	extra                      string // of the configuration
-	cert, key                  string
-	reloads                    int
-
-	cmd   *exec.Cmd
-	ended chan struct{}
-	log   *os.File
+	process
+	service            string // standalone or milter
+	dir, spool, config string
+	addr, lmtp         string
+	sink               string
+	extra              string // of the configuration
+	queued             bool   // jobs go into the queue of which extra tells
+	cert, key          string
+	reloads            int
 }
 
 func newReceiver(t *testing.T, service, sink string) *receiver {
@@ -52,9 +45,9 @@ func newReceiver(t *testing.T, service, sink string) *receiver {
 	mtatest.RequireRoot(t)
 	dir := mtatest.Dir(t)
 	r := &receiver{
-		service: service,
-		binary:  filepath.Join(dir, "smtpreceiver"), dir: dir, spool: filepath.Join(dir, "spool"), config: filepath.Join(dir, "smtpreceiver.yaml"),
-		addr: loopback(t), metrics: loopback(t), lmtp: filepath.Join(dir, "lmtp"), sink: sink,
+		process: process{binary: filepath.Join(dir, "smtpreceiver"), metrics: loopback(t)},
+		service: service, dir: dir, spool: filepath.Join(dir, "spool"), config: filepath.Join(dir, "smtpreceiver.yaml"),
+		addr: loopback(t), lmtp: filepath.Join(dir, "lmtp"), sink: sink,
 	}
 	_, _, r.cert, r.key = mtatest.Certificate(t, "soak.test")
 	must(t, os.Mkdir(r.spool, 0o755))
@@ -121,8 +114,12 @@ applications:
 `, r.addr[strings.IndexByte(r.addr, ':')+1:], 60+n%3, socketTimeout, maxMessageSize, []int{0, 4 << 20}[n%2], []int{256 << 10, 16 << 10}[n%2],
 		r.sink, []string{"none", "opportunistic"}[n%2], r.spool, r.lmtp, r.addr, r.cert, r.key, r.dir, r.metrics)
 	for _, f := range formats {
-		text += fmt.Sprintf(`  %[1]s: {ctl_type: fax, output_folder: '%[2]s/%[1]s', addresses: '(?P<number>\d+)@%[1]s$', format_preference: %[1]s, process_attachments: 1, from_disabled: '.*@unlisted\.test$', numbers_denied: '90'}
-`, f, r.spool)
+		folder := ""
+		if !r.queued {
+			folder = fmt.Sprintf("output_folder: '%s/%s', ", r.spool, f)
+		}
+		text += fmt.Sprintf(`  %[1]s: {ctl_type: fax, %[2]saddresses: '(?P<number>\d+)@%[1]s$', format_preference: %[1]s, process_attachments: 1, from_disabled: '.*@unlisted\.test$', numbers_denied: '90'}
+`, f, folder)
 	}
 	must(t, os.WriteFile(r.config, []byte(r.extra+text), 0o644))
 }
@@ -148,90 +145,21 @@ func (r *receiver) reload(t *testing.T) {
 func (r *receiver) start(t *testing.T) {
 	t.Helper()
 	r.configure(t)
-	r.cmd = exec.Command(r.binary, r.service, "--config", r.config)
-	r.cmd.Stdout, r.cmd.Stderr = r.log, r.log
-	must(t, r.cmd.Start())
-	r.ended = make(chan struct{})
-	go func(cmd *exec.Cmd, ended chan struct{}) { cmd.Wait(); close(ended) }(r.cmd, r.ended)
+	r.run(t, nil, r.service, "--config", r.config)
 	for begun := time.Now(); time.Since(begun) < patience; time.Sleep(20 * time.Millisecond) {
 		if r.hasEnded() {
 			t.Fatalf("ended at its start: %v", r.cmd.ProcessState)
 		}
-		if c, err := net.Dial("tcp", r.addr); err == nil {
-			c.Close()
+		if reachable(r.addr) {
 			return
 		}
 	}
 	t.Fatal("does not start")
 }
 
-func (r *receiver) hasEnded() bool {
-	select {
-	case <-r.ended:
-		return true
-	default:
-		return false
-	}
-}
-
-func (r *receiver) kill() {
-	r.cmd.Process.Kill()
-	<-r.ended
-}
-
-// stop ends the program as the service manager does.
-func (r *receiver) stop(t *testing.T) {
-	t.Helper()
-	r.cmd.Process.Signal(syscall.SIGTERM)
-	select {
-	case <-r.ended:
-	case <-time.After(patience):
-		t.Fatal("does not end after SIGTERM")
-	}
-	if status := r.cmd.ProcessState.ExitCode(); status != 0 {
-		t.Errorf("exit status %d after SIGTERM", status)
-	}
-}
-
-// level is what the process holds.
-type level struct{ Files, Threads, PeakMiB, Goroutines int }
-
-// above says whether there is more of what must come back to the beginning.
-func (l level) above(before level) bool {
-	return l.Files > before.Files || l.Goroutines > before.Goroutines
-}
-
-func (r *receiver) level(t *testing.T) (l level) {
-	t.Helper()
-	proc := fmt.Sprintf("/proc/%d/", r.cmd.Process.Pid)
-	entries, err := os.ReadDir(proc + "fd")
-	must(t, err)
-	l.Files = len(entries)
-	status, err := os.ReadFile(proc + "status")
-	must(t, err)
-	number := func(text []byte, pattern string) int {
-		m := regexp.MustCompile(`(?m)` + pattern).FindSubmatch(text)
-		if m == nil {
-			t.Fatalf("no %s in %.200s", pattern, text)
-		}
-		n, err := strconv.Atoi(string(m[1]))
-		must(t, err)
-		return n
-	}
-	l.Threads, l.PeakMiB = number(status, `^Threads:\s+(\d+)`), number(status, `^VmHWM:\s+(\d+)`)>>10
-	reply, err := http.Get("http://" + r.metrics + "/metrics")
-	must(t, err)
-	defer reply.Body.Close()
-	metrics, err := io.ReadAll(reply.Body)
-	must(t, err)
-	l.Goroutines = number(metrics, `^go_goroutines (\d+)`)
-	http.DefaultClient.CloseIdleConnections() // or the connection counts the next time
-	return l
-}
-
-// fill takes all space of the spool for a time.
-func (r *receiver) fill(t *testing.T, during time.Duration) {
-	path := filepath.Join(r.spool, "filler")
+// fill takes all space of a file system for a time.
+func fill(t *testing.T, folder string, during time.Duration) {
+	path := filepath.Join(folder, "filler")
 	f, err := os.Create(path)
 	must(t, err)
 	defer os.Remove(path)
@@ -240,24 +168,21 @@ func (r *receiver) fill(t *testing.T, during time.Duration) {
 	for end := time.Now().Add(during); time.Now().Before(end); {
 		if _, err := f.Write(block); err != nil {
 			block = block[:max(1, len(block)/2)]
-			time.Sleep(2 * time.Millisecond) // what the reader frees is taken too
+			time.Sleep(2 * time.Millisecond) // what others free is taken too
 		}
 	}
 }
 
 // checkLog looks for what no program should print.
 func (r *receiver) checkLog(t *testing.T) {
-	log, err := os.ReadFile(r.log.Name())
-	if err != nil {
-		t.Error(err)
-	}
+	log := r.said(t, 1<<40)
 	for _, bad := range []string{"DATA RACE", "panic", "goroutine "} {
-		if i := strings.Index(string(log), bad); i >= 0 {
+		if i := strings.Index(log, bad); i >= 0 {
 			t.Errorf("the log has %q:\n%.4000s", bad, log[i:])
 		}
 	}
 	if t.Failed() {
-		t.Logf("end of the log:\n%s", log[max(0, len(log)-20000):])
+		t.Logf("end of the log:\n%s", r.said(t, 20000))
 	}
 }
 

@@ -11,8 +11,6 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -41,7 +39,11 @@ func TestSoakStandalone(t *testing.T) {
 	books := newBooks()
 	behind := &sink{addr: loopback(t), got: books.forwarded(true), moods: moods}
 	r := newReceiver(t, "standalone", behind.addr)
-	soak(t, books, behind, r, &traffic{receiver: r, books: books, addr: r.addr, lmtp: r.lmtp, maker: &maker{samples: samples(t), refusals: true}}, newReader(t, books, true, r.folders()...), nil)
+	s := &installation{
+		books: books, behind: behind, receivers: []*receiver{r}, reader: newReader(t, books, true, r.folders()...),
+		traffic: &traffic{maker: &maker{samples: samples(t), refusals: true}},
+	}
+	s.soak(t)
 }
 
 // TestSoakMilter does the same with a Postfix in front, which keeps what it has
@@ -59,81 +61,174 @@ func TestSoakMilter(t *testing.T) {
 			"minimal_backoff_time = 1s", "maximal_backoff_time = 2s", "queue_run_delay = 1s", "smtpd_error_sleep_time = 0", "smtpd_hard_error_limit = 1000",
 		},
 	})
-	soak(t, books, behind, r, &traffic{receiver: r, books: books, addr: postfix.Addr, maker: &maker{samples: samples(t)}, settle: func() {
-		for end := time.Now().Add(2 * patience); postfix.Queue(t) != "" && time.Now().Before(end); time.Sleep(time.Second) {
-			postfix.Flush(t)
-		}
-		if queue := postfix.Queue(t); queue != "" {
-			t.Errorf("left in the queue:\n%.2000s", queue)
-		}
-	}}, newReader(t, books, false, r.folders()...), nil)
+	s := &installation{
+		books: books, behind: behind, receivers: []*receiver{r}, reader: newReader(t, books, false, r.folders()...),
+		traffic: &traffic{front: postfix.Addr, maker: &maker{samples: samples(t)}},
+		settle: func() {
+			for end := time.Now().Add(2 * patience); postfix.Queue(t) != "" && time.Now().Before(end); time.Sleep(time.Second) {
+				postfix.Flush(t)
+			}
+			if queue := postfix.Queue(t); queue != "" {
+				t.Errorf("left in the queue:\n%.2000s", queue)
+			}
+		},
+	}
+	s.soak(t)
 }
 
-// soak runs the program under traffic, and what hands jobs on if there is such a
-// thing. For the last quarter nothing is killed; at its end the receiver must hold as
-// little as at its beginning.
-func soak(t *testing.T, books *books, behind *sink, r *receiver, traffic *traffic, read *reader, hand *consumer) {
+// installation is all that runs in a soak.
+type installation struct {
+	books     *books
+	behind    *sink // the forward server
+	reports   *sink // for reports; nil: there are none
+	receivers []*receiver
+	consumers []*consumer
+	reader    *reader
+	traffic   *traffic
+	mishaps   map[time.Duration]func() // more of them, all the time
+	settle    func()                   // waits until all has arrived; may be nil
+	doubts    func()                   // enters what the program said it does not know; may be nil
+}
+
+// often is how often something happens: as often as in half an hour or, in a short
+// run, in the same number.
+func often(most time.Duration, times int) time.Duration {
+	return min(most, *length/time.Duration(times))
+}
+
+// soak runs the program under traffic. For the last quarter nothing is killed; at its
+// end each process must hold as little as when all was well at its beginning.
+func (s *installation) soak(t *testing.T) {
+	s.traffic.books, s.traffic.receivers = s.books, s.receivers
 	stopReading, readAll := make(chan struct{}), make(chan struct{})
-	go func() { defer close(readAll); read.run(stopReading) }()
-	// Each as often as in half an hour or, in a short run, in the same number.
-	often := func(most time.Duration, times int) time.Duration { return min(most, *length/time.Duration(times)) }
+	go func() { defer close(readAll); s.reader.run(stopReading) }()
 	kills := 0
+	one := func() *receiver { return s.receivers[rand.IntN(len(s.receivers))] }
 	mishaps := map[time.Duration]func(){
-		often(10*time.Second, 20):    func() { r.reload(t) },
-		often(7*time.Second, 25) + 1: func() { behind.be(t, behind.moods[rand.IntN(len(behind.moods))]) },
-		often(37*time.Second, 6) + 2: func() { go r.fill(t, often(5*time.Second, 25)) },
+		often(10*time.Second, 20):    func() { one().reload(t) },
+		often(7*time.Second, 25) + 1: func() { s.behind.be(t, s.behind.moods[rand.IntN(len(s.behind.moods))]) },
+		often(37*time.Second, 6) + 2: func() { go fill(t, one().spool, often(5*time.Second, 25)) },
+	}
+	maps.Copy(mishaps, s.mishaps)
+	if s.reports != nil {
+		mishaps[often(9*time.Second, 20)+3] = func() { s.reports.be(t, s.reports.moods[rand.IntN(len(s.reports.moods))]) }
 	}
 	killing := maps.Clone(mishaps)
-	killing[often(60*time.Second, 8)+3] = func() { r.kill(); r.start(t); kills++ }
+	killing[often(60*time.Second, 8)+3] = func() { r := one(); r.kill(); r.start(t); kills++ }
+	if len(s.consumers) > 0 {
+		mishaps[time.Second+1] = func() {
+			for _, c := range s.consumers {
+				c.tidy()
+			}
+		}
+		killing[time.Second+1] = mishaps[time.Second+1]
+		killing[often(11*time.Second, 20)+4] = func() { s.consumers[rand.IntN(len(s.consumers))].strike(t) }
+	}
 
-	if hand != nil {
-		mishaps[often(9*time.Second, 20)+3] = func() { hand.reports.be(t, hand.reports.moods[rand.IntN(len(hand.reports.moods))]) }
-		mishaps[time.Second+1] = hand.tidy
-		maps.Copy(killing, mishaps)
-		killing[often(11*time.Second, 20)+4] = func() { hand.kill(t); hand.start(t) }
-		hand.reports.be(t, "well")
-		hand.start(t)
+	s.mend(t)
+	for _, r := range s.receivers {
+		r.start(t)
 	}
-	behind.be(t, "well")
-	r.start(t)
-	traffic.during(t, *length*3/4, killing)
-	r.stop(t)
-	behind.be(t, "well")
-	r.start(t)
-	time.Sleep(time.Second)
-	before := r.level(t)
-	traffic.during(t, *length/4, mishaps)
-	behind.be(t, "well")
-	if traffic.settle != nil {
-		traffic.settle()
+	for _, c := range s.consumers {
+		c.start(t)
 	}
-	after := r.level(t)
-	for end := time.Now().Add(3 * socketTimeout); after.above(before) && time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
-		after = r.level(t)
+	s.traffic.during(t, *length*3/4, killing)
+	for _, r := range s.receivers {
+		r.stop(t)
 	}
-	t.Logf("%d kills, %d reloads; at the beginning of the last quarter %+v, at its end %+v", kills, r.reloads, before, after)
-	if after.above(before) {
-		t.Error("more than at the beginning")
-	}
-	r.stop(t)
-	close(stopReading)
-	<-readAll
-	behind.be(t, "down")
-	for _, folder := range read.folders {
-		err := filepath.WalkDir(folder, func(path string, _ os.DirEntry, err error) error {
-			if filepath.Base(path) == ".smtpreceiver" { // a killed consumer may leave a copy there
-				return filepath.SkipDir
-			}
-			if err == nil && path != folder && filepath.Base(path) != ".staging" {
-				t.Errorf("left over: %s", path)
-			}
-			return err
-		})
-		if err != nil {
-			t.Error(err)
+	for _, c := range s.consumers {
+		if !c.isAway() {
+			c.stop(t)
 		}
 	}
-	books.balance(t)
+	s.mend(t)
+	for _, r := range s.receivers {
+		r.start(t)
+	}
+	for _, c := range s.consumers {
+		c.start(t)
+	}
+	s.traffic.during(t, max(*length/20, 5*time.Second), nil) // some files are opened with the first mail or job
+	s.traffic.long()
+	s.rest(t)
+	before := s.levels(t)
+	s.traffic.during(t, *length/4, mishaps)
+	s.mend(t)
+	s.rest(t)
+	after := s.levels(t)
+	for end := time.Now().Add(3 * socketTimeout); above(after, before) && time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		after = s.levels(t)
+	}
+	for i, r := range s.receivers {
+		t.Logf("receiver %d: %d reloads, %d kills of all; at the beginning of the last quarter %+v, at its end %+v", i, r.reloads, kills, before[i], after[i])
+	}
+	for i, c := range s.consumers {
+		i += len(s.receivers)
+		t.Logf("consumers of %s: %d kills; at the beginning of the last quarter %+v, at its end %+v", c.work, c.kills, before[i], after[i])
+	}
+	if above(after, before) {
+		t.Error("more than at the beginning")
+		for _, p := range s.processes() {
+			t.Logf("%q:\n%s", p.cmd.Args, p.open(t))
+		}
+	}
+	for _, r := range s.receivers {
+		r.stop(t)
+	}
+	for _, c := range s.consumers {
+		c.stop(t)
+	}
+	close(stopReading)
+	<-readAll
+	s.behind.be(t, "down")
+	s.reader.leftOver(t)
+	if s.doubts != nil {
+		s.doubts()
+	}
+	s.books.balance(t)
+}
+
+// mend has all be well that is not ours.
+func (s *installation) mend(t *testing.T) {
+	s.behind.be(t, "well")
+	if s.reports != nil {
+		s.reports.be(t, "well")
+	}
+}
+
+// rest waits until all has arrived.
+func (s *installation) rest(t *testing.T) {
+	if s.settle != nil {
+		begun := time.Now()
+		s.settle()
+		t.Logf("all had arrived after %v", time.Since(begun).Round(time.Second))
+	}
+}
+
+func (s *installation) processes() (all []*process) {
+	for _, r := range s.receivers {
+		all = append(all, &r.process)
+	}
+	for _, c := range s.consumers {
+		all = append(all, &c.process)
+	}
+	return all
+}
+
+func (s *installation) levels(t *testing.T) (all []level) {
+	for _, p := range s.processes() {
+		all = append(all, p.level(t))
+	}
+	return all
+}
+
+func above(after, before []level) bool {
+	for i := range after {
+		if after[i].above(before[i]) {
+			return true
+		}
+	}
+	return false
 }
 
 func loopback(t *testing.T) string { return fmt.Sprintf("127.0.0.1:%d", mtatest.FreePort(t)) }

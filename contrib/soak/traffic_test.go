@@ -3,6 +3,7 @@
 package soak
 
 import (
+	"cmp"
 	"errors"
 	"math/rand/v2"
 	"strings"
@@ -13,14 +14,19 @@ import (
 
 // traffic is all that the clients do.
 type traffic struct {
-	receiver *receiver
-	books    *books
-	maker    *maker
-	addr     string // where mail is handed in
-	lmtp     string // and by LMTP; empty: neither that way nor with authentication
-	settle   func() // waits until all has arrived; may be nil
-	ended    chan struct{}
+	receivers []*receiver
+	books     *books
+	maker     *maker
+	front     string // a mail server that stands in front; empty: none, so there is LMTP too, and authentication
+	ended     chan struct{}
 }
+
+// receiver is any of those that take mail.
+func (f *traffic) receiver() *receiver { return f.receivers[rand.IntN(len(f.receivers))] }
+
+func (f *traffic) smtp() string { return cmp.Or(f.front, f.receiver().addr) }
+
+func (f *traffic) lmtp() string { return f.receiver().lmtp }
 
 // during has the clients work for a time, while things happen at intervals, one
 // at a time.
@@ -32,7 +38,7 @@ func (f *traffic) during(t *testing.T, length time.Duration, happen map[time.Dur
 	}
 	for range 3 {
 		clients.Go(f.slow)
-		if f.lmtp != "" {
+		if f.front == "" {
 			clients.Go(f.silent)
 		}
 	}
@@ -47,13 +53,24 @@ func (f *traffic) during(t *testing.T, length time.Duration, happen map[time.Dur
 				next[interval] = time.Now().Add(interval)
 			}
 		}
-		if f.receiver.hasEnded() {
-			t.Errorf("the program has ended: %v", f.receiver.cmd.ProcessState)
-			f.receiver.start(t)
+		for _, r := range f.receivers {
+			if r.hasEnded() {
+				t.Errorf("the program has ended: %v", r.cmd.ProcessState)
+				r.start(t)
+			}
 		}
 	}
 	close(f.ended)
 	clients.Wait()
+}
+
+// long hands each receiver a message that does not stay in its memory.
+func (f *traffic) long() {
+	f.ended = make(chan struct{})
+	defer close(f.ended)
+	for _, r := range f.receivers {
+		f.deliver(f.maker.long(), way{}, "127.0.0.1", func() string { return cmp.Or(f.front, r.addr) }, nil)
+	}
 }
 
 func (f *traffic) over() bool {
@@ -72,16 +89,18 @@ func (f *traffic) sender() {
 	for !f.over() {
 		w := ways[rand.IntN(len(ways))]
 		switch roll := rand.IntN(6); {
-		case roll == 0 && f.lmtp != "":
-			f.deliver(f.maker.random(false), w, "127.0.0.1", f.lmtp, nil)
-		case roll == 1 && f.lmtp != "":
+		case roll == 0 && f.front == "":
+			m := f.maker.random(false)
+			m.kind += ", LMTP"
+			f.deliver(m, w, "127.0.0.1", f.lmtp, nil)
+		case roll == 1 && f.front == "":
 			m := f.maker.random(true)
 			if m.refusal != "" {
 				m.refusal = "5" // authentication has rules of its own
 			}
-			f.deliver(m, w, stranger, f.addr, f.authenticate)
+			f.deliver(m, w, stranger, f.smtp, f.authenticate)
 		default:
-			f.deliver(f.maker.random(true), w, "127.0.0.1", f.addr, nil)
+			f.deliver(f.maker.random(true), w, "127.0.0.1", f.smtp, nil)
 		}
 		time.Sleep(rand.N(20 * time.Millisecond))
 	}
@@ -112,12 +131,13 @@ func (f *traffic) authenticate(c *client) error {
 	return err
 }
 
-// deliver hands a message in until it is answered for good, as mail servers do.
-func (f *traffic) deliver(m *message, w way, from, to string, prepare func(*client) error) {
-	m.kind += map[bool]string{true: ", LMTP"}[to != f.addr] + map[bool]string{true: ", TLS and AUTH"}[prepare != nil]
+// deliver hands a message in until it is answered for good, as mail servers do, at
+// each try to any that to names.
+func (f *traffic) deliver(m *message, w way, from string, to func() string, prepare func(*client) error) {
+	m.kind += map[bool]string{true: ", TLS and AUTH"}[prepare != nil]
 	f.books.open(m)
 	for try := 0; try < tries && !(try > 0 && f.over()); {
-		c, err := dial(from, to)
+		c, err := dial(from, to())
 		if err == nil && prepare != nil {
 			err = prepare(c)
 		}
@@ -175,14 +195,14 @@ func (f *traffic) slow() {
 			continue
 		}
 		m.kind, m.sample, m.text = "slow", "slow", []byte("s: 1\r\n\r\nx\r\n")
-		f.deliver(m, way{pace: []time.Duration{time.Second, 50 * time.Millisecond}[n%2]}, "127.0.0.1", f.addr, nil)
+		f.deliver(m, way{pace: []time.Duration{time.Second, 50 * time.Millisecond}[n%2]}, "127.0.0.1", f.smtp, nil)
 	}
 }
 
 // silent greets and says nothing more, until it is sent away.
 func (f *traffic) silent() {
 	for !f.over() {
-		c, err := dial("127.0.0.1", f.addr)
+		c, err := dial("127.0.0.1", f.smtp())
 		if err != nil {
 			time.Sleep(50 * time.Millisecond)
 			continue
