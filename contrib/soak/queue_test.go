@@ -3,6 +3,7 @@
 package soak
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,7 +15,14 @@ import (
 	"smtpreceiver/contrib/natstest"
 )
 
-func TestMain(m *testing.M) { natstest.Main(m, func() {}) }
+func TestMain(m *testing.M) {
+	flag.Parse()
+	// All side by side: most of a soak is waiting.
+	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue {
+		flag.Set("test.parallel", "4")
+	}
+	natstest.Main(m, func() {})
+}
 
 // TestSoakQueue has two gateways put their jobs into the queue of three servers, of
 // which one fails at a time: killed, frozen, its disk full or lost. Consumers at two
