@@ -105,7 +105,9 @@ func ReadHeader(message io.Reader) ([]byte, error) {
 }
 
 // CutHeader keeps the fields that data begins with, whole ones only, each line
-// ended by CRLF. A mail may have none.
+// ended by CRLF. A mail may have none. A CR elsewhere becomes a blank: some servers
+// take it for the end of a line, and a report would end in the midst of the header, with
+// commands of a stranger's behind.
 func CutHeader(data []byte) []byte {
 	var header []byte
 	whole := 0 // up to there fields are complete
@@ -122,7 +124,7 @@ func CutHeader(data []byte) []byte {
 		if !ended || len(header)+len(text)+len("\r\n") > maxHeader {
 			return header[:whole]
 		}
-		header = append(append(header, text...), "\r\n"...)
+		header = append(append(header, bytes.ReplaceAll(text, []byte("\r"), []byte(" "))...), "\r\n"...)
 	}
 	if len(data) > maxHeader { // the last field may go on
 		return header[:whole]
