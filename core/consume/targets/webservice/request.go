@@ -3,7 +3,9 @@ package webservice
 import (
 	"cmp"
 	"context"
+	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -345,19 +347,24 @@ func (r *request) unset() []string {
 // secrets are what no error may hold, the longest first.
 func (r *request) secrets() []string {
 	var all []string
+	add := func(value string) {
+		asJSON, _ := json.Marshal(value) // a string can be
+		all = append(all, value, url.QueryEscape(value), url.PathEscape(value), strings.Trim(string(asJSON), `"`))
+	}
 	for _, name := range r.variables() {
 		if value := os.Getenv(name); value != "" {
-			all = append(all, value, url.QueryEscape(value), url.PathEscape(value))
+			add(value)
 		}
 	}
 	for name, value := range r.headers {
 		if strings.Contains(strings.ToLower(name), "auth") && !field.MatchString(value) {
-			all = append(all, value)
+			add(value)
 		}
 	}
-	if u, err := url.Parse(r.url); err == nil && u.User != nil {
+	if u, err := url.Parse(fromEnvironment(r.url)); err == nil && u.User != nil {
 		if password, set := u.User.Password(); set {
-			all = append(all, password)
+			add(password)
+			all = append(all, base64.StdEncoding.EncodeToString([]byte(u.User.Username()+":"+password))) // as net/http sends it
 		}
 	}
 	slices.SortFunc(all, func(a, b string) int { return cmp.Compare(len(b), len(a)) })

@@ -156,7 +156,7 @@ func (h *HTTP) judge(req *http.Request, answer *http.Response, said string, unre
 	status := answer.StatusCode
 	fault := func(format string, args ...any) error {
 		text := fmt.Sprintf("%s %s: %s", req.Method, origin(req.URL), answer.Status)
-		if words := fields.LastWords(said); words != "" {
+		if words := fields.LastWords(h.request.plain(said)); words != "" {
 			text += ": it says: " + words
 		}
 		return h.request.hidden(errors.New(text + fmt.Sprintf(format, args...)))
@@ -230,12 +230,22 @@ func plainURL(err error) error {
 // hidden takes the values of environment variables out of an error: a service may
 // repeat what it was sent.
 func (r *request) hidden(err error) error {
-	text := err.Error()
-	for _, secret := range r.secrets() {
+	if text := r.plain(err.Error()); text != err.Error() {
+		return errors.New(text)
+	}
+	return err
+}
+
+// plain takes them out of a text, before it is cut: half a password is one for who
+// chooses, by the length of a mail, where the half ends. Of an answer that was not read
+// to its end the last may be half there.
+func (r *request) plain(text string) string {
+	secrets, whole := r.secrets(), len(text) < maxAnswer
+	for _, secret := range secrets {
 		text = strings.ReplaceAll(text, secret, "***")
 	}
-	if text == err.Error() {
-		return err
+	if !whole && len(secrets) > 0 {
+		text = text[:max(0, len(text)-len(secrets[0]))]
 	}
-	return errors.New(text)
+	return text
 }

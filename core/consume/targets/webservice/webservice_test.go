@@ -4,6 +4,7 @@ package webservice
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -14,6 +15,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -451,6 +453,36 @@ func TestHTTPSecrets(t *testing.T) {
 	if why := targettest.New(t, "x").HandOn(t, h); !strings.Contains(why, "the environment variable SMS_TOKEN is not set") || len(s.requests()) != 1 {
 		t.Errorf("%d requests, %q", len(s.requests()), why)
 	}
+}
+
+// TestHTTPSecretsCut: a mail's length says where the repeated request is cut, and no
+// part of a password is left behind the cut, or before it.
+func TestHTTPSecretsCut(t *testing.T) {
+	const secret = `0123456789"\u00e4&ABCDEFGHIJ`
+	t.Setenv("SMTPRECEIVER_TEST_CUT", secret)
+	for behind := 970; behind <= 1000; behind += 3 {
+		for _, echo := range []string{secret, url.QueryEscape(secret), strings.Trim(string(must(json.Marshal(secret))), `"`), base64.StdEncoding.EncodeToString([]byte("user:" + secret))} {
+			for _, said := range []string{echo + strings.Repeat("x", behind), strings.Repeat("x", maxAnswer-behind+970) + echo} {
+				s := newService(t, func(w http.ResponseWriter, _ int) {
+					w.WriteHeader(http.StatusForbidden)
+					io.WriteString(w, said)
+				})
+				why := targettest.New(t, "x").HandOn(t, mustTarget(t, "sms", "url: http://user:{env:SMTPRECEIVER_TEST_CUT}@"+strings.TrimPrefix(s.URL, "http://")+"/\nform: {text: '{text}'}\n"))
+				_, words, found := strings.Cut(why, "it says: ")
+				words, _, _ = strings.Cut(words, "\n")
+				if !found || strings.Trim(words, "x*") != "" {
+					t.Fatalf("%d bytes behind %q: %q", behind, echo, why)
+				}
+			}
+		}
+	}
+}
+
+func must(b []byte, err error) []byte {
+	if err != nil {
+		panic(err)
+	}
+	return b
 }
 
 // TestHTTPWays: own authority, proxy, method.
