@@ -62,8 +62,8 @@ func checkCommand(argv []string, more ...string) error {
 			}
 		}
 	}
-	if script := scriptOf(argv); placeholder.MatchString(script) {
-		errs = append(errs, fmt.Errorf("%q is a script, in which what the mail says would be run: let the script have it as an argument, as in [/bin/sh, -c, 'send \"$1\"', sh, '{number}']", script))
+	if script := scriptOf(argv); script != "" {
+		errs = append(errs, fmt.Errorf("%q is a script, or becomes a part of one, in which what the mail says would be run: let a script of this machine have it as an argument, as in [/bin/sh, -c, 'send \"$1\"', sh, '{number}']", script))
 	}
 	return errors.Join(errs...)
 }
