@@ -157,6 +157,7 @@ func TestScripts(t *testing.T) {
 		"/usr/bin/mariadb|-e|select '{from}'":               false,
 		"/usr/bin/sqlite3|/x.db|select '{from}'":            false,
 		"/usr/bin/ssh|gate|/usr/local/bin/fetch":            true,
+		"/usr/bin/rsync|-e|ssh|{ctl}|{txt}|gate:/in":        true,
 		"/usr/bin/psql|-v|from={from}|-f|/etc/insert.sql":   true,
 		"/usr/bin/mysql2fax|-e|{from}":                      true,
 		"/bin/sh|-c|send \"$1\" \"$2\"|sh|{number}|{txt}":   true,

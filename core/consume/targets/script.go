@@ -28,7 +28,7 @@ func interpreter(program string) (letter string, known bool) {
 func scriptOf(argv []string) string {
 	for i, program := range argv {
 		letter, known := interpreter(program)
-		if !known {
+		if !known || letter == "" && i > 0 && (argv[i-1] == "-e" || argv[i-1] == "--rsh") { // rsync's way to a machine
 			continue
 		}
 		for _, arg := range scripts(argv[i+1:], letter) {
