@@ -136,15 +136,15 @@ const (
 
 // escaped is the value of ENVID or ORCPT.
 func escaped(value, format string, utf8 bool) string {
-	var b strings.Builder
+	var b []byte
 	for _, c := range value {
 		if c > ' ' && c < unicode.MaxASCII && !strings.ContainsRune(`+=\`, c) || c > unicode.MaxASCII && utf8 && format == unitext {
-			b.WriteRune(c)
+			b = append(b, string(c)...)
 		} else {
-			fmt.Fprintf(&b, format, c)
+			b = fmt.Appendf(b, format, c)
 		}
 	}
-	return b.String()
+	return string(b)
 }
 
 // Data relays DATA and returns the writer of the message, which waits for the answer
