@@ -375,6 +375,36 @@ func TestSpaceIsEnough(t *testing.T) {
 	}
 }
 
+// TestSpaceIsFoundForASecond: then it is asked for again, and at once for a recipient
+// that is ours.
+func TestSpaceIsFoundForASecond(t *testing.T) {
+	t.Parallel()
+	b := open(t, spooling)
+	if err := b.Space(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	rules := b.rules.Load()
+	rules.Settings.MinFreeSpace = 1 << 62
+	if err := b.Space(t.Context()); err != nil {
+		t.Errorf("within the second: %v", err)
+	}
+	trx := b.Begin(localhost)
+	defer trx.Abort()
+	if _, err := trx.Sender("a@b.example", Envelope{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := verdict(trx.Recipient(t.Context(), "1@sms", RecipientOptions{})); got != "452 4.3.1" {
+		t.Errorf("at RCPT: %s", got)
+	}
+	found := rules.roomy.Load().Add(-roomFor)
+	rules.roomy.Store(&found)
+	for range 2 { // a refusal is not kept
+		if got := verdict(Recipient{}, b.Space(t.Context())); got != "452 4.3.1" {
+			t.Errorf("behind the second: %s", got)
+		}
+	}
+}
+
 func TestNoSpaceNoDiversion(t *testing.T) {
 	t.Parallel()
 	b := open(t, spooling)

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"smtpreceiver/core/access"
 	"smtpreceiver/core/config"
@@ -36,7 +37,12 @@ type Receiver struct {
 type ruleset struct {
 	*rules.Rules
 	*machine.Backends
+	roomy atomic.Pointer[time.Time] // when Space found room last
 }
+
+// roomFor is how long room at MAIL counts as found. A recipient of ours and its jobs
+// ask again for themselves.
+const roomFor = time.Second
 
 // Open readies the rules and the spool of s, and undoes in its output folders
 // what a crash left half done. The error is config.Problems if s cannot work.
@@ -193,9 +199,13 @@ func (r *Receiver) use(rules *ruleset) error {
 }
 
 // Space says whether there is the room that min_free_space asks for, whichever
-// application takes the mail. The error is a *reply.Reply.
+// application takes the mail. Room that was found within the last second is not
+// asked for again. The error is a *reply.Reply.
 func (r *Receiver) Space(ctx context.Context) error {
-	rules := r.rules.Load()
+	rules, now := r.rules.Load(), time.Now()
+	if found := rules.roomy.Load(); found != nil && now.Sub(*found) < roomFor {
+		return nil
+	}
 	var asked []output.Destination
 	for _, d := range rules.destinations() {
 		if d.App = ""; slices.Contains(asked, d) {
@@ -206,6 +216,7 @@ func (r *Receiver) Space(ctx context.Context) error {
 			return err
 		}
 	}
+	rules.roomy.Store(&now)
 	return nil
 }
 
