@@ -62,9 +62,7 @@ func (p *process) kill() {
 // stop ends the program as the service manager does, which waits for its start.
 func (p *process) stop(t *testing.T) {
 	t.Helper()
-	for begun := time.Now(); !p.hasEnded() && !reachable(p.metrics) && time.Since(begun) < patience; {
-		time.Sleep(20 * time.Millisecond)
-	}
+	p.begun()
 	p.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-p.ended:
@@ -73,6 +71,13 @@ func (p *process) stop(t *testing.T) {
 	}
 	if status := p.cmd.ProcessState.ExitCode(); status != 0 {
 		t.Errorf("%q: exit status %d after SIGTERM", p.cmd.Args, status)
+	}
+}
+
+// begun returns when the program has started.
+func (p *process) begun() {
+	for begun := time.Now(); !p.hasEnded() && !reachable(p.metrics) && time.Since(begun) < patience; {
+		time.Sleep(20 * time.Millisecond)
 	}
 }
 

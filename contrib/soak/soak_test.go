@@ -131,6 +131,7 @@ func (s *installation) soak(t *testing.T) {
 	}
 	for _, c := range s.consumers {
 		c.start(t)
+		c.begun() // with room for what it keeps for ever
 	}
 	s.traffic.during(t, *length*3/4, killing)
 	for _, r := range s.receivers {
