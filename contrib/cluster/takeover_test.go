@@ -14,7 +14,9 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"smtpreceiver/contrib/natstest"
+	"smtpreceiver/core/consume"
 	"smtpreceiver/core/consume/feed"
+	"smtpreceiver/core/consume/folder"
 	"smtpreceiver/core/queue"
 )
 
@@ -173,6 +175,64 @@ func TestBegunElsewhere(t *testing.T) {
 		if time.Now().After(until) {
 			t.Fatal("the job is not given out again")
 		}
+	}
+}
+
+// TestLostVerdict: who has a verdict on a job that another has begun meanwhile leaves it
+// in the queue to that one; a job that one has judged before is not begun again.
+func TestLostVerdict(t *testing.T) {
+	t.Parallel()
+	s := settings(t, natstest.Start(t, 1, natstest.Options{}))
+	if err := put(t.Context(), open(t, s, quiet), []string{"fax"}, "text", nil); err != nil {
+		t.Fatal(err)
+	}
+	q := reader(t, s)
+	other := take(t, q)
+	entry := queue.Entry{State: queue.Begun, By: "other", Host: "other", Since: time.Now().UTC()}
+	if _, err := other.Look(t.Context(), entry); err != nil {
+		t.Fatal(err)
+	}
+	other.Later(0)
+
+	dir := t.TempDir()
+	to, err := folder.Open(dir, filepath.Join(dir, ".done"), filepath.Join(dir, ".failed"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer to.Close()
+	f := feed.New(feed.Options{Queue: reader(t, s), App: "fax", Name: "fax", Me: "me", Host: "me", Takeover: time.Hour, Ahead: 1, Log: quiet})
+	if err := f.Open(to); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	came := make(chan string, 1)
+	go f.Run(ctx, func(stem string) { came <- stem }, func() bool { return false })
+	var stem string
+	select {
+	case stem = <-came:
+	case <-time.After(40 * time.Second):
+		t.Fatal("the job does not come")
+	}
+	if err := other.Write(t.Context(), entry); err != nil {
+		t.Fatal(err)
+	}
+	verdict := &folder.Journal{State: folder.Failed, Key: other.Name()}
+	if err := f.Judge(t.Context(), stem, verdict); !errors.Is(err, consume.ErrLost) {
+		t.Errorf("a verdict on another's job: %v", err)
+	}
+	f.Settled(t.Context(), stem)
+	stop()
+	f.Close()
+	if n := len(jobs(t, q, "fax")); n != 1 {
+		t.Errorf("%d jobs are in the queue, want the one that is begun", n)
+	}
+	if err := q.Judge(t.Context(), other.Name(), queue.Entry{State: queue.Done, By: "other", Host: "other", Since: time.Now().UTC()}); err != nil {
+		t.Fatal(err)
+	}
+	again := feed.New(feed.Options{Queue: q, App: "fax", Name: "fax", Me: "other", Host: "other", Log: quiet})
+	if err := again.Begin(t.Context(), stem, &folder.Journal{Key: other.Name()}); !errors.Is(err, consume.ErrLost) {
+		t.Errorf("begun again: %v", err)
 	}
 }
 

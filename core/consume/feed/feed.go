@@ -46,14 +46,15 @@ type Feed struct {
 	settling sync.WaitGroup // jobs that are being taken out of the queue
 	turn     chan struct{}  // closed when the job that was fetched last is here, or is not to be had
 
-	mu     sync.Mutex
-	leases map[string]*queue.Lease // by stem
-	room   chan struct{}           // something was settled
+	mu       sync.Mutex
+	leases   map[string]*queue.Lease // by stem
+	bringing map[string]bool         // by name of the job: on its way into the folder; true: judged meanwhile
+	room     chan struct{}           // something was settled
 }
 
 // New makes a feed.
 func New(o Options) *Feed {
-	f := &Feed{Options: o, leases: map[string]*queue.Lease{}, room: make(chan struct{}, 1), turn: make(chan struct{})}
+	f := &Feed{Options: o, leases: map[string]*queue.Lease{}, bringing: map[string]bool{}, room: make(chan struct{}, 1), turn: make(chan struct{})}
 	close(f.turn)
 	return f
 }
@@ -192,6 +193,7 @@ func (f *Feed) reserve(l *queue.Lease) bool {
 	switch {
 	case old == nil:
 		f.leases[l.Stem] = l
+		f.bringing[l.Name()] = false
 		return true
 	case old.Identity() == l.Identity():
 		old.Renew(l)
@@ -221,6 +223,7 @@ func (f *Feed) lease(stem string) *queue.Lease {
 
 // take brings a job into the folder, or leaves it to whom it belongs.
 func (f *Feed) take(ctx context.Context, l *queue.Lease, found func(string)) {
+	defer f.brought(l.Name())
 	entry, err := l.Look(ctx, queue.Entry{By: f.Me, Host: f.Host})
 	switch elsewhere := entry.State == queue.Begun && entry.By != f.Me; {
 	case err != nil:
@@ -237,8 +240,13 @@ func (f *Feed) take(ctx context.Context, l *queue.Lease, found func(string)) {
 		if elsewhere {
 			f.Log.Warn("job taken over: it was begun by a consumer that has not been heard of since", "app", f.App, "job", l.Stem, "by", entry.Host, "begun", entry.Since.Local().Format(time.DateTime))
 		}
-		if err = f.bring(ctx, l, entry); err == nil {
+		switch err = f.bring(ctx, l, entry); {
+		case err == nil:
 			found(l.Stem)
+			return
+		case errors.Is(err, errJudged):
+			f.drop(l)
+			l.Later(soon) // the journal tells what becomes of it
 			return
 		}
 	}
@@ -247,6 +255,31 @@ func (f *Feed) take(ctx context.Context, l *queue.Lease, found func(string)) {
 	if ctx.Err() == nil && !errors.Is(err, folder.ErrBusy) && !errors.Is(err, folder.ErrOther) {
 		f.Log.Warn("job not taken from the queue yet", "app", f.App, "job", l.Stem, "error", err.Error())
 	}
+}
+
+// errJudged is a job that the folder had, and has no more: a consumer that was started
+// again has brought it to an end while the feed was looking at it.
+var errJudged = errors.New("the job was judged meanwhile")
+
+// judged notes a verdict on a job that may be on its way here again.
+func (f *Feed) judged(name string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, is := f.bringing[name]; is {
+		f.bringing[name] = true
+	}
+}
+
+func (f *Feed) isJudged(name string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.bringing[name]
+}
+
+func (f *Feed) brought(name string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.bringing, name)
 }
 
 // bring writes the files of a job.
@@ -259,7 +292,13 @@ func (f *Feed) bring(ctx context.Context, l *queue.Lease, entry queue.Entry) err
 		a.Files = append(a.Files, file.Name)
 		index[file.Name] = i
 	}
-	a.Write = func(file string, to io.Writer) error { return f.Queue.CopyFile(ctx, l.Job, index[file], to) }
+	a.Write = func(file string, to io.Writer) error {
+		// Who judges holds the job's lock, as this does: there is no verdict between two files.
+		if f.isJudged(l.Name()) {
+			return errJudged
+		}
+		return f.Queue.CopyFile(ctx, l.Job, index[file], to)
+	}
 	return f.folder.Admit(a)
 }
 
@@ -291,7 +330,7 @@ func (f *Feed) Begin(ctx context.Context, stem string, j *folder.Journal) error 
 		switch {
 		case err != nil:
 			return err
-		case e.State != "" && e.State != queue.Waiting && e.By != f.Me:
+		case e.State.Over(), e.State != "" && e.State != queue.Waiting && e.By != f.Me:
 			return fmt.Errorf("%w: it is %s, by %s", consume.ErrLost, e.State, e.Host)
 		}
 		return errors.New("the queue has not given this job out again yet")
@@ -323,10 +362,19 @@ func (f *Feed) Judge(ctx context.Context, stem string, j *folder.Journal) error 
 	if j.State == folder.Failed {
 		state = queue.Failed
 	}
-	if l := f.lease(stem); l != nil && l.Name() == j.Key {
-		return lost(l.Write(ctx, f.entryOf(state, j)))
+	l := f.lease(stem)
+	if l == nil || l.Name() != j.Key {
+		err := lost(f.Queue.Judge(ctx, j.Key, f.entryOf(state, j)))
+		f.judged(j.Key)
+		return err
 	}
-	return lost(f.Queue.Judge(ctx, j.Key, f.entryOf(state, j)))
+	err := lost(l.Write(ctx, f.entryOf(state, j)))
+	f.judged(j.Key)
+	if errors.Is(err, consume.ErrLost) { // who has begun it still needs what the queue holds
+		l.Release()
+		f.drop(l)
+	}
+	return err
 }
 
 func lost(err error) error {

@@ -1,6 +1,9 @@
 package feed
 
 import (
+	"context"
+	"errors"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -25,5 +28,38 @@ func TestBegun(t *testing.T) {
 	}
 	if j := journalOf(l, f.entryOf(queue.Waiting, &folder.Journal{Begun: first})); !j.Begun.IsZero() {
 		t.Errorf("%+v that waits", j)
+	}
+}
+
+// TestJudgedMeanwhile: a job that is judged while it is on its way here does not come
+// once more, as one that is still to be handed on.
+func TestJudgedMeanwhile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	to, err := folder.Open(dir, filepath.Join(dir, ".done"), filepath.Join(dir, ".failed"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer to.Close()
+	f := New(Options{Me: "me"})
+	f.folder = to
+	l := &queue.Lease{Job: &queue.Job{Stem: "gw1-00000001", Key: "K", Files: []queue.File{{Name: "gw1-00000001.txt"}, {Name: "gw1-00000001.ctl"}}}}
+	if f.judged(l.Name()); !f.reserve(l) {
+		t.Fatal("not reserved")
+	}
+	if f.isJudged(l.Name()) {
+		t.Error("judged before it was on its way")
+	}
+	f.judged(l.Name())
+	if err := f.bring(context.Background(), l, queue.Entry{State: queue.Begun, By: "me"}); !errors.Is(err, errJudged) {
+		t.Errorf("brought: %v", err)
+	}
+	for _, pattern := range []string{"gw1*", ".consume/gw1*.ctl", ".consume/gw1*.json"} {
+		if left, _ := filepath.Glob(filepath.Join(dir, pattern)); len(left) > 0 {
+			t.Errorf("left: %q", left)
+		}
+	}
+	if f.brought(l.Name()); len(f.bringing) > 0 {
+		t.Errorf("still on its way: %v", f.bringing)
 	}
 }
