@@ -145,7 +145,7 @@ func (t *Transaction) mayCall(app *rules.Application, number string) *reply.Repl
 	if refusal := wrongNumber(app, denied, allowed); refusal != nil || t.rights == nil || t.rights.row == nil {
 		return refusal
 	}
-	refusal := t.mayDial(app, app.Region.Number(number))
+	refusal := t.mayDial(app, app.Number(number))
 	t.steps.rule("senders.numbers_allowed", refusal == nil, -1)
 	return refusal
 }
@@ -171,7 +171,7 @@ func numberRefused(a *rules.Application, cause error) *reply.Reply {
 // lastWord is the number that the CTL gets where ctl_settings, @commands,
 // transform or ctl_layout set one: completed, and judged again.
 func (t *Transaction) lastWord(a *rules.Application, written string) (string, error) {
-	dialled := a.Region.Number(written)
+	dialled := a.Number(written)
 	denied, allowed := a.Judge(written)
 	refusal := wrongNumber(a, denied, allowed)
 	if refusal == nil {

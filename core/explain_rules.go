@@ -51,7 +51,7 @@ func explainedMatch(app *rules.Application, hit match.Hit) *explained.Match {
 
 func (e *explaining) answer(ctx context.Context, a *explained.Application, app *rules.Application, asked asked, hit match.Hit) {
 	for _, s := range asked.rules {
-		if rule, ok := e.rule(ctx, app, s, app.Region.Number(numberOf(hit.Groups))); ok {
+		if rule, ok := e.rule(ctx, app, s, app.Number(numberOf(hit.Groups))); ok {
 			a.Rules = append(a.Rules, rule)
 		}
 	}

@@ -2,9 +2,11 @@ package rules
 
 import (
 	"slices"
+	"strings"
 
 	"smtpreceiver/core/access"
 	"smtpreceiver/core/config"
+	"smtpreceiver/core/ctl"
 	"smtpreceiver/core/job"
 	"smtpreceiver/core/match"
 	"smtpreceiver/core/number"
@@ -36,11 +38,27 @@ type Terminator struct {
 // Key is the full name of one of its keys.
 func (a *Application) Key(name string) string { return config.KeyPath("applications", a.Name, name) }
 
+// Number is what a consumer dials for a number as people write it: what it reads in the
+// control file, where a character that the code page lacks is another one (٩ is 9), or
+// none (an accent); then cleaned, and completed where there is a region.
+func (a *Application) Number(written string) string {
+	if !strings.ContainsFunc(written, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return a.Region.Number(written) // as nearly all are
+	}
+	d := ctl.New()
+	d.Set("to", "number", written)
+	read := d.Get("to", "number")
+	if a.Recipe != nil && a.Recipe.Page != nil {
+		read = a.Recipe.Page.Decode(a.Recipe.Page.Encode(read))
+	}
+	return a.Region.Number(read)
+}
+
 // Judge holds the number rules for a number as people write it: what is dialled
 // counts. denied is the place of the expression of numbers_denied that matches,
 // allowed that of numbers_allowed; -1: none.
 func (a *Application) Judge(written string) (denied, allowed int) {
-	dialled := a.Region.Number(written)
+	dialled := a.Number(written)
 	denied, allowed = -1, -1
 	if i, ok := a.NoNumbers.Match(dialled); ok && dialled != "" {
 		denied = i
@@ -60,7 +78,7 @@ func (a *Application) Dialled(groups []match.Group) []match.Group {
 	out := slices.Clone(groups)
 	for i, g := range out {
 		if g.Name == "number" {
-			out[i].Value = a.Region.Number(g.Value)
+			out[i].Value = a.Number(g.Value)
 		}
 	}
 	return out
