@@ -57,6 +57,7 @@ type Files struct {
 	lacking    map[rune]bool // no font has them
 	depth      int           // of forwarded messages
 	made       int           // pages set here, and documents
+	taken      int           // parts that were copied
 	drawing    time.Duration // of pictures
 }
 

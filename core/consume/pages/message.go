@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -35,12 +36,7 @@ func (l Left) String() string { return fmt.Sprintf("%q: %v", l.Name, l.Why) }
 func (f *Files) Pages(ctx context.Context, prefix, text string, parts []Part) (documents []string, err error) {
 	var left []Left
 	for i, part := range parts {
-		path := fmt.Sprint(prefix, i+1)
-		err := part.Put(path)
-		var made []string
-		if err == nil {
-			made, err = f.file(ctx, path, part.File)
-		}
+		made, err := f.part(ctx, fmt.Sprint(prefix, i+1), part)
 		switch {
 		case errors.As(err, new(*Unfit)):
 			left = append(left, Left{part.Name, err})
@@ -69,6 +65,28 @@ func (f *Files) Pages(ctx context.Context, prefix, text string, parts []Part) (d
 		err = f.set(last, note)
 	}
 	return documents, err
+}
+
+// maxTaken is how many parts of one message are looked at, those of forwarded ones
+// too: a million that are no pages fit into 50 MiB.
+const maxTaken = 10_000
+
+// part makes documents of a part. Its copy goes, unless it is one of them.
+func (f *Files) part(ctx context.Context, path string, p Part) (made []string, err error) {
+	if err := f.full(ctx); err != nil {
+		return nil, err
+	}
+	if f.taken++; f.taken > maxTaken {
+		return nil, unfit("a fax of more than %d files", maxTaken)
+	}
+	if err := p.Put(path); err != nil {
+		return nil, err
+	}
+	made, err = f.file(ctx, path, p.File)
+	if gone := os.Remove(path); err == nil && !errors.Is(gone, fs.ErrNotExist) {
+		err = gone
+	}
+	return made, err
 }
 
 func list(left []Left) string {

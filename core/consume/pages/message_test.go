@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -136,5 +137,27 @@ func TestPagesInVain(t *testing.T) {
 	made, err := paged(t, files, "words", part("a.txt", long), part("b.txt", long), part("c.txt", "short"), part("d.txt", "short"))
 	if err != nil || len(files.Left) != 4 || !strings.Contains(files.Left[2].String(), "more than 1000 pages") {
 		t.Errorf("%v, %v: %s", files.Left, err, made)
+	}
+}
+
+// TestManyThatAreNoPages: parts without a page are counted as well, and their copies
+// do not pile up.
+func TestManyThatAreNoPages(t *testing.T) {
+	t.Parallel()
+	dir, put, most := t.TempDir()+string(filepath.Separator), 0, 0
+	one := Part{"a.ics", "a.ics", func(path string) error {
+		if put++; put%100 == 0 {
+			there, err := os.ReadDir(dir)
+			if err != nil {
+				t.Error(err)
+			}
+			most = max(most, len(there))
+		}
+		return os.WriteFile(path, []byte("x"), 0o600)
+	}}
+	files := new(Maker).Message(upper)
+	documents, err := files.Pages(t.Context(), dir, "words", slices.Repeat([]Part{one}, 3*maxTaken))
+	if err != nil || put != maxTaken || most > 2 || len(documents) != 1 || len(files.Left) != 2*maxTaken || !strings.Contains(files.Left[0].String(), "more than 10000 files") {
+		t.Errorf("%d documents, %d copies, %d of them at once, %d left out, %v", len(documents), put, most, len(files.Left), err)
 	}
 }
