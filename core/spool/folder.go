@@ -104,30 +104,29 @@ func (s *Spool) folder(name string) (*folder, error) {
 		}
 		s.forgetVanished(known)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return nil, errors.New("spool is closed")
-	}
-	if f := s.open[name]; f != nil { // somebody was faster
-		return f, nil
-	}
 	path, err := filepath.Abs(name)
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", s.kind(name), name, err)
 	}
-	gone := 0
+	f, err := openFolder(s.disk, path, s.ownerName())
+	if err != nil {
+		return nil, fmt.Errorf("%s %s must exist and be writable for us: %w", s.kind(name), path, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	faster, gone := s.open[name], 0
 	for _, f := range s.vanished {
 		if f.Folder == path {
 			gone++
 		}
 	}
-	if gone >= maxVanished {
-		return nil, fmt.Errorf("%s %s: staging directories have been moved away %d times: see who does that, and restart the service", s.kind(name), path, gone)
-	}
-	f, err := openFolder(s.disk, path, s.ownerName())
-	if err != nil {
-		return nil, fmt.Errorf("%s %s must exist and be writable for us: %w", s.kind(name), path, err)
+	switch {
+	case s.closed:
+		return nil, errors.Join(errors.New("spool is closed"), f.close())
+	case faster != nil:
+		return faster, f.close()
+	case gone >= maxVanished:
+		return nil, errors.Join(fmt.Errorf("%s %s: staging directories have been moved away %d times: see who does that, and restart the service", s.kind(name), path, gone), f.close())
 	}
 	s.open[name] = f
 	return f, nil

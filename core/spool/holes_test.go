@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -204,4 +205,114 @@ func TestHostsWithAnInstanceEach(t *testing.T) {
 		t.Errorf("visible: %q, want %q", found, stems)
 	}
 	wantNothingStaged(t, folders...)
+}
+
+// A mount that hangs keeps no other application from its folder.
+func TestHungMountStopsNoOther(t *testing.T) {
+	t.Parallel()
+	folders := tempFolders(t, 2)
+	hung, free := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	s := openSpool(t, Config{}, disk{noSyncForTesting: true, faultForTesting: func(_, path string) error {
+		if strings.HasPrefix(path, folders[0]) {
+			once.Do(func() { close(hung) })
+			<-free
+		}
+		return nil
+	}})
+	ended := make(chan error)
+	go func() {
+		_, err := deliver(t.Context(), s, folders[0])
+		ended <- err
+	}()
+	<-hung
+	if _, err := deliver(t.Context(), s, folders[1]); err != nil {
+		t.Error(err)
+	}
+	if err := s.Probe(folders[1]); err != nil {
+		t.Error(err)
+	}
+	close(free)
+	if err := <-ended; err != nil {
+		t.Errorf("when it hangs no more: %v", err)
+	}
+	wantVisible(t, folders, 2)
+}
+
+// Links of a job to another's file are made after that one was synced: their names are
+// on disk before the decision all the same.
+func TestLinksMadeAfterAFilesSync(t *testing.T) {
+	t.Parallel()
+	n := runPowerCuts(t, scenario{mails: 1, limit: *manyStates / 4, shape: shape{folders: []int{0, 1}, fill: func(b *Batch, folders []string) error {
+		if err := fill(b, folders[:1]); err != nil {
+			return err
+		}
+		if err := b.folders[0].sync(); err != nil { // as after maxUnsynced files
+			return err
+		}
+		first := b.jobs[0]
+		j, err := b.NewJob(folders[1])
+		if err != nil {
+			return err
+		}
+		return errors.Join(writeFile(j, j.Stem()+".txt", "text of "+j.ID()),
+			j.Link(j.Stem()+attachment, first, first.Stem()+attachment), j.Control([]byte("[system]\r\nid="+j.ID()+"\r\n")))
+	}}})
+	t.Logf("%d disks", n)
+}
+
+// A staging directory that was moved away comes back while its owner lives, and when he
+// is dead: what was refused is undone, and nothing of his comes to life.
+func TestStagingThatComesBack(t *testing.T) {
+	t.Parallel()
+	for _, dead := range []bool{false, true} {
+		folder := tempFolders(t, 1)[0]
+		s := openSpool(t, Config{}, disk{noSyncForTesting: true})
+		b := s.NewBatch()
+		if err := errors.Join(fill(b, []string{folder, folder}), b.Stage(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+		root, away := filepath.Join(folder, stagingName), filepath.Join(folder, ".away")
+		if err := os.Rename(root, away); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := deliver(t.Context(), s, folder); err != nil { // in a new one
+			t.Fatal(err)
+		}
+		f, err := s.folder(folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if dead {
+			for _, v := range s.vanished {
+				_ = errors.Join(v.held.unlock(), v.closeAll())
+			}
+			abandon(s)
+		}
+		entries, err := os.ReadDir(away)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries { // into the one that is there now
+			if err := os.Rename(filepath.Join(away, e.Name()), filepath.Join(f.root.path, e.Name())); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.Remove(away); err != nil {
+			t.Fatal(err)
+		}
+		if !dead {
+			recoverWith(t, nil, folder) // by another process
+			if got := stagedNames(t, folder); len(got) < 8 {
+				t.Errorf("a living owner's directory was settled: %q", got)
+			}
+			b.Abort()
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		recoverWith(t, nil, folder)
+		wantVisible(t, []string{folder}, 1)
+		wantNothingStaged(t, folder)
+	}
 }
