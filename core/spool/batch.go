@@ -162,12 +162,15 @@ func (b *Batch) show() (shown []*Job, err error) {
 			return nil, err
 		}
 	}
+	if err := b.syncFolders(func(f *folder) bool { return !f.inOrder }); err != nil {
+		return nil, err
+	}
 	for i, j := range b.jobs {
 		if err := j.showControl(d); err != nil {
 			return b.jobs[:i+1], err
 		}
 	}
-	return b.jobs, b.syncFolders()
+	return b.jobs, b.syncFolders(anyFolder)
 }
 
 // tidy removes the record, which only recovery would have needed. If it stays,
@@ -186,8 +189,13 @@ func (b *Batch) Abort() {
 	}
 }
 
-func (b *Batch) syncFolders() error {
+func anyFolder(*folder) bool { return true }
+
+func (b *Batch) syncFolders(which func(*folder) bool) error {
 	for _, f := range b.folders {
+		if !which(f.folder) {
+			continue
+		}
 		if err := f.visible.wait(); err != nil {
 			return err
 		}

@@ -69,24 +69,26 @@ func TestAThousandLongJobs(t *testing.T) {
 }
 
 // On a slow disk a mail waits so many syncs, one after the other: its files together,
-// their names, the folder; with several jobs, the decision too.
+// their names, the folder; with several jobs, the decision too, and each folder by itself.
 func TestSlowDisk(t *testing.T) {
 	t.Parallel()
 	const slow = 100 * time.Millisecond
 	for _, tt := range []struct {
 		shape
-		waits int
+		inOrder bool
+		waits   int
 	}{
-		{shape{name: "one job", folders: []int{0}, fill: fillPlain}, 3},
-		{shape{name: "one job by syncfs", folders: []int{0}, fill: fillPlain, whole: true}, 2},
-		{shape{name: "three jobs in one folder", folders: []int{0, 0, 0}, fill: fillPlain}, 4},
-		{shape{name: "two jobs in two folders", folders: []int{0, 1}, fill: fillPlain}, 7},
+		{shape{name: "one job", folders: []int{0}, fill: fillPlain}, true, 3},
+		{shape{name: "one job, renames in any order", folders: []int{0}, fill: fillPlain}, false, 4},
+		{shape{name: "one job by syncfs", folders: []int{0}, fill: fillPlain, whole: true}, true, 2},
+		{shape{name: "three jobs in one folder", folders: []int{0, 0, 0}, fill: fillPlain}, true, 4},
+		{shape{name: "two jobs in two folders", folders: []int{0, 1}, fill: fillPlain}, true, 7},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			folders := tempFolders(t, 2)
 			var asleep atomic.Bool
-			d := disk{noSyncForTesting: true, wholeForTesting: tt.whole, faultForTesting: func(op, _ string) error {
+			d := disk{noSyncForTesting: true, wholeForTesting: tt.whole, inOrderForTesting: tt.inOrder, faultForTesting: func(op, _ string) error {
 				if asleep.Load() && strings.HasPrefix(op, "sync") {
 					time.Sleep(slow)
 				}

@@ -28,6 +28,8 @@ type disk struct {
 	// wholeForTesting has every round of staged files synced by one syncfs, as it
 	// comes about under load.
 	wholeForTesting bool
+	// inOrderForTesting takes every file system for one that keeps renames in order.
+	inOrderForTesting bool
 }
 
 // diskCall is a call to the file system.

@@ -30,8 +30,9 @@
 //  5. A batch of several jobs renames the first directory's record to
 //     "@<stem>.commit" and fsyncs that directory. This decides: from here on a
 //     crash makes all jobs visible, before it none.
-//  6. All data files are renamed into their folders, then all CTLs. A rename
-//     never replaces a file.
+//  6. All data files are renamed into their folders, then all CTLs, and on other file
+//     systems than ext4 and XFS, which keep renames in order, the folders are fsynced
+//     in between: a reader may take a CTL at once. A rename never replaces a file.
 //  7. The folders are fsynced. Now Batch.Commit returns, and the caller may
 //     answer its client.
 //  8. The record is removed. Nothing depends on when.

@@ -79,6 +79,7 @@ type folder struct {
 	visible, staged *barrier
 	whole           *wholeSync
 	failures        atomic.Int64 // of whole
+	inOrder         bool         // a rename reaches the disk before later ones
 }
 
 // folder is the output folder of that name, readied at its first use.
@@ -198,6 +199,7 @@ func openFolder(d disk, path, owner string) (*folder, error) {
 	if err == nil && !d.noSyncForTesting {
 		f.whole, err = openWholeSync(f.in)
 	}
+	f.inOrder = f.whole != nil || d.inOrderForTesting // ext4 and XFS
 	if err != nil {
 		return nil, errors.Join(err, f.close())
 	}

@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"hash/maphash"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -21,7 +22,8 @@ import (
 // The power-cut model: from a trace of the calls of a Spool it builds the disks
 // that a power cut could leave, and recovers each.
 //
-//   - A file that was not synced is empty, cut short, or whole.
+//   - A file that was not synced is empty, cut short, or whole. After a sync that
+//     failed, so it stays.
 //   - Names that were not synced (made, renamed, removed) are there or not, in
 //     any subset: a rename is whole or missing, and syncing either of its two
 //     directories brings it to disk.
@@ -35,7 +37,14 @@ var manyStates = flag.Int("powercuts", 24, "disks that are built for one moment 
 type node struct {
 	dir     bool
 	written []byte
-	synced  int // bytes
+	synced  int  // bytes
+	lost    bool // a sync has failed: no later one brings its pages to disk
+}
+
+func (n *node) sync() {
+	if !n.lost {
+		n.synced = len(n.written)
+	}
 }
 
 // nameChange is a change of names that was made in memory.
@@ -123,8 +132,13 @@ func (m *diskModel) apply(c diskCall) {
 		n := m.files[c.file]
 		n.written = append(n.written, c.data...)
 	case "sync":
-		n := m.files[c.file]
-		n.synced = len(n.written)
+		m.files[c.file].sync()
+	case "failed sync":
+		m.names[c.path].lost = true
+	case "failed syncfs":
+		for _, n := range m.files {
+			n.lost = n.lost || n.synced < len(n.written)
+		}
 	case "link":
 		m.change(c.path, "", m.names[c.from])
 	case "rename", "replace":
@@ -138,7 +152,7 @@ func (m *diskModel) apply(c diskCall) {
 	case "syncfs":
 		m.syncNames(func(string) bool { return true })
 		for _, n := range m.files {
-			n.synced = len(n.written)
+			n.sync()
 		}
 	}
 }
@@ -208,19 +222,7 @@ func sortedKeys(c cut) []string {
 
 // cuts calls f for the disks that a power cut could leave now.
 func (m *diskModel) cuts(r *rand.Rand, maxStates int, f func(cut)) {
-	var open []*nameChange
-	for _, c := range m.changes {
-		if !c.synced {
-			open = append(open, c)
-		}
-	}
-	var torn []*node
-	for _, n := range m.files {
-		if n.synced < len(n.written) {
-			torn = append(torn, n)
-		}
-	}
-	slices.SortFunc(torn, func(a, b *node) int { return bytes.Compare(a.written, b.written) })
+	open, torn := m.open()
 	states := 1
 	for range open {
 		states = min(states*2, maxStates+1)
@@ -242,6 +244,53 @@ func (m *diskModel) cuts(r *rand.Rand, maxStates int, f func(cut)) {
 			digit := rest % n
 			rest /= n
 			return digit
+		}))
+	}
+}
+
+// hasControlTwice says whether a CTL has the name from before a rename and one from a
+// rename behind it, which no file system leaves.
+func (c cut) hasControlTwice() bool {
+	seen := map[*[]byte]bool{}
+	for path, data := range c {
+		if !strings.HasSuffix(path, controlSuffix) {
+			continue
+		}
+		if seen[data] {
+			return true
+		}
+		seen[data] = true
+	}
+	return false
+}
+
+// open are the changes of names, and the files, that are not on disk.
+func (m *diskModel) open() (open []*nameChange, torn []*node) {
+	for _, c := range m.changes {
+		if !c.synced {
+			open = append(open, c)
+		}
+	}
+	for _, n := range m.files {
+		if n.synced < len(n.written) {
+			torn = append(torn, n)
+		}
+	}
+	slices.SortFunc(torn, func(a, b *node) int { return bytes.Compare(a.written, b.written) })
+	return open, torn
+}
+
+// cutsInOrder is cuts of a file system that keeps changes of names in order.
+func (m *diskModel) cutsInOrder(r *rand.Rand, maxStates int, f func(cut)) {
+	open, torn := m.open()
+	for range maxStates {
+		kept := r.IntN(len(open) + 1)
+		f(m.cut(open, torn, func(choices int) int {
+			if choices > 2 {
+				return r.IntN(choices)
+			}
+			kept--
+			return min(max(kept+1, 0), 1)
 		}))
 	}
 }
@@ -316,10 +365,13 @@ type outcome struct{ stems []string }
 // scenario is messages that are delivered one after the other while the trace
 // is taken.
 type scenario struct {
-	shape shape
-	mails int
-	limit int
-	fail  func(n int, c call) error
+	shape    shape
+	mails    int
+	reader   string // folder to which each job is moved the moment it appears; none if empty
+	inOrder  bool   // and the file system keeps renames in order
+	together bool   // all are staged before the first is committed
+	limit    int
+	fail     func(n int, c call) error
 }
 
 // wantPromiseKept checks the folders after recovery: all jobs of a message or
@@ -364,34 +416,74 @@ func wantPromiseKept(t testing.TB, folders []string, messages []outcome, toldOf 
 func tracedDelivery(t *testing.T, of scenario, root string, folders []string) ([]traceEvent, []outcome) {
 	t.Helper()
 	tr := &tracer{}
-	w := &watcher{whole: of.shape.whole}
+	w := &watcher{whole: of.shape.whole, disorder: of.reader != "" && !of.inOrder}
 	d := w.disk()
-	d.traceForTesting = tr.note
+	d.traceForTesting = func(c diskCall) {
+		tr.note(c)
+		stem, shown := strings.CutSuffix(filepath.Base(c.path), controlSuffix)
+		if of.reader == "" || !shown || c.op != "rename" || !slices.Contains(folders, filepath.Dir(c.path)) {
+			return
+		}
+		for _, suffix := range []string{controlSuffix, ".txt", attachment} {
+			from, to := filepath.Join(filepath.Dir(c.path), stem+suffix), filepath.Join(of.reader, stem+suffix)
+			if err := os.Rename(from, to); err != nil {
+				t.Error(err)
+			}
+			tr.note(diskCall{op: "rename", path: to, from: from})
+		}
+	}
 	s := openSpool(t, Config{StateDirectory: filepath.Join(root, "state")}, d)
 	if err := s.Use(folders); err != nil {
 		t.Fatal(err)
 	}
-	w.reset(of.fail)
+	w.reset(func(n int, c call) error {
+		if of.fail == nil {
+			return nil
+		}
+		err := of.fail(n, c)
+		if err != nil && (c.op == "sync" || c.op == "syncfs") {
+			tr.note(diskCall{op: "failed " + c.op, path: c.path})
+		}
+		return err
+	})
 	if of.shape.faults != nil {
 		w.reset(of.shape.faults)
 	}
-	var messages []outcome
-	for range of.mails {
-		b := s.NewBatch()
-		err := of.shape.fill(b, pick(folders, of.shape.folders))
-		var stems []string
-		for _, j := range b.jobs {
-			stems = append(stems, j.Stem())
+	messages := make([]outcome, of.mails)
+	batches, errs := make([]*Batch, of.mails), make([]error, of.mails)
+	steps := []func(i int){
+		func(i int) {
+			batches[i] = s.NewBatch()
+			errs[i] = of.shape.fill(batches[i], pick(folders, of.shape.folders))
+			for _, j := range batches[i].jobs {
+				messages[i].stems = append(messages[i].stems, j.Stem())
+			}
+		},
+		func(i int) {
+			if errs[i] == nil {
+				errs[i] = batches[i].Stage(context.Background())
+			}
+		},
+		func(i int) {
+			if errs[i] == nil {
+				errs[i] = batches[i].Commit(context.Background())
+			}
+			batches[i].Abort()
+			tr.tell(messages[i].stems, errs[i])
+		},
+	}
+	if of.together {
+		for _, step := range steps {
+			for i := range of.mails {
+				step(i)
+			}
 		}
-		messages = append(messages, outcome{stems})
-		if err == nil {
-			err = b.Stage(context.Background())
+	} else {
+		for i := range of.mails {
+			for _, step := range steps {
+				step(i)
+			}
 		}
-		if err == nil {
-			err = b.Commit(context.Background())
-		}
-		b.Abort()
-		tr.tell(stems, err)
 	}
 	w.reset(nil)
 	abandon(s)
@@ -498,6 +590,109 @@ func TestPowerCutAroundFailedSync(t *testing.T) {
 				if !failed {
 					break
 				}
+			}
+		})
+	}
+}
+
+// Of two messages one meets the sync that fails; the other one's sync behind it must
+// not be taken for both.
+func TestPowerCutOfTwoAtOnce(t *testing.T) {
+	t.Parallel()
+	for _, whole := range []bool{false, true} {
+		for k := 0; ; k++ {
+			syncs, failed := 0, false
+			n := runPowerCuts(t, scenario{shape: shape{folders: []int{0}, fill: fillPlain, whole: whole}, mails: 2, together: true, limit: *manyStates / 4,
+				fail: func(_ int, c call) error {
+					if strings.HasPrefix(c.op, "sync") && !strings.Contains(c.path, "state") {
+						if syncs++; syncs == k {
+							failed = true
+							return syscall.EIO
+						}
+					}
+					return nil
+				}})
+			t.Logf("syncfs %t, sync %d fails: %d disks", whole, k, n)
+			if k > 0 && !failed || t.Failed() {
+				break
+			}
+		}
+	}
+}
+
+// A reader takes each job the moment it appears, CTL first: whatever of his moves the
+// power cut takes back, no file of a job that is there is lost.
+func TestPowerCutBesideAReader(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		numbers []int
+		inOrder bool
+	}{
+		"one job": {[]int{0}, false}, "three jobs": {[]int{0, 1, 0}, false},
+		"one job, renames in order": {[]int{0}, true}, "three jobs, renames in order": {[]int{0, 1, 0}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			root, folders := modelRoot(t)
+			taken := filepath.Join(root, "taken")
+			mkdirs(t, taken)
+			all := append([]string{taken}, folders...)
+			events, messages := tracedDelivery(t, scenario{shape: shapeOf(tt.numbers), mails: 1, reader: taken, inOrder: tt.inOrder}, root, folders)
+			moved := 0
+			for _, e := range events {
+				if e.op == "rename" && filepath.Dir(e.path) == taken {
+					moved++
+				}
+			}
+			if moved != 3*len(tt.numbers) {
+				t.Fatalf("the reader moved %d files", moved)
+			}
+			r := rand.New(rand.NewPCG(1, 2))
+			for n := range len(events) + 1 {
+				m := replay(nil, events[:n])
+				cuts := m.cuts
+				if tt.inOrder {
+					cuts = m.cutsInOrder
+				}
+				cuts(r, *manyStates/2, func(c cut) {
+					if t.Failed() || c.hasControlTwice() {
+						return
+					}
+					c.build(t, root, all)
+					recoverWith(t, nil, folders...)
+					// His move of a data file may be kept while no move of its CTL is: then
+					// showing the CTL would show half of a job.
+					if aside, _ := filepath.Glob(filepath.Join(root, "*", stagingName, "*"+asideSuffix)); len(aside) > 0 && !tt.inOrder && len(m.told) == 0 {
+						return
+					}
+					files := map[string]string{}
+					for _, folder := range all {
+						for _, name := range list(t, folder) {
+							data, err := os.ReadFile(filepath.Join(folder, name))
+							if err != nil {
+								t.Fatal(err)
+							}
+							files[name] = string(data)
+						}
+					}
+					there := 0
+					for _, stem := range messages[0].stems {
+						if _, ok := files[stem+controlSuffix]; !ok {
+							continue
+						}
+						there++
+						if files[stem+".txt"] != "text of "+stem || files[stem+attachment] != "attachment" {
+							t.Errorf("job %s is there, of its files %q", stem, slices.Sorted(maps.Keys(files)))
+						}
+					}
+					if there != 0 && there != len(tt.numbers) || there == 0 && len(m.told) > 0 {
+						t.Errorf("%d jobs of %d are there, acknowledged: %t", there, len(tt.numbers), len(m.told) > 0)
+					}
+					wantNothingStaged(t, folders...)
+					if t.Failed() {
+						logCut(t, root, events[:n], c)
+					}
+				})
 			}
 		})
 	}

@@ -22,7 +22,8 @@ func (c call) String() string { return c.op + " " + c.path }
 
 // watcher sees every call to the disk, and may fail it.
 type watcher struct {
-	whole bool // what is staged is synced by syncfs
+	whole    bool // what is staged is synced by syncfs
+	disorder bool // renames reach the disk in any order
 
 	mu    sync.Mutex
 	calls []call
@@ -30,7 +31,7 @@ type watcher struct {
 }
 
 func (w *watcher) disk() disk {
-	return disk{noSyncForTesting: true, wholeForTesting: w.whole, faultForTesting: func(op, path string) error {
+	return disk{noSyncForTesting: true, wholeForTesting: w.whole, inOrderForTesting: !w.disorder, faultForTesting: func(op, path string) error {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		c := call{op, path}
