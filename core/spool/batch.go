@@ -162,7 +162,7 @@ func (b *Batch) show() (shown []*Job, err error) {
 			return nil, err
 		}
 	}
-	if err := b.syncFolders(func(f *folder) bool { return !f.inOrder }); err != nil {
+	if err := b.syncFolders(true); err != nil {
 		return nil, err
 	}
 	for i, j := range b.jobs {
@@ -170,7 +170,7 @@ func (b *Batch) show() (shown []*Job, err error) {
 			return b.jobs[:i+1], err
 		}
 	}
-	return b.jobs, b.syncFolders(anyFolder)
+	return b.jobs, b.syncFolders(false)
 }
 
 // tidy removes the record, which only recovery would have needed. If it stays,
@@ -189,11 +189,10 @@ func (b *Batch) Abort() {
 	}
 }
 
-func anyFolder(*folder) bool { return true }
-
-func (b *Batch) syncFolders(which func(*folder) bool) error {
+// syncFolders makes names durable, in all folders or only where renames get there in any order.
+func (b *Batch) syncFolders(inAnyOrder bool) error {
 	for _, f := range b.folders {
-		if !which(f.folder) {
+		if inAnyOrder && f.inOrder {
 			continue
 		}
 		if err := f.visible.wait(); err != nil {

@@ -45,11 +45,9 @@
 // the kernel may have dropped the pages it could not write, and the second call
 // would report success.
 //
-// Where the disk does not let that be done either, the undoing goes on from there
-// with each mail for the folder, and each minute; so long the folder takes no job.
-// A process that ends before leaves it to recovery, which completes the batch if the
-// decision still stands: then a message that was refused is there, and once more
-// when its client has sent it again.
+// Where the disk does not allow that either, the undoing goes on with each mail for the
+// folder and each minute; until it is done the folder takes no job. If the process ends
+// before, recovery completes the batch where the decision still stands: at worst twice.
 //
 // # Bringing to disk
 //
@@ -74,9 +72,9 @@
 //   - Neither: the job was being staged, or is done; what is left of it goes.
 //
 // Each of these may be interrupted at any point and starts again from what it
-// finds. All of it rests on the lock, and on one on the directory itself, as lock
-// files may be cleaned away. A network file system, which has only the first, lets
-// batches be undone under the hands of a living owner that has lost it.
+// finds. All of it rests on two locks, on the file and, as that may be cleaned away, on
+// the directory. A network file system has the first only: an owner that loses it there
+// may have its batches undone under its hands.
 //
 // Recovery stops nothing: what it cannot settle is logged and tried again, and
 // a place whose decision cannot be read, or of which somebody has cleaned a part,

@@ -136,11 +136,8 @@ func eachName(path string, f func(fs.DirEntry) bool) error {
 
 // splitStem parts a job's stem into instance and number.
 func splitStem(stem string) (prefix, number string) {
-	digits := len(stem)
-	for digits > 0 && stem[digits-1] >= '0' && stem[digits-1] <= '9' {
-		digits--
-	}
-	return stem[:digits], stem[digits:]
+	prefix = strings.TrimRight(stem, "0123456789")
+	return prefix, stem[len(prefix):]
 }
 
 // compareNumbers compares decimal numbers as formatID writes them: a longer one

@@ -17,29 +17,12 @@ type lock struct {
 	file *os.File
 }
 
-// openLock opens for writing, because flock on NFS is a POSIX lock and those
-// need it.
-func openLock(e entry) (*lock, error) {
-	f, err := e.dir.root.OpenFile(e.name, os.O_CREATE|os.O_RDWR, fileMode)
-	if err != nil {
-		return nil, err
-	}
-	return &lock{e, f}, nil
-}
-
 // lockOwner takes the lock of a new owner. A recovery may find the file before
 // it is locked, take it for a dead owner's and remove it: then we hold a lock
 // on a file that has no name, which protects nothing, and try again.
 func lockOwner(e entry) (*lock, error) {
 	for range lockTries {
-		l, err := openLock(e)
-		if err != nil {
-			return nil, fmt.Errorf("lock %s: %w", e.path(), err)
-		}
-		if _, err := lockFile(l.file, true); err != nil {
-			return nil, fmt.Errorf("lock %s: %w", e.path(), errors.Join(err, l.file.Close()))
-		}
-		if l, err := ifNamed(l); l != nil || err != nil {
+		if l, err := takeLock(e, true); l != nil || err != nil {
 			return l, err
 		}
 	}
@@ -48,19 +31,30 @@ func lockOwner(e entry) (*lock, error) {
 
 // tryLockOwner takes the lock of an owner that may be dead. It returns nil if
 // the owner lives, or if another recovery has it.
-func tryLockOwner(e entry) (*lock, error) {
-	l, err := openLock(e)
+func tryLockOwner(e entry) (*lock, error) { return takeLock(e, false) }
+
+// takeLock opens for writing, because flock on NFS is a POSIX lock and those need it.
+// It returns nil where another has the lock, or the path names another file by now.
+func takeLock(e entry, wait bool) (*lock, error) {
+	f, err := e.dir.root.OpenFile(e.name, os.O_CREATE|os.O_RDWR, fileMode)
 	if err != nil {
 		return nil, fmt.Errorf("lock %s: %w", e.path(), err)
 	}
-	ok, err := lockFile(l.file, false)
+	l := &lock{e, f}
+	locked, err := lockFile(f, wait)
+	if locked {
+		var named bool
+		if named, err = l.named(); named && err == nil {
+			return l, nil
+		}
+		err = errors.Join(err, l.unlock())
+	} else {
+		err = errors.Join(err, f.Close())
+	}
 	if err != nil {
-		return nil, fmt.Errorf("lock %s: %w", e.path(), errors.Join(err, l.file.Close()))
+		return nil, fmt.Errorf("lock %s: %w", e.path(), err)
 	}
-	if !ok {
-		return nil, l.file.Close()
-	}
-	return ifNamed(l)
+	return nil, nil
 }
 
 // holdDir locks a directory beside its lock file, which a program that cleans may
@@ -68,19 +62,6 @@ func tryLockOwner(e entry) (*lock, error) {
 func holdDir(d *dir) bool {
 	ok, err := lockFile(d.file, false)
 	return ok || err != nil
-}
-
-// ifNamed keeps a lock whose file is the one its path names; of any other it
-// lets go, and returns nil.
-func ifNamed(l *lock) (*lock, error) {
-	named, err := l.named()
-	if named {
-		return l, nil
-	}
-	if err = errors.Join(err, l.unlock()); err != nil {
-		return nil, fmt.Errorf("lock %s: %w", l.path(), err)
-	}
-	return nil, nil
 }
 
 // named says whether the locked file is the one its path names.

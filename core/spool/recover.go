@@ -106,12 +106,13 @@ func (r *recovery) gather(first place) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		found := &deadPlace{opened: o}
-		if i := slices.IndexFunc(r.places, found.is); i >= 0 {
-			r.known[p] = r.places[i]
-			_ = o.closeAll() // only read
+		another := func(known *deadPlace) bool { return known.Owner == p.Owner && os.SameFile(known.out.info, o.out.info) }
+		if i := slices.IndexFunc(r.places, another); i >= 0 {
+			r.known[p] = r.places[i] // by another name
+			_ = o.closeAll()         // only read
 			continue
 		}
+		found := &deadPlace{opened: o}
 		r.known[p], r.places = found, append(r.places, found)
 		if found.lock, err = tryLockOwner(o.lock()); err != nil || found.lock == nil {
 			return false, err
@@ -137,11 +138,6 @@ func (r *recovery) gather(first place) (bool, error) {
 
 func errNotThere(p place) error {
 	return fmt.Errorf("output folder %s, which an unfinished batch reaches into, is not there, or another one is: mount it, or remove what names it", p.Folder)
-}
-
-// is says whether two paths lead to one place.
-func (p *deadPlace) is(other *deadPlace) bool {
-	return p.Owner == other.Owner && os.SameFile(p.out.info, other.out.info)
 }
 
 // join tells the jobs what the records say of them.
@@ -203,15 +199,15 @@ func (r *recovery) setAside(why error) error {
 // explain it. What it goes by may be in the cache alone, where a process was killed
 // and the machine goes on, so that comes first.
 func (r *recovery) settle() error {
+	var errs []error
 	for _, o := range r.places {
-		if o.in == nil {
-			continue
-		}
-		if err := errors.Join(r.spool.disk.syncDir(o.in), r.spool.disk.syncDir(o.out)); err != nil {
-			return err
+		if o.in != nil {
+			errs = append(errs, r.spool.disk.syncDir(o.in), r.spool.disk.syncDir(o.out))
 		}
 	}
-	var errs []error
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
 	for _, o := range r.places {
 		jobs := o.left.jobs
 		for _, stem := range slices.Sorted(maps.Keys(jobs)) {

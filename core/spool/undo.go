@@ -74,7 +74,7 @@ func (u *undoing) withdraw() error {
 		}
 	}
 	if len(u.shown) > 0 {
-		if err := u.syncFolders(anyFolder); err != nil {
+		if err := u.syncFolders(false); err != nil {
 			// Or the next start would complete a batch that its client sends again.
 			return errors.Join(err, u.record.revoke(d, u.folders))
 		}
@@ -109,7 +109,7 @@ func (u *undoing) hideData() error {
 			return err
 		}
 	}
-	return u.syncFolders(anyFolder)
+	return u.syncFolders(false)
 }
 
 // undoOwed tries again what could not be undone.
