@@ -134,6 +134,7 @@ func (c *consumer) left(t *testing.T) (files []string) {
 // settle waits until nothing is left to be handed on or told.
 func (c *consumer) settle(t *testing.T) {
 	for end := time.Now().Add(2 * patience); len(c.left(t)) > 0 && time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		c.tidy()
 		// As an administrator who does not want to wait for the next try.
 		tries, err := filepath.Glob(filepath.Join(c.work, "*", ".consume", "reports", "*.try"))
 		must(t, err)

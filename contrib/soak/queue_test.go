@@ -81,6 +81,9 @@ func TestSoakQueue(t *testing.T) {
 				t.Error("jobs are left in the queue")
 				break
 			}
+			for _, c := range s.consumers {
+				c.tidy()
+			}
 		}
 		for _, c := range s.consumers {
 			c.settle(t)
