@@ -93,4 +93,7 @@ func (n *nodes) heal(t *testing.T) {
 			return
 		}
 	}
+	for _, s := range n.servers { // with all that it has, the journal too
+		s.WaitReady()
+	}
 }
