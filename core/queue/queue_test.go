@@ -21,7 +21,34 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"smtpreceiver/contrib/mtatest"
+	"smtpreceiver/core/queue/queuetest"
 )
+
+// open makes a queue on a server; its gateway is gw1 and takes IDs from 1.
+func open(t testing.TB, s *queuetest.Server, change func(*Config)) *Queue {
+	t.Helper()
+	next := 0
+	c := Config{
+		Servers: []string{s.Addr}, Name: "q", Replicas: 1, MaxSize: 1 << 20, AcceptUnsynced: true, CommitTimeout: time.Second,
+		Instance: "gw1", Owner: "me", Host: "here", Log: slog.New(slog.DiscardHandler),
+		NextID: func() (string, string, error) {
+			next++
+			return fmt.Sprint(next), fmt.Sprintf("gw1-%08d", next), nil
+		},
+	}
+	if change != nil {
+		change(&c)
+	}
+	q, err := Open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { q.Close() })
+	if err := q.Ready(); err != nil {
+		t.Fatal(err)
+	}
+	return q
+}
 
 // bring puts a message with jobs of an application into the queue, each with a text and a
 // control file, and returns the key of the message.
@@ -93,8 +120,8 @@ func content(t testing.TB, q *Queue, j *Job, name string) string {
 // judged and gone, and its files with it.
 func TestThroughTheQueue(t *testing.T) {
 	t.Parallel()
-	s := startServer(t)
-	q := s.open(t, nil)
+	s := queuetest.Start(t)
+	q := open(t, s, nil)
 	long := strings.Repeat("long ", 2*pieceSize/5) // in pieces
 	key := bring(t, q, "fax", "first", long)
 	if d, err := q.Depth(t.Context(), "fax"); err != nil || d.Jobs() != 2 || d.Given != 0 || d.Oldest.Stem != "gw1-00000001" {
@@ -138,11 +165,11 @@ func TestThroughTheQueue(t *testing.T) {
 	if err := q.Drop(t.Context(), each(t, q, "fax")[0]); err == nil || !strings.Contains(err.Error(), "is being handed over by here") {
 		t.Errorf("a job that is begun was dropped: %v", err)
 	}
-	s.mu.Lock()
-	if m := s.last("q.journal.>"); m.header.Get(jetstream.MsgTTLHeader) != "" {
-		t.Errorf("a job that is begun is forgotten: %v", m.header)
+	s.Mu.Lock()
+	if m := s.Last("q.journal.>"); m.Header.Get(jetstream.MsgTTLHeader) != "" {
+		t.Errorf("a job that is begun is forgotten: %v", m.Header)
 	}
-	s.mu.Unlock()
+	s.Mu.Unlock()
 	done := me
 	done.State = Done
 	if err := leases[0].Write(t.Context(), done); err != nil || leases[0].Begun() {
@@ -160,9 +187,9 @@ func TestThroughTheQueue(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the files to be gone", func() bool {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		return s.last("q.file."+key+".>") == nil && s.last("q.job.>") == nil
+		s.Mu.Lock()
+		defer s.Mu.Unlock()
+		return s.Last("q.file."+key+".>") == nil && s.Last("q.job.>") == nil
 	})
 }
 
@@ -179,23 +206,23 @@ func eventually(t testing.TB, what string, is func() bool) {
 // is none, since servers bound how many batches are open.
 func TestBatchOfSeveral(t *testing.T) {
 	t.Parallel()
-	s := startServer(t)
-	q := s.open(t, nil)
+	s := queuetest.Start(t)
+	q := open(t, s, nil)
 	bring(t, q, "fax", "x")
-	if len(s.batches) != 0 {
-		t.Errorf("one job is %d batches", len(s.batches))
+	if len(s.Batches) != 0 {
+		t.Errorf("one job is %d batches", len(s.Batches))
 	}
 	texts := make([]string, 2*flowEvery+7)
 	bring(t, q, "fax", texts...)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.batches) != 1 {
-		t.Errorf("%d batches", len(s.batches))
+	s.Mu.Lock()
+	defer s.Mu.Unlock()
+	if len(s.Batches) != 1 {
+		t.Errorf("%d batches", len(s.Batches))
 	}
-	for _, messages := range s.batches {
+	for _, messages := range s.Batches {
 		for i, m := range messages {
-			if m.header.Get(batchSequence) != fmt.Sprint(i+1) || (m.header.Get(batchCommit) != "") != (i == len(texts)-1) {
-				t.Errorf("message %d of %d: %v", i, len(messages), m.header)
+			if m.Header.Get(batchSequence) != fmt.Sprint(i+1) || (m.Header.Get(batchCommit) != "") != (i == len(texts)-1) {
+				t.Errorf("message %d of %d: %v", i, len(messages), m.Header)
 			}
 		}
 	}
@@ -205,8 +232,8 @@ func TestBatchOfSeveral(t *testing.T) {
 // message or in pieces; of equal files in pieces one is kept.
 func TestFilesOfAnyLength(t *testing.T) {
 	t.Parallel()
-	s := startServer(t)
-	q := s.open(t, nil)
+	s := queuetest.Start(t)
+	q := open(t, s, nil)
 	for _, size := range []int{0, 1, inlineJob - 100, inlineJob + 1, pieceSize - 1, pieceSize, pieceSize + 1, 2 * pieceSize, 2*pieceSize + 1} {
 		text := strings.Repeat("0123456789", size/10+1)[:size]
 		app := fmt.Sprintf("app%d", size)
@@ -216,14 +243,14 @@ func TestFilesOfAnyLength(t *testing.T) {
 				t.Errorf("%d bytes: got %d, or others", size, len(got))
 			}
 		}
-		s.mu.Lock()
+		s.Mu.Lock()
 		n := 0
-		for _, m := range s.stored {
-			if strings.HasPrefix(m.subject, "q.file."+key) && len(m.data) > 0 { // one of nothing is Assure's
+		for _, m := range s.Stored {
+			if strings.HasPrefix(m.Subject, "q.file."+key) && len(m.Data) > 0 { // one of nothing is Assure's
 				n++
 			}
 		}
-		s.mu.Unlock()
+		s.Mu.Unlock()
 		want := 0
 		if size > inlineJob {
 			want = int(pieces(int64(size)))
@@ -240,8 +267,8 @@ func TestFilesOfAnyLength(t *testing.T) {
 // TestVerdicts: only who has begun a job judges it, once.
 func TestVerdicts(t *testing.T) {
 	t.Parallel()
-	s := startServer(t)
-	q := s.open(t, nil)
+	s := queuetest.Start(t)
+	q := open(t, s, nil)
 	bring(t, q, "fax", "x")
 	l := fetch(t, q, "fax", 1)[0]
 	entry := func(state State, by string) Entry {
@@ -288,8 +315,8 @@ func TestVerdicts(t *testing.T) {
 // feed still looks at it. What was read before does not count behind what was written.
 func TestLookBesideWrite(t *testing.T) {
 	t.Parallel()
-	s := startServer(t)
-	q := s.open(t, nil)
+	s := queuetest.Start(t)
+	q := open(t, s, nil)
 	bring(t, q, "fax", "x", "y")
 	me := Entry{State: Begun, By: "me", Host: "me", Since: time.Now().UTC()}
 	for _, l := range fetch(t, q, "fax", 2) {
@@ -323,8 +350,8 @@ func TestLookBesideWrite(t *testing.T) {
 // for those who look; what somebody has looked at is withdrawn no more.
 func TestWithdrawnJobs(t *testing.T) {
 	t.Parallel()
-	s := startServer(t)
-	q := s.open(t, nil)
+	s := queuetest.Start(t)
+	q := open(t, s, nil)
 	first, second := bring(t, q, "fax", "x", "y"), bring(t, q, "fax", "z", "w")
 	if created, err := (&Batch{queue: q, key: first}).withdrawn(t.Context()); !created || err != nil {
 		t.Fatalf("%t, %v", created, err)
@@ -351,8 +378,8 @@ func TestWithdrawnJobs(t *testing.T) {
 // TestDropped: a job that is dropped is gone, and its verdict is there for its consumer.
 func TestDropped(t *testing.T) {
 	t.Parallel()
-	s := startServer(t)
-	q := s.open(t, nil)
+	s := queuetest.Start(t)
+	q := open(t, s, nil)
 	bring(t, q, "fax", "x", "y")
 	f := each(t, q, "fax")[1]
 	if err := q.Drop(t.Context(), f); err != nil {
@@ -380,9 +407,9 @@ func TestDropped(t *testing.T) {
 	}
 	bring(t, q, "fax", "z")
 	f = each(t, q, "fax")[1]
-	s.mu.Lock()
-	s.kept = map[uint64]bool{f.sequence: true}
-	s.mu.Unlock()
+	s.Mu.Lock()
+	s.Kept = map[uint64]bool{f.sequence: true}
+	s.Mu.Unlock()
 	if err := q.Drop(t.Context(), f); err == nil || !strings.Contains(err.Error(), "its message stays until its consumer sees that") {
 		t.Errorf("a message that stays: %v", err)
 	}
@@ -392,8 +419,8 @@ func TestDropped(t *testing.T) {
 // to no consumer; the jobs beside it are there.
 func TestForeignMessage(t *testing.T) {
 	t.Parallel()
-	s := startServer(t)
-	q := s.open(t, nil)
+	s := queuetest.Start(t)
+	q := open(t, s, nil)
 	bring(t, q, "fax", "x")
 	if _, err := q.js.Publish(t.Context(), "q.job.fax.foreign.0", []byte("no job")); err != nil {
 		t.Fatal(err)
@@ -427,28 +454,28 @@ func TestForeignMessage(t *testing.T) {
 // TestDamagedPieces: a file of which a piece is missing, or another one, is an error.
 func TestDamagedPieces(t *testing.T) {
 	t.Parallel()
-	s := startServer(t)
-	q := s.open(t, nil)
+	s := queuetest.Start(t)
+	q := open(t, s, nil)
 	key := bring(t, q, "fax", strings.Repeat("x", inlineJob+pieceSize))
 	f := each(t, q, "fax")[0]
 	i := slices.IndexFunc(f.Files, func(f File) bool { return f.Pieces == 2 })
-	s.mu.Lock()
-	piece := s.last(q.pieceSubject(key, f.Files[i].Number, 1))
-	good := piece.data
-	piece.data = append(slices.Clone(good[:len(good)-1]), 'y')
-	s.mu.Unlock()
+	s.Mu.Lock()
+	piece := s.Last(q.pieceSubject(key, f.Files[i].Number, 1))
+	good := piece.Data
+	piece.Data = append(slices.Clone(good[:len(good)-1]), 'y')
+	s.Mu.Unlock()
 	if err := q.CopyFile(t.Context(), f.Job, i, io.Discard); !errors.Is(err, errDamaged) {
 		t.Errorf("another byte: %v", err)
 	}
-	s.mu.Lock()
-	piece.data = good[:len(good)-1]
-	s.mu.Unlock()
+	s.Mu.Lock()
+	piece.Data = good[:len(good)-1]
+	s.Mu.Unlock()
 	if err := q.CopyFile(t.Context(), f.Job, i, io.Discard); !errors.Is(err, errDamaged) || !strings.Contains(err.Error(), fmt.Sprint(f.Files[i].Size-1, " bytes, ", f.Files[i].Size, " are right")) {
 		t.Errorf("a byte less: %v", err)
 	}
-	s.mu.Lock()
-	s.stored = slices.DeleteFunc(s.stored, func(m *stored) bool { return m == piece })
-	s.mu.Unlock()
+	s.Mu.Lock()
+	s.Stored = slices.DeleteFunc(s.Stored, func(m *queuetest.Stored) bool { return m == piece })
+	s.Mu.Unlock()
 	if err := q.CopyFile(t.Context(), f.Job, i, io.Discard); !errors.Is(err, jetstream.ErrMsgNotFound) || !strings.Contains(err.Error(), "piece 2 of 2") {
 		t.Errorf("a piece less: %v", err)
 	}
@@ -459,16 +486,16 @@ func TestDamagedPieces(t *testing.T) {
 func TestRefusedJobs(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[jetstream.ErrorCode]error{codeStorageFull: ErrFull, codeBatchTooLarge: ErrTooLarge} {
-		s := startServer(t)
-		q := s.open(t, nil)
-		s.mu.Lock()
-		s.refuse = func(subject string) *jetstream.APIError {
+		s := queuetest.Start(t)
+		q := open(t, s, nil)
+		s.Mu.Lock()
+		s.Refuse = func(subject string) *jetstream.APIError {
 			if strings.HasPrefix(subject, "q.job.") {
 				return &jetstream.APIError{Code: 400, ErrorCode: code}
 			}
 			return nil
 		}
-		s.mu.Unlock()
+		s.Mu.Unlock()
 		for _, jobs := range []int{1, 3} {
 			b := q.NewBatch()
 			for range jobs {
@@ -491,7 +518,7 @@ func TestRefusedJobs(t *testing.T) {
 				t.Errorf("%d jobs: %v, want %v", jobs, err, want)
 			}
 		}
-		eventually(t, "the files to be gone", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.last("q.file.>") == nil })
+		eventually(t, "the files to be gone", func() bool { s.Mu.Lock(); defer s.Mu.Unlock(); return s.Last("q.file.>") == nil })
 	}
 }
 
@@ -499,7 +526,7 @@ func TestRefusedJobs(t *testing.T) {
 // answer.
 func TestReadAgain(t *testing.T) {
 	t.Parallel()
-	q := startServer(t).open(t, nil)
+	q := open(t, queuetest.Start(t), nil)
 	for _, end := range []error{nil, jetstream.ErrMsgNotFound} {
 		asked := 0
 		m, err := q.read(t.Context(), func(context.Context) (*jetstream.RawStreamMsg, error) {
@@ -547,8 +574,8 @@ func TestJudge(t *testing.T) {
 // TestQuotaOfAll: the jobs of all gateways count together, those of an hour.
 func TestQuotaOfAll(t *testing.T) {
 	t.Parallel()
-	s := startServer(t)
-	q, other := s.open(t, nil), s.open(t, func(c *Config) { c.Instance, c.Owner = "gw2", "another" })
+	s := queuetest.Start(t)
+	q, other := open(t, s, nil), open(t, s, func(c *Config) { c.Instance, c.Owner = "gw2", "another" })
 	take := func(q *Queue, key string, want bool) *Ticket {
 		t.Helper()
 		ticket, ok, err := q.Take(t.Context(), key, 2)
@@ -581,10 +608,10 @@ func TestQuotaOfAll(t *testing.T) {
 // is; processes of one machine share theirs.
 func TestInstanceOfAnother(t *testing.T) {
 	t.Parallel()
-	s := startServer(t)
-	s.open(t, nil)
-	s.open(t, nil)
-	q := s.open(t, func(c *Config) { c.Instance, c.Owner, c.Host = "", "another", "there" })
+	s := queuetest.Start(t)
+	open(t, s, nil)
+	open(t, s, nil)
+	q := open(t, s, func(c *Config) { c.Instance, c.Owner, c.Host = "", "another", "there" })
 	q.Instance = "gw1"
 	if err := q.takeInstance(t.Context()); !isRefused(err) || !strings.Contains(err.Error(), "instance gw1 is that of the host here too") {
 		t.Errorf("%v", err)
@@ -603,19 +630,19 @@ func TestInstanceOfAnother(t *testing.T) {
 // a new size is set.
 func TestStreams(t *testing.T) {
 	t.Parallel()
-	s := startServer(t)
-	q := s.open(t, nil)
-	if jobs := s.streams["Q"]; jobs.Retention != jetstream.WorkQueuePolicy || jobs.MaxBytes != 1<<20 || jobs.Discard != jetstream.DiscardNew || !jobs.AllowAtomicPublish {
+	s := queuetest.Start(t)
+	q := open(t, s, nil)
+	if jobs := s.Streams["Q"]; jobs.Retention != jetstream.WorkQueuePolicy || jobs.MaxBytes != 1<<20 || jobs.Discard != jetstream.DiscardNew || !jobs.AllowAtomicPublish {
 		t.Errorf("%+v", jobs)
 	}
 	for _, table := range []string{"Q_JOURNAL", "Q_STATE"} { // as earlier versions made them, or an upgrade would be refused
-		if c := s.streams[table]; c.Discard != jetstream.DiscardOld || c.MaxMsgsPerSubject != 1 || c.MaxBytes > 0 || !c.AllowMsgTTL || c.Retention != jetstream.LimitsPolicy {
+		if c := s.Streams[table]; c.Discard != jetstream.DiscardOld || c.MaxMsgsPerSubject != 1 || c.MaxBytes > 0 || !c.AllowMsgTTL || c.Retention != jetstream.LimitsPolicy {
 			t.Errorf("%+v", c)
 		}
 	}
 	q.MaxSize = 2 << 20
-	if err := q.makeStreams(t.Context()); err != nil || s.streams["Q"].MaxBytes != 2<<20 {
-		t.Errorf("%v, %d bytes", err, s.streams["Q"].MaxBytes)
+	if err := q.makeStreams(t.Context()); err != nil || s.Streams["Q"].MaxBytes != 2<<20 {
+		t.Errorf("%v, %d bytes", err, s.Streams["Q"].MaxBytes)
 	}
 	for what, change := range map[string]func(*jetstream.StreamConfig){
 		"replicas":             func(c *jetstream.StreamConfig) { c.Replicas = 5 },
@@ -656,8 +683,8 @@ func TestStreams(t *testing.T) {
 // TestWorkers: consumers are known until they leave, by application and host.
 func TestWorkers(t *testing.T) {
 	t.Parallel()
-	s := startServer(t)
-	q := s.open(t, nil)
+	s := queuetest.Start(t)
+	q := open(t, s, nil)
 	if all, err := q.Workers(t.Context()); err != nil || len(all) != 0 {
 		t.Errorf("%+v, %v", all, err)
 	}
@@ -698,8 +725,8 @@ func TestWorkers(t *testing.T) {
 // they are missed twice.
 func TestInventory(t *testing.T) {
 	t.Parallel()
-	s := startServer(t)
-	q := s.open(t, nil)
+	s := queuetest.Start(t)
+	q := open(t, s, nil)
 	bring(t, q, "fax", "x", "y", "z")
 	fetch(t, q, "fax", 1)
 	i := q.Inventory("fax")
@@ -708,34 +735,34 @@ func TestInventory(t *testing.T) {
 		if err := i.Take(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if len(s.resets) != want {
-			t.Errorf("reset %d times, want %d", len(s.resets), want)
+		s.Mu.Lock()
+		defer s.Mu.Unlock()
+		if len(s.Resets) != want {
+			t.Errorf("reset %d times, want %d", len(s.Resets), want)
 		}
 	}
 	take(0)
 	take(0)
-	s.mu.Lock()
-	s.lost[s.last("q.job.fax.>").subject] = true
-	s.mu.Unlock()
+	s.Mu.Lock()
+	s.Lost[s.Last("q.job.fax.>").Subject] = true
+	s.Mu.Unlock()
 	take(0) // once may be by chance
 	take(1)
-	if got := s.resets[0]; got != "Q.consume-fax" {
+	if got := s.Resets[0]; got != "Q.consume-fax" {
 		t.Errorf("reset of %s", got)
 	}
 	take(1)
 	take(1) // of several consumers, and within a minute, one does it
-	s.mu.Lock()
-	clear(s.lost)
-	s.mu.Unlock()
+	s.Mu.Lock()
+	clear(s.Lost)
+	s.Mu.Unlock()
 	take(1)
 	if err := q.Inventory("sms").Take(t.Context()); !errors.Is(err, jetstream.ErrConsumerNotFound) {
 		t.Errorf("nobody consumes: %v", err)
 	}
-	s.mu.Lock()
-	clear(s.streams)
-	s.mu.Unlock()
+	s.Mu.Lock()
+	clear(s.Streams)
+	s.Mu.Unlock()
 	q.handles.Clear()
 	if err := i.Take(t.Context()); !errors.Is(err, jetstream.ErrStreamNotFound) {
 		t.Errorf("the stream is gone: %v", err)
@@ -745,31 +772,31 @@ func TestInventory(t *testing.T) {
 // TestSweep: files of which no job is left go when they are old enough, and no others.
 func TestSweep(t *testing.T) {
 	t.Parallel()
-	s := startServer(t)
-	q := s.open(t, nil)
+	s := queuetest.Start(t)
+	q := open(t, s, nil)
 	kept, left, young := bring(t, q, "fax", "x"), bring(t, q, "fax", "y"), bring(t, q, "fax", "z")
-	s.mu.Lock()
-	for _, m := range s.stored {
-		if strings.HasPrefix(m.subject, "q.file.") && !strings.Contains(m.subject, young) {
-			m.time = m.time.Add(-2 * sweepAfter)
+	s.Mu.Lock()
+	for _, m := range s.Stored {
+		if strings.HasPrefix(m.Subject, "q.file.") && !strings.Contains(m.Subject, young) {
+			m.Time = m.Time.Add(-2 * sweepAfter)
 		}
 	}
-	s.stored = slices.DeleteFunc(s.stored, func(m *stored) bool {
-		return strings.HasPrefix(m.subject, "q.job.") && (strings.Contains(m.subject, left) || strings.Contains(m.subject, young))
+	s.Stored = slices.DeleteFunc(s.Stored, func(m *queuetest.Stored) bool {
+		return strings.HasPrefix(m.Subject, "q.job.") && (strings.Contains(m.Subject, left) || strings.Contains(m.Subject, young))
 	})
-	s.mu.Unlock()
+	s.Mu.Unlock()
 	for range 2 { // the second finds that it was done just now
 		if err := q.sweep(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if stay, err := time.ParseDuration(s.last("q.state.sweep").header.Get(jetstream.MsgTTLHeader)); err != nil || stay <= 0 || stay >= sweepEvery {
+	s.Mu.Lock()
+	defer s.Mu.Unlock()
+	if stay, err := time.ParseDuration(s.Last("q.state.sweep").Header.Get(jetstream.MsgTTLHeader)); err != nil || stay <= 0 || stay >= sweepEvery {
 		t.Errorf("who swept holds off the next sweep for %v, %v", stay, err)
 	}
 	for key, there := range map[string]bool{kept: true, left: false, young: true} {
-		if got := s.last("q.file."+key+".>") != nil; got != there {
+		if got := s.Last("q.file."+key+".>") != nil; got != there {
 			t.Errorf("files of %s are there: %t", key, got)
 		}
 	}
@@ -778,15 +805,15 @@ func TestSweep(t *testing.T) {
 // TestSeen: what the queue says of its servers and its room.
 func TestSeen(t *testing.T) {
 	t.Parallel()
-	s := startServer(t)
-	q := s.open(t, nil)
+	s := queuetest.Start(t)
+	q := open(t, s, nil)
 	if name, changes := q.Leader(); name != "" || changes != 0 || len(q.Nodes()) != 1 || q.Nodes()[0].Name != "mq1" || !q.Connected() {
 		t.Errorf("%q, %d changes, %+v", name, changes, q.Nodes())
 	}
 	for i, leader := range []string{"a", "a", "b"} {
-		s.mu.Lock()
-		s.leader, s.size = leader, 1000
-		s.mu.Unlock()
+		s.Mu.Lock()
+		s.Leader, s.Size = leader, 1000
+		s.Mu.Unlock()
 		if err := q.See(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -800,18 +827,18 @@ func TestSeen(t *testing.T) {
 	if room, err := q.Room(); err != nil || room != 1<<20-1000 || q.Free() != room || q.Used() != 1000 || q.Most() != 1<<20 {
 		t.Errorf("%d, %v, used %d of %d", room, err, q.Used(), q.Most())
 	}
-	s.mu.Lock()
-	s.size = 2 << 20
-	s.mu.Unlock()
+	s.Mu.Lock()
+	s.Size = 2 << 20
+	s.Mu.Unlock()
 	if err := q.See(t.Context()); err != nil || q.Free() != 0 {
 		t.Errorf("%v, more than full: %d", err, q.Free())
 	}
 	if got := (Node{Up: true, Behind: 9}).State() + ", " + (Node{}).State(); got != "behind by 9, down" {
 		t.Error(got)
 	}
-	s.mu.Lock()
-	s.streams = map[string]*jetstream.StreamConfig{}
-	s.mu.Unlock()
+	s.Mu.Lock()
+	s.Streams = map[string]*jetstream.StreamConfig{}
+	s.Mu.Unlock()
 	if err := q.See(t.Context()); err != nil { // the first gateway makes it
 		t.Errorf("%v", err)
 	}
@@ -822,8 +849,8 @@ func TestSeen(t *testing.T) {
 func TestNoAnswerIsWithdrawn(t *testing.T) {
 	t.Parallel()
 	for _, begun := range []bool{false, true} {
-		s := startServer(t)
-		q := s.open(t, func(c *Config) { c.CommitTimeout = 100 * time.Millisecond })
+		s := queuetest.Start(t)
+		q := open(t, s, func(c *Config) { c.CommitTimeout = 100 * time.Millisecond })
 		b := q.NewBatch()
 		j, err := b.NewJob("fax")
 		if err != nil {
@@ -835,9 +862,9 @@ func TestNoAnswerIsWithdrawn(t *testing.T) {
 		if err := b.Stage(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		s.mu.Lock()
-		s.silent = func(subject string) bool { return strings.HasPrefix(subject, "q.job.") } // it has them all the same
-		s.mu.Unlock()
+		s.Mu.Lock()
+		s.Silent = func(subject string) bool { return strings.HasPrefix(subject, "q.job.") } // it has them all the same
+		s.Mu.Unlock()
 		if begun {
 			if _, err := q.journal.put(t.Context(), journalKey(b.key, 0), Entry{State: Begun, By: "me"}.encode(), 0, 0); err != nil {
 				t.Fatal(err)
@@ -857,8 +884,8 @@ func TestNoAnswerIsWithdrawn(t *testing.T) {
 // now are missing, and not none.
 func TestCollector(t *testing.T) {
 	t.Parallel()
-	s, log := startServer(t), new(mtatest.Log)
-	q := s.open(t, func(c *Config) { c.Log = slog.New(slog.NewTextHandler(log, nil)) })
+	s, log := queuetest.Start(t), new(mtatest.Log)
+	q := open(t, s, func(c *Config) { c.Log = slog.New(slog.NewTextHandler(log, nil)) })
 	bring(t, q, "fax", "x", "y")
 	fetch(t, q, "fax", 1)
 	for _, w := range []Worker{{App: "fax", Name: "a", Host: "x", By: "1", Held: 1, Begun: 1}, {App: "fax", Name: "a", Host: "x", By: "2", Held: 2, Down: true}, {App: "another", Name: "a", Host: "x", By: "3"}} {
@@ -866,9 +893,9 @@ func TestCollector(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s.mu.Lock()
-	s.leader, s.size = "mq1", 77
-	s.mu.Unlock()
+	s.Mu.Lock()
+	s.Leader, s.Size = "mq1", 77
+	s.Mu.Unlock()
 	if err := q.See(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -907,10 +934,10 @@ func TestCollector(t *testing.T) {
 	if got := gather(); !slices.Equal(got, of) {
 		t.Errorf("got  %q\nwant %q", got, of)
 	}
-	s.mu.Lock()
-	state := s.streams["Q_STATE"]
-	delete(s.streams, "Q_STATE")
-	s.mu.Unlock()
+	s.Mu.Lock()
+	state := s.Streams["Q_STATE"]
+	delete(s.Streams, "Q_STATE")
+	s.Mu.Unlock()
 	unknown := slices.DeleteFunc(slices.Clone(of), func(line string) bool {
 		name, _, _ := strings.Cut(line, " ")
 		return slices.Contains([]string{"begun_jobs", "consumers", "held_jobs", "target_down"}, name)
@@ -921,21 +948,21 @@ func TestCollector(t *testing.T) {
 	if !strings.Contains(log.String(), "metrics of the consumers of the queue are missing") {
 		t.Errorf("no word of the consumers: %s", log)
 	}
-	s.mu.Lock()
-	s.streams["Q_STATE"] = state
-	jobs, consumers := s.streams["Q"], s.consumers
-	delete(s.streams, "Q")
-	s.consumers = nil
-	s.mu.Unlock()
+	s.Mu.Lock()
+	s.Streams["Q_STATE"] = state
+	jobs, consumers := s.Streams["Q"], s.Consumers
+	delete(s.Streams, "Q")
+	s.Consumers = nil
+	s.Mu.Unlock()
 	uncounted := slices.DeleteFunc(slices.Clone(unknown), func(line string) bool {
 		return strings.HasPrefix(line, "jobs ") || strings.HasPrefix(line, "oldest_seconds ")
 	})
 	if got := gather(); !slices.Equal(got, uncounted) || !strings.Contains(log.String(), "metrics of the queue are missing") {
 		t.Errorf("jobs are not known: got  %q\nwant %q; log %s", got, uncounted, log)
 	}
-	s.mu.Lock()
-	s.streams["Q"], s.consumers = jobs, consumers
-	s.mu.Unlock()
+	s.Mu.Lock()
+	s.Streams["Q"], s.Consumers = jobs, consumers
+	s.Mu.Unlock()
 	q.cancel()
 	q.running.Wait() // else the next look at the cluster says that all is well
 	q.health.mu.Lock()
@@ -1003,11 +1030,11 @@ func TestOwner(t *testing.T) {
 // taken on it.
 func TestConnectionLost(t *testing.T) {
 	t.Parallel()
-	s, log := startServer(t), new(mtatest.Log)
-	q := s.open(t, func(c *Config) { c.Log = slog.New(slog.NewTextHandler(log, nil)) })
+	s, log := queuetest.Start(t), new(mtatest.Log)
+	q := open(t, s, func(c *Config) { c.Log = slog.New(slog.NewTextHandler(log, nil)) })
 	eventually(t, "a word that it takes jobs", func() bool { return strings.Count(log.String(), "the queue takes jobs") == 1 })
 	for n := 1; n < 3; n++ {
-		s.hangUp()
+		s.HangUp()
 		eventually(t, "another connection", func() bool { return strings.Count(log.String(), "connected to the queue") == n })
 		if err := q.Ready(); err != nil {
 			t.Error(err)
