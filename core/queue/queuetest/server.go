@@ -50,6 +50,12 @@ type Stored struct {
 	Seq     uint64
 	Time    time.Time
 	given   bool
+	again   time.Time // when it is given out again; zero: when it is said to be
+}
+
+// free says whether a message may be given out.
+func (m *Stored) free() bool {
+	return !m.given || !m.again.IsZero() && !time.Now().Before(m.again)
 }
 
 func Start(t testing.TB) *Server {
@@ -174,12 +180,14 @@ func (s *Server) take(m *Stored, reply string, send sender) {
 		f := strings.Split(m.Subject, ".")
 		seq, _ := strconv.ParseUint(f[5], 10, 64)
 		i := slices.IndexFunc(s.Stored, func(m *Stored) bool { return m.Seq == seq })
-		switch verb, _, _ := strings.Cut(string(m.Data), " "); {
+		switch verb, rest, _ := strings.Cut(string(m.Data), " "); {
 		case i < 0:
 		case verb == "+ACK":
 			s.Stored = slices.Delete(s.Stored, i, i+1)
 		case verb == "-NAK":
-			s.Stored[i].given = false
+			var wait struct{ Delay time.Duration }
+			_ = json.Unmarshal([]byte(rest), &wait)
+			s.Stored[i].again = time.Now().Add(wait.Delay)
 		}
 		answer = struct{}{}
 	case strings.HasPrefix(m.Subject, "$JS.API.CONSUMER.MSG.NEXT."):
@@ -364,7 +372,7 @@ func (s *Server) consumer(stream, name string) any {
 	for _, m := range s.of(stream) {
 		switch {
 		case !matches(config.FilterSubject, m.Subject) || s.Lost[m.Subject]:
-		case m.given:
+		case !m.free():
 			given++
 		default:
 			pending++
@@ -382,11 +390,11 @@ func (s *Server) give(of []string, data []byte, reply string, send sender) {
 		if config == nil || q.Batch == 0 {
 			break
 		}
-		if m.given || !matches(config.FilterSubject, m.Subject) || s.Lost[m.Subject] {
+		if !m.free() || !matches(config.FilterSubject, m.Subject) || s.Lost[m.Subject] {
 			continue
 		}
 		q.Batch--
-		m.given = true
+		m.given, m.again = true, time.Time{}
 		ack := fmt.Sprintf("$JS.ACK.%s.%s.1.%d.%d.%d.0", of[0], of[1], m.Seq, m.Seq, m.Time.UnixNano())
 		send(reply, m.Subject, ack, "", m.Data)
 	}
