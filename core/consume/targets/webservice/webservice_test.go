@@ -485,6 +485,21 @@ func must(b []byte, err error) []byte {
 	return b
 }
 
+// TestHTTPVariables: every variable of a request is known, wherever it stands.
+func TestHTTPVariables(t *testing.T) {
+	t.Parallel()
+	h := mustTarget(t, "sms", "url: 'https://{env:NOSUCH_A}.example/{env:NOSUCH_B}'\nproxy: 'http://{env:NOSUCH_C}'\nheaders: {X: 'a {env:NOSUCH_D} {env:NOSUCH_E}'}\nquery: {q: '{env:NOSUCH_F}'}\njson: {a: '{env:NOSUCH_G}{env:NOSUCH_H}', b: [x, '{env:NOSUCH_I}'], c: '{env:PATH}'}")
+	want := []string{"NOSUCH_A", "NOSUCH_B", "NOSUCH_C", "NOSUCH_D", "NOSUCH_E", "NOSUCH_F", "NOSUCH_G", "NOSUCH_H", "NOSUCH_I"}
+	if got := h.request.unset(); !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+	for place, name := range map[string]string{"form": "form: {f: '{env:NOSUCH}'}", "multipart": "multipart: {f: '{env:NOSUCH}'}"} {
+		if got := mustTarget(t, "sms", "url: https://a.example\n"+name).request.unset(); !slices.Equal(got, []string{"NOSUCH"}) {
+			t.Errorf("%s: %q", place, got)
+		}
+	}
+}
+
 // TestHTTPWays: own authority, proxy, method.
 func TestHTTPWays(t *testing.T) {
 	t.Parallel()
