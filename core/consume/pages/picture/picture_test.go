@@ -4,8 +4,10 @@ import (
 	"errors"
 	"image"
 	"image/color"
+	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"smtpreceiver/core/consume/pages/pagestest"
@@ -93,6 +95,63 @@ func TestGrey(t *testing.T) {
 	// Dots of 1.5 pixels: 0 + 76/2 + 255/2 + 255/4 over 2.25.
 	if got := grey(m, 2, 2).Pix[0]; got != 102 {
 		t.Errorf("%d", got)
+	}
+}
+
+// TestFile: a picture is one page with it, whatever its shape; one that is none is told
+// from a disk that fails.
+func TestFile(t *testing.T) {
+	t.Parallel()
+	image.RegisterFormat("faulty", "FAULTY", func(io.Reader) (image.Image, error) { panic("a fault of the decoder") },
+		func(io.Reader) (image.Config, error) { return image.Config{Width: 100, Height: 100}, nil })
+	white := func(width, height int) string {
+		return string(pagestest.PNG(t, image.NewGray(image.Rect(0, 0, width, height))))
+	}
+	for _, tt := range []struct {
+		name, content string
+		size          string // in the document
+		why           string
+	}{
+		{"small", white(20, 10), "/Width 20\n/Height 10\n", ""},
+		{"as high as the page", white(500, 4000), "/Height 2216\n", ""},
+		{"low", white(100, 8), "", ErrDecoration.Error()},
+		{"narrow", white(8, 100), "", ErrDecoration.Error()},
+		{"nearly a spacer", white(9, 9), "/Width 9\n", ""},
+		{"no picture", "GIF89a", "", "a picture that cannot be read"},
+		{"cut off", white(50, 50)[:60], "", "a picture that cannot be read"},
+		{"faulty", "FAULTY", "", "a picture that cannot be read: a fault of the decoder"},
+		{"large", string(pagestest.Bomb(t)), "", "million can be faxed"},
+	} {
+		dir := t.TempDir()
+		path, document := filepath.Join(dir, "1"), filepath.Join(dir, "1.pdf")
+		if err := os.WriteFile(path, []byte(tt.content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		err := File(t.Context(), document, path)
+		if tt.why != "" {
+			if err == nil || !strings.Contains(err.Error(), tt.why) || !errors.As(err, new(*Unfit)) && !errors.Is(err, ErrDecoration) {
+				t.Errorf("%s: %v", tt.name, err)
+			}
+			continue
+		}
+		pdf, readErr := os.ReadFile(document)
+		if err := errors.Join(err, readErr); err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+		if !strings.Contains(string(pdf), tt.size) || strings.Count(string(pdf), "/Type /Page\n") != 1 {
+			t.Errorf("%s: the document is\n%q", tt.name, pdf)
+		}
+	}
+	dir := t.TempDir()
+	if err := File(t.Context(), filepath.Join(dir, "1.pdf"), filepath.Join(dir, "gone")); !errors.Is(err, os.ErrNotExist) || errors.As(err, new(*Unfit)) {
+		t.Errorf("a picture that is gone: %v", err)
+	}
+	path := filepath.Join(dir, "1")
+	if err := os.WriteFile(path, []byte(white(20, 20)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := File(t.Context(), filepath.Join(dir, "gone", "1.pdf"), path); err == nil || errors.As(err, new(*Unfit)) {
+		t.Errorf("no folder for the document: %v", err)
 	}
 }
 

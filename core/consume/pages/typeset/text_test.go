@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"codeberg.org/go-pdf/fpdf"
+
 	"smtpreceiver/core/consume/pages/pagestest"
 )
 
@@ -174,6 +176,41 @@ func TestDocument(t *testing.T) {
 		if _, _, err := new(Fonts).Document(path, text); err != nil {
 			t.Errorf("%.20q: %v", text, err)
 		}
+	}
+}
+
+// TestMarks: a mark that stands over no composed letter takes no room. Fonts have it
+// behind the place of its letter, but for the marks of Hebrew and Arabic.
+func TestMarks(t *testing.T) {
+	t.Parallel()
+	if _, err := os.Stat("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"); err != nil {
+		t.Skip("not here: apt-get install -y fonts-dejavu-core")
+	}
+	s := &setting{Fpdf: fpdf.New("P", "mm", "A4", ""), of: new(Fonts), known: map[*font]bool{}, fonts: map[rune]*font{}, widths: map[rune]float64{}, back: map[rune]float64{}}
+	for r, back := range map[rune]bool{'\u0301': true, '\u05B4': false, '\u064E': false, 'x': false} {
+		if s.font(r) == nil || (s.widths[r] == 0) != (r != 'x') || (s.back[r] > 0) != back {
+			t.Errorf("%U: %g mm wide, %g mm before", r, s.widths[r], s.back[r])
+		}
+	}
+}
+
+// TestLastPage: a line of the text that is long goes on to the end of the last page.
+func TestLastPage(t *testing.T) {
+	t.Parallel()
+	s := &setting{Fpdf: fpdf.New("P", "mm", "A4", ""), of: new(Fonts), lacking: map[rune]bool{}, known: map[*font]bool{}, fonts: map[rune]*font{}, widths: map[rune]float64{}, back: map[rune]float64{}, y: margin}
+	for range maxPages {
+		s.AddPage()
+	}
+	s.paragraph([]rune(strings.Repeat("y", 85*5)))
+	if s.y < margin+4.9*lineStep || s.y > margin+5.1*lineStep {
+		t.Errorf("%g lines", (s.y-margin)/lineStep)
+	}
+}
+
+func TestNoPlaceForTheDocument(t *testing.T) {
+	t.Parallel()
+	if _, _, err := new(Fonts).Document(filepath.Join(t.TempDir(), "gone", "x.pdf"), "x"); err == nil {
+		t.Error("no error")
 	}
 }
 
