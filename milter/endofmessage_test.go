@@ -13,6 +13,7 @@ import (
 	"github.com/d--j/go-milter"
 
 	"smtpreceiver/milter/guard"
+	"smtpreceiver/milter/guard/guardtest"
 )
 
 // mta stands for the library's connection to the MTA at the end of a message.
@@ -114,7 +115,7 @@ func TestHungUpMTA(t *testing.T) {
 	for _, addr := range []string{"", "inet:127.0.0.1:0"} {
 		g.serve(t, addr)
 		c := g.dial(t)
-		ask(t, c, negotiation)
+		guardtest.Ask(t, c, guardtest.Negotiation)
 		fmt.Fprint(c, connect+mailFrom+faxRcpt+data+content+end)
 		if err := c.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
 			t.Fatal(err)

@@ -17,6 +17,7 @@ import (
 	"github.com/d--j/go-milter"
 
 	"smtpreceiver/contrib/mtatest"
+	"smtpreceiver/milter/guard/guardtest"
 )
 
 // TestSendmailCommand: mail from sendmail(1) is diverted, and what is refused
@@ -222,7 +223,7 @@ func TestOtherMilter(t *testing.T) {
 	}{{"ours last", 0}, {"ours first", 2}} {
 		t.Run(test.order, func(t *testing.T) {
 			t.Parallel()
-			l := loopback(t)
+			l := guardtest.Listen(t)
 			other := milter.NewServer(milter.WithMilter(func() milter.Milter { return &rejecter{} }))
 			go other.Serve(l)
 			t.Cleanup(func() { other.Close() })
@@ -288,11 +289,11 @@ func TestMalformedFramesBesideMail(t *testing.T) {
 	if err := errors.Join(c.Mail("a@x.test"), c.Rcpt("1@fax")); err != nil {
 		t.Fatal(err)
 	}
-	for _, bad := range malformed {
+	for _, bad := range guardtest.Malformed {
 		conn := s.gate.dial(t)
-		io.WriteString(conn, bad.raw)
+		io.WriteString(conn, bad.Raw)
 		if got := answers(conn); slices.Contains(got, "timeout") {
-			t.Errorf("%s: connection stays open", bad.name)
+			t.Errorf("%s: connection stays open", bad.Name)
 		}
 	}
 	w, err := c.Data()

@@ -7,24 +7,26 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"smtpreceiver/milter/guard/guardtest"
 )
 
 // events are what FuzzEvents chooses from: well formed, in any order.
 var events = []string{
 	connect, fromCommand, mailFrom, faxRcpt, smsRcpt, okRcpt, data, header, endOfHeader, body, end, abort,
-	rawFrame('K', ""), rawFrame('H', "x\x00"), rawFrame('U', "FOO\x00"), rawFrame('C', "unknown\x00U"),
-	rawFrame('M', "<>\x00"), rawFrame('M', "<denied@x.test>\x00"), rawFrame('M', "<a\x01@x.test>\x00SIZE=\x00=\x00"),
-	rawFrame('R', "<>\x00"), rawFrame('R', "<\x01@fax>\x00"), rawFrame('R', "<@a:\"x/1\"@fax>\x00NOTIFY\x00"),
-	rawFrame('D', "Mi\x00Q1\x00{auth_authen}\x00petr\x00"), rawFrame('D', "Ti\x00\x00"), rawFrame('D', "E"),
-	rawFrame('L', "Bcc\x00x\x00"), rawFrame('L', "\x00\x00"), rawFrame('L', "Content-Type\x00 multipart/mixed; boundary=\"\n\tb\"\x00"),
-	rawFrame('B', ""), rawFrame('B', "\r\n--b\r\n\r\n\x00\xff\r\n--b--"), quit, connect + mailFrom, faxRcpt + data + content + end,
+	guardtest.Frame('K', ""), guardtest.Frame('H', "x\x00"), guardtest.Frame('U', "FOO\x00"), guardtest.Frame('C', "unknown\x00U"),
+	guardtest.Frame('M', "<>\x00"), guardtest.Frame('M', "<denied@x.test>\x00"), guardtest.Frame('M', "<a\x01@x.test>\x00SIZE=\x00=\x00"),
+	guardtest.Frame('R', "<>\x00"), guardtest.Frame('R', "<\x01@fax>\x00"), guardtest.Frame('R', "<@a:\"x/1\"@fax>\x00NOTIFY\x00"),
+	guardtest.Frame('D', "Mi\x00Q1\x00{auth_authen}\x00petr\x00"), guardtest.Frame('D', "Ti\x00\x00"), guardtest.Frame('D', "E"),
+	guardtest.Frame('L', "Bcc\x00x\x00"), guardtest.Frame('L', "\x00\x00"), guardtest.Frame('L', "Content-Type\x00 multipart/mixed; boundary=\"\n\tb\"\x00"),
+	guardtest.Frame('B', ""), guardtest.Frame('B', "\r\n--b\r\n\r\n\x00\xff\r\n--b--"), quit, connect + mailFrom, faxRcpt + data + content + end,
 }
 
 // FuzzEvents: in whatever order the events come, nothing panics, the connection
 // ends, and exactly the recipients with a job are taken out of the envelope.
 func FuzzEvents(f *testing.F) {
 	g := open(f, loopbackClients)
-	l := make(pipes)
+	l := make(guardtest.Pipes)
 	go g.Serve(l)
 	message := []byte{0, 2, 3, 5, 6, 7, 8, 9, 10}
 	f.Add(message)
@@ -36,7 +38,7 @@ func FuzzEvents(f *testing.F) {
 		client, server := net.Pipe()
 		l <- server
 		go func() {
-			client.Write([]byte(negotiation))
+			client.Write([]byte(guardtest.Negotiation))
 			for _, n := range order {
 				client.Write([]byte(events[int(n)%len(events)]))
 			}

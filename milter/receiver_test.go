@@ -16,6 +16,7 @@ import (
 	"smtpreceiver/core"
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/socket"
+	"smtpreceiver/milter/guard/guardtest"
 )
 
 // programFolder holds what TestKilled and TestSignals build.
@@ -127,7 +128,7 @@ func (g *gate) serve(t testing.TB, addr string) *gate {
 
 func (g *gate) dial(t testing.TB) net.Conn {
 	t.Helper()
-	return dial(t, g.listener)
+	return guardtest.Dial(t, g.listener)
 }
 
 // shutdown waits long enough for any message, and until the socket is gone.

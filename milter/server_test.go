@@ -11,6 +11,7 @@ import (
 
 	"smtpreceiver/contrib/mtatest"
 	"smtpreceiver/core/config"
+	"smtpreceiver/milter/guard/guardtest"
 )
 
 // shutdownBegins lets Shutdown run until it refuses new messages.
@@ -33,7 +34,7 @@ func shutdownBegins(t *testing.T, g *gate, ctx context.Context) (done chan error
 
 func closed(t *testing.T, c net.Conn) {
 	t.Helper()
-	if answer, err := readFrame(c); err == nil || isTimeout(err) {
+	if answer, err := guardtest.Read(c); err == nil || guardtest.IsTimeout(err) {
 		t.Errorf("answer %q, %v; want the connection closed", answer, err)
 	}
 }
@@ -44,17 +45,17 @@ func TestShutdown(t *testing.T) {
 	t.Parallel()
 	g := open(t, loopbackClients).serve(t, "")
 	running, next, idle := g.dial(t), g.dial(t), g.dial(t)
-	ask(t, running, negotiation)
-	ask(t, running, connect+mailFrom+faxRcpt)
-	ask(t, next, negotiation)
-	ask(t, next, connect+mailFrom+okRcpt)
-	ask(t, next, data) // this message is over
-	ask(t, idle, negotiation)
+	guardtest.Ask(t, running, guardtest.Negotiation)
+	guardtest.Ask(t, running, connect+mailFrom+faxRcpt)
+	guardtest.Ask(t, next, guardtest.Negotiation)
+	guardtest.Ask(t, next, connect+mailFrom+okRcpt)
+	guardtest.Ask(t, next, data) // this message is over
+	guardtest.Ask(t, idle, guardtest.Negotiation)
 
 	done := shutdownBegins(t, g, context.Background())
 	fmt.Fprint(next, mailFrom+faxRcpt) // a message that begins now is not begun
 	closed(t, next)
-	ask(t, running, data)
+	guardtest.Ask(t, running, data)
 	fmt.Fprint(running, content+end)
 	if got := strings.Join(answers(running), " "); got != "-<61388454@fax> a" { // and then the end of the connection
 		t.Errorf("running message: %q", got)
@@ -76,9 +77,9 @@ func TestShutdownEnds(t *testing.T) {
 	t.Parallel()
 	g := open(t, loopbackClients).serve(t, "")
 	c := g.dial(t)
-	ask(t, c, negotiation)
-	ask(t, c, connect+mailFrom+faxRcpt)
-	ask(t, c, data)
+	guardtest.Ask(t, c, guardtest.Negotiation)
+	guardtest.Ask(t, c, connect+mailFrom+faxRcpt)
+	guardtest.Ask(t, c, data)
 	fmt.Fprint(c, content)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := shutdownBegins(t, g, ctx)
@@ -100,7 +101,7 @@ func TestServeAfterShutdown(t *testing.T) {
 	t.Parallel()
 	g := open(t, loopbackClients)
 	g.shutdown(t)
-	l := loopback(t)
+	l := guardtest.Listen(t)
 	if err := g.Serve(l); err != nil {
 		t.Errorf("error %v, want none", err)
 	}
@@ -116,7 +117,7 @@ func TestPing(t *testing.T) {
 		g := open(t, loopbackClients)
 		want := ""
 		for i := range 3 {
-			l := loopback(t)
+			l := guardtest.Listen(t)
 			if i == gone {
 				l.Close()
 				want = l.Addr().String()
@@ -153,7 +154,7 @@ func TestServeSaysWhyItEnds(t *testing.T) {
 	t.Parallel()
 	g := open(t, loopbackClients)
 	ended := make(chan error, 1)
-	go func() { ended <- g.Serve(goneListener{loopback(t)}) }()
+	go func() { ended <- g.Serve(goneListener{guardtest.Listen(t)}) }()
 	if err := mtatest.Receive(t, "Serve to end", ended); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("error %v, want that the listener is closed", err)
 	}
@@ -169,32 +170,32 @@ func TestReload(t *testing.T) {
 	t.Parallel()
 	g := open(t, "clients: [192.0.2.0/24]\n").serve(t, "")
 	c := g.dial(t)
-	ask(t, c, negotiation)
+	guardtest.Ask(t, c, guardtest.Negotiation)
 	fmt.Fprint(c, connect+mailFrom)
-	if got := ask(t, c, faxRcpt); got[0] != 'y' {
+	if got := guardtest.Ask(t, c, faxRcpt); got[0] != 'y' {
 		t.Errorf("client on no list: %q, want a refusal", got)
 	}
 	passing := settings(t, g.dir, "clients: [192.0.2.0/24]\nmilter: {on_unlisted_client: pass}\n"+applications)
 	if err := g.receiver.Reload(passing); err != nil {
 		t.Fatal(err)
 	}
-	if got := ask(t, c, okRcpt+faxRcpt); got != "c" { // the answer to okRcpt
+	if got := guardtest.Ask(t, c, okRcpt+faxRcpt); got != "c" { // the answer to okRcpt
 		t.Errorf("%q", got)
 	}
-	if got, _ := readFrame(c); got[0] != 'y' {
+	if got, _ := guardtest.Read(c); got[0] != 'y' {
 		t.Errorf("message begun under the old rules: %q, want a refusal", got)
 	}
-	if got := ask(t, c, mailFrom+faxRcpt); got != "c" {
+	if got := guardtest.Ask(t, c, mailFrom+faxRcpt); got != "c" {
 		t.Errorf("on_unlisted_client: pass: %q, want c", got)
 	}
-	if got := ask(t, c, data); got != "a" {
+	if got := guardtest.Ask(t, c, data); got != "a" {
 		t.Errorf("passed on: %q, want a", got)
 	}
 	if err := g.receiver.Reload(reloaded(t, g)); err != nil {
 		t.Fatal(err)
 	}
-	ask(t, c, mailFrom+faxRcpt)
-	if got := ask(t, c, data); got != "c" {
+	guardtest.Ask(t, c, mailFrom+faxRcpt)
+	if got := guardtest.Ask(t, c, data); got != "c" {
 		t.Errorf("client now on a list: %q, want c", got)
 	}
 }
@@ -209,6 +210,6 @@ func TestTimeout(t *testing.T) {
 	g.Server.Reload(Options{Timeout: time.Millisecond})
 	g.serve(t, "")
 	c := g.dial(t)
-	ask(t, c, negotiation)
+	guardtest.Ask(t, c, guardtest.Negotiation)
 	closed(t, c)
 }

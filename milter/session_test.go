@@ -13,24 +13,25 @@ import (
 
 	"smtpreceiver/contrib/mtatest"
 	"smtpreceiver/core"
+	"smtpreceiver/milter/guard/guardtest"
 )
 
 // The frames of a message, as an MTA sends them.
 var (
-	connect = rawFrame('C', "client.test\x004\x12\x34127.0.0.1\x00")
+	connect = guardtest.Frame('C', "client.test\x004\x12\x34127.0.0.1\x00")
 	// fromCommand is what Postfix's cleanup(8) says of mail from sendmail(1).
-	fromCommand = rawFrame('C', "localhost\x004\x00\x00127.0.0.1\x00")
-	mailFrom    = rawFrame('M', "<a@x.test>\x00ENVID=QQ+3D1\x00")
-	faxRcpt     = rawFrame('R', "<61388454@fax>\x00notify=success,Failure\x00ORCPT=rfc822;6138+3D8454@fax\x00")
-	smsRcpt     = rawFrame('R', "<101@sms>\x00")
-	okRcpt      = rawFrame('R', "<ok@x.test>\x00")
-	data        = rawFrame('T', "")
-	header      = rawFrame('L', "Subject\x00 x\x00")
-	endOfHeader = rawFrame('N', "")
-	body        = rawFrame('B', "body\r\n")
-	end         = rawFrame('E', "")
-	abort       = rawFrame('A', "")
-	quit        = rawFrame('Q', "")
+	fromCommand = guardtest.Frame('C', "localhost\x004\x00\x00127.0.0.1\x00")
+	mailFrom    = guardtest.Frame('M', "<a@x.test>\x00ENVID=QQ+3D1\x00")
+	faxRcpt     = guardtest.Frame('R', "<61388454@fax>\x00notify=success,Failure\x00ORCPT=rfc822;6138+3D8454@fax\x00")
+	smsRcpt     = guardtest.Frame('R', "<101@sms>\x00")
+	okRcpt      = guardtest.Frame('R', "<ok@x.test>\x00")
+	data        = guardtest.Frame('T', "")
+	header      = guardtest.Frame('L', "Subject\x00 x\x00")
+	endOfHeader = guardtest.Frame('N', "")
+	body        = guardtest.Frame('B', "body\r\n")
+	end         = guardtest.Frame('E', "")
+	abort       = guardtest.Frame('A', "")
+	quit        = guardtest.Frame('Q', "")
 	content     = header + endOfHeader + body
 )
 
@@ -39,7 +40,7 @@ var (
 func talk(t testing.TB, g *gate, frames ...string) string {
 	t.Helper()
 	c := g.dial(t)
-	ask(t, c, negotiation)
+	guardtest.Ask(t, c, guardtest.Negotiation)
 	go func() { fmt.Fprint(c, strings.Join(frames, "")+quit) }()
 	return strings.Join(answers(c), " ")
 }
@@ -47,9 +48,9 @@ func talk(t testing.TB, g *gate, frames ...string) string {
 // answers are all that comes until the connection ends.
 func answers(c net.Conn) (all []string) {
 	for {
-		frame, err := readFrame(c)
+		frame, err := guardtest.Read(c)
 		if err != nil {
-			if isTimeout(err) {
+			if guardtest.IsTimeout(err) {
 				all = append(all, "timeout")
 			}
 			return all
@@ -79,16 +80,16 @@ func TestEventOrders(t *testing.T) {
 		// Trap 2: nothing may be accepted for good before the last recipient.
 		{"ordinary first", start + okRcpt + faxRcpt + data + content + end, "c c c -<61388454@fax> a", "61388454"},
 		{"ordinary alone", start + okRcpt + data, "c a", ""},
-		{"two spellings of one recipient", start + faxRcpt + rawFrame('R', "<61388454@FAX>\x00") + data + content + end,
+		{"two spellings of one recipient", start + faxRcpt + guardtest.Frame('R', "<61388454@FAX>\x00") + data + content + end,
 			"c c c -<61388454@fax> -<61388454@FAX> a", "61388454"},
 		{"no body", start + faxRcpt + data + header + endOfHeader + end, "c c -<61388454@fax> a", "61388454"},
 		{"nothing at all", start + faxRcpt + data + end, "c c -<61388454@fax> a", "61388454"},
 		{"no DATA", start + faxRcpt + content + end, "c -<61388454@fax> a", "61388454"},
 		{"HELO, unknown command and macros that nobody asked for",
-			connect + rawFrame('H', "x\x00") + rawFrame('D', "Z{odd}\x001\x00") + rawFrame('D', "M{auth_authen}\x00\x00i\x00") +
-				mailFrom + rawFrame('U', "FOO\x00") + rawFrame('D', "R{no such}\x00\x00") + faxRcpt + data + content + end,
+			connect + guardtest.Frame('H', "x\x00") + guardtest.Frame('D', "Z{odd}\x001\x00") + guardtest.Frame('D', "M{auth_authen}\x00\x00i\x00") +
+				mailFrom + guardtest.Frame('U', "FOO\x00") + guardtest.Frame('D', "R{no such}\x00\x00") + faxRcpt + data + content + end,
 			"c c c c -<61388454@fax> a", "61388454"},
-		{"a body chunk larger than agreed", start + faxRcpt + data + header + endOfHeader + rawFrame('B', strings.Repeat("x", 1<<20)) + end,
+		{"a body chunk larger than agreed", start + faxRcpt + data + header + endOfHeader + guardtest.Frame('B', strings.Repeat("x", 1<<20)) + end,
 			"c c -<61388454@fax> a", "61388454"},
 		{"abort, twice", start + faxRcpt + abort + abort + mailFrom + smsRcpt + data + content + end, "c c c -<101@sms> a", "101"},
 		{"MAIL without abort", start + faxRcpt + mailFrom + okRcpt + data, "c c a", ""},
@@ -96,8 +97,8 @@ func TestEventOrders(t *testing.T) {
 			"c c -<61388454@fax> a c c -<101@sms> a", "61388454 101"},
 		{"two messages, no abort between", message + mailFrom + okRcpt + data + mailFrom + smsRcpt + data + content + end,
 			"c c -<61388454@fax> a c a c c -<101@sms> a", "61388454 101"},
-		{"new connection in the same one", message + rawFrame('K', "") + start + okRcpt + data, "c c -<61388454@fax> a c a", "61388454"},
-		{"new connection in the middle", start + faxRcpt + rawFrame('K', "") + message, "c c c -<61388454@fax> a", "61388454"},
+		{"new connection in the same one", message + guardtest.Frame('K', "") + start + okRcpt + data, "c c -<61388454@fax> a c a", "61388454"},
+		{"new connection in the middle", start + faxRcpt + guardtest.Frame('K', "") + message, "c c c -<61388454@fax> a", "61388454"},
 		// What is out of order may have been for us: never accepted.
 		{"end without MAIL", connect + end, "t", ""},
 		{"recipient without MAIL", connect + faxRcpt, "t", ""},
@@ -109,7 +110,7 @@ func TestEventOrders(t *testing.T) {
 		{"body before header", start + faxRcpt + data + body + header + endOfHeader + end, "c c t", ""},
 		{"header and body without MAIL", connect + content + mailFrom + faxRcpt + data + content + end, "c c -<61388454@fax> a", "61388454"},
 		{"recipient after DATA", start + okRcpt + faxRcpt + data + smsRcpt + content + end, "c c c t t", ""},
-		{"negotiation again", start + negotiation + faxRcpt, "", ""},
+		{"negotiation again", start + guardtest.Negotiation + faxRcpt, "", ""},
 	}
 	g := open(t, loopbackClients).serve(t, "")
 	for _, test := range tests {
@@ -131,9 +132,9 @@ func TestEventOrders(t *testing.T) {
 func TestJob(t *testing.T) {
 	t.Parallel()
 	g := open(t, loopbackClients).serve(t, "")
-	talk(t, g, connect, mailFrom, smsRcpt, faxRcpt, rawFrame('D', "Ti\x0048ABC\x00"), data,
-		rawFrame('L', "From\x00 Petr <petr@x.test>\x00"), rawFrame('L', "Bcc\x00 boss@x.test,\n\tother@x.test\x00"),
-		rawFrame('L', "resent-bcc\x00boss@x.test\x00"), content, rawFrame('D', "Ei\x0048ABC\x00"), end)
+	talk(t, g, connect, mailFrom, smsRcpt, faxRcpt, guardtest.Frame('D', "Ti\x0048ABC\x00"), data,
+		guardtest.Frame('L', "From\x00 Petr <petr@x.test>\x00"), guardtest.Frame('L', "Bcc\x00 boss@x.test,\n\tother@x.test\x00"),
+		guardtest.Frame('L', "resent-bcc\x00boss@x.test\x00"), content, guardtest.Frame('D', "Ei\x0048ABC\x00"), end)
 	all := jobs(t, g.dir)
 	if len(all) != 2 {
 		t.Fatalf("%d jobs, want 2", len(all))
@@ -171,12 +172,12 @@ func TestRebuiltHeader(t *testing.T) {
 		{"Bcc-Not", " 1", "Bcc-Not: 1\r\n"},
 		{"BCC ", " hidden", ""},
 	} {
-		frames.WriteString(rawFrame('L', f.name+"\x00"+f.value+"\x00"))
+		frames.WriteString(guardtest.Frame('L', f.name+"\x00"+f.value+"\x00"))
 		want.WriteString(f.want)
 	}
 	g := open(t, loopbackClients).serve(t, "")
 	parts := "a\x00b\r\n.\r\n..\r\nbare\nLF \xff" + strings.Repeat("y", 100_000)
-	talk(t, g, connect, mailFrom, faxRcpt, data, frames.String(), endOfHeader, rawFrame('B', parts[:3]), rawFrame('B', parts[3:]), end)
+	talk(t, g, connect, mailFrom, faxRcpt, data, frames.String(), endOfHeader, guardtest.Frame('B', parts[:3]), guardtest.Frame('B', parts[3:]), end)
 	all := jobs(t, g.dir)
 	if len(all) != 1 || all[0].text != want.String()+"\r\n"+parts {
 		t.Fatalf("jobs %q, want one of %q", all, want.String()+"\r\n"+parts)
@@ -185,27 +186,27 @@ func TestRebuiltHeader(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	t.Parallel()
-	denied := rawFrame('M', "<denied@x.test>\x00")
-	stranger := rawFrame('C', "[192.0.2.5]\x004\x12\x34192.0.2.5\x00")
+	denied := guardtest.Frame('M', "<denied@x.test>\x00")
+	stranger := guardtest.Frame('C', "[192.0.2.5]\x004\x12\x34192.0.2.5\x00")
 	tests := []struct {
 		name, frames, want string
 	}{
 		{"one recipient", connect + denied + okRcpt + faxRcpt + data, "c y550 5.7.1 a"},
 		{"client on no list", stranger + mailFrom + faxRcpt + okRcpt + data, "y550 5.7.1 c a"},
-		{"client unknown", rawFrame('C', "unknown\x00U") + mailFrom + faxRcpt, "y550 5.7.1"},
+		{"client unknown", guardtest.Frame('C', "unknown\x00U") + mailFrom + faxRcpt, "y550 5.7.1"},
 		{"no connect event", mailFrom + faxRcpt, "y550 5.7.1"},
-		{"client on no list, authenticated", stranger + rawFrame('D', "M{auth_authen}\x00petr\x00") + mailFrom + faxRcpt, "c"},
-		{"authentication of the session before", stranger + rawFrame('D', "M{auth_authen}\x00petr\x00") + mailFrom + faxRcpt +
-			rawFrame('K', "") + stranger + mailFrom + faxRcpt, "c y550 5.7.1"},
-		{"bad sender", connect + rawFrame('M', "<a\x01@x.test>\x00") + okRcpt + faxRcpt + data, "c y501 5.1.7 a"},
-		{"bad recipient", connect + mailFrom + rawFrame('R', "<6138\x018454@fax>\x00"), "y501 5.1.3"},
+		{"client on no list, authenticated", stranger + guardtest.Frame('D', "M{auth_authen}\x00petr\x00") + mailFrom + faxRcpt, "c"},
+		{"authentication of the session before", stranger + guardtest.Frame('D', "M{auth_authen}\x00petr\x00") + mailFrom + faxRcpt +
+			guardtest.Frame('K', "") + stranger + mailFrom + faxRcpt, "c y550 5.7.1"},
+		{"bad sender", connect + guardtest.Frame('M', "<a\x01@x.test>\x00") + okRcpt + faxRcpt + data, "c y501 5.1.7 a"},
+		{"bad recipient", connect + mailFrom + guardtest.Frame('R', "<6138\x018454@fax>\x00"), "y501 5.1.3"},
 		// Trap 7: Postfix cannot refuse one recipient of mail from sendmail(1); it
 		// would keep the mail and retry for ever.
 		{"sendmail command", fromCommand + denied + okRcpt + faxRcpt + smsRcpt + data + content + end, "c c c c y550 5.7.1"},
 		{"sendmail command, next message", fromCommand + denied + faxRcpt + abort + mailFrom + faxRcpt + data + content + end, "c c c -<61388454@fax> a"},
-		{"a header over the limit", connect + mailFrom + faxRcpt + data + strings.Repeat(rawFrame('L', "X\x00"+strings.Repeat("x", 600_000)+"\x00"), 3) +
+		{"a header over the limit", connect + mailFrom + faxRcpt + data + strings.Repeat(guardtest.Frame('L', "X\x00"+strings.Repeat("x", 600_000)+"\x00"), 3) +
 			endOfHeader + body + end, "c c y552 5.3.4"},
-		{"and the message behind it", connect + mailFrom + faxRcpt + data + strings.Repeat(rawFrame('L', "Received\x00 x\x00"), 51) + endOfHeader + end +
+		{"and the message behind it", connect + mailFrom + faxRcpt + data + strings.Repeat(guardtest.Frame('L', "Received\x00 x\x00"), 51) + endOfHeader + end +
 			mailFrom + smsRcpt + data + content + end, "c c y554 5.4.6 c c -<101@sms> a"},
 	}
 	g := open(t, loopbackClients).serve(t, "")
@@ -228,18 +229,18 @@ func TestSendmailCommandNeedsNoList(t *testing.T) {
 	for _, test := range []struct{ client, want string }{
 		{fromCommand, "c"},
 		{connect, "y550 5.7.1"},
-		{rawFrame('C', "localhost\x004\x00\x00192.0.2.5\x00"), "y550 5.7.1"},
-		{rawFrame('C', "localhost\x004\x12\x34127.0.0.1\x00"), "y550 5.7.1"},
-		{rawFrame('C', "client.test\x004\x00\x00127.0.0.1\x00"), "y550 5.7.1"},
-		{rawFrame('C', "localhost\x006\x00\x00IPv6:::1\x00"), "c"},
-		{rawFrame('C', "localhost\x006\x00\x00IPv6:::ffff:127.0.0.1\x00"), "c"},
-		{rawFrame('C', "localhost\x006\x00\x00IPv6:::ffff:192.0.2.5\x00"), "y550 5.7.1"},
-		{rawFrame('C', "localhost\x006\x00\x00::1\x00"), "c"},
-		{rawFrame('C', "localhost\x006\x00\x00fe80::1%lo\x00"), ""}, // which no MTA sends
-		{rawFrame('C', "localhost\x00L\x00\x00/run/smtpd\x00"), "y550 5.7.1"},
-		{rawFrame('C', "localhost\x00U"), "y550 5.7.1"},
-		{rawFrame('C', "LOCALHOST\x004\x00\x00127.0.0.1\x00"), "y550 5.7.1"},
-		{rawFrame('C', "localhost\x004\x00\x000127.0.0.1\x00"), ""},
+		{guardtest.Frame('C', "localhost\x004\x00\x00192.0.2.5\x00"), "y550 5.7.1"},
+		{guardtest.Frame('C', "localhost\x004\x12\x34127.0.0.1\x00"), "y550 5.7.1"},
+		{guardtest.Frame('C', "client.test\x004\x00\x00127.0.0.1\x00"), "y550 5.7.1"},
+		{guardtest.Frame('C', "localhost\x006\x00\x00IPv6:::1\x00"), "c"},
+		{guardtest.Frame('C', "localhost\x006\x00\x00IPv6:::ffff:127.0.0.1\x00"), "c"},
+		{guardtest.Frame('C', "localhost\x006\x00\x00IPv6:::ffff:192.0.2.5\x00"), "y550 5.7.1"},
+		{guardtest.Frame('C', "localhost\x006\x00\x00::1\x00"), "c"},
+		{guardtest.Frame('C', "localhost\x006\x00\x00fe80::1%lo\x00"), ""}, // which no MTA sends
+		{guardtest.Frame('C', "localhost\x00L\x00\x00/run/smtpd\x00"), "y550 5.7.1"},
+		{guardtest.Frame('C', "localhost\x00U"), "y550 5.7.1"},
+		{guardtest.Frame('C', "LOCALHOST\x004\x00\x00127.0.0.1\x00"), "y550 5.7.1"},
+		{guardtest.Frame('C', "localhost\x004\x00\x000127.0.0.1\x00"), ""},
 	} {
 		if got := talk(t, g, test.client, mailFrom, faxRcpt); got != test.want {
 			t.Errorf("%q: %q, want %q", test.client, got, test.want)
@@ -313,9 +314,9 @@ func TestNegotiation(t *testing.T) {
 		{"\x00\x00\x00\x06\x00\x00\x01\xff\x00\x0f\xff\xff", ""}, // no leading space
 	} {
 		c := g.dial(t)
-		fmt.Fprint(c, rawFrame('O', test.offer))
-		answer, err := readFrame(c)
-		if answer != test.want || err == nil != (test.want != "") || isTimeout(err) {
+		fmt.Fprint(c, guardtest.Frame('O', test.offer))
+		answer, err := guardtest.Read(c)
+		if answer != test.want || err == nil != (test.want != "") || guardtest.IsTimeout(err) {
 			t.Errorf("offer %q: %q, %v; want %q", test.offer, answer, err, test.want)
 		}
 	}
@@ -352,11 +353,11 @@ func TestPanic(t *testing.T) {
 	g := &gate{Server: NewServer(new(core.Receiver), Options{Timeout: time.Minute}, slog.New(slog.NewTextHandler(log, nil))), dir: t.TempDir()}
 	g.serve(t, "inet:127.0.0.1:0")
 	bystander := g.dial(t)
-	ask(t, bystander, negotiation)
+	guardtest.Ask(t, bystander, guardtest.Negotiation)
 	if got, want := talk(t, g, connect, mailFrom, faxRcpt, okRcpt, data, content, end, abort, mailFrom, okRcpt), "t t c y451 4.3.0 t"; got != want {
 		t.Errorf("answers %q, want %q", got, want)
 	}
-	if got := ask(t, bystander, connect+data); got != "t" {
+	if got := guardtest.Ask(t, bystander, connect+data); got != "t" {
 		t.Errorf("another connection gets %q", got)
 	}
 	if !strings.Contains(log.String(), "panic") || !strings.Contains(log.String(), "session.go") {

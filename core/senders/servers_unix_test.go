@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"smtpreceiver/contrib/mtatest"
+	"smtpreceiver/core/senders/row/rowtest"
 )
 
 const columns = "name, allowed, numbers_allowed, max_parts, max_jobs, caller_id, cost_code"
@@ -59,7 +60,7 @@ func conformSQL(t *testing.T, o Options, placeholder string) *Table {
 	o.Query = "SELECT name, name = 'jan@example.com' AS allowed FROM senders WHERE name = " + placeholder
 	truth := open(t, o)
 	for sender, want := range map[string]string{"jan@example.com": "jan@example.com fax sms", "null@example.com": "null@example.com"} {
-		if got := shown(truth.Find(t.Context(), sender)); got != want {
+		if got := rowtest.Shown(truth.Find(t.Context(), sender)); got != want {
 			t.Errorf("%s: %q, want %q", sender, got, want)
 		}
 	}
@@ -72,18 +73,18 @@ func comesAndGoes(t *testing.T, table *Table, stop, start func()) {
 	t.Helper()
 	table.Find(t.Context(), "jan@example.com")
 	stop()
-	if got := shown(table.Find(t.Context(), "null@example.com")); !strings.HasPrefix(got, "null@example.com fax") {
+	if got := rowtest.Shown(table.Find(t.Context(), "null@example.com")); !strings.HasPrefix(got, "null@example.com fax") {
 		t.Errorf("kept: %q", got)
 	}
 	table.cache = newCache(time.Minute, time.Now)
 	for range 2 {
-		if got := shown(table.Find(t.Context(), "jan@example.com")); got != "error" {
+		if got := rowtest.Shown(table.Find(t.Context(), "jan@example.com")); got != "error" {
 			t.Errorf("while the server is down: %q", got)
 		}
 	}
 	start()
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		if got := shown(table.Find(t.Context(), "jan@example.com")); strings.HasPrefix(got, "jan@example.com fax") {
+		if got := rowtest.Shown(table.Find(t.Context(), "jan@example.com")); strings.HasPrefix(got, "jan@example.com fax") {
 			return
 		} else if time.Now().After(deadline) {
 			t.Fatalf("afterwards: %q", got)
@@ -217,7 +218,7 @@ func TestLDAP(t *testing.T) {
 		t.Errorf("two entries: %v", err)
 	}
 	for _, name := range []string{"one@example.com", "two@example.com"} {
-		if got := shown(table.Find(t.Context(), name)); got != name+" fax sms not:" {
+		if got := rowtest.Shown(table.Find(t.Context(), name)); got != name+" fax sms not:" {
 			t.Errorf("several values: %q", got)
 		}
 	}
@@ -233,7 +234,7 @@ func TestLDAP(t *testing.T) {
 	}
 	anonymous := o
 	anonymous.BindDN, anonymous.BindPassword = "", ""
-	if got := shown(open(t, anonymous).Find(t.Context(), "jan@example.com")); got != "none" {
+	if got := rowtest.Shown(open(t, anonymous).Find(t.Context(), "jan@example.com")); got != "none" {
 		t.Errorf("without the account: %q", got)
 	}
 	comesAndGoes(t, table, func() { s.Stop() }, s.Start)

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,61 +17,23 @@ import (
 
 	"smtpreceiver/contrib/mtatest"
 	"smtpreceiver/core/senders/row"
+	"smtpreceiver/core/senders/row/rowtest"
 )
 
 // TestMain looks for goroutines left over by look-ups.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// compile is what core has for numbers_allowed, but for Python's ways.
-func compile(expression string) (row.Numbers, error) {
-	re, err := regexp.Compile("^(?:" + expression + ")")
-	if err != nil {
-		return nil, err
-	}
-	return re.MatchString, nil
-}
 
 func open(t testing.TB, o Options) *Table {
 	t.Helper()
 	if o.Timeout == 0 {
 		o.Timeout = 20 * time.Second
 	}
-	table, err := New(o, compile, slog.New(slog.DiscardHandler))
+	table, err := New(o, rowtest.Compile, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { table.Close() }) // an error is that of a server which has gone
 	return table
-}
-
-// shown is what a look-up found, in words.
-func shown(r *row.Rights, err error) string {
-	if err != nil {
-		return "error"
-	}
-	if r == nil {
-		return "none"
-	}
-	s := r.Name
-	for _, app := range []string{"fax", "sms"} {
-		if r.MayUse(app) {
-			s += " " + app
-		}
-	}
-	for _, number := range []string{"+4201", "+491", ""} {
-		if !r.MayDial(number) {
-			s += " not:" + number
-		}
-	}
-	if r.MaxParts > 0 || r.MaxJobs > 0 {
-		s += fmt.Sprintf(" %d parts %d jobs", r.MaxParts, r.MaxJobs)
-	}
-	for _, column := range []string{"caller_id", "cost_code"} {
-		if v, ok := r.Data[column]; ok {
-			s += fmt.Sprintf(" %s=%s", column, v)
-		}
-	}
-	return s
 }
 
 // people are the rows that every backend is filled with: name, allowed,
@@ -97,7 +58,7 @@ func conform(t *testing.T, table *Table) {
 		"bad@example.com":     "error",
 		"nobody@example.com":  "none",
 	} {
-		if got := shown(table.Find(t.Context(), sender)); got != want {
+		if got := rowtest.Shown(table.Find(t.Context(), sender)); got != want {
 			t.Errorf("%s: %q, want %q", sender, got, want)
 		}
 	}
@@ -106,7 +67,7 @@ func conform(t *testing.T, table *Table) {
 		t.Errorf("a bad expression: %v", err)
 	}
 	for _, sender := range injections {
-		if got := shown(table.Find(t.Context(), sender)); got != "none" {
+		if got := rowtest.Shown(table.Find(t.Context(), sender)); got != "none" {
 			t.Errorf("%.60q: %q", sender, got)
 		}
 	}
@@ -122,7 +83,7 @@ func conform(t *testing.T, table *Table) {
 	if _, err := table.Find(gone, "new@example.com"); err == nil {
 		t.Error("an answer for mail that is gone")
 	}
-	if got := shown(table.Find(t.Context(), "o'brien@example.com")); got != "o'brien@example.com" {
+	if got := rowtest.Shown(table.Find(t.Context(), "o'brien@example.com")); got != "o'brien@example.com" {
 		t.Errorf("after all that: %q", got)
 	}
 }
@@ -176,7 +137,7 @@ func (s *scripted) Close() error { return nil }
 
 // table is one over a script, with a clock of its own.
 func (s *scripted) table(keep time.Duration, now func() time.Time) *Table {
-	t := &Table{backend: s, timeout: time.Minute, compile: compile, cache: newCache(keep, now), asking: map[string]*question{}}
+	t := &Table{backend: s, timeout: time.Minute, compile: rowtest.Compile, cache: newCache(keep, now), asking: map[string]*question{}}
 	t.ctx, t.stop = context.WithCancel(context.Background())
 	return t
 }
@@ -192,7 +153,7 @@ func TestOneQuestionAMinute(t *testing.T) {
 	for minute := range 3 {
 		for range 100 {
 			for _, sender := range []string{"a", "A", "nobody"} {
-				if got, want := shown(table.Find(t.Context(), sender)), map[string]string{"a": "a fax sms", "nobody": "none"}[strings.ToLower(sender)]; got != want {
+				if got, want := rowtest.Shown(table.Find(t.Context(), sender)), map[string]string{"a": "a fax sms", "nobody": "none"}[strings.ToLower(sender)]; got != want {
 					t.Fatalf("%s: %q, want %q", sender, got, want)
 				}
 			}
@@ -218,7 +179,7 @@ func TestAskedOnce(t *testing.T) {
 	const others = 50
 	for range others {
 		all.Go(func() {
-			if got := shown(table.Find(t.Context(), "a")); got != "a fax sms" {
+			if got := rowtest.Shown(table.Find(t.Context(), "a")); got != "a fax sms" {
 				t.Errorf("%q", got)
 			}
 		})
@@ -272,7 +233,7 @@ func TestLastOneEndsTheQuestion(t *testing.T) {
 	}
 	mtatest.Finish(t, "those who hung up", &all)
 	close(s.wait)
-	if got := shown(table.Find(t.Context(), "a")); got != "a fax sms" {
+	if got := rowtest.Shown(table.Find(t.Context(), "a")); got != "a fax sms" {
 		t.Errorf("%q", got)
 	}
 }
@@ -290,11 +251,11 @@ func TestErrorsAreNotKept(t *testing.T) {
 		}
 	}
 	s.fails.Store(false)
-	if got := shown(table.Find(t.Context(), "a")); got != "a fax sms" {
+	if got := rowtest.Shown(table.Find(t.Context(), "a")); got != "a fax sms" {
 		t.Errorf("%q", got)
 	}
 	s.fails.Store(true) // within the minute nobody notices
-	if got := shown(table.Find(t.Context(), "a")); got != "a fax sms" {
+	if got := rowtest.Shown(table.Find(t.Context(), "a")); got != "a fax sms" {
 		t.Errorf("%q", got)
 	}
 }
@@ -371,12 +332,12 @@ func TestFile(t *testing.T) {
 		"fax@example.com": "fax@example.com fax cost_code=K8", "o'brien@example.com": "o'brien@example.com",
 		"null@example.com": "null@example.com fax sms", "nobody@example.com": "none",
 	} {
-		if got := shown(table.Find(t.Context(), sender)); got != want {
+		if got := rowtest.Shown(table.Find(t.Context(), sender)); got != want {
 			t.Errorf("%s: %q, want %q", sender, got, want)
 		}
 	}
 	for _, sender := range append(injections, spellings[1:]...) {
-		if got := shown(table.Find(t.Context(), sender)); got != "none" {
+		if got := rowtest.Shown(table.Find(t.Context(), sender)); got != "none" {
 			t.Errorf("%.60q: %q", sender, got)
 		}
 	}
@@ -398,7 +359,7 @@ func TestFile(t *testing.T) {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if got := shown(table.Find(t.Context(), "new@example.com")); got != want {
+		if got := rowtest.Shown(table.Find(t.Context(), "new@example.com")); got != want {
 			t.Errorf("%q: %q, want %q", text, got, want)
 		}
 	}
@@ -420,7 +381,7 @@ func TestBadFile(t *testing.T) {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err := New(Options{Backend: "file", File: path, Timeout: time.Second}, compile, slog.New(slog.DiscardHandler))
+		_, err := New(Options{Backend: "file", File: path, Timeout: time.Second}, rowtest.Compile, slog.New(slog.DiscardHandler))
 		var option *OptionError
 		if !errors.As(err, &option) || option.Option != "file" || !strings.Contains(err.Error(), says) {
 			t.Errorf("%q: %v, want one that says %q", text, err, says)
@@ -444,7 +405,7 @@ func TestBadOptions(t *testing.T) {
 		{Options{Backend: "ldap", URL: "x", BaseDN: "x", Filter: "(", BindDN: "x", Timeout: 1}, "url base_dn filter attributes bind_dn"},
 		{Options{Backend: "ldap", URL: "ldap://x", BaseDN: "dc=x", Filter: "(mail=x)", Attributes: map[string]string{"name": "a b", "x": "y"}, Timeout: 1}, "filter attributes"},
 	} {
-		table, err := New(tt.o, compile, slog.New(slog.DiscardHandler))
+		table, err := New(tt.o, rowtest.Compile, slog.New(slog.DiscardHandler))
 		var got []string
 		for _, e := range unjoined(err) {
 			var option *OptionError
@@ -472,12 +433,12 @@ func FuzzSheet(f *testing.F) {
 	f.Add("\ufeffName;allowed\n\"a\nb\",0\n")
 	f.Add("name\n#\n\"\"\"\"\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		s, err := parseSheet("x", []byte(text), compile)
+		s, err := parseSheet("x", []byte(text), rowtest.Compile)
 		if err != nil {
 			return
 		}
 		for name, r := range s {
-			rights, err := r.Rights(compile)
+			rights, err := r.Rights(rowtest.Compile)
 			if err != nil || row.Lowered(rights.Name) != name || row.CheckName(name) != nil {
 				t.Fatalf("%q: %+v, %v", name, rights, err)
 			}

@@ -10,44 +10,9 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"smtpreceiver/milter/guard/guardtest"
 )
-
-func rawFrame(command byte, data string) string {
-	return string(binary.BigEndian.AppendUint32(nil, uint32(1+len(data)))) + string(command) + data
-}
-
-// negotiation offers all that protocol version 6 has.
-var negotiation = rawFrame('O', "\x00\x00\x00\x06\x00\x00\x01\xff\x00\x1f\xff\xff")
-
-// killers are the frames that end a process that serves go-milter without a guard.
-var killers = []struct{ name, raw string }{
-	{"empty frame as negotiation", "\x00\x00\x00\x00"},
-	{"empty frame", negotiation + "\x00\x00\x00\x00"},
-	{"connect without family", negotiation + rawFrame('C', "host\x00")},
-	{"connect without NUL", negotiation + rawFrame('C', "host")},
-	{"MAIL without NUL", negotiation + rawFrame('M', "<a@x.test>")},
-	{"RCPT without NUL", negotiation + rawFrame('R', "<1@fax>")},
-}
-
-var malformed = append(slices.Clone(killers), []struct{ name, raw string }{
-	{"first frame no negotiation", rawFrame('M', "<a@x.test>\x00")},
-	{"HTTP", "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"},
-	{"512 MiB claimed first", "\x1f\xff\xff\xffO"},
-	{"65 KiB claimed first", "\x00\x01\x04\x00O"},
-	{"512 MiB claimed", negotiation + "\x1f\xff\xff\xffB"},
-	{"more than 1 MiB claimed", negotiation + "\x00\x10\x04\x01B"},
-	{"negotiation too short", rawFrame('O', "\x00\x00\x00\x06\x00\x00\x01\xff\x00\x1f\xff")},
-	{"empty connect", negotiation + rawFrame('C', "")},
-	{"empty HELO", negotiation + rawFrame('H', "")},
-	{"HELO without NUL", negotiation + rawFrame('H', "host")},
-	{"MAIL with bytes after its last NUL", negotiation + rawFrame('M', "<a@x.test>\x00SIZE=1")},
-	{"unknown without NUL", negotiation + rawFrame('U', "FOO")},
-	{"header without value", negotiation + rawFrame('L', "Subject\x00")},
-	{"header without last NUL", negotiation + rawFrame('L', "Subject\x00 x\x00y")},
-	{"body at the end of the message", negotiation + rawFrame('E', "last")},
-	{"macros without command", negotiation + rawFrame('D', "")},
-	{"macros without NUL", negotiation + rawFrame('D', "Mi")},
-}...)
 
 // fromMTA is a connection on which in arrives and then the end; out is thrown away.
 type fromMTA struct {
@@ -59,34 +24,34 @@ func (c fromMTA) Read(p []byte) (int, error) { return c.in.Read(p) }
 
 func TestGuardRefusesMalformedFrames(t *testing.T) {
 	t.Parallel()
-	for _, test := range malformed {
-		whole, _ := strings.CutPrefix(test.raw, negotiation)
-		g := New(fromMTA{in: strings.NewReader(test.raw)})
+	for _, test := range guardtest.Malformed {
+		whole, _ := strings.CutPrefix(test.Raw, guardtest.Negotiation)
+		g := New(fromMTA{in: strings.NewReader(test.Raw)})
 		got, err := io.ReadAll(g)
 		if !errors.Is(err, errFrame) {
-			t.Errorf("%s: error %v, want %v", test.name, err, errFrame)
+			t.Errorf("%s: error %v, want %v", test.Name, err, errFrame)
 		}
 		if strings.HasSuffix(string(got), whole) {
-			t.Errorf("%s: handed on wholly", test.name)
+			t.Errorf("%s: handed on wholly", test.Name)
 		}
 		if n, again := g.Read(make([]byte, 10)); n != 0 || again != err {
-			t.Errorf("%s: the next read gives %d bytes and %v, want the same error", test.name, n, again)
+			t.Errorf("%s: the next read gives %d bytes and %v, want the same error", test.Name, n, again)
 		}
 	}
 }
 
 // dialog is what Postfix and Sendmail send, and the extremes of what they may send.
 var dialog = []string{
-	negotiation,
-	rawFrame('D', "C"), rawFrame('D', "Cj\x00mx.test\x00{daemon_name}\x00\x00"),
-	rawFrame('C', "host\x004\x12\x34192.0.2.1\x00"), rawFrame('C', "host\x006\x12\x34IPv6:2001:db8::1\x00"),
-	rawFrame('C', "localhost\x00L\x00\x00/run/x\x00"), rawFrame('C', "unknown\x00U"), rawFrame('C', "\x00U"),
-	rawFrame('H', "client.test\x00"), rawFrame('H', "\x00"),
-	rawFrame('M', "<>\x00"), rawFrame('M', "<a@x.test>\x00SIZE=1\x00BODY=8BITMIME\x00"),
-	rawFrame('R', "<1@fax>\x00NOTIFY=NEVER\x00"), rawFrame('U', "FOO bar\x00"), rawFrame('T', ""),
-	rawFrame('L', "Subject\x00 x\n\ty\x00"), rawFrame('L', "Empty\x00\x00"), rawFrame('L', "Long\x00"+strings.Repeat("x", 300<<10)+"\x00"),
-	rawFrame('N', ""), rawFrame('B', "no NUL at the end"), rawFrame('B', strings.Repeat("\x00b", 1<<19)),
-	rawFrame('E', ""), rawFrame('A', ""), rawFrame('K', ""), rawFrame('Q', ""),
+	guardtest.Negotiation,
+	guardtest.Frame('D', "C"), guardtest.Frame('D', "Cj\x00mx.test\x00{daemon_name}\x00\x00"),
+	guardtest.Frame('C', "host\x004\x12\x34192.0.2.1\x00"), guardtest.Frame('C', "host\x006\x12\x34IPv6:2001:db8::1\x00"),
+	guardtest.Frame('C', "localhost\x00L\x00\x00/run/x\x00"), guardtest.Frame('C', "unknown\x00U"), guardtest.Frame('C', "\x00U"),
+	guardtest.Frame('H', "client.test\x00"), guardtest.Frame('H', "\x00"),
+	guardtest.Frame('M', "<>\x00"), guardtest.Frame('M', "<a@x.test>\x00SIZE=1\x00BODY=8BITMIME\x00"),
+	guardtest.Frame('R', "<1@fax>\x00NOTIFY=NEVER\x00"), guardtest.Frame('U', "FOO bar\x00"), guardtest.Frame('T', ""),
+	guardtest.Frame('L', "Subject\x00 x\n\ty\x00"), guardtest.Frame('L', "Empty\x00\x00"), guardtest.Frame('L', "Long\x00"+strings.Repeat("x", 300<<10)+"\x00"),
+	guardtest.Frame('N', ""), guardtest.Frame('B', "no NUL at the end"), guardtest.Frame('B', strings.Repeat("\x00b", 1<<19)),
+	guardtest.Frame('E', ""), guardtest.Frame('A', ""), guardtest.Frame('K', ""), guardtest.Frame('Q', ""),
 }
 
 // shortDialog is the dialog without its long frames, for the fuzz tests.
@@ -115,23 +80,23 @@ func TestGuardPassesWhatMTAsSend(t *testing.T) {
 func TestGuardLargestFrame(t *testing.T) {
 	t.Parallel()
 	for more, want := range map[int]error{0: nil, 1: errFrame} {
-		raw := negotiation + rawFrame('B', strings.Repeat("x", maxFrame-len("B")+more))
+		raw := guardtest.Negotiation + guardtest.Frame('B', strings.Repeat("x", maxFrame-len("B")+more))
 		if got, err := io.ReadAll(New(fromMTA{in: strings.NewReader(raw)})); !errors.Is(err, want) || want == nil && len(got) != len(raw) {
 			t.Errorf("%d bytes more: %d of %d bytes, %v", more, len(got), len(raw), err)
 		}
-		raw = rawFrame('O', strings.Repeat("x", maxFirstFrame-len("O")+more))
+		raw = guardtest.Frame('O', strings.Repeat("x", maxFirstFrame-len("O")+more))
 		if got, err := io.ReadAll(New(fromMTA{in: strings.NewReader(raw)})); maxFirstFrame != 64<<10 || !errors.Is(err, want) || want == nil && len(got) != len(raw) {
-			t.Errorf("negotiation, %d bytes more: %d of %d bytes, %v", more, len(got), len(raw), err)
+			t.Errorf("guardtest.Negotiation, %d bytes more: %d of %d bytes, %v", more, len(got), len(raw), err)
 		}
 	}
 }
 
 func TestGuardTellsAnEndInsideAFrame(t *testing.T) {
 	t.Parallel()
-	raw := negotiation + rawFrame('M', "<a@x.test>\x00")
+	raw := guardtest.Negotiation + guardtest.Frame('M', "<a@x.test>\x00")
 	for n := range len(raw) {
 		_, err := io.ReadAll(New(fromMTA{in: strings.NewReader(raw[:n])}))
-		if proper := n == 0 || n == len(negotiation); proper && err != nil || !proper && err != io.ErrUnexpectedEOF {
+		if proper := n == 0 || n == len(guardtest.Negotiation); proper && err != nil || !proper && err != io.ErrUnexpectedEOF {
 			t.Errorf("end after %d bytes: %v", n, err)
 		}
 	}
@@ -150,7 +115,7 @@ func (c *countingReader) Read(p []byte) (int, error) {
 
 func TestGuardReadsManyFramesAtOnce(t *testing.T) {
 	t.Parallel()
-	raw := negotiation + strings.Repeat(rawFrame('R', "<1@fax>\x00"), 500)
+	raw := guardtest.Negotiation + strings.Repeat(guardtest.Frame('R', "<1@fax>\x00"), 500)
 	in := &countingReader{Reader: strings.NewReader(raw)}
 	g := New(fromMTA{in: in})
 	for range 501 { // as the library reads: the length, then the rest
@@ -181,8 +146,8 @@ func TestGuardDoesNotWaitBehindAnEmptyFrame(t *testing.T) {
 // beginning of what came.
 func FuzzGuardSplit(f *testing.F) {
 	f.Add([]byte(shortDialog()))
-	for _, test := range malformed {
-		f.Add([]byte(test.raw))
+	for _, test := range guardtest.Malformed {
+		f.Add([]byte(test.Raw))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		whole, err := io.ReadAll(New(fromMTA{in: bytes.NewReader(raw)}))

@@ -10,6 +10,7 @@ import (
 
 	"smtpreceiver/contrib/mtatest"
 	"smtpreceiver/core/socket"
+	"smtpreceiver/milter/guard/guardtest"
 )
 
 func TestHungUpBeforeItWasAccepted(t *testing.T) {
@@ -63,9 +64,9 @@ func TestHasHungUp(t *testing.T) {
 	if hasHungUp(server) {
 		t.Error("a pipe, which cannot be asked, has hung up")
 	}
-	l := loopback(t)
+	l := guardtest.Listen(t)
 	defer l.Close()
-	c := dial(t, l.Addr())
+	c := guardtest.Dial(t, l.Addr())
 	s, err := l.Accept()
 	if err != nil {
 		t.Fatal(err)
@@ -87,9 +88,9 @@ func TestHasHungUp(t *testing.T) {
 // left to the kernel.
 func TestProgressToNoOne(t *testing.T) {
 	t.Parallel()
-	l := loopback(t)
+	l := guardtest.Listen(t)
 	defer l.Close()
-	c := dial(t, l.Addr())
+	c := guardtest.Dial(t, l.Addr())
 	s, err := l.Accept()
 	if err != nil {
 		t.Fatal(err)
@@ -108,7 +109,7 @@ func TestProgressToNoOne(t *testing.T) {
 			t.Fatal("the client has not hung up")
 		}
 	}
-	if n, err := g.Write([]byte(rawFrame('c', ""))); n == 0 || err != nil {
+	if n, err := g.Write([]byte(guardtest.Frame('c', ""))); n == 0 || err != nil {
 		t.Errorf("an answer: %d, %v", n, err)
 	}
 	if n, err := g.Write(progress); n != 0 || !errors.Is(err, ErrHungUp) {

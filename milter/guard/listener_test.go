@@ -11,13 +11,14 @@ import (
 
 	"smtpreceiver/core/metrics"
 	"smtpreceiver/core/socket"
+	"smtpreceiver/milter/guard/guardtest"
 )
 
 func TestGuardListenerCountsOpenConnections(t *testing.T) {
 	t.Parallel()
 	m := metrics.New()
 	l := &Listener{
-		Acceptor: socket.NewAcceptor(loopback(t), slog.New(slog.DiscardHandler)), Open: new(socket.Open[*Conn]), Count: m.Connections(metrics.Milter),
+		Acceptor: socket.NewAcceptor(guardtest.Listen(t), slog.New(slog.DiscardHandler)), Open: new(socket.Open[*Conn]), Count: m.Connections(metrics.Milter),
 	}
 	client, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
@@ -79,7 +80,7 @@ func count(open *socket.Open[*Conn]) (n int) {
 func TestGuardListenerTimeout(t *testing.T) {
 	t.Parallel()
 	l := &Listener{
-		Acceptor: socket.NewAcceptor(loopback(t), slog.New(slog.DiscardHandler)),
+		Acceptor: socket.NewAcceptor(guardtest.Listen(t), slog.New(slog.DiscardHandler)),
 		Timeout:  func() time.Duration { return time.Millisecond }, Open: new(socket.Open[*Conn]),
 	}
 	client, err := net.Dial("tcp", l.Addr().String())
@@ -91,9 +92,9 @@ func TestGuardListenerTimeout(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go io.WriteString(client, negotiation)
-	if _, err := io.ReadFull(c, make([]byte, len(negotiation))); err != nil {
-		t.Fatalf("negotiation, which the library limits: %v", err)
+	go io.WriteString(client, guardtest.Negotiation)
+	if _, err := io.ReadFull(c, make([]byte, len(guardtest.Negotiation))); err != nil {
+		t.Fatalf("guardtest.Negotiation, which the library limits: %v", err)
 	}
 	if _, err := c.Read(make([]byte, 4)); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("waiting for the next command ended with %v, want %v", err, os.ErrDeadlineExceeded)

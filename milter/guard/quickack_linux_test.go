@@ -6,13 +6,15 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"smtpreceiver/milter/guard/guardtest"
 )
 
 func TestQuickAckAfterEachRead(t *testing.T) {
 	t.Parallel()
-	l := loopback(t)
+	l := guardtest.Listen(t)
 	defer l.Close()
-	client := dial(t, l.Addr())
+	client := guardtest.Dial(t, l.Addr())
 	server, err := l.Accept()
 	if err != nil {
 		t.Fatal(err)
@@ -30,7 +32,7 @@ func TestQuickAckAfterEachRead(t *testing.T) {
 		return on
 	}
 	g := New(server)
-	for _, frames := range []string{negotiation, rawFrame('M', "<a@x.test>\x00")} {
+	for _, frames := range []string{guardtest.Negotiation, guardtest.Frame('M', "<a@x.test>\x00")} {
 		raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_QUICKACK, 0) })
 		if err != nil || quick() != 0 {
 			t.Fatalf("cannot switch quick acknowledgement off: %v", err)

@@ -3,7 +3,6 @@ package guard
 import (
 	"bufio"
 	"bytes"
-	"encoding/binary"
 	"fmt"
 	"io"
 	"log/slog"
@@ -17,6 +16,7 @@ import (
 	"github.com/d--j/go-milter"
 
 	"smtpreceiver/core/socket"
+	"smtpreceiver/milter/guard/guardtest"
 )
 
 // acceptAll is a filter that answers all that needs an answer.
@@ -28,84 +28,35 @@ func serveLibrary(l net.Listener) *milter.Server {
 	return s
 }
 
-func loopback(t testing.TB) net.Listener {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return l
-}
-
 func newGuardedServer(t testing.TB, l net.Listener) {
 	t.Helper()
 	s := serveLibrary(&Listener{Acceptor: socket.NewAcceptor(l, slog.New(slog.DiscardHandler)), Open: new(socket.Open[*Conn])})
 	t.Cleanup(func() { s.Close() })
 }
 
-func dial(t testing.TB, addr net.Addr) net.Conn {
-	t.Helper()
-	c, err := net.Dial(addr.Network(), addr.String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close() })
-	c.SetDeadline(time.Now().Add(20 * time.Second)) // a server that says nothing fails the test
-	return c
-}
-
-// ask sends frames and reads the answer to the last of them.
-func ask(t testing.TB, c net.Conn, raw string) string {
-	t.Helper()
-	if _, err := io.WriteString(c, raw); err != nil {
-		t.Fatal(err)
-	}
-	answer, err := readFrame(c)
-	if err != nil {
-		t.Fatalf("no answer: %v", err)
-	}
-	return answer
-}
-
-// readFrame reads one frame, without its length.
-func readFrame(r io.Reader) (string, error) {
-	head := make([]byte, 4)
-	if _, err := io.ReadFull(r, head); err != nil {
-		return "", err
-	}
-	frame := make([]byte, binary.BigEndian.Uint32(head))
-	_, err := io.ReadFull(r, frame)
-	return string(frame), err
-}
-
 func TestGuardedServerSurvivesMalformedFrames(t *testing.T) {
 	t.Parallel()
-	l := loopback(t)
+	l := guardtest.Listen(t)
 	newGuardedServer(t, l)
-	bystander := dial(t, l.Addr())
-	ask(t, bystander, negotiation)
+	bystander := guardtest.Dial(t, l.Addr())
+	guardtest.Ask(t, bystander, guardtest.Negotiation)
 
-	for _, test := range malformed {
-		c := dial(t, l.Addr())
-		if raw, ok := strings.CutPrefix(test.raw, negotiation); ok {
-			ask(t, c, negotiation)
+	for _, test := range guardtest.Malformed {
+		c := guardtest.Dial(t, l.Addr())
+		if raw, ok := strings.CutPrefix(test.Raw, guardtest.Negotiation); ok {
+			guardtest.Ask(t, c, guardtest.Negotiation)
 			io.WriteString(c, raw)
 		} else {
-			io.WriteString(c, test.raw)
+			io.WriteString(c, test.Raw)
 		}
-		if answer, err := io.ReadAll(c); len(answer) > 0 || isTimeout(err) {
-			t.Errorf("%s: answer %q, %v; want the connection closed", test.name, answer, err)
+		if answer, err := io.ReadAll(c); len(answer) > 0 || guardtest.IsTimeout(err) {
+			t.Errorf("%s: answer %q, %v; want the connection closed", test.Name, answer, err)
 		}
-		if answer := ask(t, bystander, rawFrame('M', "<a@x.test>\x00")); answer != "c" {
-			t.Errorf("%s: another connection gets %q, want c", test.name, answer)
+		if answer := guardtest.Ask(t, bystander, guardtest.Frame('M', "<a@x.test>\x00")); answer != "c" {
+			t.Errorf("%s: another connection gets %q, want c", test.Name, answer)
 		}
 	}
-	ask(t, dial(t, l.Addr()), negotiation)
-}
-
-func isTimeout(err error) bool {
-	netErr, ok := err.(net.Error)
-	return ok && netErr.Timeout()
+	guardtest.Ask(t, guardtest.Dial(t, l.Addr()), guardtest.Negotiation)
 }
 
 // TestUnguardedServerDies shows that the guard is needed. If it fails, the
@@ -115,13 +66,13 @@ func TestUnguardedServerDies(t *testing.T) {
 	t.Parallel()
 	const asServer = "SMTPRECEIVER_TEST_UNGUARDED"
 	if os.Getenv(asServer) != "" {
-		l := loopback(t)
+		l := guardtest.Listen(t)
 		serveLibrary(l)
 		fmt.Println(l.Addr())
 		io.Copy(io.Discard, os.Stdin) // until the other side is gone
 		return
 	}
-	for _, test := range killers {
+	for _, test := range guardtest.Killers {
 		server := exec.Command(os.Args[0], "-test.run=^TestUnguardedServerDies$")
 		server.Env = append(os.Environ(), asServer+"=1")
 		var stderr bytes.Buffer
@@ -143,7 +94,7 @@ func TestUnguardedServerDies(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.SetDeadline(time.Now().Add(20 * time.Second))
-		io.WriteString(c, test.raw)
+		io.WriteString(c, test.Raw)
 		io.Copy(io.Discard, c) // until the server is gone, or has closed the connection
 		c.Close()
 		// The connection closes before the panic has ended the process: one that
@@ -151,47 +102,34 @@ func TestUnguardedServerDies(t *testing.T) {
 		survived := time.AfterFunc(10*time.Second, func() { in.Close() })
 		defer survived.Stop()
 		if err := server.Wait(); err == nil || !strings.Contains(stderr.String(), "panic: runtime error") {
-			t.Errorf("%s: the unguarded server ended with %v, want a panic\n%s", test.name, err, &stderr)
+			t.Errorf("%s: the unguarded server ended with %v, want a panic\n%s", test.Name, err, &stderr)
 		}
 	}
 }
 
-// pipes is a listener whose connections do not leave the process.
-type pipes chan net.Conn
-
-func (p pipes) Accept() (net.Conn, error) {
-	c, ok := <-p
-	if !ok {
-		return nil, net.ErrClosed
-	}
-	return c, nil
-}
-func (p pipes) Close() error   { close(p); return nil }
-func (p pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
-
 // FuzzGuardedServer: whatever comes, the library behind the guard does not
 // panic, and the connection ends.
 func FuzzGuardedServer(f *testing.F) {
-	l := make(pipes)
+	l := make(guardtest.Pipes)
 	newGuardedServer(f, l)
 
-	f.Add([]byte(strings.TrimPrefix(shortDialog(), negotiation)))
-	for _, test := range malformed {
-		f.Add([]byte(strings.TrimPrefix(test.raw, negotiation)))
-		f.Add([]byte(test.raw))
+	f.Add([]byte(strings.TrimPrefix(shortDialog(), guardtest.Negotiation)))
+	for _, test := range guardtest.Malformed {
+		f.Add([]byte(strings.TrimPrefix(test.Raw, guardtest.Negotiation)))
+		f.Add([]byte(test.Raw))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		for _, prefix := range []string{"", negotiation} {
+		for _, prefix := range []string{"", guardtest.Negotiation} {
 			client, server := net.Pipe()
 			l <- server
 			go func() {
 				io.WriteString(client, prefix)
 				client.Write(raw)
-				client.Write([]byte(rawFrame('Q', "")))
+				client.Write([]byte(guardtest.Frame('Q', "")))
 				client.Close()
 			}()
 			client.SetReadDeadline(time.Now().Add(10 * time.Second))
-			if _, err := io.Copy(io.Discard, client); isTimeout(err) {
+			if _, err := io.Copy(io.Discard, client); guardtest.IsTimeout(err) {
 				t.Errorf("connection still open after %q", raw)
 			}
 		}

@@ -1,91 +1,57 @@
-package row
+package row_test
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 	"testing"
+
+	"smtpreceiver/core/senders/row"
+	"smtpreceiver/core/senders/row/rowtest"
 )
 
-// compile is what core has for numbers_allowed, but for Python's ways.
-func compile(expression string) (Numbers, error) {
-	re, err := regexp.Compile("^(?:" + expression + ")")
-	if err != nil {
-		return nil, err
-	}
-	return re.MatchString, nil
-}
-
-// shown is what a look-up found, in words.
-func shown(r *Rights, err error) string {
-	if err != nil {
-		return "error"
-	}
-	if r == nil {
-		return "none"
-	}
-	s := r.Name
-	for _, app := range []string{"fax", "sms"} {
-		if r.MayUse(app) {
-			s += " " + app
-		}
-	}
-	for _, number := range []string{"+4201", "+491", ""} {
-		if !r.MayDial(number) {
-			s += " not:" + number
-		}
-	}
-	if r.MaxParts > 0 || r.MaxJobs > 0 {
-		s += fmt.Sprintf(" %d parts %d jobs", r.MaxParts, r.MaxJobs)
-	}
-	for _, column := range []string{"caller_id", "cost_code"} {
-		if v, ok := r.Data[column]; ok {
-			s += fmt.Sprintf(" %s=%s", column, v)
-		}
-	}
-	return s
-}
+// maxColumns is how many columns a row may have.
+const maxColumns = 50
 
 func TestRights(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
-		row  Row
+		row  row.Row
 		want string // "error: " and what it says
 	}{
-		{Row{"name": "a"}, "a fax sms"},
-		{Row{"name": "a", "allowed": "TRUE"}, "a fax sms"},
-		{Row{"name": "a", "allowed": "t"}, "a fax sms"},
-		{Row{"name": "a", "allowed": "\x01"}, "a fax sms"},
-		{Row{"name": "a", "allowed": "false"}, "a"},
-		{Row{"name": "a", "allowed": "\x00"}, "a"},
-		{Row{"name": "a", "allowed": "0"}, "a"},
-		{Row{"name": "a", "allowed": "sms , fax"}, "a fax sms"},
-		{Row{"name": "a", "allowed": "FAX"}, "a"}, // names of applications are as they are written
-		{Row{"name": "a", "allowed": "-1"}, "error: allowed: "},
-		{Row{"name": "a", "allowed": "fax,"}, "error: allowed: "},
-		{Row{"name": "a", "max_parts": "5", "max_jobs": "7"}, "a fax sms 5 parts 7 jobs"},
-		{Row{"name": "a", "max_parts": "-1", "max_jobs": "0"}, "a fax sms"},
-		{Row{"name": "a", "max_parts": "10", "max_jobs": ""}, "a fax sms 10 parts 0 jobs"},
-		{Row{"name": "a", "caller_id": "+4201", "cost_code": "", "numbers_allowed": `\+420`}, "a fax sms not:+491 not: caller_id=+4201"},
-		{Row{"name": "a", "cost_code": strings.Repeat("a", 1024)}, "a fax sms cost_code=" + strings.Repeat("a", 1024)},
-		{Row{"name": "a", "numbers_allowed": strings.Repeat("a", 4096)}, "a fax sms not:+4201 not:+491 not:"},
-		{Row{"name": strings.Repeat("a", 400)}, strings.Repeat("a", 400) + " fax sms"},
-		{Row{"name": strings.Repeat("a", 401)}, "error: name: it has more than 400 bytes"},
-		{Row{"name": "a\xff"}, "error: name: it is not UTF-8"},
-		{Row{"name": "a", "max_jobs": "1a"}, "error: max_jobs: "},
-		{Row{"name": "a", "max_jobs": "many"}, "error: max_jobs: "},
-		{Row{"name": "a", "max_parts": "1.5"}, "error: max_parts: "},
-		{Row{"name": "a", "max_parts": "99999999999"}, "error: max_parts: "},
-		{Row{"name": "a", "numbers_allowed": "(?:"}, "error: numbers_allowed: "},
-		{Row{"name": "a", "numbers_allowed": strings.Repeat("a", 4097)}, "error: numbers_allowed: "},
-		{Row{"name": "a", "caller_id": strings.Repeat("a", 1025)}, "error: caller_id: "},
-		{Row{"name": "a", "caller_id": "\xff"}, "error: caller_id: "},
-		{Row{"name": ""}, "error: name: "},
-		{Row{"name": "a\x00"}, "error: name: "},
-		{Row{"allowed": "1"}, "error: name: "},
+		{row.Row{"name": "a"}, "a fax sms"},
+		{row.Row{"name": "a", "allowed": "TRUE"}, "a fax sms"},
+		{row.Row{"name": "a", "allowed": "t"}, "a fax sms"},
+		{row.Row{"name": "a", "allowed": "\x01"}, "a fax sms"},
+		{row.Row{"name": "a", "allowed": "false"}, "a"},
+		{row.Row{"name": "a", "allowed": "\x00"}, "a"},
+		{row.Row{"name": "a", "allowed": "0"}, "a"},
+		{row.Row{"name": "a", "allowed": "sms , fax"}, "a fax sms"},
+		{row.Row{"name": "a", "allowed": "FAX"}, "a"}, // names of applications are as they are written
+		{row.Row{"name": "a", "allowed": "-1"}, "error: allowed: "},
+		{row.Row{"name": "a", "allowed": "fax,"}, "error: allowed: "},
+		{row.Row{"name": "a", "max_parts": "5", "max_jobs": "7"}, "a fax sms 5 parts 7 jobs"},
+		{row.Row{"name": "a", "max_parts": "-1", "max_jobs": "0"}, "a fax sms"},
+		{row.Row{"name": "a", "max_parts": "10", "max_jobs": ""}, "a fax sms 10 parts 0 jobs"},
+		{row.Row{"name": "a", "caller_id": "+4201", "cost_code": "", "numbers_allowed": `\+420`}, "a fax sms not:+491 not: caller_id=+4201"},
+		{row.Row{"name": "a", "cost_code": strings.Repeat("a", 1024)}, "a fax sms cost_code=" + strings.Repeat("a", 1024)},
+		{row.Row{"name": "a", "numbers_allowed": strings.Repeat("a", 4096)}, "a fax sms not:+4201 not:+491 not:"},
+		{row.Row{"name": strings.Repeat("a", 400)}, strings.Repeat("a", 400) + " fax sms"},
+		{row.Row{"name": strings.Repeat("a", 401)}, "error: name: it has more than 400 bytes"},
+		{row.Row{"name": "a\xff"}, "error: name: it is not UTF-8"},
+		{row.Row{"name": "a", "max_jobs": "1a"}, "error: max_jobs: "},
+		{row.Row{"name": "a", "max_jobs": "many"}, "error: max_jobs: "},
+		{row.Row{"name": "a", "max_parts": "1.5"}, "error: max_parts: "},
+		{row.Row{"name": "a", "max_parts": "99999999999"}, "error: max_parts: "},
+		{row.Row{"name": "a", "numbers_allowed": "(?:"}, "error: numbers_allowed: "},
+		{row.Row{"name": "a", "numbers_allowed": strings.Repeat("a", 4097)}, "error: numbers_allowed: "},
+		{row.Row{"name": "a", "caller_id": strings.Repeat("a", 1025)}, "error: caller_id: "},
+		{row.Row{"name": "a", "caller_id": "\xff"}, "error: caller_id: "},
+		{row.Row{"name": ""}, "error: name: "},
+		{row.Row{"name": "a\x00"}, "error: name: "},
+		{row.Row{"allowed": "1"}, "error: name: "},
 	} {
-		r, err := tt.row.Rights(compile)
-		got := shown(r, err)
+		r, err := tt.row.Rights(rowtest.Compile)
+		got := rowtest.Shown(r, err)
 		if err != nil {
 			got = "error: " + err.Error()
 		}
@@ -98,7 +64,7 @@ func TestRights(t *testing.T) {
 // The case of a mail address is one of ASCII letters alone.
 func TestLowered(t *testing.T) {
 	t.Parallel()
-	if got := Lowered("@AMZ[`azÄİ.Example"); got != "@amz[`azÄİ.example" {
+	if got := row.Lowered("@AMZ[`azÄİ.Example"); got != "@amz[`azÄİ.example" {
 		t.Error(got)
 	}
 }
@@ -123,7 +89,7 @@ func TestCheckColumns(t *testing.T) {
 		{many, "51 columns"},
 		{many[:maxColumns], ""},
 	} {
-		err := CheckColumns(tt.columns)
+		err := row.CheckColumns(tt.columns)
 		if (err == nil) != (tt.says == "") || err != nil && !strings.Contains(err.Error(), tt.says) {
 			t.Errorf("%q: %v, want %q", tt.columns, err, tt.says)
 		}
