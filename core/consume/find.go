@@ -214,8 +214,8 @@ func (c *Consumer) Waiting() Waiting {
 	return Waiting{Waiting: max(len(c.order.stems)-held, 0), Held: held, Oldest: c.order.oldest(), Down: c.health.down}
 }
 
-// FailedJobs counts the jobs in the folder for failed ones.
-func (c *Consumer) FailedJobs() (int, error) {
+// failedJobs counts the jobs in the folder for failed ones.
+func (c *Consumer) failedJobs() (int, error) {
 	v, err := folder.OpenView(c.Folder, c.Done, c.Failed)
 	if err != nil {
 		return 0, err

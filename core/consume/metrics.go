@@ -180,7 +180,7 @@ func (g *gauges) Collect(to chan<- prometheus.Metric) {
 		}
 		seen[c.App] = true
 		if g.failed[c].at.Before(now.Add(-countedFor)) {
-			if n, err := c.FailedJobs(); err == nil {
+			if n, err := c.failedJobs(); err == nil {
 				g.failed[c] = counted{n, c.waitingReports(), now}
 			}
 		}

@@ -107,6 +107,16 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
+// nameOf is the name that token made a part of a subject of.
+func nameOf(token string) (string, error) {
+	encoded, isEncoded := strings.CutPrefix(token, "=")
+	if !isEncoded {
+		return token, nil
+	}
+	name, err := encoding.DecodeString(encoded)
+	return string(name), err
+}
+
 func TestToken(t *testing.T) {
 	t.Parallel()
 	seen := map[string]string{}

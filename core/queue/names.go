@@ -23,16 +23,6 @@ func token(name string) string {
 	return "=" + encoding.EncodeToString([]byte(name))
 }
 
-// name is the name that token made a part of a subject of.
-func nameOf(token string) (string, error) {
-	encoded, isEncoded := strings.CutPrefix(token, "=")
-	if !isEncoded {
-		return token, nil
-	}
-	name, err := encoding.DecodeString(encoded)
-	return string(name), err
-}
-
 // maxNameLength is that of file names everywhere, and what a consumer's folder has
 // room for.
 const maxNameLength = 240

@@ -55,7 +55,7 @@ const maxText = 64 << 10
 // header of the mail (RFC 3464, RFC 6522). The errors are those of templates, which
 // cost no report: what stands for them is English.
 func (c *Composer) Compose(ctx context.Context, q *Request, o Outcome) (letter []byte, errs []error) {
-	o.Reason = PublicReason(o.Reason)
+	o.Reason = publicReason(o.Reason)
 	items := c.items(q, o)
 	subject, failed := c.render(ctx, c.Subject, DefaultSubject, items)
 	errs = append(errs, failed...)
@@ -223,8 +223,8 @@ func (c *Composer) render(ctx context.Context, t *transform.Template, standard s
 // folders are the folders of a path, which are no sender's business.
 var folders = regexp.MustCompile(`(?:[A-Za-z]:)?(?:[/\\][^/\\\s:;,"']+)+[/\\]|/(?:[^/\s:;,"']+/)+`)
 
-// PublicReason is a reason without what only the administrator should read.
-func PublicReason(reason string) string { return oneLine(folders.ReplaceAllString(reason, ""), 1000) }
+// publicReason is a reason without what only the administrator should read.
+func publicReason(reason string) string { return oneLine(folders.ReplaceAllString(reason, ""), 1000) }
 
 func oneLine(s string, most int) string {
 	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "?")), " ")

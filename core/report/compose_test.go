@@ -198,7 +198,7 @@ func TestPublicReason(t *testing.T) {
 		"given up after 3 tries in 1/2 h; see http://x": "given up after 3 tries in 1/2 h; see http://x",
 		"a\n b": "a b",
 	} {
-		if got := PublicReason(reason); got != want {
+		if got := publicReason(reason); got != want {
 			t.Errorf("%q: %q, want %q", reason, got, want)
 		}
 	}
@@ -246,7 +246,7 @@ func FuzzCompose(f *testing.F) {
 	f.Add("Subject: a\r\n", "reason", "1@fax", "rfc822;a")
 	f.Fuzz(func(t *testing.T, header, reason, recipient, original string) {
 		q, o := request(), failure()
-		q.Header, q.Recipient, q.Original, o.Reason = CutHeader([]byte(header)), recipient, original, reason
+		q.Header, q.Recipient, q.Original, o.Reason = cutHeader([]byte(header)), recipient, original, reason
 		letter, _ := (&Composer{Host: "gw.example.com"}).Compose(t.Context(), q, o)
 		m, err := mail.ReadMessage(bytes.NewReader(letter))
 		if err != nil {

@@ -67,7 +67,7 @@ func (r *Request) Encode() ([]byte, error) {
 	if len(line) >= maxEnvelope {
 		return nil, fmt.Errorf("addresses of %d bytes are too long for a report", len(r.Sender)+len(r.Recipient))
 	}
-	return slices.Concat(line, []byte("\n"), CutHeader(r.Header)), nil
+	return slices.Concat(line, []byte("\n"), cutHeader(r.Header)), nil
 }
 
 // Decode reads the file.
@@ -92,7 +92,7 @@ func Decode(r io.Reader) (*Request, error) {
 	if q.Sender == "" {
 		return nil, errors.New("no request for reports: no sender")
 	}
-	q.Header = CutHeader(header)
+	q.Header = cutHeader(header)
 	return q, nil
 }
 
@@ -101,14 +101,14 @@ func isControl(c rune) bool { return c < ' ' || c == 0x7f }
 // ReadHeader takes the header off a message, at most 64 KiB of it.
 func ReadHeader(message io.Reader) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(message, maxHeader+1))
-	return CutHeader(data), err
+	return cutHeader(data), err
 }
 
-// CutHeader keeps the fields that data begins with, whole ones only, each line
+// cutHeader keeps the fields that data begins with, whole ones only, each line
 // ended by CRLF. A mail may have none. A CR elsewhere becomes a blank: some servers
 // take it for the end of a line, and a report would end in the midst of the header, with
 // commands of a stranger's behind.
-func CutHeader(data []byte) []byte {
+func cutHeader(data []byte) []byte {
 	var header []byte
 	whole := 0 // up to there fields are complete
 	for line := range bytes.Lines(data[:min(len(data), maxHeader)]) {

@@ -116,12 +116,12 @@ func TestCutHeader(t *testing.T) {
 		"A: b\r\nB: c\r\n folded\r\n cut in half": "A: b\r\n",
 		"A b: c\r\n": "", "A~!: b\r\n": "A~!: b\r\n", "A\x7f: b\r\n": "", ": b\r\n": "",
 	} {
-		if got := string(CutHeader([]byte(in))); got != want {
+		if got := string(cutHeader([]byte(in))); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)
 		}
 	}
 	long := "A: b\r\nB: " + strings.Repeat("x\r\n ", maxHeader/4) + "\r\n"
-	if got := string(CutHeader([]byte(long))); got != "A: b\r\n" {
+	if got := string(cutHeader([]byte(long))); got != "A: b\r\n" {
 		t.Errorf("a field that is too long is cut in its middle: %d bytes", len(got))
 	}
 }

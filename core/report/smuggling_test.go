@@ -11,7 +11,7 @@ import (
 func TestReportSmugglesNothing(t *testing.T) {
 	t.Parallel()
 	q := request()
-	q.Header = CutHeader([]byte("Subject: x\r.\rMAIL FROM:<boss@x.test>\rRCPT TO:<all@x.test>\rDATA\r\n folded\r.\r\n\tand\r\r\nX-A: b\r\n.\r\n\r\nbody\r\n"))
+	q.Header = cutHeader([]byte("Subject: x\r.\rMAIL FROM:<boss@x.test>\rRCPT TO:<all@x.test>\rDATA\r\n folded\r.\r\n\tand\r\r\nX-A: b\r\n.\r\n\r\nbody\r\n"))
 	if want := "Subject: x . MAIL FROM:<boss@x.test> RCPT TO:<all@x.test> DATA\r\n folded .\r\n\tand \r\nX-A: b\r\n"; string(q.Header) != want {
 		t.Errorf("%q, want %q", q.Header, want)
 	}
