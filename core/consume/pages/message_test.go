@@ -111,7 +111,7 @@ func TestPagesFails(t *testing.T) {
 // and neither the message nor those behind it.
 func TestPicturesTakeTooLong(t *testing.T) {
 	t.Parallel()
-	bomb := string(pagestest.Scans(1000, 20_000))
+	bomb := string(pagestest.Scans(500, 50_000))
 	files := (&Maker{maxDrawing: 500 * time.Millisecond}).Message(upper)
 	began := time.Now()
 	made, err := paged(t, files, "words", part("a.jpg", bomb), part("b.jpg", bomb), part("c.jpg", bomb), part("d.txt", "text"))

@@ -39,9 +39,9 @@ func TestMemory(t *testing.T) {
 		{"progressive 4:4:4", frame(0xc2, 8000, 6000, 0x11, 0x11, 0x11), 686},
 		{"progressive CMYK", frame(0xc2, 8000, 8000, 0x11, 0x11, 0x11, 0x11), 1464},
 		{"grey", pagestest.Scans(8000, 1), 305},
-		{"baseline by the encoder of Go", pagestest.JPEG(t, image.NewGray(image.Rect(0, 0, 4096, 1024))), 4},
-		{"PNG", pagestest.PNG(t, image.NewNRGBA(image.Rect(0, 0, 1024, 1024))), 4},
-		{"PNG of 16 bits", pagestest.PNG(t, image.NewNRGBA64(image.Rect(0, 0, 1024, 1024))), 8},
+		{"baseline by the encoder of Go", pagestest.JPEG(t, image.NewGray(image.Rect(0, 0, 1024, 1024))), 1},
+		{"PNG", pagestest.PNG(t, image.NewNRGBA(image.Rect(0, 0, 512, 512))), 1},
+		{"PNG of 16 bits", pagestest.PNG(t, image.NewNRGBA64(image.Rect(0, 0, 512, 512))), 2},
 		{"GIF", pagestest.Encoded(t, func(b *bytes.Buffer) error { return gif.Encode(b, image.NewGray(image.Rect(0, 0, 1024, 1024)), nil) }), 1},
 	} {
 		r := bytes.NewReader(c.content)
@@ -71,7 +71,7 @@ func TestMemory(t *testing.T) {
 func TestScansEnd(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "1")
-	if err := os.WriteFile(path, pagestest.Scans(1000, 40_000), 0o600); err != nil {
+	if err := os.WriteFile(path, pagestest.Scans(500, 100_000), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	enough := errors.New("enough")
