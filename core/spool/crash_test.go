@@ -108,49 +108,56 @@ func TestCrashAtEveryCall(t *testing.T) {
 // same end.
 func TestCrashOfRecoveryAtEveryCall(t *testing.T) {
 	t.Parallel()
-	numbers := []int{0, 1}
-	for n := firstRename(t, numbers); ; n++ { // before it recovery only removes what is staged
-		var done bool
-		for m := 0; ; m++ {
-			folders := tempFolders(t, 2)
-			var acknowledged bool
-			done, acknowledged = crashed(t, folders, shapeOf(numbers), n)
-			w := &watcher{}
-			s := openSpool(t, Config{}, w.disk())
-			w.reset(crashAfter(m))
-			_ = s.Use(folders) // its error is the crash
-			recovered := len(w.seen()) <= m
-			abandon(s)
-			recoverWith(t, nil, folders...)
-			wantAllOrNone(t, folders, len(numbers), acknowledged)
-			if t.Failed() {
-				t.Fatalf("after call %d of the delivery, %d of the recovery", n, m)
+	for _, shape := range batches {
+		t.Run(shape.name, func(t *testing.T) {
+			t.Parallel()
+			for n := firstRename(t, shape); ; n++ { // before it recovery only removes what is staged
+				var done bool
+				for m := 0; ; m++ {
+					folders := tempFolders(t, 2)
+					var acknowledged bool
+					done, acknowledged = crashed(t, folders, shape, n)
+					w := &watcher{}
+					s := openSpool(t, Config{}, w.disk())
+					w.reset(crashAfter(m))
+					if shape.faults != nil {
+						w.reset(both(crashAfter(m), shape.faults))
+					}
+					_ = s.Use(folders) // its error is the crash
+					recovered := len(w.seen()) <= m
+					abandon(s)
+					recoverWith(t, nil, folders...)
+					wantAllOrNone(t, folders, len(shape.folders), acknowledged)
+					if t.Failed() {
+						t.Fatalf("after call %d of the delivery, %d of the recovery", n, m)
+					}
+					if recovered {
+						break
+					}
+				}
+				if done {
+					break
+				}
 			}
-			if recovered {
-				break
-			}
-		}
-		if done {
-			break
-		}
+		})
 	}
 }
 
 // firstRename counts the calls that a delivery makes before its first rename.
-func firstRename(t *testing.T, numbers []int) int {
+func firstRename(t *testing.T, of shape) int {
 	t.Helper()
-	w := &watcher{}
+	w := &watcher{whole: of.whole}
 	s := openSpool(t, Config{}, w.disk())
 	folders := tempFolders(t, 2)
 	if err := s.Use(folders); err != nil {
 		t.Fatal(err)
 	}
-	w.reset(nil)
-	if _, err := deliver(t.Context(), s, pick(folders, numbers)...); err != nil {
+	w.reset(of.faults)
+	if _, err := deliverBy(t.Context(), of.fill, s, pick(folders, of.folders)...); err != nil {
 		t.Fatal(err)
 	}
 	n := slices.IndexFunc(w.seen(), func(c call) bool { return c.op == "rename" })
-	if n < 10 {
+	if n < 7 {
 		t.Fatalf("first rename is call %d of %v", n, w.seen())
 	}
 	return n
@@ -230,7 +237,7 @@ func TestVisibleJobIsCompleted(t *testing.T) {
 func TestRecoveryWaitsForAnother(t *testing.T) {
 	t.Parallel()
 	folders := tempFolders(t, 2)
-	crashed(t, folders, shapeOf([]int{0, 1}), firstRename(t, []int{0, 1})+2) // decided
+	crashed(t, folders, shapeOf([]int{0, 1}), firstRename(t, shapeOf([]int{0, 1}))+2) // decided
 	locks, err := filepath.Glob(filepath.Join(folders[1], stagingName, "*"+lockSuffix))
 	if err != nil || len(locks) != 1 {
 		t.Fatalf("locks: %q, %v", locks, err)

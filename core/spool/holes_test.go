@@ -18,7 +18,7 @@ import (
 func decidedBatch(t *testing.T) []string {
 	t.Helper()
 	folders := tempFolders(t, 2)
-	crashed(t, folders, shapeOf([]int{0, 1}), firstRename(t, []int{0, 1})+2)
+	crashed(t, folders, shapeOf([]int{0, 1}), firstRename(t, shapeOf([]int{0, 1}))+2)
 	return folders
 }
 
@@ -29,7 +29,7 @@ func TestMissingMeansShownWhereSomebodyUnmounted(t *testing.T) {
 	for first := range 2 {
 		for _, decided := range []bool{true, false} {
 			folders := tempFolders(t, 2)
-			at := firstRename(t, []int{0, 1})
+			at := firstRename(t, shapeOf([]int{0, 1}))
 			if decided {
 				at += 2
 			}

@@ -162,7 +162,7 @@ func TestOrderOfRecovery(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			outs := tempFolders(t, 2)
-			crashed(t, outs, shapeOf(tt.numbers), firstRename(t, tt.numbers)+tt.later)
+			crashed(t, outs, shapeOf(tt.numbers), firstRename(t, shapeOf(tt.numbers))+tt.later)
 			w := &watcher{}
 			s := openSpool(t, Config{}, w.disk())
 			if err := s.recoverAll(outs); err != nil {

@@ -61,7 +61,7 @@ func TestLongRecords(t *testing.T) {
 		t.Errorf("a record of 300 jobs with 950 files each: %v", err)
 	}
 	folder := tempFolders(t, 1)
-	crashed(t, folder, shapeOf([]int{0, 0}), firstRename(t, []int{0, 0})+2) // decided
+	crashed(t, folder, shapeOf([]int{0, 0}), firstRename(t, shapeOf([]int{0, 0}))+2) // decided
 	records, err := filepath.Glob(filepath.Join(folder[0], stagingName, "*", "*"+decisionSuffix))
 	if err != nil || len(records) != 1 {
 		t.Fatalf("records: %q, %v", records, err)

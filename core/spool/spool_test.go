@@ -271,7 +271,7 @@ func TestInDoubt(t *testing.T) {
 	t.Parallel()
 	decided := func(t *testing.T) []string { // two jobs in two folders, decided, nothing shown
 		folders := tempFolders(t, 2)
-		crashed(t, folders, shapeOf([]int{0, 1}), firstRename(t, []int{0, 1})+2)
+		crashed(t, folders, shapeOf([]int{0, 1}), firstRename(t, shapeOf([]int{0, 1}))+2)
 		return folders
 	}
 	find := func(t *testing.T, folder, pattern string) string {
@@ -310,7 +310,7 @@ func TestInDoubt(t *testing.T) {
 			t.Fatal(err)
 		}
 		others := tempFolders(t, 1)
-		crashed(t, others, shapeOf([]int{0, 0}), firstRename(t, []int{0, 0})+2) // decided too
+		crashed(t, others, shapeOf([]int{0, 0}), firstRename(t, shapeOf([]int{0, 0}))+2) // decided too
 		var log bytes.Buffer
 		s := openSpool(t, Config{Log: slog.New(slog.NewTextHandler(&log, nil))}, disk{})
 		if err := s.Use(append(slices.Clone(folders), others...)); err != nil {
@@ -340,7 +340,7 @@ func TestInDoubt(t *testing.T) {
 	t.Run("record torn", func(t *testing.T) {
 		t.Parallel()
 		folders := tempFolders(t, 2)
-		crashed(t, folders, shapeOf([]int{0, 1}), firstRename(t, []int{0, 1}))
+		crashed(t, folders, shapeOf([]int{0, 1}), firstRename(t, shapeOf([]int{0, 1})))
 		torn := find(t, folders[1], "*"+recordSuffix)
 		if err := os.WriteFile(torn, []byte(`{"places":[{"fol`), 0o640); err != nil {
 			t.Fatal(err)
@@ -355,7 +355,7 @@ func TestInDoubt(t *testing.T) {
 func TestRecoverySparesAnotherHostsJob(t *testing.T) {
 	t.Parallel()
 	folder := tempFolders(t, 1)
-	crashed(t, folder, shapeOf([]int{0}), firstRename(t, []int{0})+1) // its text has left
+	crashed(t, folder, shapeOf([]int{0}), firstRename(t, shapeOf([]int{0}))+1) // its text has left
 	foreign := filepath.Join(folder[0], "00000001.ctl")
 	if err := os.WriteFile(foreign, []byte("foreign"), 0o640); err != nil {
 		t.Fatal(err)
