@@ -61,9 +61,20 @@ func (f *Folder) admitLocked(a *Admitted) error {
 // ErrOther is a job of the same name that is another one.
 var ErrOther = errors.New("another job of its name is in the folder")
 
-func (f *Folder) admit(a *Admitted, there *Journal) error {
+func (f *Folder) admit(a *Admitted, there *Journal) (err error) {
 	if there != nil && there.Key != a.Journal.Key {
 		return ErrOther
+	}
+	if there == nil { // what came of a job that did not would lie here until the next start
+		defer func() {
+			if err == nil {
+				return
+			}
+			for _, name := range a.Files {
+				err = errors.Join(err, f.output.removeIfThere(name))
+			}
+			err = errors.Join(err, f.work.removeIfThere(a.Stem+journalExt))
+		}()
 	}
 	for _, name := range a.Files {
 		if name == a.Control || there != nil && there.Kept != "" {

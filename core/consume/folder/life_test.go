@@ -365,6 +365,7 @@ func TestAdmit(t *testing.T) {
 	if h, err := f.Take("x"); h != nil || err != nil {
 		t.Errorf("half a job was taken: %v, %v", h, err)
 	}
+	wantFiles(t, "half a job leaves nothing", output, "00000042.ctl", "00000042.txt")
 	fault = nil
 	for range 2 { // its files once more
 		if err := f.Admit(admitted("x", "AAAAAAAA")); err != nil {
