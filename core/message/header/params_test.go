@@ -40,6 +40,13 @@ func TestParams(t *testing.T) {
 		{"attachment; filename==?utf-8?Q?=C5=BE?=", "attachment", "filename", "ž"},
 		{`attachment; filename="=?utf-8?Q?=C5?= =?utf-8?Q?=BE?="`, "attachment", "filename", "ž"},
 		{"attachment; filename=\"\x9e.pdf\"", "attachment", "filename", "ž.pdf"},
+		{"attachment; filename=utf-8''100%25.pdf", "attachment", "filename", "100%.pdf"}, // the * is left out
+		{"attachment; filename=utf-8''x.pdf", "attachment", "filename", "utf-8''x.pdf"},
+		{"attachment; filename=o''neil%20.pdf", "attachment", "filename", "o''neil%20.pdf"},
+		{"attachment; filename==?utf-8?Q?a;b?= =?utf-8?Q?;c?=; size=1", "attachment", "filename", "a;b;c"},
+		{"attachment; filename*0=utf-8''a; filename*1=b", "attachment", "filename", "utf-8''ab"},
+		{"attachment; filename*0=utf-8'cs'a; filename*1*=%20b", "attachment", "filename", "utf-8'cs'a b"},
+		{"attachment; filenames*0=a; filename*0=b; filename*x=c", "attachment", "filename", "b"},
 		{"attachment; filename", "attachment", "filename", ""},
 		{"attachment; (never closed", "attachment", "filename", ""},
 		{"", "", "filename", ""},

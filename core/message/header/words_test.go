@@ -36,6 +36,8 @@ func TestDecodeWords(t *testing.T) {
 		{"no encoding", "=?utf-8?X?a?=", "=?utf-8?X?a?="},
 		{"no charset", "=??Q?a?=", "=??Q?a?="},
 		{"word in the garbage", "=?=?utf-8?Q?a?=", "=?a"},
+		{"word at the end", "a =?utf-8?Q?b?=", "a b"},
+		{"ends before it begins", "?= =?utf-8?Q?a", "?= =?utf-8?Q?a"},
 		{"empty word", "=?utf-8?Q??=x", "x"},
 		{"cp names", "=?CP-1250?Q?=9E?= =?win-1250?Q?=9E?= =?cp932?B?g1g=?=", "žžス"},
 		{"utf-7", "=?utf-7?Q?+AX4-?=", "ž"},
@@ -51,6 +53,20 @@ func TestDecodeWords(t *testing.T) {
 
 // TestDecodeWordsLinear gives the decoder what makes naive ones quadratic; it
 // would not end in the time of a test.
+func TestWordCharset(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"": "", "plain": "", "=?utf-8?Q?a?=": "utf-8", "x =?utf-8?X?a?= =?iso-8859-2?Q?b?= =?utf-8?Q?c?=": "iso-8859-2", "=?utf-8?Q?a": "", "=?=?cp1250?B?YQ==?=": "cp1250",
+	} {
+		if got := WordCharset(in); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+	if got := WordsEnd("?="); got != 2 {
+		t.Errorf("an end alone: %d", got)
+	}
+}
+
 func TestDecodeWordsLinear(t *testing.T) {
 	t.Parallel()
 	const n = 1 << 18
