@@ -185,7 +185,7 @@ func mail() *explained.Mail {
 		Message: &explained.Message{
 			Size: 99, Charsets: []string{"the text: windows-1250\x7f"},
 			Jobs: []explained.Job{
-				{Name: "00000001", Application: "fax", Recipient: "1@fax", Files: []explained.File{{Name: "00000001.ctl", Size: 20, Text: &text}, {Name: "00000001_1_a.pdf", Size: 7}}},
+				{Name: "00000001", Application: "fax", Recipient: "1@fax", Files: []explained.File{{Name: "00000001.ctl", Size: 20, Text: &text}, {Name: "00000001_1_a.pdf", Size: 7}, {Name: "00000001.txt", Size: 20, Text: &text}}},
 				{Name: "00000002", Application: "sms", Recipient: "2@sms", Folder: "sms", SMS: &explained.SMS{Parts: 2, Whole: 2, Alphabet: "GSM"}},
 				{Name: "00000003", Application: "sms", Recipient: "3@sms", Folder: "sms", SMS: &explained.SMS{Parts: 2, Whole: 3, Alphabet: "UCS-2"}},
 				{Name: "00000004", Application: "sms", Recipient: "4@sms", Folder: "sms", SMS: &explained.SMS{Refused: "too long"}},
