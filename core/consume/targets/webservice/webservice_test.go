@@ -361,7 +361,7 @@ func TestHTTPDoubt(t *testing.T) {
 	over := make(chan struct{})
 	silent.answer = func(http.ResponseWriter, int) { <-over }
 	t.Cleanup(func() { close(over) })
-	why := targettest.New(t, "x").HandOnWithin(t, mustTarget(t, "sms", "url: "+silent.URL+"\nform: {text: '{text}'}"), 200*time.Millisecond)
+	why := targettest.New(t, "x").HandOnWithin(t, mustTarget(t, "sms", "url: "+silent.URL+"\nform: {text: '{text}'}"), 2*time.Second)
 	if !strings.Contains(why, "not done within timeout") || !strings.Contains(why, "in_doubt is fail") {
 		t.Errorf("why %q", why)
 	}
