@@ -128,25 +128,55 @@ func Dir(t testing.TB) string {
 	return dir
 }
 
-var givenPorts sync.Map // by FreePort
+const (
+	firstPort  = 20000
+	portRanges = 24
+	portRange  = 500
+)
+
+// ports are those that this process gives. It listens on a port of their range as long
+// as it lives, so that no test of another package takes one of a server that is down
+// for a moment.
+type ports struct {
+	guard net.Listener
+	first int
+	given sync.Map
+}
+
+var ourPorts = sync.OnceValues(func() (*ports, error) {
+	var err error
+	for i := range portRanges {
+		first := firstPort + i*portRange
+		var guard net.Listener
+		if guard, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", first)); err == nil {
+			return &ports{guard: guard, first: first}, nil
+		}
+	}
+	return nil, fmt.Errorf("all ranges of ports are taken, the last for: %w", err)
+})
 
 // FreePort finds a loopback TCP port on which nothing listens. It lies below
 // the range from which systems take the ports of outgoing connections, so that
-// none of those can take it before the server does, and no two callers get the same.
+// none of those can take it before the server does, and no two callers at a time get the same.
 func FreePort(t testing.TB) int {
 	t.Helper()
+	p, err := ourPorts()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for range 100 {
-		port := 20000 + rand.IntN(12000)
+		port := p.first + 1 + rand.IntN(portRange-1)
 		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {
 			continue
 		}
 		l.Close()
-		if _, given := givenPorts.LoadOrStore(port, true); !given {
+		if _, given := p.given.LoadOrStore(port, true); !given {
+			t.Cleanup(func() { p.given.Delete(port) })
 			return port
 		}
 	}
-	t.Fatal("no free TCP port between 20000 and 32000")
+	t.Fatalf("no free TCP port from %d to %d", p.first, p.first+portRange)
 	return 0
 }
 
