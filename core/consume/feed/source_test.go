@@ -223,10 +223,15 @@ func TestJobsThatOthersHad(t *testing.T) {
 			}
 			var log bytes.Buffer
 			f := feedOf(t, q, 1, &log)
-			var got []string
+			found := make(chan string, 2)
 			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 			defer cancel()
-			f.Once(ctx, func(stem string) { got = append(got, stem) }, func() int { return len(got) })
+			f.Once(ctx, func(stem string) { found <- stem }, func() int { return len(found) })
+			close(found)
+			var got []string
+			for stem := range found {
+				got = append(got, stem)
+			}
 			if (len(got) == 1) != tt.found {
 				t.Fatalf("found %v", got)
 			}
