@@ -29,6 +29,11 @@ type process struct {
 
 func (p *process) run(t *testing.T, environ []string, args ...string) {
 	t.Helper()
+	// A program that was just being started when its parent was killed has the parent's
+	// listeners open for a moment.
+	for begun := time.Now(); !free(p.metrics) && time.Since(begun) < patience; {
+		time.Sleep(20 * time.Millisecond)
+	}
 	p.cmd = exec.Command(p.binary, args...)
 	p.cmd.Env = append(os.Environ(), environ...)
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
@@ -79,6 +84,14 @@ func (p *process) begun() {
 	for begun := time.Now(); !p.hasEnded() && !reachable(p.metrics) && time.Since(begun) < patience; {
 		time.Sleep(20 * time.Millisecond)
 	}
+}
+
+func free(addr string) bool {
+	l, err := net.Listen("tcp", addr)
+	if err == nil {
+		l.Close()
+	}
+	return err == nil
 }
 
 func reachable(addr string) bool {
