@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"sync"
 	"time"
@@ -221,107 +220,6 @@ func (f *Feed) lease(stem string) *queue.Lease {
 	return f.leases[stem]
 }
 
-// take brings a job into the folder, or leaves it to whom it belongs.
-func (f *Feed) take(ctx context.Context, l *queue.Lease, found func(string)) {
-	defer f.brought(l.Name())
-	entry, err := l.Look(ctx, queue.Entry{By: f.Me, Host: f.Host})
-	switch elsewhere := entry.State == queue.Begun && entry.By != f.Me; {
-	case err != nil:
-	case entry.State == queue.Withdrawn, entry.State.Over():
-		if err = l.Settled(ctx); err == nil {
-			f.drop(l)
-			return
-		}
-	case elsewhere && time.Since(entry.Since) < f.Takeover:
-		l.Later(min(f.Takeover-time.Since(entry.Since), soon))
-		f.drop(l)
-		return
-	default:
-		if elsewhere {
-			f.Log.Warn("job taken over: it was begun by a consumer that has not been heard of since", "app", f.App, "job", l.Stem, "by", entry.Host, "begun", entry.Since.Local().Format(time.DateTime))
-		}
-		switch err = f.bring(ctx, l, entry); {
-		case err == nil:
-			found(l.Stem)
-			return
-		case errors.Is(err, errJudged):
-			f.drop(l)
-			l.Later(soon) // the journal tells what becomes of it
-			return
-		}
-	}
-	l.Later(soon)
-	f.drop(l)
-	if ctx.Err() == nil && !errors.Is(err, folder.ErrBusy) && !errors.Is(err, folder.ErrOther) {
-		f.Log.Warn("job not taken from the queue yet", "app", f.App, "job", l.Stem, "error", err.Error())
-	}
-}
-
-// errJudged is a job that the folder had, and has no more: a consumer that was started
-// again has brought it to an end while the feed was looking at it.
-var errJudged = errors.New("the job was judged meanwhile")
-
-// judged notes a verdict on a job that may be on its way here again.
-func (f *Feed) judged(name string) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if _, is := f.bringing[name]; is {
-		f.bringing[name] = true
-	}
-}
-
-func (f *Feed) isJudged(name string) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.bringing[name]
-}
-
-func (f *Feed) brought(name string) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	delete(f.bringing, name)
-}
-
-// bring writes the files of a job.
-func (f *Feed) bring(ctx context.Context, l *queue.Lease, entry queue.Entry) error {
-	ctx, cancel := context.WithTimeout(ctx, fetchLimit)
-	defer cancel()
-	index := map[string]int{}
-	a := &folder.Admitted{Stem: l.Stem, Since: l.Since, Control: l.Stem + ".ctl", Journal: journalOf(l, entry)}
-	for i, file := range l.Files {
-		a.Files = append(a.Files, file.Name)
-		index[file.Name] = i
-	}
-	a.Write = func(file string, to io.Writer) error {
-		// Who judges holds the job's lock, as this does: there is no verdict between two files.
-		if f.isJudged(l.Name()) {
-			return errJudged
-		}
-		return f.Queue.CopyFile(ctx, l.Job, index[file], to)
-	}
-	return f.folder.Admit(a)
-}
-
-// journalOf is what the queue knows of a job, as the folder has it.
-func journalOf(l *queue.Lease, e queue.Entry) *folder.Journal {
-	j := &folder.Journal{State: folder.Waiting, Key: l.Name(), Attempts: e.Attempts, First: e.First, Reason: e.Reason}
-	if e.State == queue.Begun {
-		j.State, j.Begun, j.Note, j.Target = folder.Begun, e.Since, e.Note, e.Target
-		if !e.Begun.IsZero() { // older versions write none
-			j.Begun = e.Begun
-		}
-	}
-	return j
-}
-
-// entryOf is the same the other way.
-func (f *Feed) entryOf(s queue.State, j *folder.Journal) queue.Entry {
-	return queue.Entry{
-		Begun: j.Begun, State: s, By: f.Me, Host: f.Host, Since: time.Now().UTC(), Target: j.Target,
-		Attempts: j.Attempts, First: j.First, Note: j.Note, Reason: j.Reason,
-	}
-}
-
 // Begin implements consume.Source.
 func (f *Feed) Begin(ctx context.Context, stem string, j *folder.Journal) error {
 	l := f.lease(stem)
@@ -335,12 +233,7 @@ func (f *Feed) Begin(ctx context.Context, stem string, j *folder.Journal) error 
 		}
 		return errors.New("the queue has not given this job out again yet")
 	}
-	err := lost(l.Write(ctx, f.entryOf(queue.Begun, j)))
-	if errors.Is(err, consume.ErrLost) {
-		l.Release()
-		f.drop(l)
-	}
-	return err
+	return f.write(ctx, l, f.entryOf(queue.Begun, j))
 }
 
 // Later implements consume.Source.
@@ -362,15 +255,19 @@ func (f *Feed) Judge(ctx context.Context, stem string, j *folder.Journal) error 
 	if j.State == folder.Failed {
 		state = queue.Failed
 	}
+	defer f.judged(j.Key)
 	l := f.lease(stem)
 	if l == nil || l.Name() != j.Key {
-		err := lost(f.Queue.Judge(ctx, j.Key, f.entryOf(state, j)))
-		f.judged(j.Key)
-		return err
+		return lost(f.Queue.Judge(ctx, j.Key, f.entryOf(state, j)))
 	}
-	err := lost(l.Write(ctx, f.entryOf(state, j)))
-	f.judged(j.Key)
-	if errors.Is(err, consume.ErrLost) { // who has begun it still needs what the queue holds
+	return f.write(ctx, l, f.entryOf(state, j))
+}
+
+// write writes the journal of a job that is ours, unless it was lost: who has begun it
+// still needs what the queue holds.
+func (f *Feed) write(ctx context.Context, l *queue.Lease, e queue.Entry) error {
+	err := lost(l.Write(ctx, e))
+	if errors.Is(err, consume.ErrLost) {
 		l.Release()
 		f.drop(l)
 	}
