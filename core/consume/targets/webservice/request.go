@@ -349,12 +349,10 @@ func (r *request) secrets() []string {
 	var all []string
 	add := func(value string) {
 		asJSON, _ := json.Marshal(value) // a string can be
-		all = append(all, value, url.QueryEscape(value), url.PathEscape(value), strings.Trim(string(asJSON), `"`))
+		all = append(all, value, url.QueryEscape(value), url.PathEscape(value), string(asJSON[1:len(asJSON)-1]))
 	}
 	for _, name := range r.variables() {
-		if value := os.Getenv(name); value != "" {
-			add(value)
-		}
+		add(os.Getenv(name))
 	}
 	for name, value := range r.headers {
 		if strings.Contains(strings.ToLower(name), "auth") && !field.MatchString(value) {
@@ -368,5 +366,5 @@ func (r *request) secrets() []string {
 		}
 	}
 	slices.SortFunc(all, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
-	return slices.DeleteFunc(all, func(s string) bool { return s == "" })
+	return slices.DeleteFunc(all, func(s string) bool { return s == "" }) // it stands between any two characters
 }

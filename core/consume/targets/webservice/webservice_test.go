@@ -485,6 +485,15 @@ func must(b []byte, err error) []byte {
 	return b
 }
 
+// TestHTTPEmptySecrets: what is empty is no secret; it stands everywhere.
+func TestHTTPEmptySecrets(t *testing.T) {
+	t.Parallel()
+	h := mustTarget(t, "sms", "url: http://user:@sms.invalid/\nheaders: {X-Auth: ''}\nform: {text: '{text}'}")
+	if got := h.request.plain("no credit"); got != "no credit" {
+		t.Errorf("%q", got)
+	}
+}
+
 // TestHTTPVariables: every variable of a request is known, wherever it stands.
 func TestHTTPVariables(t *testing.T) {
 	t.Parallel()
