@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"smtpreceiver/contrib/mtatest"
 	"smtpreceiver/contrib/natstest"
 )
 
@@ -35,7 +36,7 @@ func TestTry(t *testing.T) {
 		}
 	}
 	dir := t.TempDir()
-	first := natstest.FreeRange(t, 40)
+	first := mtatest.FreePorts(t, 41)
 	script := exec.Command("sh", "try.sh", dir, strconv.Itoa(first))
 	script.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"))
 	said, err := os.Create(filepath.Join(bin, "said"))

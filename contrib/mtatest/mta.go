@@ -157,27 +157,50 @@ var ourPorts = sync.OnceValues(func() (*ports, error) {
 
 // FreePort finds a loopback TCP port on which nothing listens. It lies below
 // the range from which systems take the ports of outgoing connections, so that
-// none of those can take it before the server does, and no two callers at a time get the same.
+// none of those can take it before the server does, and no two tests get the same at a
+// time.
 func FreePort(t testing.TB) int {
+	t.Helper()
+	return FreePorts(t, 1)
+}
+
+// FreePorts finds n such ports in a row, and returns the first.
+func FreePorts(t testing.TB, n int) int {
 	t.Helper()
 	p, err := ourPorts()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 100 {
-		port := p.first + 1 + rand.IntN(portRange-1)
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err != nil {
-			continue
+	for range 1000 {
+		first := p.first + 1 + rand.IntN(portRange-n)
+		taken := 0
+		for taken < n && p.take(first+taken) {
+			taken++
 		}
-		l.Close()
-		if _, given := p.given.LoadOrStore(port, true); !given {
-			t.Cleanup(func() { p.given.Delete(port) })
-			return port
+		give := func() {
+			for i := range taken {
+				p.given.Delete(first + i)
+			}
 		}
+		if taken == n {
+			t.Cleanup(give)
+			return first
+		}
+		give()
 	}
-	t.Fatalf("no free TCP port from %d to %d", p.first, p.first+portRange)
+	t.Fatalf("no %d free TCP ports in a row from %d to %d", n, p.first, p.first+portRange)
 	return 0
+}
+
+// take gives a port, if it is free.
+func (p *ports) take(port int) bool {
+	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	if err != nil {
+		return false
+	}
+	l.Close()
+	_, given := p.given.LoadOrStore(port, true)
+	return !given
 }
 
 func writeFiles(t testing.TB, dir string, files map[string]string) {

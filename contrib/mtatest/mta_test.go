@@ -55,8 +55,18 @@ func TestDirIsOpenAndShort(t *testing.T) {
 	}
 }
 
-func TestFreePort(t *testing.T) {
+func TestFreePorts(t *testing.T) {
 	t.Parallel()
+	given := map[int]bool{}
+	for range 8 {
+		first := FreePorts(t, 41)
+		for port := first; port < first+41; port++ {
+			if given[port] {
+				t.Errorf("port %d was given twice", port)
+			}
+			given[port] = true
+		}
+	}
 	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(FreePort(t))))
 	if err != nil {
 		t.Fatal(err)

@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -72,23 +71,6 @@ type Options struct {
 	Lazy    bool   // sync_interval: 2 minutes
 	MaxFile string // max_file_store; empty: 4GB
 	Disk    string // size of a disk of its own, as mount takes it; needs root
-}
-
-// FreeRange finds a port after which n more are free too.
-func FreeRange(t testing.TB, n int) int {
-	t.Helper()
-	for first := 21000 + os.Getpid()%200*50; ; first = 21000 + (first-21000+50)%10000 {
-		free := true
-		for port := first + 1; port <= first+n && free; port++ {
-			l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-			if free = err == nil; free {
-				l.Close()
-			}
-		}
-		if free {
-			return first
-		}
-	}
 }
 
 // Start starts a cluster of n servers and waits until it has a leader.
