@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -86,35 +87,31 @@ func TestSlowDisk(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			folders := tempFolders(t, 2)
-			var asleep atomic.Bool
-			d := disk{noSyncForTesting: true, wholeForTesting: tt.whole, inOrderForTesting: tt.inOrder, faultForTesting: func(op, _ string) error {
-				if asleep.Load() && strings.HasPrefix(op, "sync") {
-					time.Sleep(slow)
+			synctest.Test(t, func(t *testing.T) {
+				folders := tempFolders(t, 2)
+				var asleep atomic.Bool
+				d := disk{noSyncForTesting: true, wholeForTesting: tt.whole, inOrderForTesting: tt.inOrder, faultForTesting: func(op, _ string) error {
+					if asleep.Load() && strings.HasPrefix(op, "sync") {
+						time.Sleep(slow)
+					}
+					return nil
+				}}
+				s := openSpool(t, Config{}, d)
+				if err := s.Use(folders); err != nil {
+					t.Fatal(err)
 				}
-				return nil
-			}}
-			s := openSpool(t, Config{}, d)
-			if err := s.Use(folders); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := s.ids.next(); err != nil { // a block of numbers is for a hundred jobs, and not counted
-				t.Fatal(err)
-			}
-			asleep.Store(true)
-			want, took := time.Duration(tt.waits)*slow, time.Duration(0)
-			for range 20 { // on a busy machine some take longer
+				if _, err := s.ids.next(); err != nil { // a block of numbers is for a hundred jobs, and not counted
+					t.Fatal(err)
+				}
+				asleep.Store(true)
 				begun := time.Now()
 				if _, err := deliverBy(t.Context(), tt.fill, s, pick(folders, tt.folders)...); err != nil {
 					t.Fatal(err)
 				}
-				if took = time.Since(begun); took < want+slow/2 {
-					break
+				if took, want := time.Since(begun), time.Duration(tt.waits)*slow; took != want {
+					t.Errorf("%v, want %d syncs of %v", took, tt.waits, slow)
 				}
-			}
-			if took < want || took >= want+slow/2 {
-				t.Errorf("%v, want %d syncs of %v", took, tt.waits, slow)
-			}
+			})
 		})
 	}
 }
