@@ -98,8 +98,7 @@ func (f *Folder) admit(a *Admitted, there *Journal) (err error) {
 
 // receive writes a file under a name of the folder's own, then gives it its name.
 func (f *Folder) receive(d *dir, file, name string, a *Admitted) error {
-	const temporary = ".incoming"
-	partial := name + temporary
+	partial := name + partialExt
 	if err := d.removeIfThere(partial); err != nil {
 		return err
 	}

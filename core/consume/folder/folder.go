@@ -21,7 +21,8 @@ const (
 	errorExt   = ".err"
 	scratchExt = ".tmp" // of older versions
 	newExt     = ".new"
-	maxControl = 1 << 20 // bytes; what ctl.Parse takes
+	partialExt = ".incoming" // of a file that is being received
+	maxControl = 1 << 20     // bytes; what ctl.Parse takes
 )
 
 // Folder is an output folder whose jobs are handed on, and the folders where they

@@ -71,9 +71,9 @@ func (h *Held) adopt() (bool, error) {
 	if there, err := h.unsettle(); err != nil || there {
 		return there, err
 	}
-	// What is there without a CTL is of a job that was settled: a new job of the
-	// same name must not inherit it.
-	for _, ext := range []string{journalExt, journalExt + newExt, scratchExt} {
+	// What is there without a CTL is of a job that was settled, or came half: a new job
+	// of the same name must not inherit it.
+	for _, ext := range []string{journalExt, journalExt + newExt, controlExt + partialExt, scratchExt} {
 		if err := work.root.RemoveAll(h.Stem + ext); err != nil {
 			return false, err
 		}

@@ -404,6 +404,7 @@ func TestAdmit(t *testing.T) {
 		t.Fatal(err)
 	}
 	put(t, filepath.Join(output, "z_1_a.pdf.incoming"), "half")
+	put(t, filepath.Join(output, ".consume/z.ctl.incoming"), "half")
 	for _, stem := range []string{"l1", "l2", "l3", "l4", "l5"} { // left of jobs that were settled
 		put(t, filepath.Join(output, ".consume", stem+".json"), "x")
 		if err := f.Admit(admitted("w"+stem, "DDDDDDDD")); err != nil {
