@@ -117,11 +117,6 @@ func (p *process) open(t *testing.T) (all string) {
 	return all
 }
 
-// above says whether there is more of what must come back to the beginning.
-func (l level) above(before level) bool {
-	return l.Files > before.Files || l.Goroutines > before.Goroutines
-}
-
 func (p *process) level(t *testing.T) (l level) {
 	t.Helper()
 	proc := fmt.Sprintf("/proc/%d/", p.cmd.Process.Pid)

@@ -36,6 +36,7 @@ func TestSoakQueue(t *testing.T) {
 	ledger.resent = formats[2]
 	s := &installation{books: books, behind: behind, reports: ledger.reports(t), traffic: &traffic{maker: &maker{samples: samples(t), refusals: true}}}
 	nodes := &nodes{servers: natstest.Start(t, 3, natstest.Options{Disk: "300m"}), failed: map[string]int{}}
+	s.idle = 2 * len(nodes.servers) // their monitors, of which one may not have been asked yet
 	var services []*service
 	var folders []string
 	for i := range 2 {
