@@ -295,7 +295,7 @@ func (c *Consumer) one(ctx context.Context, e *entry) (r result) {
 			r = result{err: fmt.Errorf("fault in this program: %v", fault)}
 		}
 	}()
-	r.outcome, r.err = c.process(ctx, e.stem, c.clock(e))
+	r.outcome, r.err = c.process(ctx, e, c.clock(e))
 	return r
 }
 
@@ -352,10 +352,11 @@ func (c *Consumer) finish(e *entry, r result) {
 		c.order.again(e, now.Add(c.RetryDelay))
 	case r.lane:
 		c.order.again(e, now.Add(min(laneAgain, c.PollInterval)))
-	case r.busy && !c.once:
+	case r.busy:
 		c.order.again(e, now.Add(c.PollInterval))
 	case r.state == folder.Waiting:
 		delete(c.troubles, e.stem)
+		e.putOff(r.next)
 		c.order.again(e, r.next)
 	default:
 		if r.state == folder.Failed {

@@ -156,7 +156,7 @@ func (c *Consumer) add(stem string) {
 	}
 	if j := glance.Journal; j != nil && !j.State.Over() {
 		if j.Next.After(time.Now()) {
-			e.setDue(nanoseconds(j.Next))
+			e.putOff(j.Next)
 		}
 		if !j.First.IsZero() {
 			e.setFirst(nanoseconds(j.First))

@@ -38,8 +38,8 @@ const (
 // process works on one job as far as it goes now; since is when the target should
 // have had it. An error is one of this machine, not of the job or its target; the
 // job stays as it is. A job with a verdict is left to the settler.
-func (c *Consumer) process(ctx context.Context, stem string, since time.Time) (out outcome, err error) {
-	held, err := c.folder.Take(stem)
+func (c *Consumer) process(ctx context.Context, e *entry, since time.Time) (out outcome, err error) {
+	held, err := c.folder.Take(e.stem)
 	if errors.Is(err, folder.ErrBusy) {
 		return outcome{busy: true}, nil
 	}
@@ -61,6 +61,7 @@ func (c *Consumer) process(ctx context.Context, stem string, since time.Time) (o
 	}
 	switch {
 	case record.State.Over(): // and then we died
+	case record.Next.After(began) && nanoseconds(record.Next) != e.next(): // another consumer has put it off
 	case broken != nil:
 		err = c.fail(j, unreadable, broken)
 	case c.expired(j, since, began):
@@ -74,7 +75,7 @@ func (c *Consumer) process(ctx context.Context, stem string, since time.Time) (o
 		err = c.announce(ctx, j)
 	}
 	if errors.Is(err, ErrLost) {
-		c.Log.Info("job left to another consumer", "consumer", c.Name, "app", c.App, "job", stem, "error", oneLine(err))
+		c.Log.Info("job left to another consumer", "consumer", c.Name, "app", c.App, "job", e.stem, "error", oneLine(err))
 		return outcome{}, held.Discard(j.dataFiles())
 	}
 	out.state, out.next, out.reason = record.State, record.Next, record.Reason

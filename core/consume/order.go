@@ -23,6 +23,7 @@ type entry struct {
 // times are those of an entry that not every one has.
 type times struct {
 	due   int64  // Unix time in ns; 0: now
+	next  int64  // likewise, of the next try as its journal was last seen
 	first int64  // likewise, since when the target should have it; 0: not yet
 	tried uint32 // in which turn it was last tried
 }
@@ -62,6 +63,19 @@ func (e *entry) setDue(at int64) {
 	if at != e.due() {
 		e.own().due = at
 	}
+}
+
+func (e *entry) next() int64 {
+	if e.times == nil {
+		return 0
+	}
+	return e.times.next
+}
+
+// putOff has the job wait for the next try that its journal names.
+func (e *entry) putOff(next time.Time) {
+	e.own().next = nanoseconds(next)
+	e.setDue(e.next())
 }
 
 func (e *entry) setFirst(at int64) { e.own().first = at }
