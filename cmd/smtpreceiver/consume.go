@@ -83,9 +83,7 @@ func (a *app) runConsumers(c *cobra.Command, names []string, once bool) error {
 			return err
 		}
 		if shared != nil {
-			if err := targets.Share(consumer, settings, shared, log.Logger); err != nil {
-				return fmt.Errorf("%s: %w", file, err)
-			}
+			targets.Share(consumer, settings, shared, log.Logger)
 		}
 		consumers = append(consumers, consumer)
 	}

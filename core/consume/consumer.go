@@ -43,6 +43,8 @@ type Options struct {
 	RetryDelayMax  time.Duration
 	GiveUpAfter    time.Duration // after the first moment at which a worker would have taken it
 	Timeout        time.Duration // of one try
+	// Setup readies Folder and Source, and is called until it can; nil: they are ready.
+	Setup func() error
 	// OnFailed is told of each job that failed for good; nil: nobody is.
 	OnFailed func(ctx context.Context, j *Job, reason string) error
 	Reports  *Reports // nil: senders are told nothing
@@ -125,11 +127,12 @@ func (c *Consumer) Run(ctx context.Context) error {
 // Drain hands on what is there and returns how many jobs could not be: those that
 // failed and those to be tried again later.
 func (c *Consumer) Drain(ctx context.Context) (left int, err error) {
-	c.once, c.bringing = true, c.Source != nil
+	c.once = true
 	if err := c.open(); err != nil {
 		return 0, err
 	}
 	defer c.close()
+	c.bringing = c.Source != nil
 	scanned := make(chan error, 1)
 	elsewhere := 0
 	go func() {
@@ -157,6 +160,11 @@ func (c *Consumer) Drain(ctx context.Context) (left int, err error) {
 }
 
 func (c *Consumer) open() (err error) {
+	if c.Setup != nil {
+		if err := c.Setup(); err != nil {
+			return err
+		}
+	}
 	if c.folder, err = folder.Open(c.Folder, c.Done, c.Failed); err != nil {
 		return err
 	}

@@ -197,10 +197,7 @@ func open(s *config.Settings, target consume.Target, log *slog.Logger) (c *consu
 			return nil, nil, err
 		}
 		closeIt = func() { q.Close() }
-		if err := targets.Share(c, s, q, log); err != nil {
-			closeIt()
-			return nil, nil, err
-		}
+		targets.Share(c, s, q, log)
 		c.Identity = "the target of all"
 	}
 	c.Target = target

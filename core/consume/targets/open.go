@@ -55,21 +55,25 @@ func Open(s *config.Settings, name string, log *slog.Logger) (*consume.Consumer,
 	}), nil
 }
 
-// Share has a consumer that Open has made take its jobs from a queue.
-func Share(c *consume.Consumer, s *config.Settings, q *queue.Queue, log *slog.Logger) error {
-	if err := os.MkdirAll(c.Folder, 0o700); err != nil {
-		return fmt.Errorf("%s: %w", config.KeyPath("consume", c.Name, "work_directory"), err)
-	}
-	me, err := queue.Owner(c.Folder, ".owner")
-	if err != nil {
-		return fmt.Errorf("%s: %w", config.KeyPath("consume", c.Name, "work_directory"), err)
-	}
+// Share has a consumer that Open has made take its jobs from a queue, as soon as it has a
+// folder for them.
+func Share(c *consume.Consumer, s *config.Settings, q *queue.Queue, log *slog.Logger) {
 	conf := s.Consume[c.Name]
-	c.Identity = identityOf(conf, me)
-	c.Source = feed.New(feed.Options{
-		Queue: q, App: c.App, Name: c.Name, Me: me, Host: q.Host, Takeover: conf.TakeoverAfter, Ahead: max(4*c.Workers, 16), Log: log.With("consumer", c.Name),
-	})
-	return nil
+	c.Setup = func() error {
+		err := os.MkdirAll(c.Folder, 0o700)
+		me := ""
+		if err == nil {
+			me, err = queue.Owner(c.Folder, ".owner")
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", config.KeyPath("consume", c.Name, "work_directory"), err)
+		}
+		c.Identity = cmp.Or(c.Identity, identityOf(conf, me))
+		c.Source = feed.New(feed.Options{
+			Queue: q, App: c.App, Name: c.Name, Me: me, Host: q.Host, Takeover: conf.TakeoverAfter, Ahead: max(4*c.Workers, 16), Log: log.With("consumer", c.Name),
+		})
+		return nil
+	}
 }
 
 // identityOf names the target of a consumer among all there are: another consumer
