@@ -136,6 +136,11 @@ func TestLease(t *testing.T) {
 				t.Errorf("journal of a job that was dropped: %+v, %v", e, err)
 			}
 			third.Release()
+			for l, want := range map[*queue.Lease]bool{first: false, second: false, third: true} {
+				if there, err := a.Has(t.Context(), l.Name()); err != nil || there != want {
+					t.Errorf("job %s is in the queue: %t, %v", l.Stem, there, err)
+				}
+			}
 			if left := len(jobs(t, a, "fax")); left != 1 {
 				t.Errorf("%d jobs are left, want 1", left)
 			}
@@ -231,7 +236,8 @@ func TestLostVerdict(t *testing.T) {
 		t.Fatal(err)
 	}
 	again := feed.New(feed.Options{Queue: q, App: "fax", Name: "fax", Me: "other", Host: "other", Log: quiet})
-	if err := again.Begin(t.Context(), stem, &folder.Journal{Key: other.Name()}); !errors.Is(err, consume.ErrLost) {
+	err = again.Begin(t.Context(), stem, &folder.Journal{Key: other.Name()})
+	if before, is := errors.AsType[*consume.Verdict](err); !is || before.State != folder.Done {
 		t.Errorf("begun again: %v", err)
 	}
 }

@@ -149,11 +149,23 @@ func (c *Consumer) announce(ctx context.Context, j *Job) error {
 		return err
 	}
 	err := c.Source.Judge(context.WithoutCancel(ctx), j.Stem, j.held.Journal)
-	if errors.Is(err, ErrLost) {
+	var before *Verdict
+	switch {
+	case errors.As(err, &before):
+		return c.accept(j, before)
+	case errors.Is(err, ErrLost):
 		c.Log.Error("job handed on by two consumers; the target may have it twice", "consumer", c.Name, "app", c.App, "rcpt", j.recipient(), "job", j.Stem, "status", string(j.held.Journal.State), "error", oneLine(err))
 		return nil
 	}
 	return err
+}
+
+// accept judges a job as its Source has it.
+func (c *Consumer) accept(j *Job, v *Verdict) error {
+	if v.State == folder.Failed {
+		j.failure = inDoubt
+	}
+	return j.held.Judge(v.State, v.Reason, time.Now())
 }
 
 func (j *Job) recipient() string {
@@ -210,6 +222,7 @@ func (c *Consumer) readControl(held *folder.Held) (*ctl.Job, error) {
 // verdict in the journal. asked says that the target had to answer.
 func (c *Consumer) attempt(ctx context.Context, j *Job) (asked bool, err error) {
 	record := j.held.Journal
+	was := record.State
 	before := folder.Waiting // what the job is again if this try comes to nothing
 	if record.State == folder.Begun {
 		answer, over, err := c.doubt(ctx, j, nil)
@@ -231,18 +244,21 @@ func (c *Consumer) attempt(ctx context.Context, j *Job) (asked bool, err error) 
 		return false, err
 	}
 	asked, why, err := c.give(ctx, j, began)
+	var verdict *Verdict
 	switch {
+	case errors.As(err, &verdict):
+		return false, c.accept(j, verdict)
 	case err != nil:
 		return false, err
-	case !asked:
-		return false, c.later(j, before, why)
+	case !asked: // it is in doubt still, if it was
+		return false, c.later(j, was, why)
 	}
 	c.metrics.try(why, time.Since(began))
 	return true, c.judge(ctx, j, before, why)
 }
 
 // give has the target take the job. why is its answer, or, where it was not asked,
-// that of the other consumers; err is an error of this machine, or ErrLost.
+// that of the other consumers; err is an error of this machine, ErrLost or a *Verdict.
 func (c *Consumer) give(ctx context.Context, j *Job, began time.Time) (asked bool, why, err error) {
 	record := j.held.Journal
 	note, why := c.Target.Prepare(ctx, j)
@@ -256,7 +272,7 @@ func (c *Consumer) give(ctx context.Context, j *Job, began time.Time) (asked boo
 	}
 	j.Begun = record.Begun
 	if c.Source != nil {
-		if err := c.Source.Begin(ctx, j.Stem, record); errors.Is(err, ErrLost) {
+		if err := c.Source.Begin(ctx, j.Stem, record); errors.Is(err, ErrLost) || is[*Verdict](err) {
 			return false, nil, err
 		} else if err != nil {
 			return false, err, nil

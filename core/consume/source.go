@@ -20,12 +20,13 @@ type Source interface {
 	// another. left counts what could not be had.
 	Once(ctx context.Context, found func(stem string), tried func() int) (left int, err error)
 	// Begin says to all that the target is about to be given the job. ErrLost: another
-	// consumer has done so meanwhile.
+	// consumer has done so meanwhile. A *Verdict: nobody is to give it the job any more.
 	Begin(ctx context.Context, stem string, j *folder.Journal) error
 	// Later says to all that the target does not have the job, after Begin. What
 	// cannot be said now stays as it is: others take the job for one in doubt.
 	Later(ctx context.Context, stem string, j *folder.Journal)
-	// Judge says to all that there is a verdict. ErrLost: of another, too.
+	// Judge says to all that there is a verdict. ErrLost: another has the job, or judged
+	// it first. A *Verdict: this consumer did so before, and otherwise.
 	Judge(ctx context.Context, stem string, j *folder.Journal) error
 	// Settled says that the job has left the folder.
 	Settled(ctx context.Context, stem string)
@@ -35,3 +36,11 @@ type Source interface {
 
 // ErrLost is a job that another consumer has begun.
 var ErrLost = errors.New("another consumer has the job")
+
+// Verdict is what has become of a job, as its Source has it.
+type Verdict struct {
+	State  folder.State
+	Reason string
+}
+
+func (v *Verdict) Error() string { return "the job is " + string(v.State) + ": " + v.Reason }

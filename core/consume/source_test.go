@@ -126,6 +126,66 @@ func TestSource(t *testing.T) {
 	}
 }
 
+// TestVerdictOfSource: a job of which the source says what has become of it is given to
+// no target, and comes to that end; what its target has is asked first.
+func TestVerdictOfSource(t *testing.T) {
+	t.Parallel()
+	const begun = `{"state":"begun","key":"K","target":"here","begun":"2026-11-28T10:00:00Z"}`
+	done := []string{".done/today/1.ctl", ".done/today/1.txt", ".done/today/1_1_a.pdf"}
+	failed := []string{".failed/1.ctl", ".failed/1.txt", ".failed/1_1_a.pdf", ".failed/1.err"}
+	for name, tt := range map[string]struct {
+		source brought
+		answer Answer
+		files  []string
+	}{
+		"gone":                            {brought{begun: &Verdict{folder.Failed, "gone"}}, Unknown, failed},
+		"gone, and the target has it not": {brought{begun: &Verdict{folder.Failed, "gone"}}, No, failed},
+		"gone, and the target has it":     {brought{begun: &Verdict{folder.Failed, "gone"}}, Yes, done},
+		"done before":                     {brought{begun: &Verdict{folder.Done, ""}}, No, done},
+		"judged otherwise: done before":   {brought{judged: &Verdict{folder.Done, ""}, begun: &Verdict{folder.Failed, "gone"}}, No, append(slices.Clone(done), ".failed/1.ctl")},
+		"judged otherwise: failed before": {brought{judged: &Verdict{folder.Failed, "refused"}}, Yes, failed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			target := &fake{answer: tt.answer}
+			o := options(t, target)
+			o.Source, o.Identity, o.Resend = &tt.source, "here", true
+			log := logged(&o)
+			interrupt(t, o, "1", begun)
+			if strings.HasPrefix(name, "judged otherwise: done") { // by way of a room of its own
+				if err := os.Mkdir(o.Failed, 0o755); err != nil {
+					t.Fatal(err)
+				}
+				write(t, filepath.Join(o.Failed, "1.ctl"), "another of its name")
+			}
+			drain(t, o)
+			if target.asked != 1 || len(target.got) > 0 {
+				t.Errorf("asked %d times, handed over %q", target.asked, target.got)
+			}
+			wantFiles(t, o, slices.Clone(tt.files)...)
+			if !slices.Contains(tt.source.said, "settled 1") || log.count("job handed on")+log.count("job not handed on") != 1 {
+				t.Errorf("said %q, log:\n%s", tt.source.said, log.buf.String())
+			}
+		})
+	}
+}
+
+// TestDoubtStays: a job that was begun before, and that the source gives to nobody now, is
+// begun still: the next start must not take it for one that nobody was given.
+func TestDoubtStays(t *testing.T) {
+	t.Parallel()
+	target := &fake{answer: No}
+	o := options(t, target)
+	o.Source, o.Identity = &brought{begun: errors.New("no cluster")}, "here"
+	interrupt(t, o, "1", `{"state":"begun","key":"K","target":"here","begun":"2026-11-28T10:00:00Z"}`)
+	if left := drain(t, o); left != 1 || len(target.got) > 0 {
+		t.Errorf("%d left, handed over %q", left, target.got)
+	}
+	if journal, err := os.ReadFile(filepath.Join(o.Folder, ".consume", "1.json")); err != nil || !strings.Contains(string(journal), `"state":"begun"`) {
+		t.Errorf("journal %s, %v", journal, err)
+	}
+}
+
 // TestOneNumberHoweverWritten: what the target dials as one number is one number
 // here, too: its jobs go one after the other.
 func TestOneNumberHoweverWritten(t *testing.T) {

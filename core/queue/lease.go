@@ -191,7 +191,7 @@ func (l *Lease) tidyFiles(ctx context.Context) error {
 			return ctx.Err()
 		case <-time.After(tidyAfter):
 		}
-		left, err := l.queue.jobLeft(ctx, l.Key)
+		left, err := l.queue.jobLeft(ctx, l.Key+".>")
 		if err != nil || left {
 			return err
 		}
@@ -258,7 +258,7 @@ func (l *Lease) Write(ctx context.Context, e Entry) error {
 	l.writing.Lock()
 	defer l.writing.Unlock()
 	var err error
-	l.revision, err = l.queue.write(ctx, l.Key, l.Index, e, l.revision)
+	l.revision, err = l.queue.write(ctx, l.Key, l.Index, e, l.revision, 0)
 	l.written = nil // not known
 	if err == nil {
 		l.written = e.encode()
@@ -272,9 +272,9 @@ func (l *Lease) Begun() bool { return l.begun.Load() }
 
 // write writes an entry by revision. One of the same consumer may have come between
 // whose answer was lost.
-func (q *Queue) write(ctx context.Context, key string, index int, e Entry, revision uint64) (uint64, error) {
+func (q *Queue) write(ctx context.Context, key string, index int, e Entry, revision uint64, keep time.Duration) (uint64, error) {
 	for {
-		now, err := q.journal.put(ctx, journalKey(key, index), e.encode(), revision, 0)
+		now, err := q.journal.put(ctx, journalKey(key, index), e.encode(), revision, keep)
 		if !errors.Is(err, errConflict) {
 			if err != nil {
 				return revision, err
@@ -316,8 +316,27 @@ func (q *Queue) Judge(ctx context.Context, name string, e Entry) error {
 	case there.State.Over(), there.takenFrom(e.By):
 		return fmt.Errorf("%w: it is %s, by %s, since %s", ErrLost, there.State, there.Host, there.Since.Local().Format(time.DateTime))
 	}
-	_, err = q.write(ctx, key, index, e, revision)
+	left, err := q.jobLeft(ctx, journalKey(key, index))
+	if err != nil {
+		return err
+	}
+	keep := settledFor
+	if left { // the entry must outlive it
+		keep = 0
+	}
+	_, err = q.write(ctx, key, index, e, revision, keep)
 	return err
+}
+
+// Has says whether the queue has a job, whoever has that.
+func (q *Queue) Has(ctx context.Context, name string) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, quotaTimeout)
+	defer cancel()
+	key, index, err := parseName(name)
+	if err != nil {
+		return false, err
+	}
+	return q.jobLeft(ctx, journalKey(key, index))
 }
 
 // EntryOf reads the journal entry of a job by its name.

@@ -56,7 +56,7 @@ func (q *Queue) sweepOlder(ctx context.Context, age time.Duration) error {
 		if time.Since(m.Time) < age || !keySyntax.MatchString(key) {
 			continue
 		}
-		left, err := q.jobLeft(ctx, key)
+		left, err := q.jobLeft(ctx, key+".>")
 		if err != nil {
 			return err
 		}
@@ -71,14 +71,14 @@ func (q *Queue) sweepOlder(ctx context.Context, age time.Duration) error {
 	return nil
 }
 
-// jobLeft says whether the queue has a job of a message.
-func (q *Queue) jobLeft(ctx context.Context, key string) (bool, error) {
+// jobLeft says whether the queue has a job whose subject ends so.
+func (q *Queue) jobLeft(ctx context.Context, end string) (bool, error) {
 	stream, err := q.stream(ctx)
 	if err != nil {
 		return false, err
 	}
 	_, err = q.read(ctx, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
-		return stream.GetMsg(ctx, 1, jetstream.WithGetMsgSubject(q.Name+".job.*."+key+".>"))
+		return stream.GetMsg(ctx, 1, jetstream.WithGetMsgSubject(q.Name+".job.*."+end))
 	})
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return false, nil

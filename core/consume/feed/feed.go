@@ -224,16 +224,37 @@ func (f *Feed) lease(stem string) *queue.Lease {
 func (f *Feed) Begin(ctx context.Context, stem string, j *folder.Journal) error {
 	l := f.lease(stem)
 	if l == nil || l.Name() != j.Key {
-		e, err := f.Queue.EntryOf(ctx, j.Key)
+		there, err := f.Queue.Has(ctx, j.Key)
+		if err == nil { // only now: a verdict is in the journal before its job goes
+			err = f.fate(ctx, j.Key)
+		}
 		switch {
 		case err != nil:
 			return err
-		case e.State.Over(), e.State != "" && e.State != queue.Waiting && e.By != f.Me:
-			return fmt.Errorf("%w: it is %s, by %s", consume.ErrLost, e.State, e.Host)
+		case !there:
+			return &consume.Verdict{State: folder.Failed, Reason: gone}
 		}
 		return errors.New("the queue has not given this job out again yet")
 	}
 	return f.write(ctx, l, f.entryOf(queue.Begun, j))
+}
+
+// gone is why a job fails that nobody will be given any more.
+const gone = "it was being handed over when that was interrupted, and the queue does not have it any more: it lost the job, or forgot it a day after another consumer had dealt with it; look there first"
+
+// fate is what has become of a job that this consumer had before it was started: an error,
+// unless nothing has.
+func (f *Feed) fate(ctx context.Context, name string) error {
+	e, err := f.Queue.EntryOf(ctx, name)
+	switch {
+	case err != nil:
+		return err
+	case e.State.Over() && e.By == f.Me: // and a power cut took it from the folder
+		return &consume.Verdict{State: folder.State(e.State), Reason: e.Reason}
+	case e.State.Over(), e.State != "" && e.State != queue.Waiting && e.By != f.Me:
+		return fmt.Errorf("%w: it is %s, by %s", consume.ErrLost, e.State, e.Host)
+	}
+	return nil
 }
 
 // Later implements consume.Source.
@@ -257,10 +278,17 @@ func (f *Feed) Judge(ctx context.Context, stem string, j *folder.Journal) error 
 	}
 	defer f.judged(j.Key)
 	l := f.lease(stem)
-	if l == nil || l.Name() != j.Key {
-		return lost(f.Queue.Judge(ctx, j.Key, f.entryOf(state, j)))
+	if l != nil && l.Name() == j.Key {
+		return f.write(ctx, l, f.entryOf(state, j))
 	}
-	return f.write(ctx, l, f.entryOf(state, j))
+	err := f.fate(ctx, j.Key)
+	if before, is := errors.AsType[*consume.Verdict](err); is && before.State == j.State {
+		return nil
+	}
+	if err == nil {
+		err = lost(f.Queue.Judge(ctx, j.Key, f.entryOf(state, j)))
+	}
+	return err
 }
 
 // write writes the journal of a job that is ours, unless it was lost: who has begun it

@@ -58,7 +58,7 @@ func publish(t *testing.T, q *queue.Queue, texts ...string) {
 		if err := f.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if err := j.Control([]byte("[system]\r\n")); err != nil {
+		if err := j.Control([]byte("[system]\r\nid=1\r\ntxt=" + j.Stem() + ".txt\r\nformat=txt\r\n[to]\r\nnumber=1\r\n")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -301,6 +301,89 @@ func TestLost(t *testing.T) {
 	f.drop(f.lease(stems[1]))
 	if err := f.Begin(t.Context(), stems[1], second.Journal); err == nil || errors.Is(err, consume.ErrLost) {
 		t.Errorf("begin of a job that is nobody's: %v", err)
+	}
+}
+
+// begun makes a feed with a job that it had begun, and was then started again. The queue
+// has it as e says, and not at all where it is gone.
+func begun(t *testing.T, s *queuetest.Server, q *queue.Queue, e queue.Entry, gone bool) (f *Feed, stem string, j *folder.Journal) {
+	t.Helper()
+	publish(t, q, "x")
+	err := q.Fetch(t.Context(), "fax", 1, time.Second, func(l *queue.Lease) {
+		stem, j = l.Stem, &folder.Journal{State: folder.Begun, Key: l.Name(), Begun: time.Now()}
+		if e.State != "" {
+			if err := l.Write(t.Context(), e); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	if err != nil || stem == "" {
+		t.Fatal(stem, err)
+	}
+	if gone {
+		s.Mu.Lock()
+		s.Stored = slices.DeleteFunc(s.Stored, func(m *queuetest.Stored) bool { return strings.HasPrefix(m.Subject, "q.job.") })
+		s.Mu.Unlock()
+	}
+	return feedOf(t, q, 1, io.Discard), stem, j
+}
+
+// TestWithoutLease: of a job that was begun before the last start, and that the queue has
+// not given out again, the journal says whether it waits, is another's, or is over.
+func TestWithoutLease(t *testing.T) {
+	t.Parallel()
+	lost := func(err error) bool { return errors.Is(err, consume.ErrLost) }
+	waits := func(err error) bool {
+		_, verdict := errors.AsType[*consume.Verdict](err)
+		return err != nil && !lost(err) && !verdict
+	}
+	verdict := func(state folder.State, reason string) func(error) bool {
+		return func(err error) bool {
+			v, is := errors.AsType[*consume.Verdict](err)
+			return is && v.State == state && strings.Contains(v.Reason, reason)
+		}
+	}
+	fine := func(err error) bool { return err == nil }
+	now := time.Now().UTC()
+	for name, tt := range map[string]struct {
+		entry        queue.Entry
+		gone         bool
+		begin, judge func(error) bool // the verdict is that it has failed
+		after        queue.Entry
+		kept         bool // the entry, for ever
+	}{
+		"begun here":           {queue.Entry{State: queue.Begun, By: "me", Since: now}, false, waits, fine, queue.Entry{State: queue.Failed, By: "me"}, true},
+		"begun here, and gone": {queue.Entry{State: queue.Begun, By: "me", Since: now}, true, verdict(folder.Failed, "does not have it any more"), fine, queue.Entry{State: queue.Failed, By: "me"}, false},
+		"forgotten":            {queue.Entry{}, true, verdict(folder.Failed, "does not have it any more"), fine, queue.Entry{State: queue.Failed, By: "me"}, false},
+		"never begun":          {queue.Entry{}, false, waits, fine, queue.Entry{State: queue.Failed, By: "me"}, true},
+		"put off by another":   {queue.Entry{State: queue.Waiting, By: "b", Since: now}, false, waits, fine, queue.Entry{State: queue.Failed, By: "me"}, true},
+		"begun by another":     {queue.Entry{State: queue.Begun, By: "b", Since: now}, false, lost, lost, queue.Entry{State: queue.Begun, By: "b"}, true},
+		"done by another":      {queue.Entry{State: queue.Done, By: "b", Since: now}, true, lost, lost, queue.Entry{State: queue.Done, By: "b"}, true},
+		"withdrawn":            {queue.Entry{State: queue.Withdrawn, By: "gw", Since: now}, true, lost, lost, queue.Entry{State: queue.Withdrawn, By: "gw"}, true},
+		"done here":            {queue.Entry{State: queue.Done, By: "me", Since: now, Reason: "cut"}, true, verdict(folder.Done, "cut"), verdict(folder.Done, "cut"), queue.Entry{State: queue.Done, By: "me"}, true},
+		"failed here":          {queue.Entry{State: queue.Failed, By: "me", Since: now, Reason: "no such number"}, false, verdict(folder.Failed, "no such number"), fine, queue.Entry{State: queue.Failed, By: "me"}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := queuetest.Start(t)
+			q := open(t, s)
+			f, stem, j := begun(t, s, q, tt.entry, tt.gone)
+			if err := f.Begin(t.Context(), stem, j); !tt.begin(err) {
+				t.Errorf("begin: %v", err)
+			}
+			j.State = folder.Failed
+			if err := f.Judge(t.Context(), stem, j); !tt.judge(err) {
+				t.Errorf("judge: %v", err)
+			}
+			if e := state(t, q, j.Key); e.State != tt.after.State || e.By != tt.after.By {
+				t.Errorf("%+v, want %+v", e, tt.after)
+			}
+			s.Mu.Lock()
+			defer s.Mu.Unlock()
+			if m := s.Last("q.journal.>"); m == nil || (m.Header.Get("Nats-TTL") == "") != tt.kept {
+				t.Errorf("the entry goes after %q", m.Header.Get("Nats-TTL"))
+			}
+		})
 	}
 }
 

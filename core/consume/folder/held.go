@@ -300,7 +300,7 @@ func (h *Held) Judge(s State, reason string, now time.Time) (err error) {
 			j.Kept = j.Room
 		}
 		j.Room, err = h.free(&h.folder.failedHome, "")
-	case j.Room == "":
+	case j.Room == "" || j.State == Failed:
 		err = h.prepareRoom(now)
 	}
 	if err != nil {
