@@ -61,6 +61,7 @@ func (c *Consumer) process(ctx context.Context, e *entry, since time.Time) (out 
 	}
 	switch {
 	case record.State.Over(): // and then we died
+		j.given = record.State == folder.Done
 	case record.Next.After(began) && nanoseconds(record.Next) != e.next(): // another consumer has put it off
 	case broken != nil:
 		err = c.fail(j, unreadable, broken)
@@ -142,20 +143,24 @@ const keyPrefix = "smtpreceiver-"
 
 func keyOf(stem string, j *folder.Journal) string { return keyPrefix + stem + "-" + j.Key }
 
-// announce says to the other consumers that there is a verdict. Where one of them
-// has dealt with the job too, the target may have had it twice.
+// announce says to the other consumers that there is a verdict. Where one of them has
+// the job, that one brings it to an end and tells its sender; but what our target was
+// given it may have had twice.
 func (c *Consumer) announce(ctx context.Context, j *Job) error {
 	if err := c.flush(); err != nil { // they forget the job
 		return err
 	}
+	state := j.held.Journal.State
 	err := c.Source.Judge(context.WithoutCancel(ctx), j.Stem, j.held.Journal)
 	var before *Verdict
 	switch {
 	case errors.As(err, &before):
 		return c.accept(j, before)
-	case errors.Is(err, ErrLost):
-		c.Log.Error("job handed on by two consumers; the target may have it twice", "consumer", c.Name, "app", c.App, "rcpt", j.recipient(), "job", j.Stem, "status", string(j.held.Journal.State), "error", oneLine(err))
-		return nil
+	case errors.Is(err, ErrLost) && j.given && (state == folder.Done || j.failure == inDoubt):
+		c.Log.Error("job handed on by two consumers; the target may have it twice", "consumer", c.Name, "app", c.App, "rcpt", j.recipient(), "job", j.Stem, "status", string(state), "error", oneLine(err))
+		if state == folder.Done {
+			return nil
+		}
 	}
 	return err
 }
@@ -278,6 +283,7 @@ func (c *Consumer) give(ctx context.Context, j *Job, began time.Time) (asked boo
 			return false, err, nil
 		}
 	}
+	j.given = true
 	return true, c.Target.Submit(ctx, j), nil
 }
 

@@ -34,6 +34,7 @@ type Job struct {
 	scratch *scratch
 	folder  string  // its scratch; "": none yet
 	failure failure // of a failed one
+	given   bool    // the target was given it in this turn, or has it since one before
 	remarks []string
 }
 

@@ -126,6 +126,51 @@ func TestSource(t *testing.T) {
 	}
 }
 
+// TestVerdictOfAnother: of two consumers at one job one brings it to an end. The other
+// leaves it, and says so loudly where its target was given the job as well.
+func TestVerdictOfAnother(t *testing.T) {
+	t.Parallel()
+	const begun = `{"state":"begun","key":"K","target":"here","begun":"2026-11-28T10:00:00Z"}`
+	today := []string{".done/today/1.ctl", ".done/today/1.txt", ".done/today/1_1_a.pdf"}
+	for name, tt := range map[string]struct {
+		journal string // of before the start; "": it is new
+		answer  Answer
+		submit  func(*Job) error
+		twice   bool // the target may have it
+		files   []string
+	}{
+		"in doubt since before":          {begun, Unknown, nil, false, nil},
+		"the target has it since before": {begun, Yes, nil, false, nil},
+		"failed before":                  {`{"state":"failed","key":"K","reason":"busy"}`, No, nil, false, nil},
+		"refused":                        {"", No, refuse, false, nil},
+		"in doubt":                       {"", Unknown, func(*Job) error { return Uncertain(errors.New("cut off")) }, true, nil},
+		"handed on":                      {"", No, nil, true, today},
+		"handed on before":               {`{"state":"done","key":"K","folder":"2026-11-28"}`, No, nil, true, []string{".done/2026-11-28/1.ctl", ".done/2026-11-28/1.txt", ".done/2026-11-28/1_1_a.pdf"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			target := &fake{answer: tt.answer, submit: tt.submit}
+			o := options(t, target)
+			source := &brought{judged: ErrLost}
+			o.Source, o.Identity = source, "here"
+			log := logged(&o)
+			if tt.journal == "" {
+				addJob(t, o, "1")
+			} else {
+				interrupt(t, o, "1", tt.journal)
+			}
+			if left := drain(t, o); left != 0 {
+				t.Errorf("%d left", left)
+			}
+			wantFiles(t, o, slices.Clone(tt.files)...)
+			loud, left := log.count("the target may have it twice") == 1, log.count("job left to another consumer") == 1
+			if loud != tt.twice || left != (tt.files == nil) || slices.Contains(source.said, "settled 1") == left {
+				t.Errorf("said %q, log:\n%s", source.said, log.buf.String())
+			}
+		})
+	}
+}
+
 // TestVerdictOfSource: a job of which the source says what has become of it is given to
 // no target, and comes to that end; what its target has is asked first.
 func TestVerdictOfSource(t *testing.T) {
