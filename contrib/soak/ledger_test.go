@@ -83,7 +83,7 @@ const inDoubt = "in_doubt is fail"
 // balance: each job was handed on once, or failed. It failed without having to only
 // where it was in doubt, and was handed on again only where it was in doubt too and
 // that is asked for: the target had not answered so often, or consumers were killed at
-// it. Where the log says so, two consumers dealt with it, of which one was away. There is a report for each job that failed, and one more only where a consumer
+// it. There is a report for each job that failed, and one more only where a consumer
 // was killed.
 func (l *ledger) balance(t *testing.T, kills, unanswered int) {
 	l.mu.Lock()
@@ -96,12 +96,9 @@ func (l *ledger) balance(t *testing.T, kills, unanswered int) {
 	for _, job := range slices.Sorted(maps.Keys(l.jobs)) {
 		f := l.jobs[job]
 		_, app, _ := strings.Cut(f.rcpt, "@")
-		doubted, verdicts := f.failed > 0 && strings.Contains(f.why, inDoubt), 1
-		if l.two[job] {
-			verdicts = 2
-		}
+		doubted := f.failed > 0 && strings.Contains(f.why, inDoubt)
 		switch {
-		case f.failed > verdicts, f.failed > 0 && app != failing && !doubted, f.handed > 0 && app == failing, f.handed > 1 && app != l.resent:
+		case f.failed > 1, f.failed > 0 && app != failing && !doubted, f.handed > 0 && app == failing, f.handed > 1 && app != l.resent:
 			t.Errorf("%s for %s: handed on %d times, failed %d times: %s", job, f.rcpt, f.handed, f.failed, f.why)
 		}
 		if f.handed > 0 {
