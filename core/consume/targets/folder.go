@@ -79,7 +79,7 @@ func (t Folder) Submit(_ context.Context, j *consume.Job) error {
 	defer dir.Close()
 	moves, err := t.moves(root, dir, j)
 	if err != nil {
-		return errors.Join(err, dir.Close(), staging.RemoveAll(j.Key))
+		return err // without its copy the target would count as having the job
 	}
 	for _, name := range moves {
 		if err := move(dir, name, root, name); err != nil {

@@ -66,7 +66,22 @@ func wantFolder(t *testing.T, folder string, want map[string]string) {
 	}
 }
 
-// TestFolderTaken: nothing that is there is overwritten.
+// asked is a folder that is asked for each job that it refuses.
+type asked struct {
+	Folder
+	t *testing.T
+}
+
+func (a asked) Submit(ctx context.Context, j *consume.Job) error {
+	err := a.Folder.Submit(ctx, j)
+	if answer, asking := a.Has(ctx, j); answer != consume.No || asking != nil {
+		a.t.Errorf("refused with %v, and then: %v, %v", err, answer, asking)
+	}
+	return err
+}
+
+// TestFolderTaken: nothing that is there is overwritten, and who dies then does not take
+// the job for handed on.
 func TestFolderTaken(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]string{
@@ -76,7 +91,7 @@ func TestFolderTaken(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(to, name), []byte("other"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if why := targettest.New(t, "x").HandOn(t, Folder{to}); !strings.Contains(why, want) {
+		if why := targettest.New(t, "x").HandOn(t, asked{Folder{to}, t}); !strings.Contains(why, want) {
 			t.Errorf("%s: %q", name, why)
 		}
 		if got, _ := os.ReadFile(filepath.Join(to, name)); string(got) != "other" {
