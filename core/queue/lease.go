@@ -169,7 +169,11 @@ func (l *Lease) tidy() {
 	l.writing.Unlock()
 	var err error
 	if value == nil {
-		value, revision, err = q.journal.get(ctx, journalKey(l.Key, l.Index))
+		var there Entry
+		if there, revision, err = q.entry(ctx, l.Key, l.Index); there.State == Withdrawn {
+			revision = 0 // it stays: other jobs of its message may come later
+		}
+		value = there.encode()
 	}
 	if err == nil && revision != 0 {
 		_, err = q.journal.put(ctx, journalKey(l.Key, l.Index), value, revision, settledFor)

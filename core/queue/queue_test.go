@@ -367,6 +367,12 @@ func TestWithdrawnJobs(t *testing.T) {
 			t.Errorf("%s: %+v, %v", l.Stem, e, err)
 		}
 	}
+	leases[0].tidy()
+	s.Mu.Lock()
+	if stays := s.Last("q.journal." + first + ".0").Header.Get(jetstream.MsgTTLHeader); stays != withdrawnFor.String() {
+		t.Errorf("what was withdrawn is forgotten after %s, and other jobs of its message may come later", stays)
+	}
+	s.Mu.Unlock()
 	if created, err := (&Batch{queue: q, key: second}).withdrawn(t.Context()); created || err != nil {
 		t.Errorf("withdrawn behind a look: %t, %v", created, err)
 	}
