@@ -226,7 +226,7 @@ func TestLostVerdict(t *testing.T) {
 	if err := f.Judge(t.Context(), stem, verdict); !errors.Is(err, consume.ErrLost) {
 		t.Errorf("a verdict on another's job: %v", err)
 	}
-	f.Settled(t.Context(), stem)
+	f.Settled(t.Context(), stem, other.Name())
 	stop()
 	f.Close()
 	if n := len(jobs(t, q, "fax")); n != 1 {

@@ -759,7 +759,7 @@ type judging struct {
 func (s *judging) Open(*folder.Folder) error                              { return nil }
 func (s *judging) Run(ctx context.Context, _ func(string), _ func() bool) { <-ctx.Done() }
 func (s *judging) Begin(context.Context, string, *folder.Journal) error   { return nil }
-func (s *judging) Settled(context.Context, string)                        {}
+func (s *judging) Settled(context.Context, string, string)                {}
 func (s *judging) Close()                                                 {}
 func (s *judging) Judge(_ context.Context, stem string, _ *folder.Journal) error {
 	s.judged = append(s.judged, fmt.Sprint(stem, " ", *s.flushed))

@@ -126,7 +126,7 @@ func (s *settler) forget(j *settling) {
 	}
 	s.consumer.noTrouble(j.Stem)
 	if source := s.consumer.Source; source != nil {
-		source.Settled(context.Background(), j.Stem)
+		source.Settled(context.Background(), j.Stem, j.Journal.Key)
 	}
 	if j.Request != nil {
 		s.consumer.reporter.wake()

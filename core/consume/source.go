@@ -28,8 +28,8 @@ type Source interface {
 	// Judge says to all that there is a verdict. ErrLost: another has the job, or judged
 	// it first. A *Verdict: this consumer did so before, and otherwise.
 	Judge(ctx context.Context, stem string, j *folder.Journal) error
-	// Settled says that the job has left the folder.
-	Settled(ctx context.Context, stem string)
+	// Settled says that the job with the key has left the folder.
+	Settled(ctx context.Context, stem, key string)
 	// Close gives back what waits.
 	Close()
 }

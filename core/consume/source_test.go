@@ -48,7 +48,7 @@ func (s *brought) Judge(_ context.Context, stem string, j *folder.Journal) error
 	return s.judged
 }
 
-func (s *brought) Settled(_ context.Context, stem string) {
+func (s *brought) Settled(_ context.Context, stem, _ string) {
 	s.said = append(s.said, "settled "+stem)
 }
 func (s *brought) Close() { s.said = append(s.said, "close") }

@@ -311,9 +311,9 @@ func lost(err error) error {
 
 // Settled implements consume.Source. A job that is not acknowledged is given out
 // again, and its journal tells that it is done.
-func (f *Feed) Settled(ctx context.Context, stem string) {
+func (f *Feed) Settled(ctx context.Context, stem, key string) {
 	l := f.lease(stem)
-	if l == nil {
+	if l == nil || l.Name() != key {
 		return
 	}
 	// The next job need not wait for the servers to forget this one.

@@ -166,7 +166,7 @@ func TestOnce(t *testing.T) {
 			if err := errors.Join(held.Discard(nil), held.Release()); err != nil {
 				t.Error(err)
 			}
-			f.Settled(t.Context(), stem)
+			f.Settled(t.Context(), stem, j.Key)
 		}
 	})
 	left, err := f.Once(t.Context(), func(stem string) { stems <- stem }, func() int { return 0 })
@@ -297,6 +297,11 @@ func TestLost(t *testing.T) {
 	f.Later(t.Context(), stems[1], second.Journal) // it was not begun
 	if e := state(t, q, second.Journal.Key); e.State != "" && e.State != queue.Waiting || e.Attempts != 0 {
 		t.Errorf("%+v", e)
+	}
+	f.Settled(t.Context(), stems[1], first.Journal.Key) // of another job that had its name
+	f.settling.Wait()
+	if f.lease(stems[1]) == nil {
+		t.Fatal("a job was taken out of the queue by the end of another")
 	}
 	f.drop(f.lease(stems[1]))
 	if err := f.Begin(t.Context(), stems[1], second.Journal); err == nil || errors.Is(err, consume.ErrLost) {
