@@ -23,21 +23,11 @@ type Admitted struct {
 // Admit puts a job into the folder, or its files once more. ErrBusy: somebody works
 // on one of its name. ErrOther: one of its name with another key is there.
 func (f *Folder) Admit(a *Admitted) error {
-	h := &Held{Stem: a.Stem, folder: f}
-	for range claimAgain {
-		locked, again, err := h.tryLock()
-		if err != nil {
-			return err
-		}
-		if again {
-			continue
-		}
-		if !locked {
-			return ErrBusy
-		}
-		return errors.Join(f.admitLocked(a), h.Release())
+	h, err := f.claim(a.Stem)
+	if err != nil {
+		return err
 	}
-	return ErrBusy
+	return errors.Join(f.admitLocked(a), h.Release())
 }
 
 func (f *Folder) admitLocked(a *Admitted) error {

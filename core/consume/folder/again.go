@@ -107,19 +107,12 @@ func (f *Folder) Drop(e *Entry, files []string) error {
 // with takes the sole right to the name of a job and does something in the folder
 // that its control file is in.
 func (f *Folder) with(e *Entry, do func(*Held, *dir) error) error {
-	h := &Held{Stem: e.Stem, folder: f}
-	locked, err := false, error(nil)
-	for range claimAgain {
-		var again bool
-		if locked, again, err = h.tryLock(); !again {
-			break
-		}
+	h, err := f.claim(e.Stem)
+	if errors.Is(err, ErrBusy) {
+		return fmt.Errorf("job %s %w: try again when that has ended", e.Stem, err)
 	}
 	if err != nil {
-		return fmt.Errorf("lock %s: %w", h.work(lockExt), err)
-	}
-	if !locked {
-		return fmt.Errorf("job %s %w: try again when that has ended", e.Stem, ErrBusy)
+		return err
 	}
 	d, err := f.dirAt(e)
 	if err == nil {

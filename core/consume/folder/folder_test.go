@@ -343,10 +343,9 @@ func TestLockWithoutName(t *testing.T) {
 	}
 	put(t, lock, "")
 	orphan := h.lock
-	again := &Held{Stem: "00000042", folder: f}
-	locked, retry, err := again.tryLock()
-	if err != nil || !locked || retry {
-		t.Fatalf("the file that has the name: %v, %v, %v", locked, retry, err)
+	again, err := f.claim("00000042")
+	if err != nil {
+		t.Fatalf("the file that has the name: %v", err)
 	}
 	// And the other way round: whoever locks a file as it loses its name.
 	file, err := os.OpenFile(lock, os.O_RDWR, 0)

@@ -2,11 +2,9 @@ package folder
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 )
 
@@ -31,35 +29,24 @@ var ErrBusy = errors.New("is being worked on")
 // Take claims a job: one that waits in the working folder, or a new one. It
 // returns nil if it is gone, ErrBusy if another has it.
 func (f *Folder) Take(stem string) (*Held, error) {
-	h := &Held{Stem: stem, folder: f}
-	for range claimAgain {
-		locked, again, err := h.tryLock()
-		if err != nil {
-			return nil, fmt.Errorf("lock %s: %w", h.work(lockExt), err)
-		}
-		if again {
-			continue
-		}
-		if !locked {
-			return nil, ErrBusy
-		}
-		there, err := h.adopt()
-		if err == nil && there {
-			h.Journal, err = f.journal(stem)
-		}
-		if err != nil || !there {
-			return nil, errors.Join(err, h.Release())
-		}
-		return h, nil
+	h, err := f.claim(stem)
+	if err != nil {
+		return nil, err
 	}
-	return nil, ErrBusy
+	there, err := h.adopt()
+	if err == nil && there {
+		h.Journal, err = f.journal(stem)
+	}
+	if err != nil || !there {
+		return nil, errors.Join(err, h.Release())
+	}
+	return h, nil
 }
 
-func (h *Held) work(ext string) string { return filepath.Join(h.folder.work.path, h.Stem+ext) }
-
-func (h *Held) tryLock() (locked, again bool, err error) {
-	h.lock, again, err = h.folder.work.tryLock(h.Stem + lockExt)
-	return h.lock != nil, again, err
+// claim takes the sole right to the name of a job; ErrBusy if another has it.
+func (f *Folder) claim(stem string) (*Held, error) {
+	lock, err := f.work.claim(stem + lockExt)
+	return &Held{Stem: stem, folder: f, lock: lock}, err
 }
 
 // adopt has the CTL in the working folder, from the output folder if it is new.

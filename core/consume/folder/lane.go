@@ -17,19 +17,9 @@ const lanePrefix = ".to-"
 func (h *Held) Enter(number string) error {
 	sum := sha256.Sum256([]byte(number)) // any text may stand for a number
 	h.lane = lanePrefix + hex.EncodeToString(sum[:12]) + lockExt
-	for range claimAgain {
-		lock, again, err := h.folder.work.tryLock(h.lane)
-		switch {
-		case err != nil:
-			return fmt.Errorf("lock %s/%s: %w", h.folder.work.path, h.lane, err)
-		case lock != nil:
-			h.laneLock = lock
-			return nil
-		case !again:
-			return ErrBusy
-		}
-	}
-	return ErrBusy
+	var err error
+	h.laneLock, err = h.folder.work.claim(h.lane)
+	return err
 }
 
 // Leave gives the number back.
@@ -56,6 +46,22 @@ func (f *Folder) cleanLanes() error {
 		err = errors.Join(err, locked)
 	}
 	return err
+}
+
+// claim takes the lock of a name; ErrBusy if another has it.
+func (d *dir) claim(name string) (*os.File, error) {
+	for range claimAgain {
+		lock, again, err := d.tryLock(name)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("lock %s/%s: %w", d.path, name, err)
+		case lock != nil:
+			return lock, nil
+		case !again:
+			return nil, ErrBusy
+		}
+	}
+	return nil, ErrBusy
 }
 
 // tryLock takes the lock of a name, nil if another has it; again says that it was
