@@ -96,7 +96,10 @@ func (f *Folder) receive(d *dir, file, name string, a *Admitted) error {
 	if err != nil {
 		return err
 	}
-	err = errors.Join(a.Write(file, to), to.Close(), d.root.Chtimes(partial, a.Since, a.Since))
+	err = errors.Join(a.Write(file, to), to.Close())
+	if err == nil && file == a.Control { // others clean up what is old and has none
+		err = d.root.Chtimes(partial, a.Since, a.Since)
+	}
 	if err == nil {
 		err = d.root.Rename(partial, name)
 	}
@@ -137,8 +140,8 @@ func (f *Folder) DiscardWaiting() error {
 	}
 	for stem := range stems {
 		held, err := f.Take(stem)
-		if errors.Is(err, ErrBusy) || errors.Is(err, os.ErrNotExist) {
-			continue
+		if errors.Is(err, ErrBusy) || errors.Is(err, ErrJournal) || errors.Is(err, os.ErrNotExist) {
+			continue // of a journal that says nothing the workers tell
 		}
 		if err != nil {
 			return err
@@ -152,23 +155,33 @@ func (f *Folder) DiscardWaiting() error {
 		if err = errors.Join(err, held.Release()); err != nil {
 			return err
 		}
-		delete(stems, stem)
 	}
-	// Files without a control file are of jobs that came half.
 	var left []string
 	err := f.output.each(func(e fs.DirEntry) error {
-		stem := stemOf(e.Name())
-		if stem == "" || !e.Type().IsRegular() || !stemSyntax.MatchString(stem) {
-			return nil
-		}
-		there, err := f.work.exists(stem + controlExt)
-		if err == nil && !there {
+		if e.Type().IsRegular() && stemSyntax.MatchString(stemOf(e.Name())) {
 			left = append(left, e.Name())
 		}
-		return err
+		return nil
 	})
 	for _, name := range left {
-		err = errors.Join(err, f.output.removeIfThere(name))
+		err = errors.Join(err, f.discardHalf(name))
 	}
 	return err
+}
+
+// discardHalf removes a file of a job that came half: without a control file, and
+// nobody is at it.
+func (f *Folder) discardHalf(name string) error {
+	h, err := f.claim(stemOf(name))
+	if errors.Is(err, ErrBusy) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	there, err := f.work.exists(h.Stem + controlExt)
+	if err == nil && !there {
+		err = f.output.removeIfThere(name)
+	}
+	return errors.Join(err, h.Release())
 }

@@ -422,6 +422,30 @@ func TestAdmit(t *testing.T) {
 	wantFiles(t, "all discarded", output, ".consume/x.ctl", ".consume/x.json", "x.txt", "x_1_a.pdf")
 }
 
+// TestAdmitBesideOthers: a job that has waited for long is on its way here while another
+// consumer of the folder starts and cleans up, and one of another job is in doubt.
+func TestAdmitBesideOthers(t *testing.T) {
+	t.Parallel()
+	output, open := stage(t)
+	f, other := mustOpen(t, open), mustOpen(t, open)
+	put(t, filepath.Join(output, ".consume/bad.ctl"), "x")
+	put(t, filepath.Join(output, ".consume/bad.json"), "no journal")
+	files := []string{"x.txt", "x.report", "x.ctl"}
+	err := f.Admit(&Admitted{
+		Stem: "x", Since: time.Now().Add(-2 * requestKept), Journal: &Journal{State: Begun, Key: "AAAAAAAA"}, Files: files, Control: "x.ctl",
+		Write: func(file string, _ io.Writer) error {
+			if file != "x.ctl" {
+				return nil
+			}
+			return errors.Join(other.DiscardWaiting(), other.Clean(1, 1, time.Now()))
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantFiles(t, "admitted", output, ".consume/bad.ctl", ".consume/bad.json", ".consume/x.ctl", ".consume/x.json", "x.txt", "x.report")
+}
+
 // TestView: what status and jobs show, without changing anything.
 func TestView(t *testing.T) {
 	t.Parallel()
