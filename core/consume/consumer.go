@@ -328,13 +328,6 @@ func (c *Consumer) targetIsDown() bool {
 	return c.health.down
 }
 
-func levelOfTry(down bool) slog.Level {
-	if down {
-		return slog.LevelDebug
-	}
-	return slog.LevelWarn
-}
-
 // finish notes what became of a job, for the others too.
 func (c *Consumer) finish(e *entry, r result) {
 	now := time.Now()

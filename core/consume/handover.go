@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -374,7 +375,10 @@ func (c *Consumer) later(j *Job, s folder.State, why error) error {
 	}
 	delay = max(delay, pauseOf(why))
 	record.State, record.Next, record.Reason = s, now.Add(delay), oneLine(why)
-	level := levelOfTry(c.targetIsDown())
+	level := slog.LevelWarn
+	if c.targetIsDown() {
+		level = slog.LevelDebug
+	}
 	c.Log.Log(context.Background(), level, "job not handed on yet", "consumer", c.Name, "app", c.App, "rcpt", j.Address, "job", j.Stem, "try", record.Attempts, "again", delay, "error", record.Reason)
 	return j.held.Save(true)
 }

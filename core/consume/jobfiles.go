@@ -124,7 +124,7 @@ func (j *Job) WriteText(text string) error {
 // Control is the CTL as it lies there.
 func (j *Job) Control() ([]byte, error) { return j.held.Control() }
 
-// CopyControl does the same with the CTL.
+// CopyControl is CopyFile of the CTL.
 func (j *Job) CopyControl() (string, error) {
 	scratch, err := j.Scratch()
 	if err != nil {

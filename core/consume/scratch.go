@@ -47,7 +47,7 @@ func (s *scratch) remove() error {
 	return os.RemoveAll(path)
 }
 
-// removeOld removes what killed consumers of this user have left. A program that
+// removeOldScratch removes what killed consumers of this user have left. A program that
 // outlived one may still read there, so it goes late.
 func removeOldScratch(now time.Time) error {
 	root, err := os.OpenRoot(os.TempDir())

@@ -82,7 +82,7 @@ func TestJobInAMessage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		read, err := Decode(data)
+		read, err := decode(data)
 		if err != nil {
 			t.Fatal(err)
 		}

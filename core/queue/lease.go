@@ -85,7 +85,7 @@ func (q *Queue) Fetch(ctx context.Context, app string, n int, wait time.Duration
 		}
 	}()
 	for m := range batch.Messages() {
-		job, err := Decode(m.Data())
+		job, err := decode(m.Data())
 		if err != nil {
 			q.Log.Error("a message in the queue is no job of this program and stays there", "subject", m.Subject(), "error", err.Error())
 			_ = m.NakWithDelay(foreignAgain) // or AckWait gives it out again
@@ -145,7 +145,7 @@ func (l *Lease) Later(after time.Duration) {
 func (l *Lease) Settled(ctx context.Context) error {
 	l.Release()
 	q := l.queue
-	ctx, cancel := context.WithTimeout(ctx, quotaTimeout)
+	ctx, cancel := context.WithTimeout(ctx, askedFor)
 	defer cancel()
 	_, err := q.persist(ctx, func(ctx context.Context) error { return l.last().DoubleAck(ctx) })
 	if errors.Is(err, jetstream.ErrMsgAlreadyAckd) {
@@ -216,7 +216,7 @@ func (l *Lease) inPieces() bool {
 // withdraw its message, it cannot after this unless that is the entry returned.
 func (l *Lease) Look(ctx context.Context, by Entry) (Entry, error) {
 	q := l.queue
-	ctx, cancel := context.WithTimeout(ctx, quotaTimeout)
+	ctx, cancel := context.WithTimeout(ctx, askedFor)
 	defer cancel()
 	first, revision, err := q.entry(ctx, l.Key, 0)
 	if err != nil || first.State == Withdrawn {
@@ -257,7 +257,7 @@ func (l *Lease) saw(revision uint64) {
 // (ErrLost). It is the check of the lease: done right before the target gets the
 // job, it cannot be done by two.
 func (l *Lease) Write(ctx context.Context, e Entry) error {
-	ctx, cancel := context.WithTimeout(ctx, quotaTimeout)
+	ctx, cancel := context.WithTimeout(ctx, askedFor)
 	defer cancel()
 	l.writing.Lock()
 	defer l.writing.Unlock()
@@ -302,10 +302,10 @@ func (e Entry) takenFrom(by string) bool {
 	return e.State != "" && e.State != Waiting && (e.By != by || e.State == Withdrawn)
 }
 
-// Judge writes the verdict on a job that this consumer has begun, with or without a
-// lease: that may have run out meanwhile.
+// Judge writes the verdict on a job that this consumer has begun, and has no lease of:
+// that has run out, or went with an earlier start.
 func (q *Queue) Judge(ctx context.Context, name string, e Entry) error {
-	ctx, cancel := context.WithTimeout(ctx, quotaTimeout)
+	ctx, cancel := context.WithTimeout(ctx, askedFor)
 	defer cancel()
 	key, index, err := parseName(name)
 	if err != nil {
@@ -334,7 +334,7 @@ func (q *Queue) Judge(ctx context.Context, name string, e Entry) error {
 
 // Has says whether the queue has a job, whoever has that.
 func (q *Queue) Has(ctx context.Context, name string) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, quotaTimeout)
+	ctx, cancel := context.WithTimeout(ctx, askedFor)
 	defer cancel()
 	key, index, err := parseName(name)
 	if err != nil {
@@ -345,7 +345,7 @@ func (q *Queue) Has(ctx context.Context, name string) (bool, error) {
 
 // EntryOf reads the journal entry of a job by its name.
 func (q *Queue) EntryOf(ctx context.Context, name string) (Entry, error) {
-	ctx, cancel := context.WithTimeout(ctx, quotaTimeout)
+	ctx, cancel := context.WithTimeout(ctx, askedFor)
 	defer cancel()
 	key, index, err := parseName(name)
 	if err != nil {

@@ -77,7 +77,7 @@ func (q *Queue) read(ctx context.Context, get func(context.Context) (*jetstream.
 
 // found is the job of a message.
 func (q *Queue) found(m *jetstream.RawStreamMsg) (*Found, error) {
-	job, err := Decode(m.Data)
+	job, err := decode(m.Data)
 	if err != nil {
 		return nil, fmt.Errorf("message %d of stream %s is no job of this program: %w", m.Sequence, q.streamName(""), err)
 	}
@@ -145,7 +145,7 @@ func (q *Queue) Control(ctx context.Context, j *Job) ([]byte, error) {
 		err := q.CopyFile(ctx, j, i, &b)
 		return b.Bytes(), err
 	}
-	return nil, fmt.Errorf("job %s has no CTL", j.Stem) // which Decode refuses
+	return nil, fmt.Errorf("job %s has no CTL", j.Stem) // which decode refuses
 }
 
 // dropped is the reason in the verdict on such a job.

@@ -47,7 +47,7 @@ func sumOf(content []byte) string {
 }
 
 // Identity names the job among all there ever were.
-func (j *Job) Identity() string { return fmt.Sprintf("%s.%d", j.Key, j.Index) }
+func (j *Job) Identity() string { return journalKey(j.Key, j.Index) }
 
 // encode makes the message.
 func (j *Job) encode() ([]byte, error) {
@@ -67,9 +67,9 @@ var (
 	stemSyntax = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{0,63}$`)
 )
 
-// Decode reads the message of a job. An error means that no gateway of a version
+// decode reads the message of a job. An error means that no gateway of a version
 // that this one knows has written it.
-func Decode(message []byte) (*Job, error) {
+func decode(message []byte) (*Job, error) {
 	head, rest, found := bytes.Cut(message, []byte{'\n'})
 	if !found {
 		return nil, errors.New("no line of JSON in front")

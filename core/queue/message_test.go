@@ -27,7 +27,7 @@ func TestMessage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := Decode(data)
+	got, err := decode(data)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,12 +73,12 @@ func TestForeign(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Decode(data); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := decode(data); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want an error with %q", name, err, c.want)
 		}
 	}
 	for _, text := range []string{"", "{}", "{}\n", "\n", "null\n", "[]\n"} {
-		if _, err := Decode([]byte(text)); err == nil {
+		if _, err := decode([]byte(text)); err == nil {
 			t.Errorf("%q was taken for a job", text)
 		}
 	}
@@ -93,7 +93,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add(data)
 	f.Add([]byte("{\"version\":1}\nx"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		j, err := Decode(data)
+		j, err := decode(data)
 		if err != nil {
 			return
 		}
@@ -101,7 +101,7 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Decode(again); err != nil {
+		if _, err := decode(again); err != nil {
 			t.Errorf("what was read cannot be read again: %v", err)
 		}
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -56,7 +57,7 @@ func (c collector) Collect(to chan<- prometheus.Metric) {
 		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
 	}
 	ready := q.Ready() == nil
-	gauge(connectedDesc, number(q.Connected()))
+	gauge(connectedDesc, number(q.conn.Status() == nats.CONNECTED))
 	gauge(readyDesc, number(ready))
 	gauge(bytesDesc, float64(q.Used()))
 	gauge(maxBytesDesc, float64(q.Most()))

@@ -47,7 +47,7 @@ func judge(err error) attempt {
 	case errors.As(err, &api):
 		switch api.ErrorCode {
 		case codeStorageFull, codeNoResources, codeRefusedByDisk, codeStreamStore:
-			return attempt{err: fmt.Errorf("%w: %w", ErrFull, err), over: true}
+			return attempt{err: fmt.Errorf("%w: %w", errFull, err), over: true}
 		case codeBatchTooLarge, jetstream.JSErrCodeStreamMessageExceedsMaximum:
 			return attempt{err: fmt.Errorf("%w: %w", ErrTooLarge, err), over: true}
 		}

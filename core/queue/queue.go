@@ -16,6 +16,7 @@ import (
 
 const (
 	tryTimeout  = 5 * time.Second        // of one request to the cluster
+	askedFor    = 10 * time.Second       // of all tries; Postfix waits 30 s for an answer of a milter
 	askTimeout  = time.Second            // until a question without an answer is asked again
 	tryAgain    = 200 * time.Millisecond // between two tries
 	startWait   = 5 * time.Second        // for the cluster, when a service starts
@@ -58,7 +59,7 @@ type Queue struct {
 	cancel  context.CancelFunc
 	ctx     context.Context // ends with Close
 	running sync.WaitGroup
-	handles sync.Map // jetstream.Stream by name
+	handles sync.Map // streams and consumers, by name
 	health  health
 }
 
@@ -76,8 +77,8 @@ func refused(format string, args ...any) error { return &RefusedError{fmt.Errorf
 // The errors of a batch.
 var (
 	ErrTooLarge = errors.New("too many or too large files in one message for the queue")
-	// ErrFull is a full disk, as syscall.ENOSPC is.
-	ErrFull error = fullError{}
+	// errFull is a full disk, as syscall.ENOSPC is.
+	errFull error = fullError{}
 	// ErrUnknown: the jobs may be in the queue and may not, since no answer came.
 	ErrUnknown = errors.New("no answer from the queue")
 )

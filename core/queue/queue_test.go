@@ -491,7 +491,7 @@ func TestDamagedPieces(t *testing.T) {
 // nothing of the message stays.
 func TestRefusedJobs(t *testing.T) {
 	t.Parallel()
-	for code, want := range map[jetstream.ErrorCode]error{codeStorageFull: ErrFull, codeBatchTooLarge: ErrTooLarge} {
+	for code, want := range map[jetstream.ErrorCode]error{codeStorageFull: errFull, codeBatchTooLarge: ErrTooLarge} {
 		s := queuetest.Start(t)
 		q := open(t, s, nil)
 		s.Mu.Lock()
@@ -557,8 +557,8 @@ func TestJudge(t *testing.T) {
 		is            error // nil: the error itself
 		over, unclear bool
 	}{
-		"storage full": {err: api(codeStorageFull), is: ErrFull, over: true}, "no resources": {err: api(codeNoResources), is: ErrFull, over: true},
-		"disk": {err: api(codeRefusedByDisk), is: ErrFull, over: true}, "store": {err: api(codeStreamStore), is: ErrFull, over: true},
+		"storage full": {err: api(codeStorageFull), is: errFull, over: true}, "no resources": {err: api(codeNoResources), is: errFull, over: true},
+		"disk": {err: api(codeRefusedByDisk), is: errFull, over: true}, "store": {err: api(codeStreamStore), is: errFull, over: true},
 		"batch": {err: api(codeBatchTooLarge), is: ErrTooLarge, over: true}, "message": {err: api(jetstream.JSErrCodeStreamMessageExceedsMaximum), is: ErrTooLarge, over: true},
 		"payload": {err: nats.ErrMaxPayload, is: ErrTooLarge, over: true}, "another answer": {err: api(1)},
 		"never sent": {err: nats.ErrReconnectBufExceeded}, "closed": {err: nats.ErrConnectionClosed},
@@ -572,7 +572,7 @@ func TestJudge(t *testing.T) {
 	if a := judge(nil); a != (attempt{}) {
 		t.Errorf("no error: %+v", a)
 	}
-	if !errors.Is(ErrFull, syscall.ENOSPC) {
+	if !errors.Is(errFull, syscall.ENOSPC) {
 		t.Error("a full queue is no full disk")
 	}
 }
@@ -813,7 +813,7 @@ func TestSeen(t *testing.T) {
 	t.Parallel()
 	s := queuetest.Start(t)
 	q := open(t, s, nil)
-	if name, changes := q.Leader(); name != "" || changes != 0 || len(q.Nodes()) != 1 || q.Nodes()[0].Name != "mq1" || !q.Connected() {
+	if name, changes := q.Leader(); name != "" || changes != 0 || len(q.Nodes()) != 1 || q.Nodes()[0].Name != "mq1" || q.conn.Status() != nats.CONNECTED {
 		t.Errorf("%q, %d changes, %+v", name, changes, q.Nodes())
 	}
 	for i, leader := range []string{"a", "a", "b"} {

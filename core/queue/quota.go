@@ -12,10 +12,7 @@ import (
 	"time"
 )
 
-const (
-	quotaWindow  = time.Hour
-	quotaTimeout = 10 * time.Second // Postfix waits 30 s for an answer of a milter
-)
+const quotaWindow = time.Hour
 
 // Ticket is one job that counts.
 type Ticket struct {
@@ -74,7 +71,7 @@ func (t *Ticket) Return() {
 
 // change exchanges an account by revision; nil leaves it.
 func (t *Ticket) change(ctx context.Context, how func(a account, now int64) account) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, quotaTimeout, errors.New("no answer from the quotas in the queue"))
+	ctx, cancel := context.WithTimeoutCause(ctx, askedFor, errors.New("no answer from the quotas in the queue"))
 	defer cancel()
 	for {
 		value, revision, err := t.queue.state.get(ctx, t.key)

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -80,9 +79,6 @@ func (q *Queue) Most() uint64 {
 	defer q.health.mu.Unlock()
 	return uint64(max(q.health.most, 0))
 }
-
-// Connected says whether a server of the queue can be reached.
-func (q *Queue) Connected() bool { return q.conn.Status() == nats.CONNECTED }
 
 // Depth is how many jobs of an application are in the queue.
 type Depth struct {
