@@ -122,9 +122,9 @@ func (c *Consumer) flush() error {
 func (s *settler) forget(j *settling) {
 	if err := j.Forget(); err != nil {
 		s.consumer.trouble(j.Stem, err)
-		return
+	} else {
+		s.consumer.noTrouble(j.Stem)
 	}
-	s.consumer.noTrouble(j.Stem)
 	if source := s.consumer.Source; source != nil {
 		source.Settled(context.Background(), j.Stem, j.Journal.Key)
 	}

@@ -215,6 +215,32 @@ func TestVerdictOfSource(t *testing.T) {
 	}
 }
 
+// forgetful is a source whose folder keeps the journal of a job that has a verdict.
+type forgetful struct {
+	*brought
+	journal string
+}
+
+func (s forgetful) Judge(ctx context.Context, stem string, j *folder.Journal) error {
+	return errors.Join(os.Remove(s.journal), os.MkdirAll(filepath.Join(s.journal, "x"), 0o755), s.brought.Judge(ctx, stem, j))
+}
+
+// TestNotForgotten: a job that has left the folder goes from its source too, whatever
+// stays there of it.
+func TestNotForgotten(t *testing.T) {
+	t.Parallel()
+	o := options(t, new(fake))
+	source := forgetful{new(brought), filepath.Join(o.Folder, ".consume", "1.json")}
+	o.Source = source
+	addJob(t, o, "1")
+	if _, err := New(o).Drain(t.Context()); err == nil || !strings.Contains(err.Error(), "1.json") {
+		t.Errorf("nothing is said of what stays: %v", err)
+	}
+	if !slices.Contains(source.said, "settled 1") {
+		t.Errorf("said %q", source.said)
+	}
+}
+
 // TestDoubtStays: a job that was begun before, and that the source gives to nobody now, is
 // begun still: the next start must not take it for one that nobody was given.
 func TestDoubtStays(t *testing.T) {
