@@ -89,12 +89,17 @@ func (r *reporter) round(ctx context.Context) {
 	if time.Now().Before(r.until) {
 		return
 	}
+	r.wrong = false
+	defer func() {
+		if !r.wrong {
+			r.consumer.noTrouble(reportsTrouble)
+		}
+	}()
 	names, mine, err := r.letters()
 	if err != nil {
-		r.consumer.trouble(reportsTrouble, err)
-		return
+		r.trouble(err)
 	}
-	if r.consumer.noTrouble(reportsTrouble); !mine {
+	if err != nil || !mine {
 		return
 	}
 	// What is half way when the consumer stops may be sent again: let it end.
@@ -120,6 +125,11 @@ func (r *reporter) round(ctx context.Context) {
 	}
 }
 
+func (r *reporter) trouble(err error) {
+	r.wrong = true
+	r.consumer.trouble(reportsTrouble, err)
+}
+
 // due reads a letter; nil: it is not to be sent now.
 func (r *reporter) due(name string) (*folder.Letter, folder.Tried) {
 	if r.kept[name].over {
@@ -129,7 +139,7 @@ func (r *reporter) due(name string) (*folder.Letter, folder.Tried) {
 	letter, tried, err := r.outbox.Read(name)
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
-			r.consumer.trouble(reportsTrouble, err)
+			r.trouble(err)
 		}
 		return nil, tried
 	}
@@ -219,7 +229,7 @@ func (r *reporter) note(name string, tried folder.Tried) {
 	delete(r.kept, name)
 	if err := r.outbox.Note(name, tried); err != nil {
 		r.kept[name] = kept{tried: tried}
-		r.consumer.trouble(reportsTrouble, err)
+		r.trouble(err)
 	}
 }
 
@@ -234,6 +244,6 @@ func (r *reporter) finish(name string) {
 	}
 	r.kept[name] = kept{over: true}
 	if !said {
-		r.consumer.trouble(reportsTrouble, fmt.Errorf("report %s is dealt with and cannot be removed: after a restart it will be sent again: %w", name, err))
+		r.trouble(fmt.Errorf("report %s is dealt with and cannot be removed: after a restart it will be sent again: %w", name, err))
 	}
 }

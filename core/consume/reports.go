@@ -50,6 +50,7 @@ type reporter struct {
 	until time.Time
 	kept  map[string]kept // by the letter's name
 	had   map[string]bool // once: the letters that had their try
+	wrong bool            // something is, in this round
 }
 
 func (c *Consumer) startReporter() error {

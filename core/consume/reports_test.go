@@ -262,6 +262,36 @@ func TestReportStays(t *testing.T) {
 	}
 }
 
+// TestReportUnreadable: of a report that cannot be read one line is logged, and the others
+// are sent.
+func TestReportUnreadable(t *testing.T) {
+	t.Parallel()
+	sink := mtatest.NewSink(t, mtatest.SinkOptions{})
+	o := options(t, &fake{})
+	reporting(&o, sink.Addr)
+	log := logged(&o)
+	c, box := outbox(t, o)
+	r := c.newReporter(box)
+	broken := filepath.Join(folder.OutboxPath(o.Folder), putLetter(t, box, "1", time.Now()))
+	putLetter(t, box, "2", time.Now())
+	if err := os.WriteFile(broken, []byte("no letter"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		r.round(t.Context())
+	}
+	wantTold(t, sink, "2@x.test ")
+	if log.count("is no report") != 1 {
+		t.Errorf("log:\n%s", log.all())
+	}
+	if err := os.Remove(broken); err != nil {
+		t.Fatal(err)
+	}
+	if r.round(t.Context()); c.troubles[reportsTrouble] != "" {
+		t.Errorf("still said when it is gone: %s", c.troubles[reportsTrouble])
+	}
+}
+
 // TestReportsOnce: a report has one try, whenever the one before was, and what is not
 // sent is said.
 func TestReportsOnce(t *testing.T) {
