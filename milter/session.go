@@ -21,10 +21,9 @@ type session struct {
 	server *Server
 	client core.Client
 
-	trx     *core.Transaction // nil: no message is going on
+	trx     *core.Transaction // nil: no message is going on, for which Shutdown would wait
 	delete  []string          // recipients to take out of the envelope, as typed
 	failed  error             // what the end of the message is answered with
-	counted bool              // Shutdown waits for the message
 	awaited bool              // DATA has come, with a recipient of ours, and nothing of the message yet
 }
 
@@ -57,12 +56,13 @@ func (s *session) Helo(string, milter.Modifier) (*milter.Response, error) {
 func (s *session) MailFrom(from, args string, m milter.Modifier) (resp *milter.Response, _ error) {
 	defer s.recovered(&resp)
 	s.reset()
-	if s.counted = s.server.begin(); !s.counted {
-		return nil, net.ErrClosed
-	}
 	client := s.client
 	client.User = m.Get(milter.MacroAuthAuthen)
-	s.trx = s.server.receiver.Begin(client)
+	trx := s.server.receiver.Begin(client)
+	if !s.server.begin() {
+		return nil, net.ErrClosed
+	}
+	s.trx = trx
 	s.trx.Sender(from, core.Envelope{EnvID: parameter(args, "ENVID"), Return: strings.ToUpper(parameter(args, "RET"))})
 	return milter.RespContinue, nil
 }
@@ -166,12 +166,10 @@ func (s *session) reset() {
 		s.server.log.Warn("recipients of ours passed RCPT and DATA, and the message never came: the client hung up, or the MTA hands it on without us (Postfix: smtpd_proxy_filter and smtpd_milters on one smtpd; set smtpd_milters behind the filter)",
 			"session", s.client.Session, "client", s.client.Addr.String(), "rcpt", s.delete)
 	}
-	trx, counted := s.trx, s.counted
-	s.trx, s.delete, s.failed, s.counted, s.awaited = nil, nil, nil, false, false
-	if counted {
-		defer s.server.running.Done()
-	}
+	trx := s.trx
+	s.trx, s.delete, s.failed, s.awaited = nil, nil, nil, false
 	if trx != nil {
+		defer s.server.running.Done()
 		defer s.recovered(nil)
 		trx.Abort()
 	}

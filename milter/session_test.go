@@ -337,6 +337,7 @@ func TestPanicOfAnyEvent(t *testing.T) {
 		log := new(mtatest.Log)
 		server := NewServer(new(core.Receiver), Options{Timeout: time.Minute}, slog.New(slog.NewTextHandler(log, nil)))
 		s := &session{server: server, trx: new(core.Transaction)} // which nothing has begun
+		server.begin()
 		resp, err := event(s)
 		if resp != milter.RespTempFail || err != nil || s.failed == nil || !strings.Contains(log.String(), "panic, message not taken") {
 			t.Errorf("%s: %v, %v; log %s", name, resp, err, log)
