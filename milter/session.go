@@ -175,12 +175,12 @@ func (s *session) reset() {
 	}
 }
 
-// recovered turns a panic in a callback into a tempfail of this message.
+// recovered turns a panic in a callback into a tempfail of this message; resp is nil
+// where the message is over.
 func (s *session) recovered(resp **milter.Response) {
 	if p := recover(); p != nil {
-		s.failed = s.panicked(p)
-		if resp != nil {
-			*resp = milter.RespTempFail
+		if failed := s.panicked(p); resp != nil {
+			s.failed, *resp = failed, milter.RespTempFail
 		}
 	}
 }

@@ -345,6 +345,21 @@ func TestPanicOfAnyEvent(t *testing.T) {
 	}
 }
 
+// TestPanicOfAMessageThatIsOver: a bug met while a message is thrown away is no answer
+// to the next one of the connection, which may not be ours.
+func TestPanicOfAMessageThatIsOver(t *testing.T) {
+	t.Parallel()
+	log := new(mtatest.Log)
+	s := &session{server: NewServer(new(core.Receiver), Options{Timeout: time.Minute}, slog.New(slog.NewTextHandler(log, nil)))}
+	func() {
+		defer s.recovered(nil)
+		panic("bug")
+	}()
+	if s.failed != nil || !strings.Contains(log.String(), "bug") {
+		t.Errorf("the next message gets %v; log %s", s.failed, log)
+	}
+}
+
 // TestPanic: a panic in a callback is a tempfail of that message; the process
 // and its connections go on. A server whose receiver was not opened panics
 // whenever it needs it.
