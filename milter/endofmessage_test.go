@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"sync/atomic"
@@ -12,7 +13,6 @@ import (
 
 	"github.com/d--j/go-milter"
 
-	"smtpreceiver/milter/guard"
 	"smtpreceiver/milter/guard/guardtest"
 )
 
@@ -98,7 +98,7 @@ func TestNoticeBeforeTheCommit(t *testing.T) {
 	if n := m.notices.Load(); n != 1 {
 		t.Errorf("%d progress notices, want the one before the commit", n)
 	}
-	resp, err := received(t, g).EndOfMessage(&mta{progressErr: guard.ErrHungUp})
+	resp, err := received(t, g).EndOfMessage(&mta{progressErr: io.ErrClosedPipe})
 	if err != nil || !strings.HasPrefix(string(resp.Response().Data), "451 4.4.2 ") {
 		t.Errorf("MTA gone: %v, %v; want 451 4.4.2", resp, err)
 	}

@@ -23,8 +23,8 @@ const (
 	maxFirstFrame = 64 << 10
 )
 
-// ErrHungUp is why a message was not taken in the last moment.
-var ErrHungUp = errors.New("milter: the MTA has hung up")
+// errHungUp is why a message was not taken in the last moment.
+var errHungUp = errors.New("milter: the MTA has hung up")
 
 // errFrame is why a connection was closed: its peer is no MTA, or one that has
 // gone mad.
@@ -140,7 +140,7 @@ var progress = []byte{0, 0, 0, 1, 'p'}
 // commit perhaps.
 func (g *Conn) Write(p []byte) (int, error) {
 	if bytes.Equal(p, progress) && hasHungUp(g.Conn) {
-		return 0, ErrHungUp
+		return 0, errHungUp
 	}
 	return g.Conn.Write(p)
 }

@@ -112,8 +112,8 @@ func TestProgressToNoOne(t *testing.T) {
 	if n, err := g.Write([]byte(guardtest.Frame('c', ""))); n == 0 || err != nil {
 		t.Errorf("an answer: %d, %v", n, err)
 	}
-	if n, err := g.Write(progress); n != 0 || !errors.Is(err, ErrHungUp) {
-		t.Errorf("progress: %d, %v, want %v", n, err, ErrHungUp)
+	if n, err := g.Write(progress); n != 0 || !errors.Is(err, errHungUp) {
+		t.Errorf("progress: %d, %v, want %v", n, err, errHungUp)
 	}
 }
 
