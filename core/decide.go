@@ -142,7 +142,7 @@ func (t *Transaction) mayCall(app *rules.Application, number string) *reply.Repl
 	if denied < 0 && len(app.Numbers) > 0 {
 		t.steps.rule("numbers_allowed", allowed >= 0, allowed)
 	}
-	if refusal := wrongNumber(app, denied, allowed); refusal != nil || t.rights == nil || t.rights.row == nil {
+	if refusal := wrongNumber(app, denied, allowed); refusal != nil || t.rights.row == nil {
 		return refusal
 	}
 	refusal := t.mayDial(app, app.Number(number))

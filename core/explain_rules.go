@@ -70,7 +70,7 @@ func (e *explaining) answer(ctx context.Context, a *explained.Application, app *
 				a.Limits = append(a.Limits, limit)
 			}
 		}
-		if row := e.trx.right(ctx).row; row != nil && row.MaxJobs > 0 {
+		if row := e.trx.rights.row; row != nil && row.MaxJobs > 0 {
 			a.Limits = append(a.Limits, explained.Limit{Key: "senders", Jobs: row.MaxJobs})
 		}
 	}
@@ -95,7 +95,7 @@ func (e *explaining) rule(ctx context.Context, app *rules.Application, s step, n
 		}
 		return r, true
 	case "senders", "senders.numbers_allowed":
-		r.Key, r.Detail = "senders", e.senderRule(ctx, s, number)
+		r.Key, r.Detail = "senders", e.senderRule(s, number)
 		return r, true
 	case "clients":
 		e.clientRule(ctx, app, &r)
@@ -118,8 +118,8 @@ func (e *explaining) rule(ctx context.Context, app *rules.Application, s step, n
 }
 
 // senderRule says what the table of senders decided.
-func (e *explaining) senderRule(ctx context.Context, s step, number string) string {
-	found, asked := e.trx.right(ctx), strconv.Quote(e.trx.lookedUp())
+func (e *explaining) senderRule(s step, number string) string {
+	found, asked := e.trx.rights, strconv.Quote(e.trx.lookedUp())
 	switch {
 	case found.err != nil:
 		return "the table of senders cannot be asked"

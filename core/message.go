@@ -97,7 +97,7 @@ func (t *Transaction) stage(ctx context.Context) error {
 		Sender: t.sender, Mailbox: t.mailbox, EnvID: t.envelope.EnvID, Return: t.envelope.Return, Recipients: t.rcpts, Arrived: t.begun,
 		Client: t.client.Addr.String(), User: t.client.User,
 	}
-	if t.rights != nil && t.rights.row != nil {
+	if t.rights.row != nil {
 		mail.SenderData, mail.MaxParts = t.rights.row.Data, t.rights.row.MaxParts
 	}
 	maker, err := job.NewMaker(t.buffer, t.rules.Limits, mail, t.recv.output, t.recv.log.With(t.logKeys()...))

@@ -46,7 +46,7 @@ func (t *Transaction) limits(app *rules.Application) []limit {
 		{key: "max_jobs_per_sender", who: strings.ToLower(t.name()), jobs: sender},
 		{key: "max_jobs_per_client", who: source(t.client.Addr), jobs: client},
 	}
-	if t.rights != nil && t.rights.row != nil {
+	if t.rights.row != nil {
 		all = append(all, limit{"max_jobs", strings.ToLower(t.name()), t.rights.row.MaxJobs, true})
 	}
 	if t.asks {

@@ -13,14 +13,15 @@ import (
 
 // rights is what the table of senders says of the sender of a transaction.
 type rights struct {
-	row *row.Rights // nil: no row, or no table
-	err error       // it could not be asked
+	asked bool
+	row   *row.Rights // nil: no row, no table, or not asked yet
+	err   error       // it could not be asked
 }
 
 // name is the sender as it counts: as the table holds it, else the user name of
 // an authenticated client, else the envelope sender.
 func (t *Transaction) name() string {
-	if t.rights != nil && t.rights.row != nil {
+	if t.rights.row != nil {
 		return t.rights.row.Name
 	}
 	return t.lookedUp()
@@ -30,28 +31,22 @@ func (t *Transaction) name() string {
 // rights of another by writing its address.
 func (t *Transaction) lookedUp() string { return cmp.Or(t.client.User, t.sender) }
 
-// right asks the table, once for a transaction, so that no recipient is judged by
-// another row than the one before.
-func (t *Transaction) right(ctx context.Context) rights {
-	if t.rights == nil {
-		t.rights = new(rights)
-		if t.rules.Senders != nil && t.lookedUp() != "" {
-			t.rights.row, t.rights.err = t.rules.Senders.Find(ctx, t.lookedUp())
-		}
-	}
-	return *t.rights
-}
-
-// maySend says whether the table of senders lets the sender use app.
+// maySend says whether the table of senders lets the sender use app. The table is
+// asked once for a transaction, so that no recipient is judged by another row than
+// the one before.
 func (t *Transaction) maySend(ctx context.Context, app *rules.Application) *reply.Reply {
 	if t.rules.Senders == nil || t.lookedUp() == "" {
 		return nil
+	}
+	if !t.rights.asked {
+		t.rights.asked = true
+		t.rights.row, t.rights.err = t.rules.Senders.Find(ctx, t.lookedUp())
 	}
 	refuse := func(text string, cause error) *reply.Reply {
 		return &reply.Reply{Code: 550, Enhanced: [3]int{5, 7, 1}, Text: app.Name + ": " + text, Cause: cause, Reason: reply.ReasonSender}
 	}
 	var refusal *reply.Reply
-	switch found := t.right(ctx); {
+	switch found := t.rights; {
 	case found.err != nil:
 		refusal = &reply.Reply{Code: 451, Enhanced: [3]int{4, 3, 0}, Text: app.Name + ": the rights of the sender cannot be looked up now, try again later",
 			Cause: found.err, Reason: reply.ReasonLookup}
@@ -66,7 +61,7 @@ func (t *Transaction) maySend(ctx context.Context, app *rules.Application) *repl
 
 // mayDial holds the sender's own numbers_allowed.
 func (t *Transaction) mayDial(app *rules.Application, dialled string) *reply.Reply {
-	if t.rights == nil || t.rights.row == nil || t.rights.row.MayDial(dialled) {
+	if t.rights.row == nil || t.rights.row.MayDial(dialled) {
 		return nil
 	}
 	return numberRefused(app, fmt.Errorf("numbers_allowed of %q in senders", t.rights.row.Name))

@@ -64,7 +64,7 @@ type Transaction struct {
 	plans     []*plan
 	seen      map[string]int // jobs planned: application and recipient, to the index in plans
 	relay     *relayRight
-	rights    *rights  // of the sender; nil: the table has not been asked
+	rights    rights   // of the sender
 	steps     *steps   // nil but for Explain
 	asks      bool     // it is a question of a mail server, after which no message comes
 	charsets  []string // for Explain: how the message was read
