@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -58,7 +59,7 @@ func (t *Transaction) decide(ctx context.Context, address string) decision {
 		refusal, matches := t.ask(ctx, app)
 		groups := app.Dialled(hit.Groups)
 		if refusal == nil && matches {
-			refusal = t.mayCall(app, numberOf(groups))
+			refusal = t.numberAllowed(app, app.Number(numberOf(groups)))
 		}
 		t.steps.answer(refusal, matches)
 		switch {
@@ -135,9 +136,9 @@ func (t *Transaction) passesUnlisted() bool {
 	return t.client.Frontend == metrics.Milter && t.rules.Settings.Milter.OnUnlistedClient == "pass"
 }
 
-// mayCall holds numbers_denied and numbers_allowed, then those of the sender.
-func (t *Transaction) mayCall(app *rules.Application, number string) *reply.Reply {
-	denied, allowed := app.Judge(number)
+// numberAllowed holds numbers_denied and numbers_allowed, then those of the sender.
+func (t *Transaction) numberAllowed(app *rules.Application, dialled string) *reply.Reply {
+	denied, allowed := app.Judge(dialled)
 	t.steps.rule("numbers_denied", denied < 0, denied)
 	if denied < 0 && len(app.Numbers) > 0 {
 		t.steps.rule("numbers_allowed", allowed >= 0, allowed)
@@ -145,12 +146,12 @@ func (t *Transaction) mayCall(app *rules.Application, number string) *reply.Repl
 	if refusal := wrongNumber(app, denied, allowed); refusal != nil || t.rights.row == nil {
 		return refusal
 	}
-	refusal := t.mayDial(app, app.Number(number))
+	refusal := t.mayDial(app, dialled)
 	t.steps.rule("senders.numbers_allowed", refusal == nil, -1)
 	return refusal
 }
 
-// wrongNumber is the refusal that follows from judge, nil if there is none.
+// wrongNumber is the refusal that follows from Judge, nil if there is none.
 func wrongNumber(a *rules.Application, denied, allowed int) *reply.Reply {
 	var cause error
 	switch {
@@ -172,15 +173,11 @@ func numberRefused(a *rules.Application, cause error) *reply.Reply {
 // transform or ctl_layout set one: completed, and judged again.
 func (t *Transaction) lastWord(a *rules.Application, written string) (string, error) {
 	dialled := a.Number(written)
-	denied, allowed := a.Judge(written)
-	refusal := wrongNumber(a, denied, allowed)
-	if refusal == nil {
-		refusal = t.mayDial(a, dialled)
-	}
-	switch {
-	case refusal != nil:
+	denied, allowed := a.Judge(dialled)
+	if refusal := cmp.Or(wrongNumber(a, denied, allowed), t.mayDial(a, dialled)); refusal != nil {
 		return "", refusal
-	case a.Region == (number.Region{}):
+	}
+	if a.Region == (number.Region{}) {
 		return written, nil
 	}
 	return dialled, nil

@@ -54,11 +54,10 @@ func (a *Application) Number(written string) string {
 	return a.Region.Number(read)
 }
 
-// Judge holds the number rules for a number as people write it: what is dialled
-// counts. denied is the place of the expression of numbers_denied that matches,
-// allowed that of numbers_allowed; -1: none.
-func (a *Application) Judge(written string) (denied, allowed int) {
-	dialled := a.Number(written)
+// Judge holds the number rules for a number as Number gives it. denied is the place of
+// the expression of numbers_denied that matches, allowed that of numbers_allowed; -1:
+// none.
+func (a *Application) Judge(dialled string) (denied, allowed int) {
 	denied, allowed = -1, -1
 	if i, ok := a.NoNumbers.Match(dialled); ok && dialled != "" {
 		denied = i

@@ -53,7 +53,7 @@ applications:
 			}
 		}
 		for _, written := range []string{"906123", "9\u034f06123", "9\u030106123", "９０６123", "\u0301906123", "\u206090\u20006123"} {
-			if denied, _ := app.Judge(written); denied != 0 && dials(written) == "906123" {
+			if denied, _ := app.Judge(app.Number(written)); denied != 0 && dials(written) == "906123" {
 				t.Errorf("%s: %q is not denied, and %q is dialled", page, written, dials(written))
 			}
 		}

@@ -167,7 +167,7 @@ applications:
 		{r.Apps[1], "603 123", 0, -1, "603 123"},
 		{r.Apps[1], "", -1, -1, ""}, // no number is none that is denied
 	} {
-		if denied, allowed := tt.app.Judge(tt.written); denied != tt.denied || allowed != tt.allowed {
+		if denied, allowed := tt.app.Judge(tt.app.Number(tt.written)); denied != tt.denied || allowed != tt.allowed {
 			t.Errorf("%s, %s: denied by %d, allowed by %d", tt.app.Name, tt.written, denied, allowed)
 		}
 		groups := []match.Group{{Name: "name", Value: tt.written}, {Name: "number", Value: tt.written}}
