@@ -20,8 +20,6 @@ import (
 type Maker struct {
 	root     *message.Message
 	source   *incoming.Buffer
-	size     int64
-	memory   int64          // for a message file that jobs share
 	budget   *python.Budget // of the templates of all jobs
 	mail     Mail
 	scratch  incoming.Scratch
@@ -37,7 +35,7 @@ func NewMaker(b *incoming.Buffer, limits message.Limits, mail Mail, scratch inco
 	if err != nil {
 		return nil, err
 	}
-	return &Maker{root: root, source: b, size: b.Size(), memory: b.Memory(), budget: python.NewBudget(), mail: mail, scratch: scratch, log: log, contents: map[*Recipe]*content{}}, nil
+	return &Maker{root: root, source: b, budget: python.NewBudget(), mail: mail, scratch: scratch, log: log, contents: map[*Recipe]*content{}}, nil
 }
 
 // filesBesideAttachments is the CTL and the message file of a job.

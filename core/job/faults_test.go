@@ -114,7 +114,6 @@ func TestMessageThatCannotBeRead(t *testing.T) {
 			change(r)
 			dir := scratch{t.TempDir(), new(bool)}
 			m, _ := makerIn(t, dir, 0, Mail{Sender: "a@b.example"}, text)
-			m.memory = 1 << 20 // for texts
 			*dir.fails = true
 			if _, err := m.Read(t.Context(), r); err != nil {
 				continue // said before a job is begun

@@ -16,7 +16,7 @@ func (m *Maker) writeRequest(job Job, recipe *Recipe, rcpt Recipient) error {
 		return nil
 	}
 	if m.header == nil {
-		header, err := report.ReadHeader(io.NewSectionReader(m.source, 0, m.size))
+		header, err := report.ReadHeader(io.NewSectionReader(m.source, 0, m.source.Size()))
 		if err != nil {
 			return err
 		}

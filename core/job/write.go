@@ -95,7 +95,7 @@ func (m *Maker) writeBody(ctx context.Context, c *content, job Job, file string,
 		return m.makeBody(ctx, c, f, items)
 	}
 	if c.shared == nil {
-		made := incoming.NewBuffer(m.scratch, c.recipe.Destination, m.memory)
+		made := incoming.NewBuffer(m.scratch, c.recipe.Destination, m.source.Memory())
 		if err := m.makeBody(ctx, c, made, items); err != nil {
 			made.Close()
 			return err
@@ -112,7 +112,7 @@ func (m *Maker) makeBody(ctx context.Context, c *content, w io.Writer, items *tr
 		_, err := c.body.WriteTo(w)
 		return err
 	}
-	buf := make([]byte, min(m.size+1, maxTextPiece))
+	buf := make([]byte, min(m.source.Size()+1, maxTextPiece))
 	if text, ok := m.templateText(ctx, c, items); ok {
 		return writeText(w, c.recipe.Page, strings.NewReader(text), buf)
 	}
