@@ -44,7 +44,7 @@ type ruleset struct {
 // ask again for themselves.
 const roomFor = time.Second
 
-// Open readies the rules and the spool of s, and undoes in its output folders
+// Open readies the rules and the output of s, and settles in its output folders
 // what a crash left half done. The error is config.Problems if s cannot work.
 func Open(ctx context.Context, s *config.Settings, log *slog.Logger) (*Receiver, error) {
 	resolver := access.NewResolver(nil, nil)
@@ -153,8 +153,7 @@ func (r *Receiver) KeepQuotas(service string) {
 // Metrics count what the receiver does.
 func (r *Receiver) Metrics() *metrics.Metrics { return r.metrics }
 
-// Close ends the spool and the backends. No transaction may be
-// open.
+// Close ends the output, the backends and the quotas. No transaction may be open.
 func (r *Receiver) Close() error {
 	rules := r.rules.Load()
 	err := errors.Join(r.output.Close(), rules.Auth.Close(), rules.Senders.Close())
