@@ -24,19 +24,9 @@ type place struct{ section, key string }
 
 func placeOf(section, key string) place { return place{fold(section), fold(key)} }
 
-// LayoutError says why a rule cannot be used.
-type LayoutError struct {
-	From, To string // as written
-	Reason   string
-}
-
-func (e *LayoutError) Error() string {
-	return fmt.Sprintf("%q to %q: %s", e.From, e.To, e.Reason)
-}
-
 // ParseLayout reads rules from "section/key" to "section/key", or to "", which
-// drops the key. Every rule that is wrong is reported as a *LayoutError, joined;
-// of two rules that lead to one key the second.
+// drops the key. Every rule that is wrong is reported, joined; of two rules that lead
+// to one key the second.
 func ParseLayout(m map[string]string) (Layout, error) {
 	l := Layout{targets: map[place]target{}}
 	type rule struct {
@@ -56,7 +46,7 @@ func ParseLayout(m map[string]string) (Layout, error) {
 			}
 		}
 		if err != nil {
-			problems = append(problems, &LayoutError{From: from, To: m[from], Reason: err.Error()})
+			problems = append(problems, fmt.Errorf("%q to %q: %w", from, m[from], err))
 			continue
 		}
 		rules = append(rules, rule{from, t})
