@@ -34,7 +34,7 @@ func (m *Maker) document(ctx context.Context, c *content, rcpt Recipient, id, fi
 	d.Set("from", "gateway", "s") // SMTP, in the original's letters
 	d.Set("from", "smtp", m.mail.Sender)
 	for _, column := range slices.Sorted(maps.Keys(m.mail.SenderData)) {
-		if d.Get("from", column) == "" && !slices.Contains(ownFrom, column) {
+		if !slices.Contains(ownFrom, column) {
 			d.Set("from", column, m.mail.SenderData[column])
 		}
 	}
