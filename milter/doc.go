@@ -37,7 +37,7 @@
 // hangs up between messages.
 //
 // The library dies on malformed packets and on a panic in a callback. Every
-// connection passes a frame check (package guard), and every callback recovers. It
-// also hands an error of a callback to the MTA as a lost connection, for which
-// the MTA's default action may be to accept: every failure is answered.
+// connection passes a frame check (package guard), and what works on a message
+// recovers. It also hands an error of a callback to the MTA as a lost connection, for
+// which the MTA's default action may be to accept: every failure is answered.
 package milter
