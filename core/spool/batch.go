@@ -44,12 +44,11 @@ func (b *Batch) NewJob(folderName string) (*Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	n, err := b.spool.ids.next()
-	if err != nil {
+	j := &Job{batch: b, writing: map[string]*dataFile{}}
+	if j.id, j.stem, err = b.spool.NextID(); err != nil {
 		return nil, err
 	}
-	j := &Job{batch: b, id: formatID(n), writing: map[string]*dataFile{}}
-	j.opened, j.stem = &f.opened, b.spool.stem(j.id)
+	j.opened = &f.opened
 	// A visible CTL of this name is an older job's: refused here already, so that
 	// recovery may take a visible CTL for this job's own.
 	if taken, err := exists(j.shown(j.control())); err != nil {

@@ -175,23 +175,16 @@ func (s *Spool) Close() error {
 	return errors.Join(append(errs, s.ids.giveBack())...)
 }
 
-// NextID takes an ID for a job that goes elsewhere than to a folder, and makes
-// the name that its files begin with.
+// NextID takes an ID, and makes the name that the files of its job begin with.
 func (s *Spool) NextID() (id, stem string, err error) {
 	n, err := s.ids.next()
 	if err != nil {
 		return "", "", err
 	}
-	id = formatID(n)
-	return id, s.stem(id), nil
-}
-
-// stem is what the names of a job's files begin with.
-func (s *Spool) stem(id string) string {
-	if s.instance == "" {
-		return id
+	if id = formatID(n); s.instance == "" {
+		return id, id, nil
 	}
-	return s.instance + "-" + id
+	return id, s.instance + "-" + id, nil
 }
 
 // TempDir is where temporary folders may be made. It is in the state directory:
