@@ -108,11 +108,13 @@ type content struct {
 	text        string // only if the recipe wants it
 	long        bool   // text was too long to load
 	attachments []attachment
-	owner       Job              // the job that holds the attachments, once written
-	names       []string         // their file names in owner
-	jobs        int              // that it is read for
-	shared      *incoming.Buffer // the message file, where all of several jobs have the same
-	values      map[place]value  // what rules gave, where that is the same
+	owner       Job               // the job that holds the attachments, once written
+	names       []string          // their file names in owner
+	jobs        int               // that it is read for
+	shared      *incoming.Buffer  // the message file, where all of several jobs have the same
+	values      map[place]value   // what rules gave, where that is the same
+	items       *transform.Items  // but for what each job has of its own; nil: not read yet
+	named       map[string]string // by recipient in small letters, the name that To or Cc gives it: 101@sms has no room for one
 }
 
 // content reads the message as recipe wants it.

@@ -11,28 +11,26 @@ import (
 	"smtpreceiver/core/codepage"
 	"smtpreceiver/core/ctl"
 	"smtpreceiver/core/match"
-	"smtpreceiver/core/message"
 	"smtpreceiver/core/transform"
 )
 
 // document makes the CTL of a job. A later value replaces an earlier one, in this
 // order: built-in values, ctl_settings, @commands, transform.
-func (m *Maker) document(ctx context.Context, c *content, rcpt Recipient, id, file string, attached []attachedFile, items *transform.Items) *ctl.Document {
+func (m *Maker) document(ctx context.Context, c *content, rcpt Recipient, id string, attached []attachedFile, items *transform.Items) *ctl.Document {
 	d := ctl.New()
-	msg := c.message
 	d.Set("system", "type", c.recipe.CTLType)
-	d.Set("system", "app", c.recipe.App)
+	d.Set("system", "app", items.App)
 	d.Set("system", "id", id)
-	d.Set("system", "subject", msg.Subject())
-	d.Set("system", "priority", msg.Priority())
-	d.Set("system", "txt", file)
-	d.Set("system", "format", string(c.body.Format))
+	d.Set("system", "subject", items.Subject)
+	d.Set("system", "priority", items.Pri)
+	d.Set("system", "txt", items.MsgFileName)
+	d.Set("system", "format", items.Format)
 
-	d.Set("from", "name", msg.From().Name)
-	d.Set("from", "username", localPart(m.mail.Sender))
-	d.Set("from", "email", cmp.Or(msg.ReplyTo().Email, msg.From().Email, m.mail.Sender))
+	d.Set("from", "name", items.MessageFromName)
+	d.Set("from", "username", localPart(items.Address))
+	d.Set("from", "email", cmp.Or(items.MessageReplyToAddress, items.MessageFromAddress, items.Address))
 	d.Set("from", "gateway", "s") // SMTP, in the original's letters
-	d.Set("from", "smtp", m.mail.Sender)
+	d.Set("from", "smtp", items.Address)
 	for _, column := range slices.Sorted(maps.Keys(m.mail.SenderData)) {
 		if !slices.Contains(ownFrom, column) {
 			d.Set("from", column, m.mail.SenderData[column])
@@ -113,35 +111,14 @@ func (c *content) rule(at place, perJob bool, give func() (string, bool)) value 
 	return v
 }
 
-// items are the values that templates and ctl_settings read.
+// items are the values that templates and ctl_settings read of a job. What all jobs
+// of the content share is read once: a header may be long, and the jobs many.
 func (m *Maker) items(c *content, rcpt Recipient, file string) *transform.Items {
-	msg := c.message
-	it := &transform.Items{
-		Address:               m.mail.Sender,
-		App:                   c.recipe.App,
-		Format:                string(c.body.Format),
-		MessageFromAddress:    msg.From().Email,
-		MessageFromName:       msg.From().Name,
-		MessageReplyToAddress: msg.ReplyTo().Email,
-		MessageReplyToName:    msg.ReplyTo().Name,
-		MsgFileName:           file,
-		Pri:                   msg.Priority(),
-		Subject:               msg.Subject(),
-		Msg:                   c.text,
-		To:                    rcpt.Mailbox,
-		Client:                m.mail.Client,
-		User:                  m.mail.User,
-		Sender:                m.mail.SenderData,
-		Date:                  msg.Date(),
-		MessageID:             msg.MessageID(),
-		Recipients:            m.mail.Recipients,
-		Groups:                make(map[string]string),
-		Header:                msg.Header,
-		Budget:                m.budget,
+	if c.items == nil {
+		m.readItems(c)
 	}
-	for _, a := range c.attachments {
-		it.Attachments = append(it.Attachments, a.name)
-	}
+	it := *c.items
+	it.MsgFileName, it.To, it.Groups = file, rcpt.Mailbox, make(map[string]string)
 	for _, g := range rcpt.Groups {
 		switch g.Name {
 		case "number":
@@ -156,26 +133,43 @@ func (m *Maker) items(c *content, rcpt Recipient, file string) *transform.Items 
 			it.Groups[g.Name] = g.Value
 		}
 	}
-	if it.Name == "" {
-		it.Name = displayName(msg, rcpt.Recipient)
-	}
-	return it
+	it.Name = cmp.Or(it.Name, c.named[strings.ToLower(rcpt.Mailbox)])
+	return &it
 }
 
-// displayName is the name that the To or Cc header gives the recipient: an
-// address like 101@sms has no room for one.
-func displayName(m *message.Message, rcpt match.Recipient) string {
-	for _, list := range [][]message.Address{m.To(), m.Cc()} {
-		for _, a := range list {
-			if a.Name == "" {
-				continue
-			}
-			if r, err := match.ParseRecipient(a.Email); err == nil && strings.EqualFold(r.Key(), rcpt.Key()) {
-				return a.Name
-			}
+func (m *Maker) readItems(c *content) {
+	msg := c.message
+	from, replyTo := msg.From(), msg.ReplyTo()
+	c.items = &transform.Items{
+		Address:               m.mail.Sender,
+		App:                   c.recipe.App,
+		Format:                string(c.body.Format),
+		MessageFromAddress:    from.Email,
+		MessageFromName:       from.Name,
+		MessageReplyToAddress: replyTo.Email,
+		MessageReplyToName:    replyTo.Name,
+		Pri:                   msg.Priority(),
+		Subject:               msg.Subject(),
+		Msg:                   c.text,
+		Client:                m.mail.Client,
+		User:                  m.mail.User,
+		Sender:                m.mail.SenderData,
+		Date:                  msg.Date(),
+		MessageID:             msg.MessageID(),
+		Recipients:            m.mail.Recipients,
+		Header:                msg.Header,
+		Budget:                m.budget,
+	}
+	for _, a := range c.attachments {
+		c.items.Attachments = append(c.items.Attachments, a.name)
+	}
+	c.named = make(map[string]string)
+	for _, a := range slices.Concat(msg.To(), msg.Cc()) {
+		if r, err := match.ParseRecipient(a.Email); err == nil {
+			key := strings.ToLower(r.Mailbox)
+			c.named[key] = cmp.Or(c.named[key], a.Name)
 		}
 	}
-	return ""
 }
 
 func (m *Maker) templateErrors(ctx context.Context, recipe *Recipe, target string, errs []error) {

@@ -425,3 +425,30 @@ func TestRequestForReports(t *testing.T) {
 		}
 	}
 }
+
+// TestLongHeaderOfManyJobs: what all jobs of a mail share is read of its header once.
+// Else a header as long as the limit lets it be, for a thousand recipients, holds us
+// for minutes.
+func TestLongHeaderOfManyJobs(t *testing.T) {
+	const jobs = 3
+	allocations := func(header string) float64 {
+		m, _ := maker(t, Mail{Sender: "a@b.example"}, header+"\nx\n")
+		r, rcpt := recipe(t), recipient(t, "1@fax")
+		for range jobs {
+			if _, err := m.Read(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return testing.AllocsPerRun(jobs-1, func() {
+			if err := m.Fill(t.Context(), newMemoryJob("1"), r, rcpt); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+	short := allocations("Subject: x\n")
+	for _, name := range []string{"To", "Cc", "From", "Reply-To", "Subject", "X-Priority", "Date", "Message-ID"} {
+		if long := allocations(name + ": " + strings.Repeat("=?utf-8?q?=C5=A1?= <a@x.test>,\n ", 500) + "z@x.test\n"); long > short+50 {
+			t.Errorf("%s: %.0f allocations a job, %.0f of a short header", name, long, short)
+		}
+	}
+}

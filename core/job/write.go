@@ -29,7 +29,7 @@ func (m *Maker) Fill(ctx context.Context, job Job, recipe *Recipe, rcpt Recipien
 	if err != nil {
 		return err
 	}
-	doc := m.document(ctx, c, rcpt, job.ID(), file, attached, items)
+	doc := m.document(ctx, c, rcpt, job.ID(), attached, items)
 	laidOut, err := m.layOut(recipe, rcpt, doc)
 	if err != nil {
 		return err
