@@ -45,6 +45,9 @@ func (c *Consumer) process(ctx context.Context, e *entry, since time.Time) (out 
 		return outcome{busy: true}, nil
 	}
 	if held == nil || err != nil {
+		if c.Source != nil && err == nil {
+			c.Source.Gone(e.stem)
+		}
 		return outcome{}, err
 	}
 	judged := false

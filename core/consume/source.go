@@ -30,6 +30,9 @@ type Source interface {
 	Judge(ctx context.Context, stem string, j *folder.Journal) error
 	// Settled says that the job with the key has left the folder.
 	Settled(ctx context.Context, stem, key string)
+	// Gone says that somebody else has removed the job from the folder: a consumer of the
+	// same folder, as it started.
+	Gone(stem string)
 	// Close gives back what waits.
 	Close()
 }

@@ -51,6 +51,8 @@ func (s *brought) Judge(_ context.Context, stem string, j *folder.Journal) error
 func (s *brought) Settled(_ context.Context, stem, _ string) {
 	s.said = append(s.said, "settled "+stem)
 }
+func (s *brought) Gone(stem string) { s.said = append(s.said, "gone "+stem) }
+
 func (s *brought) Close() { s.said = append(s.said, "close") }
 
 // TestSource: a job of many machines is handed over by the one that said so first,

@@ -11,7 +11,7 @@ import (
 )
 
 // take brings a job into the folder, or leaves it to whom it belongs.
-func (f *Feed) take(ctx context.Context, l *queue.Lease, found func(string)) {
+func (f *Feed) take(ctx context.Context, l *queue.Lease) (here bool) {
 	defer f.brought(l.Name())
 	entry, err := l.Look(ctx, queue.Entry{By: f.Me, Host: f.Host})
 	switch elsewhere := entry.State == queue.Begun && entry.By != f.Me; {
@@ -19,19 +19,18 @@ func (f *Feed) take(ctx context.Context, l *queue.Lease, found func(string)) {
 	case entry.State == queue.Withdrawn, entry.State.Over():
 		if err = l.Settled(ctx); err == nil {
 			f.drop(l)
-			return
+			return false
 		}
 	case elsewhere && time.Since(entry.Since) < f.Takeover:
 		l.Later(min(f.Takeover-time.Since(entry.Since), soon))
 		f.drop(l)
-		return
+		return false
 	default:
 		if elsewhere {
 			f.Log.Warn("job taken over: it was begun by a consumer that has not been heard of since", "app", f.App, "job", l.Stem, "by", entry.Host, "begun", entry.Since.Local().Format(time.DateTime))
 		}
 		if err = f.bring(ctx, l, entry); err == nil {
-			found(l.Stem)
-			return
+			return true
 		}
 	}
 	l.Later(soon) // one that was judged: its journal tells what becomes of it
@@ -39,6 +38,7 @@ func (f *Feed) take(ctx context.Context, l *queue.Lease, found func(string)) {
 	if ctx.Err() == nil && !errors.Is(err, folder.ErrBusy) && !errors.Is(err, folder.ErrOther) && !errors.Is(err, errJudged) {
 		f.Log.Warn("job not taken from the queue yet", "app", f.App, "job", l.Stem, "error", err.Error())
 	}
+	return false
 }
 
 // errJudged is a job that the folder had, and has no more: a consumer that was started

@@ -107,14 +107,15 @@ func (f *Feed) fetch(ctx context.Context, n int, taking *sync.WaitGroup, found f
 		f.turn = here
 		taking.Go(func() {
 			defer close(here)
-			f.take(ctx, l, func(stem string) {
-				select {
-				case <-before:
-				case <-time.After(inTurn):
-				case <-ctx.Done():
-				}
-				found(stem)
-			})
+			if !f.take(ctx, l) {
+				return
+			}
+			select {
+			case <-before:
+			case <-time.After(inTurn):
+			case <-ctx.Done():
+			}
+			found(l.Stem)
 		})
 	})
 	return there, err
@@ -323,6 +324,23 @@ func (f *Feed) Settled(ctx context.Context, stem, key string) {
 		}
 		f.drop(l)
 	})
+}
+
+// Gone implements consume.Source. Whoever is given the job again finds in its journal what
+// became of it.
+func (f *Feed) Gone(stem string) {
+	f.mu.Lock()
+	l := f.leases[stem]
+	if l != nil {
+		if _, coming := f.bringing[l.Name()]; coming {
+			l = nil
+		}
+	}
+	f.mu.Unlock()
+	if l != nil {
+		l.Later(pause)
+		f.drop(l)
+	}
 }
 
 // giveBack gives up to n jobs back that wait here.
