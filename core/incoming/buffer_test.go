@@ -19,6 +19,9 @@ func TestBuffer(t *testing.T) {
 	for _, mem := range []int64{-1, 0, 1, 15, 1023, 1024, 1025, 1 << 20} {
 		for _, step := range []int{1, 7, 1024} {
 			b := NewBuffer(dir, "fax", mem)
+			if b.Memory() != max(mem, 0) {
+				t.Errorf("memory %d: holds %d", mem, b.Memory())
+			}
 			for rest := text; len(rest) > 0; {
 				n, err := b.Write(rest[:min(step, len(rest))])
 				if err != nil {
@@ -44,29 +47,31 @@ func TestBuffer(t *testing.T) {
 
 func TestBufferReadAtEdges(t *testing.T) {
 	t.Parallel()
-	b := NewBuffer(scratch(t.TempDir()), "fax", 4)
-	if _, err := b.Write([]byte("01234567")); err != nil {
-		t.Fatal(err)
-	}
-	for _, tt := range []struct {
-		off  int64
-		size int
-		want string
-		err  error
-	}{
-		{0, 4, "0123", nil}, {2, 4, "2345", nil}, {4, 4, "4567", nil}, {0, 9, "01234567", io.EOF}, {8, 1, "", io.EOF}, {100, 1, "", io.EOF}, {8, 0, "", nil},
-	} {
-		p := make([]byte, tt.size)
-		n, err := b.ReadAt(p, tt.off)
-		if string(p[:n]) != tt.want || !errors.Is(err, tt.err) {
-			t.Errorf("ReadAt(%d, %d): %q, %v", tt.off, tt.size, p[:n], err)
+	for _, mem := range []int64{4, 8} { // in the file, in memory
+		b := NewBuffer(scratch(t.TempDir()), "fax", mem)
+		if _, err := b.Write([]byte("01234567")); err != nil {
+			t.Fatal(err)
 		}
-	}
-	if _, err := b.ReadAt(make([]byte, 1), -1); err == nil {
-		t.Error("negative offset")
-	}
-	if err := b.Close(); err != nil {
-		t.Error(err)
+		for _, tt := range []struct {
+			off  int64
+			size int
+			want string
+			err  error
+		}{
+			{0, 4, "0123", nil}, {2, 4, "2345", nil}, {4, 4, "4567", nil}, {0, 9, "01234567", io.EOF}, {8, 1, "", io.EOF}, {100, 1, "", io.EOF}, {8, 0, "", nil},
+		} {
+			p := make([]byte, tt.size)
+			n, err := b.ReadAt(p, tt.off)
+			if string(p[:n]) != tt.want || !errors.Is(err, tt.err) {
+				t.Errorf("memory %d, ReadAt(%d, %d): %q, %v", mem, tt.off, tt.size, p[:n], err)
+			}
+		}
+		if _, err := b.ReadAt(make([]byte, 1), -1); err == nil || !strings.Contains(err.Error(), "negative offset -1") {
+			t.Errorf("negative offset: %v", err)
+		}
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
@@ -87,6 +92,44 @@ func TestBufferFails(t *testing.T) {
 	if n, err := b.Write([]byte("89")); n != 0 || b.Size() != 8 || err == nil {
 		t.Errorf("a write that fails: %d, %v, size %d", n, err, b.Size())
 	}
+	if err := b.Close(); err == nil {
+		t.Error("a file that cannot be closed")
+	}
+	// What was in memory found no room; what comes behind it would.
+	full := errors.New("no room for four")
+	b = NewBuffer(picky{scratch(t.TempDir()), full}, "fax", 4)
+	if _, err := b.Write([]byte("0123")); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := b.Write([]byte("4")); n != 0 || !errors.Is(err, full) {
+		t.Errorf("memory that does not get to the file: %d, %v", n, err)
+	}
+	if err := b.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// picky is a folder whose files have no room for four bytes at once.
+type picky struct {
+	scratch
+	full error
+}
+
+func (s picky) TempFile(destination string) (TempFile, error) {
+	f, err := s.scratch.TempFile(destination)
+	return pickyFile{f, s.full}, err
+}
+
+type pickyFile struct {
+	TempFile
+	full error
+}
+
+func (f pickyFile) Write(p []byte) (int, error) {
+	if len(p) == 4 {
+		return 0, f.full
+	}
+	return f.TempFile.Write(p)
 }
 
 // scratch is a folder.
@@ -94,7 +137,10 @@ type scratch string
 
 func (s scratch) TempDir() (string, error) { return string(s), nil }
 
-func (s scratch) TempFile(string) (TempFile, error) {
+func (s scratch) TempFile(destination string) (TempFile, error) {
+	if destination != "fax" {
+		return nil, errors.New("a file for " + destination)
+	}
 	f, err := os.CreateTemp(string(s), "buffer-*")
 	if err != nil {
 		return nil, err

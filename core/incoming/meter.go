@@ -98,7 +98,7 @@ func (m *Meter) Take(p []byte, limits Limits) error {
 			m.line = append(m.line, piece[:min(room, len(piece))]...)
 		}
 		if end < 0 {
-			break
+			return nil
 		}
 		switch line := bytes.TrimRight(m.line, "\r\n"); {
 		case len(line) == 0:

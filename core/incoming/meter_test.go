@@ -9,31 +9,39 @@ import (
 )
 
 // TestHeaderFieldsAreCounted: what begins no field does not count,
-// in whatever pieces it comes.
+// in whatever pieces it comes; as many fit as the limit says, and one more does not.
 func TestHeaderFieldsAreCounted(t *testing.T) {
 	t.Parallel()
-	limits := Limits{Size: 1 << 30, HeaderSize: 1 << 30, Hops: 1000, HeaderFields: 3}
-	for _, test := range []struct{ text, want string }{
-		{"a: 1\r\nb:\r\nC-d :x\r\n\r\ne: 5\r\nf: 6\r\n", ""},
-		{"a: 1\r\nb:\r\nc:\r\nd:", "552 5.3.4"},
-		{"a: 1\r\n b: folded\r\n\tc: folded\r\nb:\r\n: none\r\nFrom x: y\r\nno colon\r\nč: 1\r\nc:\r\n", ""},
-		{strings.Repeat("a:\r\n", 4), "552 5.3.4"},
+	for _, test := range []struct {
+		text   string
+		fields int
+	}{
+		{"a: 1\r\nb:\r\nC-d :x\r\n\r\ne: 5\r\nf: 6\r\n", 3},
+		{"a: 1\r\nb:\r\nc:\r\nd:", 4},
+		{"a: 1\r\n b: folded\r\n\tc: folded\r\nb:\r\n: none\r\nFrom x: y\r\nno colon\r\nč: 1\r\nc:\r\n", 3},
+		{strings.Repeat("a:\r\n", 4), 4},
+		{"a \t :\r\nb\t:\r\n", 2},
+		{"!:\r\n~:\r\n\x7f:\r\na\x01:\r\n\t:\r\n", 2},
+		{"a:b:c\r\na b:c:d\r\n", 1},
 	} {
 		for _, size := range []int{1, 2, 7, len(test.text)} {
-			var m Meter
-			var err error
-			for rest := test.text; rest != "" && err == nil; {
-				n := min(size, len(rest))
-				err = m.Take([]byte(rest[:n]), limits)
-				rest = rest[n:]
-			}
-			got := ""
-			if err != nil {
-				r := reply.Of(err)
-				got = fmt.Sprint(r.Code, " ", r.Status())
-			}
-			if got != test.want {
-				t.Errorf("%q in pieces of %d: %q, want %q", test.text, size, got, test.want)
+			for _, limit := range []int{test.fields, test.fields - 1} {
+				want := map[bool]string{false: "552 5.3.4"}[limit == test.fields]
+				var m Meter
+				var err error
+				for rest := test.text; rest != "" && err == nil; {
+					n := min(size, len(rest))
+					err = m.Take([]byte(rest[:n]), Limits{Size: 1 << 30, HeaderSize: 1 << 30, Hops: 1000, HeaderFields: limit})
+					rest = rest[n:]
+				}
+				got := ""
+				if err != nil {
+					r := reply.Of(err)
+					got = fmt.Sprint(r.Code, " ", r.Status())
+				}
+				if got != want {
+					t.Errorf("%q in pieces of %d, limit %d: %q, want %q", test.text, size, limit, got, want)
+				}
 			}
 		}
 	}
@@ -41,6 +49,9 @@ func TestHeaderFieldsAreCounted(t *testing.T) {
 
 func TestMeter(t *testing.T) {
 	t.Parallel()
+	if n := (*Meter)(nil).Size(); n != 0 {
+		t.Errorf("without a meter: size %d", n)
+	}
 	const two = "Received: a\r\nRECEIVED: b\r\nReceived-SPF: c\r\n"
 	codes := map[reply.Reason]string{reply.ReasonSize: "552 5.3.4", reply.ReasonHeader: "552 5.3.4", reply.ReasonHops: "554 5.4.6"}
 	for _, tt := range []struct {
