@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -36,7 +37,7 @@ var errMalformed = errors.New("malformed policy request")
 func read(r *bufio.Reader) (Request, error) {
 	var q Request
 	seen := make(map[string]bool, len(known))
-	for n := range maxAttributes {
+	for n := range maxAttributes + 1 { // and the empty line
 		line, err := r.ReadSlice('\n')
 		switch {
 		case errors.Is(err, bufio.ErrBufferFull):
@@ -54,7 +55,7 @@ func read(r *bufio.Reader) (Request, error) {
 		if !ok {
 			return Request{}, fmt.Errorf("%w: a line without '='", errMalformed)
 		}
-		if _, ok := known[name]; !ok {
+		if !slices.Contains(known, name) {
 			continue
 		}
 		if seen[name] {
@@ -68,12 +69,12 @@ func read(r *bufio.Reader) (Request, error) {
 	return Request{}, fmt.Errorf("%w: more than %d attributes", errMalformed, maxAttributes)
 }
 
-// known are the attributes that are read, and whether a question must have it:
+// known are the attributes that are read. A question must have those that are needed:
 // an answer to half a question could let through what a whole one would not.
-var known = map[string]bool{
-	"request": true, "protocol_state": true, "sender": true, "recipient": true, "client_address": true,
-	"sasl_username": false, "queue_id": false,
-}
+var (
+	needed = []string{"request", "protocol_state", "sender", "recipient", "client_address"}
+	known  = slices.Concat(needed, []string{"sasl_username", "queue_id"})
+)
 
 func (q *Request) set(name, value string) error {
 	switch name {
@@ -101,8 +102,8 @@ func (q *Request) set(name, value string) error {
 
 // whole says whether nothing is missing among the attributes that were seen.
 func whole(seen map[string]bool) error {
-	for name, needed := range known {
-		if needed && !seen[name] {
+	for _, name := range needed {
+		if !seen[name] {
 			return fmt.Errorf("%w: no attribute %s", errMalformed, name)
 		}
 	}

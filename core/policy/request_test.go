@@ -46,10 +46,14 @@ func TestRead(t *testing.T) {
 		{"null sender", changed("sender=eva@example.com", "sender="), with(func(q *Request) { q.Sender = "" })},
 		{"IPv6", changed("192.0.2.7", "2001:db8::1"), with(func(q *Request) { q.Client = netip.MustParseAddr("2001:db8::1") })},
 		{"IPv4 in IPv6", changed("192.0.2.7", "::ffff:192.0.2.7"), eva},
+		{"an address of one network", changed("192.0.2.7", "fe80::1%eth0"), with(func(q *Request) { q.Client = netip.MustParseAddr("fe80::1") })},
 		{"no address", changed("192.0.2.7", "unknown"), with(func(q *Request) { q.Client = netip.Addr{} })},
 		{"= in a value", changed("=eva@example.com", "=FAX=+1@example.com"), with(func(q *Request) { q.Sender = "FAX=+1@example.com" })},
 		{"no login, no queue ID", strings.NewReplacer("sasl_username=eva\n", "", "queue_id=4bX7\n", "").Replace(question), with(func(q *Request) { q.User, q.QueueID = "", "" })},
 		{"unknown attributes", changed("helo_name=", "of_later_versions=x\nempty=\n="), eva},
+		{"an unknown one twice", changed("size=0", "size=0\nsize=0"), eva},
+		{"a line as long as may be", changed("helo_name=", strings.Repeat("x", maxLine-2)+"=\nhelo_name="), eva},
+		{"as many as may be", strings.Repeat("x=\n", maxAttributes+1-strings.Count(question, "\n")) + question, eva},
 	} {
 		if got, err := readString(test.text); err != nil || got != test.want {
 			t.Errorf("%s: %+v, %v; want %+v", test.name, got, err, test.want)
@@ -76,7 +80,7 @@ func TestReadRefuses(t *testing.T) {
 		{"SMTP", "EHLO x\r\n\r\n", errMalformed, "without '='"},
 		{"HTTP", "GET /?a=b HTTP/1.1\r\nHost: x\r\n\r\n", errMalformed, "without '='"},
 		{"another request", "request=junk\n\n", errMalformed, "smtpd_access_policy"},
-		{"an empty one", "\n", errMalformed, "no attribute "},
+		{"an empty one", "\n", errMalformed, "no attribute request"},
 		{"without a recipient", strings.Replace(question, "recipient=", "other=", 1), errMalformed, "no attribute recipient"},
 		{"without a sender", strings.Replace(question, "\nsender=", "\nother=", 1), errMalformed, "no attribute sender"},
 		{"without a state", strings.Replace(question, "protocol_state=", "other=", 1), errMalformed, "no attribute protocol_state"},
@@ -84,6 +88,8 @@ func TestReadRefuses(t *testing.T) {
 		{"without a client", strings.Replace(question, "client_address=", "other=", 1), errMalformed, "no attribute client_address"},
 		{"twice", strings.Replace(question, "size=0", "recipient=other@fax", 1), errMalformed, "recipient twice"},
 		{"a long line", "request=smtpd_access_policy\nsender=" + strings.Repeat("x", maxLine) + "\n\n", errMalformed, "more than 8192 bytes"},
+		{"a line too long by a byte", strings.Replace(question, "helo_name=", strings.Repeat("x", maxLine-1)+"=\n", 1), errMalformed, "more than 8192 bytes"},
+		{"one too many", strings.Repeat("x=\n", maxAttributes+2-strings.Count(question, "\n")) + question, errMalformed, "more than 200 attributes"},
 		{"many", fmt.Sprintf(many, numbers...), errMalformed, "more than 200 attributes"},
 	} {
 		q, err := readString(test.text)
