@@ -35,9 +35,12 @@ func TestBuffer(t *testing.T) {
 			if err := iotest.TestReader(io.NewSectionReader(b, 0, b.Size()), text); err != nil {
 				t.Errorf("memory %d, writes of %d: %v", mem, step, err)
 			}
+			if b.long != nil && b.short != nil {
+				t.Errorf("memory %d, writes of %d: it is in memory too", mem, step)
+			}
 			for range 2 {
-				if err := b.Close(); err != nil {
-					t.Error(err)
+				if err := b.Close(); err != nil || b.short != nil {
+					t.Errorf("closed: %v, %d bytes", err, len(b.short))
 				}
 			}
 		}
