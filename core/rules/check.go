@@ -28,12 +28,11 @@ func CheckHosts(ctx context.Context, s *config.Settings) []string {
 
 func checkHosts(ctx context.Context, s *config.Settings, resolver *access.Resolver) []string {
 	lists := map[string][]string{"clients": s.Clients, "proxy_protocol_from": s.ProxyProtocolFrom}
-	for name, app := range s.Applications {
-		if !app.Enabled {
-			continue
+	for _, name := range slices.Sorted(maps.Keys(s.Applications)) {
+		if app := s.Applications[name]; app.Enabled {
+			lists[config.KeyPath("applications", name, "clients")] = app.Clients
+			lists[config.KeyPath("applications", name, "nonstandard_data_terminator_clients")] = app.NonstandardDataTerminatorClients
 		}
-		lists[config.KeyPath("applications", name, "clients")] = app.Clients
-		lists[config.KeyPath("applications", name, "nonstandard_data_terminator_clients")] = app.NonstandardDataTerminatorClients
 	}
 	keys := slices.Sorted(maps.Keys(lists))
 	unresolved := make([][]error, len(keys))

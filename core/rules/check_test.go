@@ -30,7 +30,7 @@ proxy_protocol_from: down.example
 applications:
   fax: {output_folder: /fax, ctl_type: fax, addresses: 'x@fax$', clients: gone.example}
   odd: {output_folder: /fax, ctl_type: fax, addresses: 'x@odd$', nonstandard_data_terminator: "\r\n .\r\n", nonstandard_data_terminator_clients: odd.example}
-  off: {enabled: 0, output_folder: /fax, ctl_type: fax, addresses: 'x@off$', clients: off.example}
+  idle: {enabled: 0, output_folder: /fax, ctl_type: fax, addresses: 'x@idle$', clients: idle.example}
 `)
 	resolver := access.NewResolver(func(_ context.Context, host string) ([]netip.Addr, error) {
 		switch host {

@@ -162,11 +162,7 @@ func (c *compiler) recipe(name string, conf *config.Application, sets map[string
 		Timeout: conf.DearchiveTimeout, MaxSize: conf.DearchiveMaxSize, MaxFiles: c.r.Settings.MaxMIMEParts,
 	}}
 	for _, extension := range slices.Sorted(maps.Keys(conf.Dearchive)) {
-		command := conf.Dearchive[extension]
-		if len(command) == 0 || command[0] == "" {
-			continue // reading the configuration has reported it
-		}
-		if err := recipe.Dearchive.Add(extension, command); err != nil {
+		if err := recipe.Dearchive.Add(extension, conf.Dearchive[extension]); err != nil {
 			c.problem(key("dearchive", extension), err)
 		}
 	}
@@ -267,7 +263,6 @@ func (c *compiler) tagSets() map[string]*transform.TagSet {
 		set, err := transform.ParseTagSet(commands)
 		if err != nil {
 			c.problem(config.KeyPath("tags", name), err)
-			continue
 		}
 		sets[name] = set
 	}

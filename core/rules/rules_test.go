@@ -5,8 +5,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"smtpreceiver/core/access"
+	"smtpreceiver/core/ctl"
+	"smtpreceiver/core/dearchive"
+	"smtpreceiver/core/job"
 	"smtpreceiver/core/match"
 	"smtpreceiver/core/message"
 )
@@ -29,7 +33,8 @@ func TestProblems(t *testing.T) {
 		{"default_charset: cp12500\n" + app + "}", "default_charset"},
 		{"ctl_layout: {nosection: x}\n" + app + "}", "ctl_layout"},
 		{app + "ctl_layout: {nosection: x}}", "applications.fax.ctl_layout"},
-		{"tags: {own: {x: y}}\n" + app + "}", "tags.own"},
+		{"tags: {a: {x: y}, b: {x: y}}\n" + app + "}", "tags.a tags.b"},
+		{app + "process_attachments: 1, dearchive: {'a/b': [sh, '{archive}', '{dir}'], c: [sh, '{archive}'], zip: [sh, '{archive}', '{dir}']}}", "applications.fax.dearchive.a/b applications.fax.dearchive.c"},
 		{"number_region: UK\n" + app + "}", "number_region"},
 		{app + "number_region: UK}", "applications.fax.number_region"},
 		{"number_region: UK\n" + app + "number_region: CZ}", ""},
@@ -66,15 +71,17 @@ default_charset: windows-1250
 output_code_page: windows-1252
 max_mime_depth: 7
 max_mime_parts: 8
+max_header_size: 70000
+max_header_fields: 99
 tags: {own: {call: to|number}}
 ctl_layout: {to/x: to/z, to/y: to/number}
 applications:
-  sms: {output_folder: /sms, ctl_type: sms, addresses: 'x@sms$', sms_text: [quote], cmd_tags: own, process_attachments: 1,
+  sms: {output_folder: /sms, ctl_type: sms, addresses: 'x@sms$', sms_text: [quote], cmd_tags: own, process_att_msg: 1, inline_pictures: 1,
     ctl_settings: ['to|x = 1', 'to|y = 2'], transform: {txt: a, subject: b, 'to/y': c}, format_preference: [htm, txt]}
   off: {enabled: 0, output_folder: /off, ctl_type: fax, addresses: 'x@off$'}
   fax: {output_folder: /fax, ctl_type: fax, addresses: 'x@fax$', number_region: CZ, clients: 192.0.2.2, cmd_tags: mobilchange,
     nonstandard_data_terminator: "\r\n .\r\n", nonstandard_data_terminator_clients: 192.0.2.3, ctl_layout: {to/x: ''},
-    process_attachments: 1, dearchive: {zip: [unzip, '{archive}', '{dir}']}, dearchive_max_size: 9}
+    process_attachments: 1, dearchive: {zip: [sh, '{archive}', '{dir}']}, dearchive_timeout: 5s, dearchive_max_size: 9}
 `), access.NewResolver(nil, nil))
 	if len(problems) > 0 || len(r.Warnings) > 0 {
 		t.Fatal(problems, r.Warnings)
@@ -82,7 +89,7 @@ applications:
 	if len(r.Apps) != 2 || r.Apps[0].Name != "fax" || r.Apps[1].Name != "sms" {
 		t.Fatalf("applications %v", r.Apps)
 	}
-	if r.Page == nil || r.Limits.MaxDepth != 7 || r.Limits.MaxParts != 8 || r.Limits.DefaultCharset != "windows-1250" {
+	if r.Page == nil || r.Limits.MaxDepth != 7 || r.Limits.MaxParts != 8 || r.Limits.MaxHeaderSize != 70000 || r.Limits.MaxHeaderFields != 99 || r.Limits.DefaultCharset != "windows-1250" {
 		t.Errorf("page %v, limits %+v", r.Page, r.Limits)
 	}
 	fax, text := r.Apps[0], r.Apps[1]
@@ -124,6 +131,26 @@ applications:
 	if a.Tags == nil || b.Tags == nil || a.Tags == b.Tags || a.Tidy.Any() || !b.Tidy.Any() || a.Text != nil || b.Text == nil {
 		t.Errorf("recipes %+v and %+v", a, b)
 	}
+	if !a.Attachments || a.AttachedMessage || a.InlinePictures || b.Attachments || !b.AttachedMessage || !b.InlinePictures || a.Reported || b.Reported {
+		t.Errorf("recipes %+v and %+v", a, b)
+	}
+	if !a.Dearchive.Match("a.zip") || b.Dearchive.Match("a.zip") || a.Dearchive.Limits != (dearchive.Limits{Timeout: 5 * time.Second, MaxSize: 9, MaxFiles: 8}) {
+		t.Errorf("unpackers %+v and %+v", a.Dearchive, b.Dearchive)
+	}
+	// The top level moves x to z and y to number; fax drops x itself.
+	d := ctl.New()
+	for _, key := range []string{"x", "y"} {
+		d.Set("to", key, "<"+key+">")
+	}
+	for _, tt := range []struct {
+		recipe       *job.Recipe
+		x, z, number string
+	}{{a, "", "", "<y>"}, {b, "", "<x>", "<y>"}} {
+		w := tt.recipe.Layout.Apply(d)
+		if x, z, n := w.Get("to", "x"), w.Get("to", "z"), w.Get("to", "number"); x != tt.x || z != tt.z || n != tt.number {
+			t.Errorf("%s: x %q, z %q, number %q", tt.recipe.App, x, z, n)
+		}
+	}
 	if len(b.Settings) != 2 || b.Settings[1].Key() != "y" || !slices.Equal(b.Formats, []message.Format{"htm", "txt"}) {
 		t.Errorf("settings %v, formats %v", b.Settings, b.Formats)
 	}
@@ -132,11 +159,12 @@ applications:
 	}
 }
 
-// TestQueueDestinations: with a queue jobs go to the application, not to its folder.
+// TestQueueDestinations: with a queue jobs go to the application, not to its folder,
+// and whoever takes them tells their senders.
 func TestQueueDestinations(t *testing.T) {
 	t.Parallel()
-	r, problems := Compile(parse(t, "clients: 127.0.0.1\nqueue: {servers: 'nats://127.0.0.1', unsynced: accept}\ninstance: gw1\napplications:\n  fax: {ctl_type: fax, addresses: 'x@fax$'}\n"), access.NewResolver(nil, nil))
-	if len(problems) > 0 || r.Apps[0].Recipe.Destination != "fax" {
+	r, problems := Compile(parse(t, "clients: 127.0.0.1\nqueue: {servers: 'nats://127.0.0.1', unsynced: accept}\ninstance: gw1\nreports: {smtp_server: 127.0.0.1}\napplications:\n  fax: {ctl_type: fax, addresses: 'x@fax$'}\n"), access.NewResolver(nil, nil))
+	if len(problems) > 0 || r.Apps[0].Recipe.Destination != "fax" || !r.Apps[0].Recipe.Reported {
 		t.Errorf("%v, %+v", problems, r.Apps[0].Recipe)
 	}
 }
