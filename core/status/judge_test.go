@@ -2,6 +2,7 @@ package status
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"reflect"
@@ -12,6 +13,8 @@ import (
 
 	"smtpreceiver/core/consume/folder"
 	"smtpreceiver/core/consume/joblist"
+	"smtpreceiver/core/logging"
+	"smtpreceiver/core/monitor"
 	"smtpreceiver/core/queue"
 	"smtpreceiver/core/spool"
 )
@@ -56,6 +59,27 @@ func TestSpool(t *testing.T) {
 		if a := r.Applications[0]; a.App != "fax" || a.Folder != "/fax" || a.Waiting != c.state.Waiting || a.Oldest != c.state.Oldest || a.Staged != c.state.Staged || a.Leftovers != c.state.Leftovers || a.FreeBytes != c.state.Free {
 			t.Errorf("%s: %+v", what, a)
 		}
+	}
+}
+
+// TestErrorsLogged: each error within the limit counts, a warning does not.
+func TestErrorsLogged(t *testing.T) {
+	t.Parallel()
+	event := func(level string, age time.Duration) logging.Event {
+		return logging.Event{Level: level, Time: ago(age)}
+	}
+	for n, events := range [][]logging.Event{
+		{event("E", time.Hour), event("E", warn), event("W", 0), event("W", time.Minute)},
+		{event("E", warn-time.Second)},
+		{event("E", time.Minute), event("E", warn), event("W", time.Minute), event("E", 0)},
+	} {
+		want := []string{"the configuration was changed and not taken, the settings of before are in force: smtpreceiver check tells why"}
+		if n > 0 {
+			want = append(want, fmt.Sprint("errors logged within 15m: ", n))
+		}
+		r := reportAt()
+		r.judgeService(&monitor.View{Errors: events})
+		wantProblems(t, fmt.Sprint(events), r.Problems, want...)
 	}
 }
 
@@ -130,9 +154,13 @@ func TestServers(t *testing.T) {
 		servers []queue.Node
 		want    []string
 	}{
-		"three up":     {servers: []queue.Node{up("a"), up("b"), up("c")}},
-		"two of three": {[]queue.Node{up("a"), {Name: "b"}, up("c")}, []string{"server b of the queue is down (" + next + "): start it, or see its log"}},
-		"four of five": {[]queue.Node{up("a"), {Name: "b"}, up("c"), up("d"), up("e")}, []string{"server b of the queue is down (" + taken + "): start it, or see its log"}},
+		"three up":           {servers: []queue.Node{up("a"), up("b"), up("c")}},
+		"two of three":       {[]queue.Node{up("a"), {Name: "b"}, up("c")}, []string{"server b of the queue is down (" + next + "): start it, or see its log"}},
+		"four of five":       {[]queue.Node{up("a"), {Name: "b"}, up("c"), up("d"), up("e")}, []string{"server b of the queue is down (" + taken + "): start it, or see its log"}},
+		"the first of three": {[]queue.Node{{Name: "a", Current: true}, up("b"), up("c")}, []string{"server a of the queue is down (" + next + "): start it, or see its log"}},
+		"the last of three":  {[]queue.Node{up("a"), up("b"), {Name: "c"}}, []string{"server c of the queue is down (" + next + "): start it, or see its log"}},
+		"two of five": {[]queue.Node{{Name: "a"}, up("b"), up("c"), up("d"), {Name: "e"}}, []string{
+			"server a of the queue is down (" + next + "): start it, or see its log", "server e of the queue is down (" + next + "): start it, or see its log"}},
 		"three of four": {[]queue.Node{up("a"), {Name: "b"}, up("c"), up("d")},
 			[]string{"server b of the queue is down (" + next + "): start it, or see its log"}},
 		"behind": {[]queue.Node{up("a"), {Name: "b", Up: true, Behind: 17}, up("c")}, []string{"server b of the queue is behind the others by 17 records: restart no other before it has them"}},

@@ -1,0 +1,73 @@
+package status
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"testing"
+	"time"
+
+	"smtpreceiver/core/queue"
+	"smtpreceiver/core/queue/queuetest"
+)
+
+// TestQueue: what the servers say of the queue, its consumers and the jobs of each
+// application that is switched on.
+func TestQueue(t *testing.T) {
+	t.Parallel()
+	server := queuetest.Start(t)
+	server.Leader = "one"
+	_, s := site(t, "")
+	s.Queue.Servers, s.Queue.Name, s.Queue.MaxSize, s.Queue.Unsynced, s.Queue.CommitTimeout = []string{server.Addr}, "q", 1<<20, "accept", time.Second
+
+	// Before the first gateway has made the queue there is nothing to see, and nothing amiss.
+	r := Folders(t.Context(), s, time.Hour)
+	wantProblems(t, "not made yet", r.Problems)
+	if r.Queue == nil || len(r.Applications) != 3 {
+		t.Fatalf("%+v", r)
+	}
+
+	c := queue.ConfigOf(s, slog.New(slog.DiscardHandler))
+	c.Replicas, c.Instance, c.Owner = 1, "gw1", "me"
+	c.NextID = func() (string, string, error) { return "1", "gw1-00000001", nil }
+	q, err := queue.Open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { q.Close() })
+	b := q.NewBatch()
+	j, err := b.NewJob("sms")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := j.Create(j.Stem() + ".txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(f, "text")
+	if err := errors.Join(f.Close(), j.Control([]byte("[system]\r\nid=1\r\n")), b.Stage(t.Context()), b.Commit(t.Context()),
+		q.Announce(t.Context(), queue.Worker{By: "x", App: "sms", Name: "smsd", Host: "a", Down: true})); err != nil {
+		t.Fatal(err)
+	}
+
+	server.Mu.Lock()
+	server.Size = 1 << 20
+	server.Mu.Unlock()
+	s.MinFreeSpace = 1 << 10
+	r = Folders(t.Context(), s, time.Hour)
+	wantProblems(t, "full", r.Problems, "sms: the target of consume.smsd on a is down",
+		"the queue can take 0 B more, min_free_space asks for 1.0 KiB: have its jobs handed on, or raise queue.max_size")
+	if u := r.Queue; u.Name != "q" || len(u.Servers) != 2 || len(u.Consumers) != 1 || u.MaxBytes == 0 || u.UsedBytes < 1<<20 {
+		t.Errorf("%+v", u)
+	}
+	waiting := map[string]int{}
+	for _, a := range r.Applications {
+		waiting[a.App] = a.Waiting
+		if a.Folder != "queue q" || (a.Oldest == "gw1-00000001.ctl") != (a.App == "sms") {
+			t.Errorf("%+v", a)
+		}
+	}
+	if len(waiting) != 3 || waiting["sms"] != 1 || waiting["fax"]+waiting["text"] != 0 {
+		t.Errorf("waiting %v", waiting)
+	}
+}
