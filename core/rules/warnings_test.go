@@ -26,6 +26,7 @@ func TestWarnings(t *testing.T) {
 		{"a proxy in a network of clients", "proxy_protocol_from: 10.0.0.1\napplications:\n  fax: " + fax + "addresses: 'x@fax$', clients: 10.0.0.0/8}", "is on applications.fax.clients too"},
 		{"another proxy", "proxy_protocol_from: 192.0.2.1\napplications:\n  fax: " + fax + "addresses: 'x@fax$'}", ""},
 		{"none authenticates by LMTP", "lmtp: {listen: 'unix:/run/x'}\napplications:\n  fax: " + fax + "addresses: 'x@fax$'}\n  sms: " + fax + "addresses: 'x@sms$', require_authenticated: 1}", "applications.sms.require_authenticated: nobody authenticates by LMTP"},
+		{"none authenticates by LMTP, two applications", "lmtp: {listen: 'unix:/run/x'}\napplications:\n  fax: " + fax + "addresses: 'x@fax$', require_authenticated: 1}\n  sms: " + fax + "addresses: 'x@sms$'}", "applications.fax.require_authenticated: nobody authenticates by LMTP"},
 		{"they authenticate by policy", "lmtp: {listen: 'unix:/run/x', policy_listen: 'unix:/run/y'}\napplications:\n  sms: " + fax + "addresses: 'x@sms$', require_authenticated: 1}", ""},
 		{"an address that Python read otherwise", "applications:\n  fax: " + fax + "addresses: ['x@fax$', 'a{,3}@fax$']}", "applications.fax.addresses[1]: "},
 		{"a setting that Python read otherwise", "applications:\n  fax: " + fax + "addresses: 'x@fax$', ctl_settings: ['to|x = 1', 'to|y|parse|subject = a{,3}']}", "applications.fax.ctl_settings[1]: "},
