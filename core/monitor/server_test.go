@@ -44,6 +44,30 @@ func served(t *testing.T, s Source) (addr string) {
 
 func fine(context.Context) error { return nil }
 
+// TestListenerFails: that nobody can look any more is in the log, once; an end that was
+// asked for is not.
+func TestListenerFails(t *testing.T) {
+	t.Parallel()
+	for _, fails := range []bool{true, false} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var log strings.Builder
+		v := Serve(l, Source{Metrics: prometheus.NewRegistry(), Alive: fine, Ready: fine}, slog.New(slog.NewTextHandler(&log, nil)))
+		if fails {
+			l.Close()
+			mtatest.Receive(t, "the end", v.served)
+		}
+		if err := v.Close(); err != nil && !fails {
+			t.Error(err)
+		}
+		if got := strings.Contains(log.String(), "level=ERROR msg=\"metrics are no longer served\" listener="+l.Addr().String()); got != fails || strings.Count(log.String(), "\n") > 1 {
+			t.Errorf("fails %t, log:\n%s", fails, &log)
+		}
+	}
+}
+
 func TestLook(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewRegistry()
