@@ -1,6 +1,7 @@
 package joblist
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -114,6 +115,10 @@ func TestEach(t *testing.T) {
 	if err := Each(s.Settings, Filter{App: "none"}, nil); err == nil || !strings.Contains(err.Error(), `there is no application "none"`) {
 		t.Errorf("%v", err)
 	}
+	errEnough, n := errors.New("enough"), 0
+	if err := Each(s.Settings, Filter{}, func(*Job) error { n++; return errEnough }); !errors.Is(err, errEnough) || !strings.Contains(err.Error(), "application sms: ") || n != 2 {
+		t.Errorf("the reader has enough of each folder: %v, %d jobs", err, n)
+	}
 	_, jobs := listed(t, s, Filter{})
 	for id, want := range map[string]Job{
 		"00000001": {State: "waiting", Consumer: "modem", Number: "1", Subject: "about 1", Recipient: "1@x", Sender: "eva@example.com"},
@@ -131,7 +136,7 @@ func TestEach(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(s.dir, "fax")); err != nil {
 		t.Fatal(err)
 	}
-	n := 0
+	n = 0
 	if err := Each(s.Settings, Filter{}, func(*Job) error { n++; return nil }); err == nil || !strings.Contains(err.Error(), "application fax: ") || n != 2 {
 		t.Errorf("a folder is gone: %v, %d jobs of the other", err, n)
 	}
