@@ -10,7 +10,10 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"smtpreceiver/contrib/mtatest"
 )
 
 // acceptScript is a listener whose Accept gives what it is told, and at the end
@@ -48,7 +51,7 @@ func TestAcceptSurvivesErrors(t *testing.T) {
 	if err != nil || c != server {
 		t.Fatalf("%v, %v; want the connection behind the errors", c, err)
 	}
-	for what, want := range map[string]int{"too many open files": 2, "connection abort": 1, "not permitted": 1, "listener=script": 4} {
+	for what, want := range map[string]int{"too many open files": 2, "connection abort": 1, "not permitted": 1, "listener=script": 4, "pause=5ms": 1, "pause=10ms": 1, "pause=40ms": 1} {
 		if n := strings.Count(log.String(), what); n != want {
 			t.Errorf("log has %d times %q, want %d:\n%s", n, what, want, &log)
 		}
@@ -61,7 +64,8 @@ func TestAcceptSurvivesErrors(t *testing.T) {
 // TestAcceptEndsInAPause: Close does not wait for the pause after an error.
 func TestAcceptEndsInAPause(t *testing.T) {
 	t.Parallel()
-	a := NewAcceptor(&acceptScript{next: []any{syscall.EMFILE}}, slog.New(slog.DiscardHandler))
+	var log bytes.Buffer
+	a := NewAcceptor(&acceptScript{next: []any{syscall.EMFILE}}, slog.New(slog.NewTextHandler(&log, nil)))
 	ended := make(chan error, 1)
 	go func() {
 		_, err := a.Accept()
@@ -78,4 +82,30 @@ func TestAcceptEndsInAPause(t *testing.T) {
 	case <-time.After(time.Minute):
 		t.Fatal("Accept does not end")
 	}
+	log.Reset()
+	if _, err := a.Accept(); !errors.Is(err, net.ErrClosed) || log.Len() > 0 {
+		t.Errorf("closed: %v, and in the log %q", err, log.String())
+	}
+}
+
+// TestAcceptPauses: a lasting error is logged once a second.
+func TestAcceptPauses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := new(mtatest.Log)
+		a := NewAcceptor(&acceptScript{next: []any{syscall.EMFILE}}, slog.New(slog.NewTextHandler(log, nil)))
+		if err := a.Ping(t.Context()); err != nil {
+			t.Errorf("a listener that cannot be asked: %v", err)
+		}
+		go a.Accept()
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		before := len(log.String())
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		lines := log.String()[before:]
+		if n := strings.Count(lines, "pause=1s"); n != 10 || strings.Count(lines, "\n") != n {
+			t.Errorf("%d lines in ten seconds:\n%s", n, lines)
+		}
+		a.Close()
+	})
 }

@@ -1,6 +1,7 @@
 package socket
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -22,7 +23,8 @@ func TestPing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := NewAcceptor(l, slog.New(slog.DiscardHandler))
+		var log bytes.Buffer
+		p := NewAcceptor(l, slog.New(slog.NewTextHandler(&log, nil)))
 		accepted, stuck := make(chan net.Conn), make(chan struct{})
 		go func() {
 			defer close(accepted)
@@ -67,6 +69,9 @@ func TestPing(t *testing.T) {
 		c.Close()
 		l.Close()
 		mtatest.Receive(t, "the loop to end", accepted)
+		if log.Len() > 0 {
+			t.Errorf("%s: a ping is no error: %s", network, &log)
+		}
 		if err := p.Ping(ctx); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("%s: closed: %v", network, err)
 		}

@@ -5,10 +5,14 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 )
+
+// version2 begins a PROXY header in its binary form.
+const version2 = "\r\n\r\n\x00\r\nQUIT\n"
 
 // TestUnproxied: the client is the one of the header, and what follows is its.
 func TestUnproxied(t *testing.T) {
@@ -20,8 +24,12 @@ func TestUnproxied(t *testing.T) {
 	}{
 		"PROXY TCP4 192.0.2.7 198.51.100.1 4711 25\r\n":       {peer: "192.0.2.7"},
 		"PROXY TCP6 ::ffff:192.0.2.7 ::ffff:1.2.3.4 1 25\r\n": {peer: "192.0.2.7"},
-		"PROXY UNKNOWN\r\n": {probe: true},
-		"EHLO c.test\r\n":   {err: errNoProxyHeader},
+		"PROXY UNKNOWN\r\n":           {probe: true},
+		"EHLO c.test\r\n":             {err: errNoProxyHeader},
+		version2 + "\x20\x00\x00\x00": {probe: true}, // LOCAL
+		version2 + "\x20\x11\x00\x0c" + strings.Repeat("\x01", 12): {probe: true},
+		version2 + "\x21\x11\x00\x0c\xc0\x00\x02\x07" + "12345678": {peer: "192.0.2.7"},
+		version2 + "\x21\x31\x00\xd8" + strings.Repeat("/", 216):   {err: errNoProxyClient}, // a Unix socket
 	} {
 		ours, theirs := net.Pipe()
 		go io.WriteString(theirs, header+"x")

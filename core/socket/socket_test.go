@@ -23,6 +23,8 @@ func TestSocketSpec(t *testing.T) {
 		{"local:x.sock", "unix x.sock"},
 		{"inet:127.0.0.1:8894", "tcp4 127.0.0.1:8894"},
 		{"inet:localhost:0", "tcp4 localhost:0"},
+		{"inet:localhost:1", "tcp4 localhost:1"},
+		{"inet:localhost:65535", "tcp4 localhost:65535"},
 		{"inet:8894@127.0.0.1", "tcp4 127.0.0.1:8894"},
 		{"inet6:[::1]:8894", "tcp6 [::1]:8894"},
 		{"inet6:8894@::1", "tcp6 [::1]:8894"},
@@ -37,6 +39,7 @@ func TestSocketSpec(t *testing.T) {
 		{"inet:127.0.0.1:smtp", ""},
 		{"inet:127.0.0.1:65536", ""},
 		{"inet:127.0.0.1:", ""},
+		{"inet:127.0.0.1:00", ""},
 		{"tcp:127.0.0.1:1", ""},
 	} {
 		socket := Socket{Spec: test.spec}
@@ -127,7 +130,7 @@ func TestListenUnixErrors(t *testing.T) {
 		want   string
 	}{
 		{Socket{Spec: "unix:" + file}, "is not a socket"},
-		{Socket{Spec: "unix:" + dir + "/none/m"}, "no such file or directory"},
+		{Socket{Spec: "unix:" + dir + "/none/m"}, dir + "/none: no such file"},
 		{Socket{Spec: "unix:" + file + "/m"}, "not a directory"},
 		{Socket{Spec: "unix:" + dir + "/m", Group: "no such group"}, "socket_group: group: unknown group no such group"},
 		{Socket{Spec: "unix:" + dir + "/" + strings.Repeat("x", 200)}, "path is too long"},
@@ -144,6 +147,30 @@ func TestListenUnixErrors(t *testing.T) {
 	}
 	if left, _ := os.ReadDir(dir); len(left) != 1 {
 		t.Errorf("folder holds %v, want the file only", left)
+	}
+}
+
+// TestLongestPath: a path may be as long as the system's name of a socket, without its
+// final NUL, and the error says how long.
+func TestLongestPath(t *testing.T) {
+	t.Parallel()
+	dir := mtatest.Dir(t)
+	longest := len(syscall.RawSockaddrUnix{}.Path) - 1
+	path := filepath.Join(dir, strings.Repeat("x", longest-len(dir)-1))
+	l, err := Listen(Socket{Spec: "unix:" + path, Mode: 0o600})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	dial(t, l.Addr())
+	_, err = Listen(Socket{Spec: "unix:" + path + "x", Mode: 0o600})
+	var most, folder int
+	if err == nil {
+		t.Fatal("a byte longer: no error")
+	}
+	_, said, _ := strings.Cut(err.Error(), "(")
+	if _, err := fmt.Sscanf(said, "%d bytes at most, its folder %d)", &most, &folder); err != nil || most != longest || folder > longest-len("/.s1/s") || folder < longest-len("/.s1234567890/s") {
+		t.Errorf("(%s: %d, %d, %v", said, most, folder, err)
 	}
 }
 

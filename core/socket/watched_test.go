@@ -88,3 +88,93 @@ func TestWatched(t *testing.T) {
 		}
 	})
 }
+
+// TestWatchedTimes: how long the watch waits, and that it neither takes from a Read under way
+// nor says twice that the other side is gone.
+func TestWatchedTimes(t *testing.T) {
+	for name, do := range map[string]func(t *testing.T, w *Watched, theirs net.Conn, gone *int, read func() string){
+		"since the first time that we were busy": func(t *testing.T, w *Watched, theirs net.Conn, gone *int, read func() string) {
+			w.Busy(false)
+			go io.WriteString(theirs, "a")
+			if got := read(); got != "a" {
+				t.Errorf("read %s", got)
+			}
+			time.Sleep(WatchAfter / 2)
+			w.Busy(false)
+			time.Sleep(WatchAfter * 3 / 4)
+			theirs.Close()
+			synctest.Wait()
+			if *gone != 1 {
+				t.Error("it is not watched yet")
+			}
+			w.Busy(false)
+			time.Sleep(2 * WatchAfter)
+		},
+		"a Read keeps its limit and its bytes": func(t *testing.T, w *Watched, theirs net.Conn, gone *int, read func() string) {
+			w.Busy(false)
+			start := time.Now()
+			if got := read(); got != "i/o timeout" || time.Since(start) != time.Minute {
+				t.Errorf("read %s after %v", got, time.Since(start))
+			}
+			*gone = 1
+		},
+		"gone in a Read": func(t *testing.T, w *Watched, theirs net.Conn, gone *int, read func() string) {
+			w.Busy(false)
+			time.Sleep(2 * WatchAfter) // it waits for a byte
+			go func() { time.Sleep(time.Second); theirs.Close() }()
+			if got := read(); got != "EOF" || *gone != 0 {
+				t.Errorf("read %s, gone %d", got, *gone)
+			}
+			*gone = 1
+		},
+		"busy again": func(t *testing.T, w *Watched, theirs net.Conn, gone *int, read func() string) {
+			for range 2 {
+				w.Busy(false)
+				time.Sleep(2 * WatchAfter)
+			}
+			go io.WriteString(theirs, "abc")
+			for range 2 {
+				w.Busy(false)
+				time.Sleep(2 * WatchAfter)
+			}
+			if got := read() + read(); got != "abc" {
+				t.Errorf("read %s", got)
+			}
+			*gone = 1
+		},
+		"others read, nothing had come": func(t *testing.T, w *Watched, theirs net.Conn, gone *int, read func() string) {
+			w.Busy(false)
+			time.Sleep(2 * WatchAfter)
+			w.Rest()
+			go io.WriteString(theirs, "a")
+			if got := read(); got != "a" {
+				t.Errorf("read %s", got)
+			}
+			*gone = 1
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ours, theirs := net.Pipe()
+				defer theirs.Close()
+				defer ours.Close()
+				gone := 0
+				w := Watch(ours, func() { gone++ })
+				do(t, w, theirs, &gone, func() string {
+					var p [4]byte
+					n, err := w.Read(p[:], func() error { return ours.SetReadDeadline(time.Now().Add(time.Minute)) })
+					if errors.Is(err, os.ErrDeadlineExceeded) {
+						return "i/o timeout"
+					} else if err != nil {
+						return err.Error()
+					}
+					return string(p[:n])
+				})
+				synctest.Wait()
+				if gone != 1 {
+					t.Errorf("gone %d times", gone)
+				}
+			})
+		})
+	}
+}
