@@ -6,9 +6,12 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"smtpreceiver/contrib/mtatest"
@@ -76,4 +79,40 @@ func TestPing(t *testing.T) {
 			t.Errorf("%s: closed: %v", network, err)
 		}
 	}
+}
+
+// quick is a listener whose loop notices a ping before this one waits for the answer.
+type quick struct {
+	acceptScript
+	pinged func()
+}
+
+func (l *quick) SetDeadline(at time.Time) error {
+	if !at.IsZero() {
+		l.pinged()
+	}
+	return nil
+}
+
+// TestPingQuickAnswer: an answer that comes first is not lost, and only a time-out is one.
+func TestPingQuickAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := new(quick)
+		p := newPinger(l)
+		for _, c := range []struct {
+			accept error
+			answer bool
+		}{{os.ErrDeadlineExceeded, true}, {syscall.EMFILE, false}} {
+			l.pinged = func() {
+				if p.answers(c.accept) != c.answer {
+					t.Errorf("%v: not %v", c.accept, c.answer)
+				}
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			if err := p.ping(ctx); (err == nil) != c.answer {
+				t.Errorf("%v: %v", c.accept, err)
+			}
+			cancel()
+		}
+	})
 }

@@ -153,6 +153,9 @@ func TestLatest(t *testing.T) {
 			if ids = append(ids, j.ID); j.ID == "00000008" && (j.State != "held" || !strings.Contains(j.Reason, "not a regular file")) {
 				t.Errorf("a directory: %+v", j)
 			}
+			if modem := j.ID != "00000008" && j.ID != "7"; modem != (j.Consumer == "modem") {
+				t.Errorf("%s: handed on by %q", j.ID, j.Consumer)
+			}
 		}
 		if got := strings.Join(ids, " "); err != nil || got != want {
 			t.Errorf("%d: %s, %v, want %s", n, got, err, want)
