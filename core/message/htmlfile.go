@@ -97,9 +97,6 @@ func (b *Body) copyHTML(w *bufio.Writer, p *part, declared bool) error {
 		case tt == html.ErrorToken:
 			declare()
 			w.Write(raw)
-			if err := w.Flush(); err != nil {
-				return err
-			}
 			return t.ReadError()
 		case tag == "meta" && bytes.Contains(bytes.ToLower(raw), []byte("charset")):
 			continue

@@ -1,0 +1,195 @@
+package message
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"image"
+	"image/png"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestDefaultLimits: a limit that is not set has its standard, any other stays.
+func TestDefaultLimits(t *testing.T) {
+	t.Parallel()
+	standard := Limits{MaxDepth: 50, MaxParts: 1000, MaxHeaderSize: 1 << 20, MaxHeaderFields: 1000, DefaultCharset: "windows-1252"}
+	set := Limits{MaxDepth: 1, MaxParts: 1, MaxHeaderSize: 1, MaxHeaderFields: 1, DefaultCharset: "iso-8859-2"}
+	for _, c := range []struct{ in, want Limits }{
+		{Limits{}, standard},
+		{Limits{MaxDepth: -1, MaxParts: -1, MaxHeaderSize: -1, MaxHeaderFields: -1, DefaultCharset: "none"}, standard},
+		{set, set},
+	} {
+		if got := c.in.withDefaults(); got != c.want {
+			t.Errorf("%+v: %+v, want %+v", c.in, got, c.want)
+		}
+	}
+}
+
+// TestPhotograph: a picture that HTML shows stays attached where it is larger than a logo.
+func TestPhotograph(t *testing.T) {
+	t.Parallel()
+	measured := func(width, height int) string {
+		var b bytes.Buffer
+		if err := png.Encode(&b, image.NewGray(image.Rect(0, 0, width, height))); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
+	for name, c := range map[string]struct {
+		mediaType, content string
+		stays              bool
+	}{
+		"small":              {"image/png", measured(400, 400), false},
+		"wide":               {"image/png", measured(500, 400), false},
+		"high":               {"image/png", measured(400, 500), false},
+		"large":              {"image/png", measured(401, 401), true},
+		"unknown, few bytes": {"image/x", strings.Repeat("x", 100<<10-1), false},
+		"unknown, many":      {"image/x", strings.Repeat("x", 100<<10), true},
+		"a drawing":          {"image/svg+xml", strings.Repeat("x", 100<<10), false},
+	} {
+		m := parse(t, crlf("MIME-Version: 1.0", "Content-Type: multipart/related; boundary=b", "",
+			"--b", "Content-Type: text/html", "", "<p>words <img src='cid:1@x'>",
+			"--b", "Content-Type: "+c.mediaType, "Content-ID: <1@x>", "Content-Disposition: inline", "Content-Transfer-Encoding: base64", "",
+			base64.StdEncoding.EncodeToString([]byte(c.content)), "--b--", ""), Limits{})
+		if n := len(m.Attachments(m.Body([]Format{TXT}))); (n == 1) != c.stays {
+			t.Errorf("%s: %d attached", name, n)
+		}
+	}
+}
+
+// TestUUFileAnywhere: a file is found where it stands, in whatever pieces the text comes and
+// however long the lines before it are.
+func TestUUFileAnywhere(t *testing.T) {
+	t.Parallel()
+	const file = "begin 644 a\n#86)C\n`\nend\n"
+	for _, before := range []int{0, 1, 254, 255, 256, 257, 511, 600} {
+		text := strings.Repeat("x", before) + "\n" + strings.Repeat("y", before) + "\n\n"
+		all := text + file + text + file + "end"
+		for size := range 300 {
+			var u uuFinder
+			for piece := range slices.Chunk([]byte(all), size+1) {
+				u.write(piece)
+			}
+			u.end()
+			if len(u.files) != 2 || u.files[0].from != int64(len(text)) || u.files[0].to != int64(len(text+file)) || u.files[1].from != int64(len(text+file+text)) || u.files[1].to != int64(len(all)-len("end")) {
+				t.Fatalf("lines of %d bytes, pieces of %d: %+v", before, size+1, u.files)
+			}
+		}
+	}
+	for name, text := range map[string]string{
+		"no end":           "begin 644 a\n#86)C\n",
+		"no line of data":  "begin 644 a\n`\nend\n",
+		"another line":     "begin 644 a\n#86)C\nwords\n`\nend\n",
+		"data behind zero": "begin 644 a\n#86)C\n`\n#86)C\nend\n",
+		"a long line":      "begin 644 a\n#86)C\n" + strings.Repeat("x", 300) + "\n`\nend\n",
+	} {
+		var u uuFinder
+		u.write([]byte(text))
+		if u.end(); len(u.files) != 0 {
+			t.Errorf("%s: %+v", name, u.files)
+		}
+	}
+}
+
+// TestIsTNEF: by either of its types, or by the name that Outlook gives it.
+func TestIsTNEF(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		p    *part
+		want bool
+	}{
+		{&part{mediaType: "application/ms-tnef"}, true},
+		{&part{mediaType: "application/vnd.ms-tnef"}, true},
+		{&part{mediaType: "application/octet-stream", name: "WINMAIL.DAT"}, true},
+		{&part{mediaType: "application/octet-stream", name: "winmail"}, false},
+		{&part{mediaType: "application/ms-tnef", name: "winmail.dat", opaque: true}, false},
+	} {
+		if c.p.isTNEF() != c.want {
+			t.Errorf("%s %s: not %v", c.p.mediaType, c.p.name, c.want)
+		}
+	}
+}
+
+// unreadable is a source whose reads fail once it is to.
+type unreadable struct {
+	io.ReaderAt
+	err error
+}
+
+func (f *unreadable) ReadAt(p []byte, off int64) (int, error) {
+	if f.err != nil {
+		return 0, f.err
+	}
+	return f.ReaderAt.ReadAt(p, off)
+}
+
+// TestUnreadable: what can no longer be read is an error, or attached as it is.
+func TestUnreadable(t *testing.T) {
+	t.Parallel()
+	raw := crlf("MIME-Version: 1.0", "Content-Type: multipart/mixed; boundary=b", "", "--b", "Content-Type: text/html", "", "<p>text",
+		"--b", "Content-Type: application/ms-tnef; name=winmail.dat", "Content-Transfer-Encoding: base64", "", "eJ8+IgEAAQeQBgAIAAAA", "--b--", "")
+	source := &unreadable{ReaderAt: bytes.NewReader(raw)}
+	m, err := Parse(source, int64(len(raw)), Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	source.err = errors.New("disk")
+	list := m.Attachments(m.Body([]Format{TXT}))
+	if len(list) != 1 || list[0].Name != "winmail.dat" {
+		t.Errorf("%+v", list)
+	}
+	for _, f := range []Format{TXT, HTM, MHT, EML} {
+		if _, err := m.Body([]Format{f}).WriteTo(io.Discard); !errors.Is(err, source.err) {
+			t.Errorf("%v: %v", f, err)
+		}
+	}
+}
+
+type full struct{ room int }
+
+var errFull = errors.New("full")
+
+func (f *full) Write(p []byte) (int, error) {
+	if n := min(len(p), f.room); n < len(p) {
+		return n, errFull
+	}
+	f.room -= len(p)
+	return len(p), nil
+}
+
+// TestFull: a file that does not take everything is an error wherever it ends.
+func TestFull(t *testing.T) {
+	t.Parallel()
+	for _, raw := range [][]byte{
+		crlf("Content-Type: text/html", "", "<p>text"),
+		crlf("MIME-Version: 1.0", "Content-Type: multipart/mixed; boundary=b", "", "--b", "Content-Type: text/html", "", "<p>text", "--b", "", "more", "--b--"),
+	} {
+		for _, f := range []Format{TXT, HTM, MHT, EML} {
+			b := parse(t, raw, Limits{}).Body([]Format{f})
+			whole, err := b.WriteTo(io.Discard)
+			if err != nil || whole == 0 {
+				t.Fatal(err)
+			}
+			for room := range int(whole) {
+				if _, err := b.WriteTo(&full{room}); !errors.Is(err, errFull) {
+					t.Errorf("%v, %d of %d bytes: %v", f, room, whole, err)
+				}
+			}
+		}
+	}
+}
+
+// TestBlankAlternative: of texts that are all blank none says anything, and each counts as
+// what it is: a file beside them is attached.
+func TestBlankAlternative(t *testing.T) {
+	t.Parallel()
+	m := parse(t, crlf("MIME-Version: 1.0", "Content-Type: multipart/alternative; boundary=b", "",
+		"--b", "Content-Type: text/plain", "", " ", "--b", "Content-Type: text/plain", "", "\t",
+		"--b", "Content-Type: application/pdf; name=a.pdf", "", "%PDF", "--b--", ""), Limits{})
+	if c := m.choose(false); len(c.shown) != 1 || len(c.hidden) != 1 || len(c.attached) != 1 {
+		t.Errorf("shown %d, hidden %d, attached %d", len(c.shown), len(c.hidden), len(c.attached))
+	}
+}
