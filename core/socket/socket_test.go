@@ -161,8 +161,13 @@ func TestLongestPath(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
 	dial(t, l.Addr())
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("closed: left %v, %v", left, err)
+	}
 	_, err = Listen(Socket{Spec: "unix:" + path + "x", Mode: 0o600})
 	var most, folder int
 	if err == nil {
