@@ -113,14 +113,15 @@ func TestIsTNEF(t *testing.T) {
 	}
 }
 
-// unreadable is a source whose reads fail once it is to.
+// unreadable is a source whose reads fail from an offset on once it has an error.
 type unreadable struct {
 	io.ReaderAt
-	err error
+	from int64
+	err  error
 }
 
 func (f *unreadable) ReadAt(p []byte, off int64) (int, error) {
-	if f.err != nil {
+	if f.err != nil && off+int64(len(p)) > f.from {
 		return 0, f.err
 	}
 	return f.ReaderAt.ReadAt(p, off)
@@ -136,11 +137,11 @@ func TestUnreadable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	source.err = errors.New("disk")
-	list := m.Attachments(m.Body([]Format{TXT}))
-	if len(list) != 1 || list[0].Name != "winmail.dat" {
+	source.err, source.from = errors.New("disk"), int64(bytes.Index(raw, []byte("eJ8+")))
+	if list := m.Attachments(m.Body([]Format{TXT})); len(list) != 1 || list[0].Name != "winmail.dat" {
 		t.Errorf("%+v", list)
 	}
+	source.from = 0
 	for _, f := range []Format{TXT, HTM, MHT, EML} {
 		if _, err := m.Body([]Format{f}).WriteTo(io.Discard); !errors.Is(err, source.err) {
 			t.Errorf("%v: %v", f, err)
