@@ -196,7 +196,9 @@ func TestPublicReason(t *testing.T) {
 		"open /var/spool/x/1.txt: no such file":         "open 1.txt: no such file",
 		`open C:\spool\fax\1.txt: denied`:               "open 1.txt: denied",
 		"given up after 3 tries in 1/2 h; see http://x": "given up after 3 tries in 1/2 h; see http://x",
-		"a\n b": "a b",
+		"a\n b":                   "a b",
+		strings.Repeat("x", 1000): strings.Repeat("x", 1000),
+		strings.Repeat("x", 1001): strings.Repeat("x", 1000),
 	} {
 		if got := publicReason(reason); got != want {
 			t.Errorf("%q: %q, want %q", reason, got, want)

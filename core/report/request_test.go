@@ -82,6 +82,51 @@ func TestLongestRequest(t *testing.T) {
 	if written == 0 || written == 6 {
 		t.Errorf("%d of 6 lengths were written: the limit is elsewhere", written)
 	}
+	// A parameter goes only where it makes the envelope too long.
+	one, err := (&Request{Sender: "a", EnvID: "x"}).Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for room, kept := range map[int]bool{1: true, 0: false, -1: false} { // a line is shorter than maxEnvelope
+		id := strings.Repeat("x", maxEnvelope-room-(len(one)-1)+1)
+		data, err := (&Request{Sender: "a", EnvID: id}).Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if q, err := Decode(bytes.NewReader(data)); err != nil || (q.EnvID == id) != kept || !kept && q.EnvID != "" {
+			t.Errorf("an envelope of %d bytes below the limit: %d of %d bytes kept, %v", room, len(q.EnvID), len(id), err)
+		}
+	}
+}
+
+// TestReadHeader: of a header that is too long the fields that fit are kept, the last only if
+// it is known to end; a longer one is not read.
+func TestReadHeader(t *testing.T) {
+	t.Parallel()
+	const first = "A: b\r\n"
+	fit := "X: " + strings.Repeat("y", maxHeader-len(first)-len("X: \r\n")) + "\r\n"
+	for name, c := range map[string]struct{ message, want string }{
+		"fits":                  {first + fit, first + fit},
+		"body behind":           {first + "\r\nbody", first},
+		"fits, more behind":     {first + fit + "\r\nbody", first},
+		"fits, goes on":         {first + fit + " folded\r\n", first},
+		"a byte too long":       {first + "X" + fit, first},
+		"LF alone":              {"A: b\nC: d\n", "A: b\r\nC: d\r\n"},
+		"LF alone, fits not":    {first + strings.TrimSuffix(fit, "\r\n") + "y\n", first},
+		"begins with a folding": {" x\r\n" + first, ""},
+	} {
+		got, err := ReadHeader(strings.NewReader(c.message))
+		if err != nil || string(got) != c.want {
+			t.Errorf("%s: %d bytes, %v, want %d", name, len(got), err, len(c.want))
+		}
+	}
+	r := strings.NewReader(strings.Repeat("x", 3*maxHeader))
+	if _, err := ReadHeader(r); err != nil || r.Len() != 2*maxHeader-1 {
+		t.Errorf("%v, %d bytes left", err, r.Len())
+	}
+	if _, err := ReadHeader(iotest.ErrReader(io.ErrNoProgress)); !errors.Is(err, io.ErrNoProgress) {
+		t.Errorf("%v", err)
+	}
 }
 
 func TestWants(t *testing.T) {

@@ -98,6 +98,15 @@ func TestSendUTF8(t *testing.T) {
 	}
 }
 
+func TestASCII(t *testing.T) {
+	t.Parallel()
+	for s, want := range map[string]bool{"": true, "a@b": true, "\x7f": true, "\u0080": false, "a\xff": false, "ž@b": false} {
+		if ascii(s) != want {
+			t.Errorf("%q: not %v", s, want)
+		}
+	}
+}
+
 // TestServerDown: a fault of the server is not one of the report; nor is a refusal of
 // this host (RFC 5321 sections 3.1, 4.3.2).
 func TestServerDown(t *testing.T) {
