@@ -112,3 +112,22 @@ func TestUnknown(t *testing.T) {
 		}
 	}
 }
+
+// TestNoClients: what is a client in one key is none in a key beside it.
+func TestNoClients(t *testing.T) {
+	places := []string{`clients\x`, `from_enabled\nonstandard_data_terminator`, `clients\nonstandard_data_terminator\x`}
+	export := minimal
+	for _, place := range places {
+		export += fmt.Sprintf("[%s\\%s]\n\"0\"=\"10.0.0.9\"\n", fax, place)
+	}
+	s, r := importText(t, export)
+	app := s.Applications["fax"]
+	if len(app.Clients) > 0 || len(app.NonstandardDataTerminatorClients) > 0 {
+		t.Errorf("clients %q, %q", app.Clients, app.NonstandardDataTerminatorClients)
+	}
+	for _, place := range places {
+		if want := place + `: 0: "10.0.0.9"`; !strings.Contains(lines(r, Lost), want) {
+			t.Errorf("%s is not told:\n%s", want, lines(r, Lost))
+		}
+	}
+}

@@ -95,7 +95,7 @@ func TestApplicationNames(t *testing.T) {
 
 // TestTags: where the definition of @commands is found and what it may say.
 func TestTags(t *testing.T) {
-	const defined = "\n\"@dr\"=\"system|dr\"\n\"report\"=\"system|dr|1\"\n\"note\"=\"note\"\n\"bad\"=dword:00000001\n\"a b\"=\"x\"\n\"empty\"=\"\"\n[%\\sub]\n\"x\"=\"y\"\n"
+	const defined = "\n\"@dr\"=\"system|dr\"\n\"report\"=\"system|dr|1\"\n\"note\"=\"note\"\n\"bad\"=dword:00000001\n\"a b\"=\"x\"\n\"empty\"=\"\"\n\"\"=\"\"\n\"last\"=\"last\"\n[%\\sub]\n\"x\"=\"y\"\n"
 	use := func(path string) string {
 		return "[" + fax + "]\n\"cmd_tags\"=\"" + strings.ReplaceAll(path, `\`, `\\`) + "\"\n"
 	}
@@ -119,7 +119,7 @@ func TestTags(t *testing.T) {
 		if !strings.Contains(lines(r, Changed), "cmd_tags: the ") {
 			t.Errorf("%s: no word of the set: %s", name, lines(r, Changed))
 		}
-		want := map[string]string{"dr": "system|dr", "report": "system|dr|1", "note": "system|note"}
+		want := map[string]string{"dr": "system|dr", "report": "system|dr|1", "note": "system|note", "last": "system|last"}
 		if diff := cmp.Diff(want, s.Tags[tt.set]); diff != "" && len(s.Tags) > 0 {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
