@@ -74,6 +74,8 @@ func TestCut(t *testing.T) {
 		{"@maxlen=999999999\nHello", system("maxlen", "999999999"), "Hello"},
 		{"@maxlen=1000000000\nHello", nil, "@maxlen=1000000000\nHello"},
 		{"@maxlen=٣\nHello", nil, "@maxlen=٣\nHello"},
+		{"@priority=Normal\n", system("priority", "normal"), ""},
+		{"@priority=low\n", system("priority", "low"), ""},
 		{"@priority=urgent\nHello", nil, "@priority=urgent\nHello"},
 		{"@priority\nHello", nil, "@priority\nHello"},
 		{"@dr=1 please\nHello", nil, "@dr=1 please\nHello"},
