@@ -145,6 +145,8 @@ func TestMeaning(t *testing.T) {
 		"bracket in name": {"[A]B\\C]\n", "[A]B]\n[A]B\\C]\n", ""},
 		"no key yet":      {"\"x\"=\"1\"\n[A]", "[A]\n", `line 2: the value "x" belongs to no key`},
 		"broken key":      {"[A]\n[B\n\"x\"=\"1\"", "[A]\n", `line 3: a key must end with ]: "[B"; line 4: the value "x" belongs to no key`},
+		"words behind ]":  {"[A]\n[B] c\n\"x\"=\"1\"", "[A]\n", `line 3: a key must end with ]: "[B] c"; line 4: the value "x" belongs to no key`},
+		"hex of a number": {"[A]\n\"x\"=hex(10):01", "[A]\n3 \"x\" Binary [\"hex(10):01\"]\n", ""},
 		"unclosed":        {"[A]\n\"x\"=\"1\n\"y\"=\"2\"", "[A]\n4 \"y\" String [\"2\"]\n", `line 3: the quotes of a value do not match: "\"x\"=\"1"`},
 		"unclosed at end": {"[A]\n\"x\"=\"1", "[A]\n", `line 3: the quotes of a value do not match: "\"x\"=\"1"`},
 		"junk": {"[A]\nx=1\n\"x\n\"x\"\n\"x\"=1\n\"x\"=dword:123456789\n\"x\"=dword:\n\"x\"=hex:0\n\"x\"=hex(2):gg", "[A]\n", `line 3: neither a key nor a value: "x=1"; ` +
