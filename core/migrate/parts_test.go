@@ -93,6 +93,20 @@ func TestApplicationNames(t *testing.T) {
 	}
 }
 
+// TestApplicationName: a name has what a configuration takes, at most 60 bytes before its
+// number, and is not taken in any case of letters.
+func TestApplicationName(t *testing.T) {
+	taken := map[string]bool{"fax": true, "fax2": true}
+	for name, want := range map[string]string{
+		"": "_", "a b/c": "a_b_c", "A.b_c-1": "A.b_c-1", "FAX": "FAX3", "fax2": "fax22", "žluť": "zlut",
+		strings.Repeat("x", 60): strings.Repeat("x", 60), strings.Repeat("x", 61): strings.Repeat("x", 60),
+	} {
+		if got := applicationName(name, taken); got != want {
+			t.Errorf("%q: %s, want %s", name, got, want)
+		}
+	}
+}
+
 // TestTags: where the definition of @commands is found and what it may say.
 func TestTags(t *testing.T) {
 	const defined = "\n\"@dr\"=\"system|dr\"\n\"report\"=\"system|dr|1\"\n\"note\"=\"note\"\n\"bad\"=dword:00000001\n\"a b\"=\"x\"\n\"empty\"=\"\"\n\"\"=\"\"\n\"last\"=\"last\"\n[%\\sub]\n\"x\"=\"y\"\n"
