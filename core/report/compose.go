@@ -161,7 +161,7 @@ func visible(s string) string {
 	var b strings.Builder
 	for _, c := range s {
 		switch {
-		case c < ' ' || c == 0x7f:
+		case isControl(c):
 			b.WriteByte(' ')
 		case c >= utf8.RuneSelf:
 			fmt.Fprintf(&b, `\x{%X}`, c)

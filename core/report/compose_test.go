@@ -128,13 +128,13 @@ func TestComposeOthers(t *testing.T) {
 	}
 	o = failure()
 	o.Action, o.Code, o.Reason = Relayed, "2.0.0", ""
-	letter, _ = composer(t, "<%status%> <%number%> <%target%>", "Dobrý den, <%messageFromName%>: <%headers['subject']%>\\n<%1/0%>").Compose(t.Context(), request(), o)
+	letter, errs := composer(t, "<%status%> <%number%> <%target%>", "Dobrý den, <%messageFromName%>: <%headers['subject']%>\\n<%1/0%>").Compose(t.Context(), request(), o)
 	h, got := parts(t, letter)
-	if h.Get("Subject") != "relayed +42061388454 hylafax" || got["text/plain"] != "Dobrý den, Petr: Nabídka\r\n" || strings.Contains(got["message/delivery-status"], "Diagnostic") {
-		t.Errorf("%q %q", h.Get("Subject"), got)
+	if len(errs) != 1 || h.Get("Subject") != "relayed +42061388454 hylafax" || got["text/plain"] != "Dobrý den, Petr: Nabídka\r\n" || strings.Contains(got["message/delivery-status"], "Diagnostic") {
+		t.Errorf("%q %q, %v", h.Get("Subject"), got, errs)
 	}
 	// A template that fails, and nothing but that: the English one.
-	letter, errs := composer(t, "<%1/0%>", "").Compose(t.Context(), request(), failure())
+	letter, errs = composer(t, "<%1/0%>", "").Compose(t.Context(), request(), failure())
 	if h, _ = parts(t, letter); len(errs) != 1 || !strings.HasPrefix(h.Get("Subject"), "=?utf-8?q?Not_sent:") {
 		t.Errorf("%q, %v", h.Get("Subject"), errs)
 	}

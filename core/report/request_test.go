@@ -56,6 +56,9 @@ func TestRequest(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), fmt.Sprint(maxEnvelope+5)) {
 		t.Errorf("error %v, want the length of the addresses", err)
 	}
+	if data, err := (&Request{Sender: "a@x.test", Arrived: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)}).Encode(); err == nil {
+		t.Errorf("a time that JSON cannot hold: %.80q", data)
+	}
 	if _, err := Decode(io.MultiReader(bytes.NewReader(data), iotest.ErrReader(io.ErrNoProgress))); !errors.Is(err, io.ErrNoProgress) {
 		t.Errorf("a file that cannot be read to its end: %v", err)
 	}
@@ -163,6 +166,11 @@ func TestCutHeader(t *testing.T) {
 	} {
 		if got := string(cutHeader([]byte(in))); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+	for room, want := range map[int]int{0: maxHeader, 1: 0} { // CRLF in the place of LF needs room too
+		if got := cutHeader([]byte("A: " + strings.Repeat("x", maxHeader-len("A: \r\n")+room) + "\n")); len(got) != want {
+			t.Errorf("a header of %d bytes with CRLF: %d, want %d", maxHeader+room, len(got), want)
 		}
 	}
 	long := "A: b\r\nB: " + strings.Repeat("x\r\n ", maxHeader/4) + "\r\n"
