@@ -147,3 +147,77 @@ func TestCodePage(t *testing.T) {
 		t.Error(lines(r, Changed))
 	}
 }
+
+// TestSetsOfOneName: each key of @commands becomes one set, whoever uses it and however
+// alike the names are.
+func TestSetsOfOneName(t *testing.T) {
+	export := minimal
+	for app, path := range map[string]string{"fax": "a b", "fax1": "a_b", "fax2": "A?B", "fax3": "a b"} {
+		if app != "fax" {
+			export += strings.ReplaceAll(minimal[len(header):], `\fax`, `\`+app)
+		}
+		export += "[" + top + `\applications\` + app + "]\n\"cmd_tags\"=\"SOFTWARE\\\\Datasys\\\\" + path + "\"\n"
+		export += `[HKEY_LOCAL_MACHINE\SOFTWARE\Datasys\` + path + "]\n\"x\"=\"" + path + "|x\"\n"
+	}
+	s, r := importText(t, export)
+	if len(s.Tags) != 3 {
+		t.Errorf("%d sets in\n%s", len(s.Tags), r.YAML)
+	}
+	for app, path := range map[string]string{"fax": "a b", "fax1": "a_b", "fax2": "A?B", "fax3": "a b"} {
+		if got := s.Tags[s.Applications[app].CmdTags]["x"]; got != path+"|x" {
+			t.Errorf("%s: %s in\n%s", app, got, r.YAML)
+		}
+	}
+}
+
+// TestNoPlace: keys below the lists of an application are told, wherever they stand,
+// and take no client in.
+func TestNoPlace(t *testing.T) {
+	rest := minimal[len(header):] + "[" + fax + "]\n\"nonstandard_data_terminator\"=\"\\\\r\\\\n .\\\\r\\\\n\"\n[" + fax + `\Clients\Nonstandard_Data_Terminator]` + "\n\"1\"=\"192.0.2.1\"\n"
+	for _, below := range []string{`clients\other`, `addresses\nonstandard_data_terminator`, `from_enabled\x`, `ctl_settings\x`, `transform\x`, `other`, `clients\nonstandard_data_terminator\x`} {
+		key := "[" + fax + `\` + below + "]\n\"2\"=\"192.0.2.2\"\n"
+		for _, export := range []string{header + key + rest, header + rest + key} {
+			s, r := importText(t, export)
+			if !strings.Contains(strings.ToLower(lines(r, Lost)), below+`: 2: "192.0.2.2": there is no such setting`) {
+				t.Errorf("%s: %s", below, lines(r, Lost))
+			}
+			if a := s.Applications["fax"]; len(a.NonstandardDataTerminatorClients) != 1 || len(a.Clients) != 0 || len(a.Addresses) != 1 {
+				t.Errorf("%s: clients %v, %v, addresses %v", below, a.Clients, a.NonstandardDataTerminatorClients, a.Addresses)
+			}
+		}
+	}
+}
+
+// TestBareValues: no level at all is a setting of its own; elsewhere nothing is said.
+func TestBareValues(t *testing.T) {
+	for name, kept := range map[string]bool{"log_console": true, "log_event_log": true, "log_file": true, "logging_file_name": false, "smtp_port": false, "log_rcv_data": false, "authentication_lib": false} {
+		_, r := importText(t, minimal+"["+top+"]\n\""+name+"\"=\"\"\n")
+		if got := strings.Contains(string(r.YAML), "\n"+name+": ''\n"); got != kept || lines(r, Lost) != "" {
+			t.Errorf("%s: kept %v; %s\n%s", name, got, lines(r, Lost), r.YAML)
+		}
+	}
+}
+
+func TestNumbers(t *testing.T) {
+	for in, want := range map[string]string{"0": "0", " 1 ": "1", "2": "1", "-1": "1", "yes": "yes", "": "", "9223372036854775807": "1", "9223372036854775808": "9223372036854775808"} {
+		if got := boolean(in); got != want {
+			t.Errorf("boolean %q: %q, want %q", in, got, want)
+		}
+	}
+	for in, want := range map[string]string{"0": "0", " 2 ": "2", "2147483647": "2147483647", "2147483648": "-2147483648", "4294967295": "-1", "4294967296": "4294967296", "-2": "-2", "x": "x"} {
+		if got := signed(in); got != want {
+			t.Errorf("signed %q: %q, want %q", in, got, want)
+		}
+	}
+}
+
+// TestNotWritten: what YAML cannot hold is an error, no half of a configuration.
+func TestNotWritten(t *testing.T) {
+	folders, err := ParseFolders([]string{"D:\\=/srv/\xff"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err := Import([]byte(minimal), Options{ANSI: cp1250, Folders: folders}); err == nil || r != nil || !strings.Contains(err.Error(), "UTF-8") {
+		t.Errorf("%v, %v", r, err)
+	}
+}

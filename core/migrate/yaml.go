@@ -36,10 +36,8 @@ func (d *document) yaml() ([]byte, error) {
 	var b bytes.Buffer
 	enc := yaml.NewEncoder(&b)
 	enc.SetIndent(2)
-	if err := enc.Encode(document); err != nil {
-		return nil, err
-	}
-	return b.Bytes(), enc.Close()
+	err := enc.Encode(document)
+	return b.Bytes(), err
 }
 
 // nodes are the keys and values of a section, and the comments that belong to
