@@ -42,7 +42,7 @@ func (r *reader) plain(name, data string, at int) *Value {
 		r.problem(at, "hex must have pairs of hexadecimal digits: %.60q", data)
 		return nil
 	}
-	switch kind, _ := strconv.ParseUint(m[1], 16, 32); {
+	switch kind, _ := strconv.ParseUint(m[1], 16, 64); {
 	case kind == 1:
 		v.Kind, v.Text = String, []string{r.string(b)}
 	case kind == 2:

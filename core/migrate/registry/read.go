@@ -106,7 +106,7 @@ func (r *reader) entry() error {
 func (r *reader) section(line string) error {
 	r.key = nil
 	end := strings.LastIndexByte(line, ']')
-	if end < 0 || !blank(line[end+1:]) {
+	if !blank(line[end+1:]) {
 		r.problem(r.line, "a key must end with ]: %.60q", line)
 		return nil
 	}

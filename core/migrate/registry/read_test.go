@@ -183,8 +183,10 @@ func TestEmpty(t *testing.T) {
 	if !new(Key).Empty() {
 		t.Error("a key without anything is not empty")
 	}
-	if root.Sub(`A\none`) != nil {
-		t.Error("a key that is not there")
+	for _, path := range []string{`A\none`, `A\none\C`, `none\B`} {
+		if root.Sub(path) != nil {
+			t.Errorf("%s is not there", path)
+		}
 	}
 }
 
@@ -205,8 +207,9 @@ func TestNoExport(t *testing.T) {
 	for name, tt := range map[string]struct{ data, want string }{
 		"empty":        {"", "not a registry export"},
 		"other text":   {"clients: localhost\n", "not a registry export"},
+		"one byte":     {"W", "not a registry export"},
 		"only a mark":  {"\xff\xfe", "not a registry export"},
-		"large":        {header5 + strings.Repeat("\n", MaxSize), "larger than"},
+		"large":        {header5 + strings.Repeat("\n", MaxSize), "larger than 32 MiB"},
 		"many keys":    {header5 + "\n" + keys.String(), "too many keys"},
 		"many bad":     {header5 + strings.Repeat("\nx", 2*maxProblems), "line 2: neither"},
 		"hive, binary": {"regf\x00\x00\x01", "not a registry export"},
