@@ -132,6 +132,7 @@ func TestPercent(t *testing.T) {
 	t.Parallel()
 	checkAll(t, map[string]string{
 		`'%s has %d' % (name, 3)`:                                       "Jan has 3",
+		`'%-+ 0#5d|%0+ -#x|' % (1, 1)`:                                  "+1   |+0x1|",
 		`'%02d|%-6s|%.2f' % (3, 'ab', 1.5)`:                             "03|ab    |1.50",
 		`'%5s|%-5s|%05s|%.2s' % ('ž','ž','ž','žab')`:                    "    ž|ž    |    ž|ža",
 		`'%+d % d %x %X %#x %o %i %u' % (1, 2, 255, 255, 255, 8, 7, 6)`: "+1  2 ff FF 0xff 10 7 6",
@@ -163,6 +164,7 @@ func TestPercent(t *testing.T) {
 		`'%.99999999f' % 1`:  "width over the limit",
 		`'%*d' % (2000, 1)`:  "width over the limit",
 		`'%-+-+-+d' % 1`:     "too many flags",
+		`{headers: 1}`:       "unhashable: table",
 	} {
 		fails(t, expression, reason)
 	}

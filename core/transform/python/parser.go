@@ -207,11 +207,7 @@ func unknownName(name string, known []string) string {
 func (p *parser) offset(pos syntax.Position) int {
 	at := 0
 	for line := int32(1); line < pos.Line; line++ {
-		n := bytes.IndexByte(p.src.text[at:], '\n')
-		if n < 0 {
-			break
-		}
-		at += n + 1
+		at += bytes.IndexByte(p.src.text[at:], '\n') + 1
 	}
 	for column := int32(1); column < pos.Col && at < len(p.src.text); column++ {
 		_, size := utf8.DecodeRune(p.src.text[at:])

@@ -21,10 +21,9 @@ type shift struct{ at, by int }
 func (s *source) offset(at int) int {
 	by := 0
 	for _, m := range s.moves {
-		if m.at > at {
-			break
+		if m.at <= at {
+			by = m.by
 		}
-		by = m.by
 	}
 	return s.start + at - by
 }
