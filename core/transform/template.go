@@ -45,27 +45,23 @@ func parseTemplate(s string, names python.Names) (*Template, error) {
 		return nil, python.Fault(s, maxTemplate, "the template is longer than %d bytes", maxTemplate)
 	}
 	t := &Template{uses: make(python.Names), timeLimit: python.MaxTime}
-	for rest := 0; rest < len(s); {
-		open := strings.Index(s[rest:], "<%")
-		if open < 0 {
-			open = len(s) - rest
+	for at := 0; ; {
+		text, _, found := strings.Cut(s[at:], "<%")
+		if text != "" {
+			t.parts = append(t.parts, part{text: literalEscapes.Replace(text)})
 		}
-		if open > 0 {
-			t.parts = append(t.parts, part{text: literalEscapes.Replace(s[rest : rest+open])})
+		if !found {
+			return t, nil
 		}
-		if rest += open; rest == len(s) {
-			break
-		}
-		e, end, fault := python.Parse(s, rest+len("<%"), names)
+		e, end, fault := python.Parse(s, at+len(text)+len("<%"), names)
 		if fault != nil {
 			return nil, fault
 		}
 		maps.Copy(t.uses, e.Names())
 		t.warnings = append(t.warnings, e.Warnings()...)
 		t.parts = append(t.parts, part{expression: e})
-		rest = end
+		at = end
 	}
-	return t, nil
 }
 
 // Uses says whether the template reads the item of that name, so that the text

@@ -227,3 +227,39 @@ func TestClockOfTheMachine(t *testing.T) {
 		t.Errorf("clock of the machine: %q %v", got, errs)
 	}
 }
+
+// TestParts: an item alone is the only part, whose text is not copied.
+func TestParts(t *testing.T) {
+	t.Parallel()
+	for template, want := range map[string]int{"": 0, "a": 1, "<%msg%>": 1, "<%msg%><%name%>": 2, "a<%msg%>": 2, "<%msg%>a": 2, " <%msg%> <%name%> ": 5} {
+		if got := len(parse(t, template).parts); got != want {
+			t.Errorf("%q: %d parts, want %d", template, got, want)
+		}
+	}
+}
+
+// waiting counts the contexts that wait for it.
+type waiting struct {
+	context.Context
+	done chan struct{}
+	n    int
+}
+
+func (w *waiting) Done() <-chan struct{} { return w.done }
+
+func (w *waiting) AfterFunc(func()) (stop func() bool) {
+	w.n++
+	return func() bool { w.n--; return true }
+}
+
+// TestExecuteFrees: the time limit of a template that is done waits for nothing.
+func TestExecuteFrees(t *testing.T) {
+	t.Parallel()
+	w := &waiting{Context: context.Background(), done: make(chan struct{})}
+	began := 0
+	it := sample()
+	it.Header = func(string) string { began = w.n; return "" }
+	if _, errs := parse(t, `<%headers['X'] + 'x'%>`).Execute(w, it); errs != nil || began != 1 || w.n != 0 {
+		t.Errorf("%v; %d waited while it ran, %d after it", errs, began, w.n)
+	}
+}
