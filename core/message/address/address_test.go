@@ -101,6 +101,15 @@ func TestAddresses(t *testing.T) {
 		{`a@b"c  d" e@f`, l{{"", `a@b"c  d"`}, {"", "e@f"}}},
 		{`"Jan\"\`, l{{"", `Jan"\`}}},
 		{`Jan (a\)\`, l{{`a)\`, "Jan"}}},
+		{"'' <a@b.cz>", l{{"", "a@b.cz"}}},
+		{"' <a@b.cz>", l{{"'", "a@b.cz"}}},
+		{"(Jan) <a@b.cz>", l{{"Jan", "a@b.cz"}}},
+		{"Eva (Jan) <a@b.cz>", l{{"Eva", "a@b.cz"}}},
+		{"a@b.cz (Jan)(Novak) (x)", l{{"Jan Novak x", "a@b.cz"}}},
+		{"(Jan) <a(x)@b.cz(y)>", l{{"Jan", "a@b.cz"}}},
+		{"=?utf-8?Q?Jan_Novak?=", l{{"Jan Novak", ""}}},
+		{"=?utf-8?Q?Jan?=, =?utf-8?Q?Eva?= <a@b.cz>", l{{"Jan, Eva", "a@b.cz"}}},
+		{"<mailto:>, <mailto:a>", l{{"", "mailto"}, {"", "a"}}},
 		{"root, operator", l{{"", "root"}, {"", "operator"}}},
 	} {
 		t.Run(tc.in, func(t *testing.T) {
