@@ -156,7 +156,6 @@ func (w *workspace) run(ctx context.Context, cmd *exec.Cmd, l Limits) error {
 	done := make(chan error, 1)
 	go func() { done <- cmd.Wait() }()
 	poll := time.NewTimer(pollInterval)
-	defer poll.Stop()
 	for {
 		select {
 		case err := <-done:

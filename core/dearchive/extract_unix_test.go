@@ -65,7 +65,9 @@ b'`, "-x=2\n\na\nb=3\n\na\\b=1\n\n", 0, ""},
 		{"endless messages", small, `yes`, "", 0, "more than 1048576 bytes"},
 		{"folder for a link", roomy, `cd /; rmdir "$2"; ln -s / "$2"`, "", 0, "escapes"},
 		{"hangs", Limits{Timeout: time.Millisecond, MaxSize: 1, MaxFiles: 1}, `sleep 1000`, "", 0, "not done within 1ms"},
-		{"no limits left", Limits{Timeout: time.Hour, MaxSize: 1}, `echo x >x`, "", 0, "used up"},
+		{"no files left", Limits{Timeout: time.Hour, MaxSize: 1}, `echo x >x`, "", 0, "used up"},
+		{"no time left", Limits{MaxSize: 1 << 20, MaxFiles: 1}, `echo x >x`, "", 0, "used up"},
+		{"no bytes left", Limits{Timeout: time.Hour, MaxFiles: 1}, `echo x >x`, "", 0, "used up"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -252,5 +254,25 @@ func TestMemory(t *testing.T) {
 	}
 	if got, _, err := extract(t, context.Background(), script(t, little, takes), "a.zip", nil); err == nil {
 		t.Errorf("past the limit: %q", got)
+	}
+}
+
+// TestWorkspaceIsPrivate: nobody else on the machine reads what is unpacked.
+func TestWorkspaceIsPrivate(t *testing.T) {
+	t.Parallel()
+	w, err := newWorkspace(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.write("a", strings.NewReader("x")); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]fs.FileMode{".": 0o700, filesName: 0o700, tempName: 0o700, "a": 0o600} {
+		if info, err := w.root.Stat(name); err != nil || info.Mode().Perm() != want {
+			t.Errorf("%s: %v, %v", name, info, err)
+		}
+	}
+	if err := w.remove(); err != nil {
+		t.Error(err)
 	}
 }
