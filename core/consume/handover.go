@@ -129,6 +129,7 @@ func (c *Consumer) turn(ctx context.Context, j *Job, first time.Time) (out outco
 	if record.First.IsZero() {
 		record.First = first
 	}
+	was := record.State
 	asked, err := c.attempt(ctx, j)
 	switch {
 	case asked && (record.State == folder.Done || j.failure == refused):
@@ -136,8 +137,10 @@ func (c *Consumer) turn(ctx context.Context, j *Job, first time.Time) (out outco
 	case asked:
 		out.target = noAnswer
 	}
-	if c.Source != nil && err == nil && record.State == folder.Waiting {
-		c.Source.Later(context.WithoutCancel(ctx), j.Stem, record)
+	if c.Source != nil && err == nil && record.State == folder.Waiting &&
+		!c.Source.Later(context.WithoutCancel(ctx), j.Stem, record) && was == folder.Begun {
+		record.State = folder.Begun // a job that only this folder may have is not one that just waits
+		err = j.held.Save(true)
 	}
 	return out, errors.Join(err, j.held.Leave())
 }
@@ -246,12 +249,12 @@ func (c *Consumer) attempt(ctx context.Context, j *Job) (asked bool, err error) 
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), c.Timeout, fmt.Errorf("not done within timeout %v", c.Timeout))
 	defer cancel()
 	began := time.Now()
-	record.State = before
 	record.Attempts++
 	// The key must outlive a crash from here on: targets name things by it.
 	if err := j.held.Save(false); err != nil {
 		return false, err
 	}
+	record.State = before
 	asked, why, err := c.give(ctx, j, began)
 	var verdict *Verdict
 	switch {

@@ -23,8 +23,8 @@ type Source interface {
 	// consumer has done so meanwhile. A *Verdict: nobody is to give it the job any more.
 	Begin(ctx context.Context, stem string, j *folder.Journal) error
 	// Later says to all that the target does not have the job, after Begin. What
-	// cannot be said now stays as it is: others take the job for one in doubt.
-	Later(ctx context.Context, stem string, j *folder.Journal)
+	// cannot be said now (false) stays as it is: others take the job for one in doubt.
+	Later(ctx context.Context, stem string, j *folder.Journal) bool
 	// Judge says to all that there is a verdict. ErrLost: another has the job, or judged
 	// it first. A *Verdict: this consumer did so before, and otherwise.
 	Judge(ctx context.Context, stem string, j *folder.Journal) error

@@ -39,8 +39,9 @@ func (s *brought) Begin(_ context.Context, stem string, j *folder.Journal) error
 	return s.begun
 }
 
-func (s *brought) Later(_ context.Context, stem string, j *folder.Journal) {
+func (s *brought) Later(_ context.Context, stem string, j *folder.Journal) bool {
 	s.said = append(s.said, "later "+stem+" "+string(j.State))
+	return true
 }
 
 func (s *brought) Judge(_ context.Context, stem string, j *folder.Journal) error {

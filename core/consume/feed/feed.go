@@ -259,16 +259,21 @@ func (f *Feed) fate(ctx context.Context, name string) error {
 }
 
 // Later implements consume.Source.
-func (f *Feed) Later(ctx context.Context, stem string, j *folder.Journal) {
+func (f *Feed) Later(ctx context.Context, stem string, j *folder.Journal) bool {
 	l := f.lease(stem)
-	if l == nil || l.Name() != j.Key || !l.Begun() {
-		return
+	if l == nil || l.Name() != j.Key {
+		return false
+	}
+	if !l.Begun() {
+		return true
 	}
 	ctx, cancel := context.WithTimeout(ctx, soon)
 	defer cancel()
-	if err := l.Write(ctx, f.entryOf(queue.Waiting, j)); err != nil && !errors.Is(err, queue.ErrLost) {
+	err := l.Write(ctx, f.entryOf(queue.Waiting, j))
+	if err != nil && !errors.Is(err, queue.ErrLost) {
 		f.Log.Debug("the queue has a job as begun that waits for another try", "app", f.App, "job", stem, "error", err.Error())
 	}
+	return err == nil
 }
 
 // Judge implements consume.Source.

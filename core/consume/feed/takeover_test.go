@@ -5,7 +5,9 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -101,5 +103,45 @@ func TestTakenOver(t *testing.T) {
 				t.Errorf("b asked the target %d times", times)
 			}
 		})
+	}
+}
+
+// unready is a target that has no job, and can take none for now. It sees what becomes
+// of one at a power cut now.
+type unready struct {
+	asked
+	dir  string
+	kept *int
+}
+
+func (u unready) Prepare(context.Context, *consume.Job) (string, error) {
+	files, err := filepath.Glob(filepath.Join(u.dir, ".consume", "*.json"))
+	for _, file := range files {
+		journal, _ := os.ReadFile(file)
+		*u.kept += strings.Count(string(journal), `"state":"begun"`)
+	}
+	return "", errors.Join(errors.New("not for now"), err)
+}
+
+// TestGoneInDoubt: a job in doubt that the queue lost comes to a verdict, though its
+// target, which does not have it, could not take it before.
+func TestGoneInDoubt(t *testing.T) {
+	t.Parallel()
+	s := queuetest.Start(t)
+	q := open(t, s)
+	publish(t, q, "x")
+	dir, no := t.TempDir(), asked{func() (consume.Answer, error) { return consume.No, nil }}
+	once(t, q, dir, "a", asked{func() (consume.Answer, error) { return consume.Unknown, errors.New("down") }})
+	s.Mu.Lock()
+	s.Stored = nil
+	s.Mu.Unlock()
+	kept := 0
+	once(t, q, dir, "a", unready{no, dir, &kept})
+	if failed, left := failures(t, dir); failed != 0 || left != 1 || kept != 1 {
+		t.Fatalf("target not ready: %d failed, %d wait, %d begun meanwhile", failed, left, kept)
+	}
+	once(t, q, dir, "a", no)
+	if failed, left := failures(t, dir); failed != 1 || left != 0 {
+		t.Errorf("at the end: %d failed, %d wait", failed, left)
 	}
 }
