@@ -34,7 +34,10 @@ func (n *nodes) see(t *testing.T, file string) {
 	c := queue.ConfigOf(s, slog.New(slog.DiscardHandler))
 	n.seen, err = queue.Open(context.Background(), c)
 	must(t, err)
-	t.Cleanup(func() { n.seen.Close() })
+	t.Cleanup(func() {
+		n.failing.Lock() // a failure is the test's as long as that runs
+		n.seen.Close()
+	})
 }
 
 // failures are what can become of a server.
