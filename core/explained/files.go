@@ -2,6 +2,7 @@ package explained
 
 import (
 	"cmp"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -9,10 +10,12 @@ import (
 	"strings"
 
 	"smtpreceiver/core/message"
+	"smtpreceiver/core/report"
 )
 
 // ReadFiles reads the files of the job of that name in a folder: the CTL, the
-// message, the attachments by their number. decode reads the code page.
+// message, the attachments by their number, and what a report will need. decode reads
+// the code page.
 func ReadFiles(folder, name string, decode func([]byte) string) ([]File, error) {
 	entries, err := os.ReadDir(folder)
 	if err != nil {
@@ -41,6 +44,8 @@ func place(rest string) int {
 	switch {
 	case rest == ".ctl":
 		return -1
+	case rest == report.FileExt:
+		return math.MaxInt
 	case rest[0] == '.':
 		return 0
 	}

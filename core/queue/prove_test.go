@@ -25,15 +25,20 @@ func TestVersion(t *testing.T) {
 // monitor serves what a server says of itself.
 func monitor(t *testing.T, name, version string, always bool, size int) string {
 	t.Helper()
+	return says(t, name, version, fmt.Sprintf(`{"config": {"sync_always": %t}, "meta_cluster": {"cluster_size": %d}}`, always, size))
+}
+
+func says(t *testing.T, name, version, jsz string) string {
+	t.Helper()
 	mux := http.NewServeMux()
 	mux.HandleFunc("/varz", func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintf(w, `{"server_name": %q, "version": %q}`, name, version)
+		fmt.Fprintf(w, `{"server_name": %q, "version": %q, "cluster": {"urls": ["mq1:6222"]}}`, name, version)
 	})
 	mux.HandleFunc("/jsz", func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.RawQuery != "config=1" {
 			t.Errorf("asked for %s", r.URL)
 		}
-		fmt.Fprintf(w, `{"config": {"sync_always": %t}, "meta_cluster": {"cluster_size": %d}}`, always, size)
+		fmt.Fprint(w, jsz)
 	})
 	s := httptest.NewServer(mux)
 	t.Cleanup(s.Close)
@@ -70,6 +75,9 @@ func TestSilentIsSaidOnce(t *testing.T) {
 func TestProof(t *testing.T) {
 	t.Parallel()
 	good := func(name string) string { return monitor(t, name, "2.15.3", true, 3) }
+	// As a server answers before it has its streams, and before it knows its cluster.
+	starts := func(name string) string { return says(t, name, "2.15.3", `{"disabled": true, "config": {}}`) }
+	alone := func(name string) string { return says(t, name, "2.15.3", `{"config": {"sync_always": true}}`) }
 	const down = "http://127.0.0.1:1"
 	for name, c := range map[string]struct {
 		monitors []string
@@ -79,6 +87,9 @@ func TestProof(t *testing.T) {
 		"all":        {[]string{good("a"), good("b"), good("c")}, "", false},
 		"one down":   {[]string{good("a"), down, good("c")}, "", false},
 		"two down":   {[]string{good("a"), down, down}, "1 of 3 servers", false},
+		"one starts": {[]string{good("a"), starts("b"), good("c")}, "", false},
+		"two start":  {[]string{good("a"), starts("b"), starts("c")}, "JetStream is off there, or starts", false},
+		"all start":  {[]string{alone("a"), alone("b"), alone("c")}, "its cluster has not formed yet", false},
 		"one twice":  {[]string{good("a"), good("a"), good("a")}, "two addresses are of one server", false},
 		"one lazy":   {[]string{good("a"), monitor(t, "b", "2.15.3", false, 3), good("c")}, "server b", true},
 		"one old":    {[]string{good("a"), monitor(t, "b", "2.9.10", true, 3), good("c")}, "too old", true},
