@@ -236,7 +236,7 @@ func Signal(t testing.TB, pid int, name string) {
 // WaitReady waits until JetStream of the server works.
 func (s *Server) WaitReady() {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	var last error
 	for ctx.Err() == nil {
