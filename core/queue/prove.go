@@ -85,7 +85,11 @@ func orElse(err error) error {
 type serverSettings struct {
 	Name    string `json:"server_name"`
 	Version string `json:"version"`
-	Config  struct {
+	Cluster struct {
+		URLs []string `json:"urls"`
+	} `json:"cluster"`
+	Disabled bool `json:"disabled"` // JetStream: it is off, or starts
+	Config   struct {
 		SyncAlways bool `json:"sync_always"`
 	} `json:"config"`
 	Meta struct {
@@ -102,6 +106,12 @@ func ask(ctx context.Context, address string) (*serverSettings, error) {
 		if err := askPage(ctx, strings.TrimSuffix(address, "/")+page, s); err != nil {
 			return nil, err
 		}
+	}
+	switch {
+	case s.Disabled:
+		return nil, fmt.Errorf("%s: JetStream is off there, or starts", address)
+	case s.Meta.Size == 0 && len(s.Cluster.URLs) > 0:
+		return nil, fmt.Errorf("%s: its cluster has not formed yet", address)
 	}
 	return s, nil
 }
