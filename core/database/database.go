@@ -13,9 +13,8 @@ import (
 
 // Bounds of the pool of connections to one database.
 const (
-	MaxConnections     = 8
-	maxIdleConnections = 2
-	maxIdleTime        = time.Minute
+	MaxConnections = 8
+	maxIdleTime    = time.Minute // of the two that database/sql keeps
 )
 
 // Driver is what differs between the databases.
@@ -47,7 +46,6 @@ func (d Driver) Open(dsn string, timeout time.Duration) (*sql.DB, error) {
 		return nil, err
 	}
 	db.SetMaxOpenConns(MaxConnections)
-	db.SetMaxIdleConns(maxIdleConnections)
 	db.SetConnMaxIdleTime(maxIdleTime)
 	return db, nil
 }
@@ -58,7 +56,7 @@ func (d Driver) Bytewise(query string) string {
 	if d.bytewise == "" {
 		return ""
 	}
-	return strings.Replace(query, d.placeholder, d.bytewise, 1)
+	return strings.ReplaceAll(query, d.placeholder, d.bytewise)
 }
 
 // CheckQuery says what is wrong with a query for what is known of a name. columns
