@@ -21,7 +21,7 @@ type Conn struct {
 }
 
 // Pool keeps connections open for the next requests, MaxConnections at most,
-// each for maxIdleTime after its last use.
+// each for idle after its last use.
 type Pool struct {
 	pool *puddle.Pool[*Conn]
 	stop context.CancelFunc
@@ -74,13 +74,12 @@ func (p *Pool) Do(ctx context.Context, request func(*ldap.Conn) error) error {
 
 // closeIdle closes, until ctx is done, what nobody has used for that long.
 func (p *Pool) closeIdle(ctx context.Context, idle time.Duration) {
-	tick := time.NewTicker(idle / 2)
-	defer tick.Stop()
+	tick := time.Tick(idle / 2)
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-tick:
 		}
 		for _, res := range p.pool.AcquireAllIdle() {
 			if res.IdleDuration() >= idle {

@@ -32,6 +32,8 @@ func TestParseServer(t *testing.T) {
 		{"http://ldap.example.com", false, "", false},
 		{"ldap://user@ldap.example.com", false, "", false},
 		{"ldap://ldap.example.com/dc=example", false, "", false},
+		{"ldap://ldap.example.com?x", false, "", false},
+		{"ldap://ldap.example.com:x", false, "", false},
 		{"ldap://", false, "", false},
 		{"ldap.example.com", false, "", false},
 	} {
@@ -152,6 +154,115 @@ func TestSilentServer(t *testing.T) {
 		case <-closed:
 		case <-time.After(30 * time.Second):
 			t.Fatalf("%+v: the connection stays", tt)
+		}
+	}
+}
+
+// ldapResult is the answer to a bind (97) or an extended request (120).
+func ldapResult(id int, kind, code byte) string {
+	return string([]byte{0x30, 12, 2, 1, byte(id), kind, 7, 10, 1, code, 4, 0, 4, 0})
+}
+
+// ldapServer answers the requests of one connection with the lines of a script;
+// "TLS" is a handshake. Then it waits for the end.
+func ldapServer(t *testing.T, certificate tls.Certificate, script []string) (addr string, end <-chan struct{}) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		for _, line := range script {
+			if line == "TLS" {
+				c = tls.Server(c, mtatest.ServerTLS(certificate))
+				continue
+			}
+			head := make([]byte, 2) // and the length of the rest
+			if _, err := io.ReadFull(c, head); err != nil {
+				return
+			}
+			io.CopyN(io.Discard, c, int64(head[1]))
+			io.WriteString(c, line)
+		}
+		io.Copy(io.Discard, c)
+	}()
+	return l.Addr().String(), ended
+}
+
+// TestAccount: it is bound on a connection that outlives the time for opening it;
+// what goes wrong is said with the address, and leaves no connection.
+func TestAccount(t *testing.T) {
+	t.Parallel()
+	const bind, extended = 97, 120
+	certificate, roots, _, _ := mtatest.Certificate(t, "127.0.0.1")
+	for _, tt := range []struct {
+		scheme   string
+		startTLS bool
+		script   []string
+		says     string // "": it is bound
+	}{
+		{"ldap", false, []string{ldapResult(1, bind, 0)}, ""},
+		{"ldaps", false, []string{"TLS", ldapResult(1, bind, 0)}, ""},
+		{"ldap", true, []string{ldapResult(1, extended, 0), "TLS", ldapResult(2, bind, 0)}, ""},
+		{"ldap", false, []string{ldapResult(1, bind, ldap.LDAPResultInvalidCredentials)}, "bind as cn=x to 127.0.0.1:"},
+		{"ldap", true, []string{ldapResult(1, extended, ldap.LDAPResultProtocolError)}, "STARTTLS with 127.0.0.1:"},
+		{"ldaps", false, []string{"no TLS"}, "TLS with 127.0.0.1:"},
+	} {
+		const more = 100
+		first := 1 + len(tt.script) - strings.Count(strings.Join(tt.script, " "), "TLS")
+		for i := range more {
+			if tt.says == "" {
+				tt.script = append(tt.script, ldapResult(first+i, bind, 0))
+			}
+		}
+		addr, end := ldapServer(t, certificate, tt.script)
+		s, err := ParseServer(tt.scheme+"://"+addr, tt.startTLS)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.TLS.RootCAs = roots
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		c, err := s.Account("cn=x", "secret")(ctx)
+		if (err == nil) != (tt.says == "") || err != nil && !strings.HasPrefix(err.Error(), tt.says) {
+			t.Errorf("%s, STARTTLS %v: %v, want %q", tt.scheme, tt.startTLS, err, tt.says)
+		}
+		if err == nil {
+			cancel()
+			for range more {
+				if err := c.Bind("cn=x", "secret"); err != nil {
+					t.Fatalf("%s, STARTTLS %v, when it was opened: %v", tt.scheme, tt.startTLS, err)
+				}
+			}
+			c.Close()
+		}
+		mtatest.Receive(t, "the end of the connection", end)
+	}
+}
+
+// TestNobodyListens: a server that is down is one error of the connection.
+func TestNobodyListens(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	s, err := ParseServer("ldap://"+l.Addr().String(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dn := range []string{"", "cn=x"} {
+		if c, err := s.Account(dn, "secret")(t.Context()); err == nil || c != nil || !strings.Contains(err.Error(), l.Addr().String()) {
+			t.Errorf("%q: %v, %v", dn, c, err)
 		}
 	}
 }
