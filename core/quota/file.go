@@ -106,10 +106,7 @@ func (b *Book) Close() error {
 	err := b.save()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.file.timer != nil {
-		b.file.timer.Stop()
-	}
-	b.file = file{}
+	b.file = file{} // a timer that still runs finds nothing to save
 	return err
 }
 
@@ -136,9 +133,6 @@ func (b *Book) content() (path, content string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.file.timer = nil
-	if b.file.path == "" {
-		return "", ""
-	}
 	now := b.now()
 	var out strings.Builder
 	for e := b.order.Front(); e != nil; e = e.Next() {

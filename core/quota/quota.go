@@ -37,6 +37,11 @@ type Book struct {
 // digest stands for a key: keys are as long as clients make them.
 type digest [16]byte
 
+func digestOf(key string) digest {
+	sum := sha256.Sum256([]byte(key))
+	return digest(sum[:])
+}
+
 // account is one key with jobs that count; one without is not kept.
 type account struct {
 	key   digest
@@ -61,8 +66,7 @@ func NewBook(now func() time.Time) *Book {
 
 // Take counts one more job for key, unless limit of them count already.
 func (b *Book) Take(key string, limit int) (*Ticket, bool) {
-	sum := sha256.Sum256([]byte(key))
-	t := &Ticket{book: b, key: digest(sum[:16])}
+	t := &Ticket{book: b, key: digestOf(key)}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	t.at = b.now().Sub(b.begun)
@@ -84,10 +88,9 @@ func (b *Book) Take(key string, limit int) (*Ticket, bool) {
 
 // Full says whether Take would find no place.
 func (b *Book) Full(key string, limit int) bool {
-	sum := sha256.Sum256([]byte(key))
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	e := b.keys[digest(sum[:16])]
+	e := b.keys[digestOf(key)]
 	return limit < 1 || e != nil && len(current(e.Value.(*account).taken, b.now().Sub(b.begun))) >= limit
 }
 

@@ -84,17 +84,47 @@ func TestQuotaOfNone(t *testing.T) {
 	}
 }
 
+// TestCounter: a book as a counter says the same.
+func TestCounter(t *testing.T) {
+	t.Parallel()
+	c := NewBook(nil).Counter()
+	is := func(want bool) {
+		t.Helper()
+		if full, err := c.Full(t.Context(), "a", 1); full != want || err != nil {
+			t.Errorf("full: %v, %v", full, err)
+		}
+	}
+	is(false)
+	place, ok, err := c.Take(t.Context(), "a", 1)
+	if place == nil || !ok || err != nil {
+		t.Fatalf("the first: %v, %v, %v", place, ok, err)
+	}
+	is(true)
+	if none, ok, err := c.Take(t.Context(), "a", 1); none != nil || ok || err != nil {
+		t.Errorf("the second of one: %v, %v, %v", none, ok, err)
+	}
+	place.Return()
+	is(false)
+}
+
 func TestForgetsWhatDoesNotCount(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 1, 8, 0, 0, 0, time.UTC)
 	b := NewBook(func() time.Time { return now })
 	for i := range 1000 {
-		b.Take(fmt.Sprint(i), 1)
+		b.Take(fmt.Sprint(i), 2)
 	}
-	now = now.Add(window)
+	now = now.Add(time.Minute)
+	b.Take("0", 2)
+	now = now.Add(window - time.Minute)
 	b.Take("last", 1)
-	if len(b.keys) != 1 || b.jobs != 1 {
+	if len(b.keys) != 2 || b.jobs != 3 { // 0 at both times: a job that has left goes when it is asked for
 		t.Errorf("%d keys with %d jobs are kept", len(b.keys), b.jobs)
+	}
+	now = now.Add(time.Minute)
+	b.Take("last", 2)
+	if len(b.keys) != 1 || b.jobs != 2 {
+		t.Errorf("a minute later: %d keys with %d jobs are kept", len(b.keys), b.jobs)
 	}
 }
 
@@ -121,7 +151,7 @@ func TestBookIsBounded(t *testing.T) {
 	for i := range maxKeys + 10 {
 		b.Take(fmt.Sprint(i), 1)
 	}
-	if len(b.keys) != maxKeys || b.order.Len() != maxKeys || b.jobs != maxKeys {
+	if len(b.keys) != 100_000 || b.order.Len() != 100_000 || b.jobs != 100_000 {
 		t.Errorf("%d keys, %d in order, %d jobs", len(b.keys), b.order.Len(), b.jobs)
 	}
 	for i, want := range map[int]bool{9: true, 10 + 1: false, maxKeys + 9: false} { // what was forgotten may be taken again
@@ -129,11 +159,13 @@ func TestBookIsBounded(t *testing.T) {
 			t.Errorf("key %d: taken %v, want %v", i, ok, want)
 		}
 	}
-	for range maxJobs + 10 {
-		b.Take("busy", 2*maxJobs)
-	}
-	if len(b.keys) != 1 {
-		t.Errorf("%d keys beside one with more jobs than there is room for", len(b.keys))
+	b = NewBook(nil)
+	b.Take("old", 1)
+	b.jobs = 1_000_000 - 2
+	for i, keys := range []int{2, 2, 1, 1} { // the busy one itself stays
+		if b.Take("busy", 9); len(b.keys) != keys {
+			t.Errorf("%d jobs of one key: %d keys", i+1, len(b.keys))
+		}
 	}
 }
 
@@ -189,7 +221,7 @@ func TestQuotasSurviveARestart(t *testing.T) {
 }
 
 // TestQuotaFileInAnyOrder: of accounts that were read, the one without a job for
-// longest is forgotten first, wherever its line stands.
+// longest is forgotten first, wherever its line and its times stand.
 func TestQuotaFileInAnyOrder(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 1, 8, 0, 0, 0, time.UTC)
@@ -204,7 +236,7 @@ func TestQuotaFileInAnyOrder(t *testing.T) {
 	}
 	b := NewBook(func() time.Time { return now })
 	path := filepath.Join(t.TempDir(), "quotas")
-	if err := os.WriteFile(path, []byte(line("0a", 30)+line("0b", 50, 10)+line("0c", 40)+line("0d", 59, 20)), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(line("0a", 30)+line("0b", 50, 10)+line("0c", 40)+line("0d", 20, 59)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.Keep(path, slog.New(slog.DiscardHandler)); err != nil {
@@ -224,30 +256,37 @@ func TestQuotasAreSavedMeanwhile(t *testing.T) {
 		if err := b.Keep(path, slog.New(slog.DiscardHandler)); err != nil {
 			t.Fatal(err)
 		}
-		b.Take("a", 1)
-		time.Sleep(saveDelay + time.Second)
-		killed := NewBook(nil)
-		if err := killed.Keep(path, slog.New(slog.DiscardHandler)); err != nil {
-			t.Fatal(err)
-		}
-		if _, ok := killed.Take("a", 1); ok {
-			t.Error("a job made a minute ago does not count")
+		for _, key := range []string{"a", "b"} {
+			for range 7_000 { // a line of more than bufio takes by itself
+				b.Take(key, 7_000)
+			}
+			time.Sleep(saveDelay + time.Second)
+			killed := NewBook(nil)
+			if err := killed.Keep(path, slog.New(slog.DiscardHandler)); err != nil {
+				t.Fatal(err)
+			}
+			if _, ok := killed.Take(key, 7_000); ok {
+				t.Errorf("a job of %s made a minute ago does not count", key)
+			}
 		}
 		b.Close()
-		killed.Close()
 	})
 }
 
 func TestBadQuotaFile(t *testing.T) {
 	t.Parallel()
-	for _, content := range []string{"x", "00112233445566778899aabbccddeeff", "00112233445566778899aabbccddeeff x", "zz112233445566778899aabbccddeeff 1", "\n"} {
+	const key = "00112233445566778899aabbccddeeff"
+	for content, says := range map[string]string{
+		"x": "line 1 ", key: "line 1 ", "\n": "line 1 ", key + " 1\n" + key + "00 1": "line 2 ", key + " 1\n\n": "line 2 ",
+		key + " x": `"x"`, "zz" + key[2:] + " 1": "invalid byte",
+	} {
 		path := filepath.Join(t.TempDir(), "quota")
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		b := NewBook(nil)
-		if err := b.Keep(path, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), path) {
-			t.Errorf("%q: %v", content, err)
+		if err := b.Keep(path, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), path+": ") || !strings.Contains(err.Error(), says) {
+			t.Errorf("%q: %v, want %q", content, err, says)
 		}
 		if _, ok := b.Take("a", 1); !ok {
 			t.Errorf("%q: nothing can be taken", content)
@@ -274,6 +313,9 @@ func TestQuotaFileOutOfReach(t *testing.T) {
 	folder.Take("a", 1)
 	if err := folder.Close(); err == nil {
 		t.Error("saved over a folder")
+	}
+	if err := folder.Close(); err != nil { // it has no file any more
+		t.Error(err)
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
 		t.Errorf("left beside it: %v, %v", left, err)
