@@ -1,14 +1,18 @@
 package policy
 
 import (
+	"bufio"
+	"context"
 	"io"
 	"log/slog"
 	"net"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"smtpreceiver/contrib/mtatest"
+	"smtpreceiver/core/reply"
 )
 
 // TestFullIsSaidOnceEachTime: that there are too many is one line, until there was
@@ -67,27 +71,115 @@ func TestServeAfterShutdown(t *testing.T) {
 		c.Close()
 		t.Error("it still listens")
 	}
+	go func() { ended <- s.Shutdown(t.Context()) }()
+	if err := mtatest.Receive(t, "the second end", ended); err != nil {
+		t.Error(err)
+	}
 }
 
-// TestAnswerIsNotRead: who asks and never reads the answer holds no place.
-func TestAnswerIsNotRead(t *testing.T) {
-	t.Parallel()
-	log := new(logged)
-	s := NewServer(denied, slog.New(slog.NewTextHandler(log, nil)))
-	s.times.read = 50 * time.Millisecond
-	here, there := net.Pipe() // holds nothing: a write lasts until it is read
-	defer there.Close()
-	s.begin(here)
-	ended := make(chan error, 1)
+// connected serves one end of a pipe, which holds nothing: a write lasts until it
+// is read. ended is closed with the connection.
+func (s *Server) connected(t *testing.T) (peer net.Conn, ended <-chan struct{}) {
+	t.Helper()
+	here, there := net.Pipe()
+	if !s.begin(here) {
+		t.Fatal("the connection is not taken")
+	}
+	done := make(chan struct{})
 	go func() {
 		s.serve(here)
-		ended <- nil
+		close(done)
 	}()
-	if _, err := io.WriteString(there, to("1@fax")); err != nil {
-		t.Fatal(err)
-	}
-	mtatest.Receive(t, "the end", ended)
-	if len(s.idle) != 0 || !strings.Contains(log.String(), "i/o timeout") {
-		t.Errorf("%d connections, log:\n%s", len(s.idle), log)
-	}
+	return there, done
+}
+
+// TestTimes: whoever is silent in the middle of a question, or does not read the
+// answer, holds no place; between two questions it is Postfix's right, for longer
+// than its smtpd_policy_service_max_idle. A decision ends before Postfix gives up.
+func TestTimes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log := new(logged)
+		var last context.Context // of a decision
+		s := NewServer(func(ctx context.Context, q Request) *reply.Reply {
+			if last = ctx; q.Recipient == "slow@fax" {
+				<-ctx.Done()
+			}
+			return reply.Of(ctx.Err())
+		}, slog.New(slog.NewTextHandler(log, nil)))
+		for _, tt := range []struct {
+			asks  string
+			reads bool
+			after time.Duration
+			lines int
+		}{
+			{"", false, 15 * time.Minute, 0},
+			{"r", false, 10 * time.Second, 1},
+			{"request=", false, 10 * time.Second, 1},
+			{to("1@fax"), false, 10 * time.Second, 1},
+			{to("1@fax"), true, 15 * time.Minute, 0},
+			{to("slow@fax"), true, 15*time.Minute + 60*time.Second, 0},
+		} {
+			log.text.Reset()
+			begun := time.Now()
+			peer, ended := s.connected(t)
+			if tt.reads {
+				go io.Copy(io.Discard, peer)
+			}
+			if _, err := io.WriteString(peer, tt.asks); err != nil {
+				t.Fatal(err)
+			}
+			<-ended
+			if n := strings.Count(log.String(), "\n"); time.Since(begun) != tt.after || n != tt.lines || len(s.idle) != 0 {
+				t.Errorf("%.10q: ended after %v, want %v, %d connections, log:\n%s", tt.asks, time.Since(begun), tt.after, len(s.idle), log)
+			}
+			peer.Close()
+		}
+		if last.Err() == nil {
+			t.Error("a decision that was made has time")
+		}
+		peer, _ := s.connected(t)
+		for range 3 {
+			time.Sleep(14 * time.Minute)
+			io.WriteString(peer, to("slow@fax"))
+			if got, err := bufio.NewReader(peer).ReadString('\n'); !strings.HasPrefix(got, "action=451 4.3.0 ") {
+				t.Errorf("%q, %v", got, err)
+			}
+		}
+		peer.Close()
+	})
+}
+
+// TestShutdownWaits: for the answer to a question, and for nobody who is silent.
+func TestShutdownWaits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log := new(logged)
+		s := NewServer(func(context.Context, Request) *reply.Reply { time.Sleep(time.Second); return nil }, slog.New(slog.NewTextHandler(log, nil)))
+		var silent [5]<-chan struct{}
+		for i := range silent {
+			_, silent[i] = s.connected(t)
+		}
+		busy, ended := s.connected(t)
+		if _, err := io.WriteString(busy, to("1@fax")); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		begun := time.Now()
+		go func() {
+			for _, end := range silent {
+				<-end
+			}
+			if time.Since(begun) != 0 {
+				t.Errorf("a silent one is there for %v", time.Since(begun))
+			}
+			if got, err := io.ReadAll(busy); string(got) != "action=DUNNO\n\n" {
+				t.Errorf("%q, %v", got, err)
+			}
+		}()
+		if err := s.Shutdown(t.Context()); err != nil || time.Since(begun) != time.Second || log.String() != "" {
+			t.Errorf("%v after %v, log:\n%s", err, time.Since(begun), log)
+		}
+		<-ended
+	})
 }

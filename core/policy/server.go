@@ -129,8 +129,9 @@ func (s *Server) serve(c net.Conn) {
 			s.lost(err)
 			return
 		}
+		answer := s.answer(q)
 		c.SetWriteDeadline(time.Now().Add(s.times.read))
-		if _, err := io.WriteString(c, s.answer(q)); err != nil {
+		if _, err := io.WriteString(c, answer); err != nil {
 			s.lost(err)
 			return
 		}
@@ -215,7 +216,6 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		s.running.Wait()
 		close(done)
 	}()
-	defer s.stop()
 	select {
 	case <-done:
 		return nil
