@@ -36,15 +36,10 @@ func (c *cache) get(name string) (*row.Rights, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e := c.byKey[name]
-	if e == nil {
+	if e == nil || !c.now().Before(e.Value.(*answer).until) {
 		return nil, false
 	}
-	a := e.Value.(*answer)
-	if !c.now().Before(a.until) {
-		c.drop(e)
-		return nil, false
-	}
-	return a.rights, true
+	return e.Value.(*answer).rights, true
 }
 
 func (c *cache) put(name string, rights *row.Rights) {

@@ -69,7 +69,7 @@ func parseSheet(path string, data []byte, compile func(string) (row.Numbers, err
 		if errors.Is(err, io.EOF) {
 			return out, errors.Join(problems...)
 		}
-		line := 0
+		var line int
 		if err == nil {
 			line, _ = r.FieldPos(0)
 			err = out.add(columns, fields, line, lines, compile)

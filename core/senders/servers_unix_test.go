@@ -148,12 +148,13 @@ func TestSQLGivesConnectionsBack(t *testing.T) {
 	}
 	const row = "SELECT 'a' AS name, 1 AS allowed, '' AS numbers_allowed"
 	for query, want := range map[string]string{
-		row + " WHERE 'a@x.test' = ?":                                  "",
-		row + " WHERE '' = ?":                                          "",
-		row + " WHERE '' <> ? UNION ALL " + row + " UNION ALL " + row:  "more than one row",
-		"SELECT 'a' AS name, 1 AS else WHERE '' <> ?":                  "",
-		"SELECT 'a' AS name, 1 AS allowed, 1 AS ALLOWED WHERE '' <> ?": "",
-		"SELECT 'a' AS other UNION ALL SELECT 'b' UNION ALL SELECT ?":  "",
+		row + " WHERE 'a@x.test' = ?":                                             "",
+		row + " WHERE '' = ?":                                                     "",
+		row + " WHERE '' <> ? UNION ALL " + row + " UNION ALL " + row:             "more than one row",
+		row + " WHERE '' <> ? UNION ALL SELECT abs(-9223372036854775807-1), 1, 1": "integer overflow",
+		"SELECT 'a' AS name, 1 AS else WHERE '' <> ?":                             "",
+		"SELECT 'a' AS name, 1 AS allowed, 1 AS ALLOWED WHERE '' <> ?":            "",
+		"SELECT 'a' AS other UNION ALL SELECT 'b' UNION ALL SELECT ?":             "",
 	} {
 		table := open(t, Options{Backend: "sql", Driver: "sqlite", DSN: path, Query: query})
 		for range 3 {
@@ -204,6 +205,9 @@ func TestLDAP(t *testing.T) {
 	}
 	entry("twice a", []any{"twice@example.com"})
 	entry("twice b", []any{"twice@example.com"})
+	for i := range 3 {
+		entry(fmt.Sprint("often ", i), []any{"often@example.com"})
+	}
 	data += "\ndn: cn=many,dc=example,dc=com\nobjectClass: inetOrgPerson\ncn: many\nsn: x\nmail: one@example.com\nmail: two@example.com\n" +
 		"employeeType: fax\nemployeeType: sms\ndescription: \\+420\ndescription: \\+49\n"
 	data += "\ndn: cn=nameless,dc=example,dc=com\nobjectClass: inetOrgPerson\ncn: nameless\nsn: x\n"
@@ -214,8 +218,10 @@ func TestLDAP(t *testing.T) {
 	}
 	table := open(t, o)
 	conform(t, table)
-	if _, err := table.Find(t.Context(), "twice@example.com"); err == nil || !strings.Contains(err.Error(), "more than one entry") {
-		t.Errorf("two entries: %v", err)
+	for _, name := range []string{"twice@example.com", "often@example.com"} {
+		if _, err := table.Find(t.Context(), name); err == nil || !strings.Contains(err.Error(), "more than one entry fits") {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 	for _, name := range []string{"one@example.com", "two@example.com"} {
 		if got := rowtest.Shown(table.Find(t.Context(), name)); got != name+" fax sms not:" {
@@ -224,6 +230,9 @@ func TestLDAP(t *testing.T) {
 	}
 	byName := o
 	byName.Filter = "(cn=%s)"
+	if got := rowtest.Shown(open(t, byName).Find(t.Context(), "many")); got != "one@example.com fax sms not:" {
+		t.Errorf("several names, asked for by none: %q", got)
+	}
 	if _, err := open(t, byName).Find(t.Context(), "nameless"); err == nil || !strings.Contains(err.Error(), "sees no attribute mail") {
 		t.Errorf("no name: %v", err)
 	}

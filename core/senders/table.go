@@ -59,12 +59,11 @@ func New(o Options, compile func(expression string) (row.Numbers, error), log *s
 		return nil, bad("timeout", "%v is no time limit", o.Timeout)
 	}
 	t := &Table{timeout: o.Timeout, compile: compile, cache: newCache(o.Cache, time.Now), asking: map[string]*question{}}
-	t.ctx, t.stop = context.WithCancel(context.Background())
 	var err error
 	if t.backend, err = open(o, t, log); err != nil {
-		t.stop()
 		return nil, err
 	}
+	t.ctx, t.stop = context.WithCancel(context.Background())
 	return t, nil
 }
 

@@ -110,6 +110,8 @@ type scripted struct {
 	wait  chan struct{} // nil: answers at once
 	fails atomic.Bool
 	ended chan error // gets the end of the context where that comes first; nil: none
+
+	closed bool
 }
 
 func (s *scripted) find(ctx context.Context, name string) (row.Row, error) {
@@ -133,7 +135,10 @@ func (s *scripted) find(ctx context.Context, name string) (row.Row, error) {
 	return row.Row{row.ColumnName: name}, nil
 }
 
-func (s *scripted) Close() error { return nil }
+func (s *scripted) Close() error {
+	s.closed = true
+	return nil
+}
 
 // table is one over a script, with a clock of its own.
 func (s *scripted) table(keep time.Duration, now func() time.Time) *Table {
@@ -238,6 +243,80 @@ func TestLastOneEndsTheQuestion(t *testing.T) {
 	}
 }
 
+// TestNextQuestion: an answer is for those who waited for it, and one that nobody
+// waits for is no other's, however long its look-up goes on.
+func TestNextQuestion(t *testing.T) {
+	t.Parallel()
+	s := &scripted{}
+	table := s.table(time.Minute, time.Now)
+	defer table.Close()
+	s.fails.Store(true)
+	failed := table.join("a")
+	mtatest.Receive(t, "the answer", failed.answered)
+	s.fails.Store(false)
+	if got := rowtest.Shown(table.Find(t.Context(), "a")); got != "a fax sms" {
+		t.Errorf("beside one who was told an error: %q", got)
+	}
+	table.leave("a", failed)
+	if got := rowtest.Shown(table.answer(t.Context(), "a")); got != "a fax sms" || s.asked.Load() != 2 {
+		t.Errorf("%q after %d questions, want what was found meanwhile", got, s.asked.Load())
+	}
+
+	s.wait, s.ended = make(chan struct{}), make(chan error)
+	left := table.join("b")
+	table.leave("b", left)
+	next := table.join("b")
+	if next == left {
+		t.Error("a question that was given up is joined")
+	}
+	mtatest.Receive(t, "the end of the first", s.ended)
+	mtatest.Receive(t, "its answer", left.answered)
+	if again := table.join("b"); again != next {
+		t.Error("the end of the first question is that of the next one")
+	} else {
+		table.leave("b", again)
+	}
+	close(s.wait)
+	mtatest.Receive(t, "the answer", next.answered)
+	table.leave("b", next)
+	if next.err != nil {
+		t.Error(next.err)
+	}
+}
+
+// TestGoneMail: for mail that is gone nothing is asked.
+func TestGoneMail(t *testing.T) {
+	t.Parallel()
+	s := &scripted{}
+	table := s.table(time.Minute, time.Now)
+	defer table.Close()
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := table.Find(gone, "a"); !errors.Is(err, context.Canceled) || s.asked.Load() != 0 {
+		t.Errorf("%v, %d questions", err, s.asked.Load())
+	}
+}
+
+// TestClose ends what is asked; no table has nothing to end.
+func TestClose(t *testing.T) {
+	t.Parallel()
+	s := &scripted{wait: make(chan struct{})}
+	table := s.table(time.Minute, time.Now)
+	q := table.join("a")
+	if err := table.Close(); err != nil || !s.closed {
+		t.Errorf("%v, the backend is closed: %v", err, s.closed)
+	}
+	mtatest.Receive(t, "the answer", q.answered)
+	if !errors.Is(q.err, context.Canceled) {
+		t.Error(q.err)
+	}
+	table.leave("a", q)
+	var none *Table
+	if err := none.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestErrorsAreNotKept: the first mail after the table is back has its rights.
 func TestErrorsAreNotKept(t *testing.T) {
 	t.Parallel()
@@ -272,6 +351,40 @@ func TestTimeout(t *testing.T) {
 	}
 }
 
+// TestCacheForgets: an answer gives way to a newer one, and goes when it is old.
+func TestCacheForgets(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	c := newCache(time.Minute, func() time.Time { return now })
+	is := func(name string, want int, kept ...string) {
+		t.Helper()
+		r, ok := c.get(name)
+		if ok != (want > 0) || ok && r.MaxJobs != want {
+			t.Errorf("%s: %+v, %v, want %d", name, r, ok, want)
+		}
+		for _, name := range kept {
+			if c.byKey[name] == nil {
+				t.Errorf("%s is not kept", name)
+			}
+		}
+		if len(c.byKey) != len(kept) || c.order.Len() != len(kept) {
+			t.Errorf("%d answers, %d in order, want %d", len(c.byKey), c.order.Len(), len(kept))
+		}
+	}
+	c.put("a", &row.Rights{MaxJobs: 1})
+	now = now.Add(30 * time.Second)
+	c.put("b", &row.Rights{MaxJobs: 2})
+	c.put("b", &row.Rights{MaxJobs: 3})
+	is("b", 3, "a", "b")
+	now = now.Add(30 * time.Second)
+	is("a", 0, "a", "b")
+	c.put("c", &row.Rights{MaxJobs: 4})
+	is("b", 3, "b", "c")
+	now = now.Add(30 * time.Second)
+	c.put("b", &row.Rights{MaxJobs: 5})
+	is("b", 5, "b", "c")
+}
+
 // TestCacheIsBounded: senders are whatever a client says.
 func TestCacheIsBounded(t *testing.T) {
 	t.Parallel()
@@ -281,8 +394,8 @@ func TestCacheIsBounded(t *testing.T) {
 	for i := range 3 * maxCached {
 		table.Find(t.Context(), fmt.Sprint("nobody", i))
 	}
-	if n, m := len(table.cache.byKey), table.cache.order.Len(); n != maxCached || m != n {
-		t.Errorf("%d answers, %d in order, want %d", n, m, maxCached)
+	if n, m := len(table.cache.byKey), table.cache.order.Len(); n != 10_000 || m != n {
+		t.Errorf("%d answers, %d in order", n, m)
 	}
 	asked := s.asked.Load()
 	table.Find(t.Context(), fmt.Sprint("nobody", 3*maxCached-1)) // one of the last
@@ -376,6 +489,8 @@ func TestBadFile(t *testing.T) {
 		"name\na@x\nA@X\n":                   `:3: "a@x" has a line already, line 2`,
 		"name,max_jobs\n\"a@x\n":             ":2: ",
 		"name,numbers_allowed\na@x,(\n,\"\"": ":3: name: it is empty",
+		"\"name\na@x\n":                      "senders.csv: ",
+		"name\n" + strings.Repeat("-\x01\n", maxBadLines+1): "further lines are bad too",
 	} {
 		path := filepath.Join(t.TempDir(), "senders.csv")
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -384,8 +499,12 @@ func TestBadFile(t *testing.T) {
 		_, err := New(Options{Backend: "file", File: path, Timeout: time.Second}, rowtest.Compile, slog.New(slog.DiscardHandler))
 		var option *OptionError
 		if !errors.As(err, &option) || option.Option != "file" || !strings.Contains(err.Error(), says) {
-			t.Errorf("%q: %v, want one that says %q", text, err, says)
+			t.Errorf("%.40q: %v, want one that says %q", text, err, says)
 		}
+	}
+	_, err := parseSheet("x", []byte("name\n"+strings.Repeat("-\x01\n", 20)), rowtest.Compile)
+	if lines := strings.Split(fmt.Sprint(err), "\n"); len(lines) != 20 || !strings.HasPrefix(lines[19], "x:21: ") {
+		t.Errorf("20 bad lines: %v", err)
 	}
 }
 
@@ -400,6 +519,7 @@ func TestBadOptions(t *testing.T) {
 		{Options{Backend: "file", File: "x"}, "timeout"},
 		{Options{Backend: "file", File: filepath.Join(t.TempDir(), "missing"), Timeout: 1}, "file"},
 		{Options{Backend: "sql", Driver: "oracle", Timeout: 1}, "driver"},
+		{Options{Backend: "sql", Driver: "sqlite", DSN: "x", Query: "SELECT 1", Timeout: 1}, "query"},
 		{Options{Backend: "sql", Driver: "postgres", DSN: "port=x", Query: "SELECT 1", Timeout: 1}, "query dsn"},
 		{Options{Backend: "sql", Driver: "sqlite", DSN: "file:x", Query: "SELECT ?, ?", Timeout: 1}, "query dsn"},
 		{Options{Backend: "ldap", URL: "x", BaseDN: "x", Filter: "(", BindDN: "x", Timeout: 1}, "url base_dn filter attributes bind_dn"},
@@ -415,6 +535,29 @@ func TestBadOptions(t *testing.T) {
 		}
 		if strings.Join(got, " ") != tt.want || table != nil {
 			t.Errorf("%+v: %q (%v), want %q", tt.o, got, err, tt.want)
+		}
+	}
+}
+
+// TestClearPassword: that of the account is worth a warning where others can read it.
+func TestClearPassword(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		url, account string
+		warns        bool
+	}{
+		{"ldap://ldap.example.com", "cn=x", true}, {"ldap://ldap.example.com", "", false}, {"ldaps://ldap.example.com", "cn=x", false}, {"ldap://localhost", "cn=x", false},
+	} {
+		var log strings.Builder
+		o := Options{Backend: "ldap", URL: tt.url, BaseDN: "dc=x", Filter: "(mail=%s)", Attributes: map[string]string{"name": "mail"}, Timeout: time.Second}
+		o.BindDN, o.BindPassword = tt.account, tt.account
+		table, err := New(o, rowtest.Compile, slog.New(slog.NewTextHandler(&log, nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		table.Close()
+		if strings.Contains(log.String(), "unencrypted") != tt.warns {
+			t.Errorf("%+v: log %q", tt, &log)
 		}
 	}
 }
