@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"smtpreceiver/contrib/mtatest"
 )
 
 func TestCheckCertificate(t *testing.T) {
@@ -30,6 +32,21 @@ func TestCheckCertificate(t *testing.T) {
 	}}
 	if diff := cmp.Diff(want, s.CheckCertificate()); diff != "" {
 		t.Errorf("problems differ (-want +got):\n%s", diff)
+	}
+	forward := &Settings{ForwardClientCertFile: cert, ForwardClientKeyFile: key}
+	want[0].Key = "forward_client_cert_file"
+	if diff := cmp.Diff(want, forward.CheckCertificate()); diff != "" {
+		t.Errorf("problems differ (-want +got):\n%s", diff)
+	}
+	_, _, good, goodKey := mtatest.Certificate(t, "a.example.com")
+	for _, s := range []*Settings{
+		{TLS: TLS{CertFile: good, KeyFile: goodKey}, ForwardClientCertFile: good, ForwardClientKeyFile: goodKey},
+		{TLS: TLS{CertFile: cert}, ForwardClientCertFile: cert},
+		{TLS: TLS{KeyFile: key}, ForwardClientKeyFile: key},
+	} {
+		if got := s.CheckCertificate(); got != nil {
+			t.Errorf("%+v: %v", s.TLS, got)
+		}
 	}
 }
 

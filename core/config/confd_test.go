@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -111,6 +112,12 @@ func TestAddedFilesWrong(t *testing.T) {
 			`applications.fax.output_folder: missing: set it, for example /var/spool/smtpreceiver/fax`},
 		{"unknown", [][2]string{main, {"conf.d/a.yaml", "applications:\n  fax: {ctl_typ: fax}\n"}},
 			`applications.fax.ctl_typ (conf.d/a.yaml:2): unknown key: did you mean applications.fax.ctl_type?`},
+		{"no folder", [][2]string{main, {"conf.d", ""}},
+			`conf.d: cannot be read: not a directory: give the user of the service access to it, or name another file with --config`},
+		{"two wrong ones", [][2]string{main, {"conf.d/a.yaml", "- x\n"}, {"conf.d/b.yaml", "1\n"}},
+			"conf.d/a.yaml: a list where a section must be: write keys with values below it\nconf.d/b.yaml: a single value where a section must be: write keys with values below it"},
+		{"beside a main file that is none", [][2]string{{"smtpreceiver.yaml", "- x\n"}, {"conf.d/a.yaml", "smtp_port: 1\n"}},
+			`configuration: a list where a section must be: write keys with values below it`},
 		{"folder", [][2]string{main, {"conf.d/a.yaml/x", ""}},
 			`conf.d/a.yaml: cannot be read: is a directory: give the user of the service access to it, or name another file with --config`},
 	} {
@@ -121,6 +128,37 @@ func TestAddedFilesWrong(t *testing.T) {
 				t.Errorf("got  %v\nwant %s", err, test.want)
 			}
 		})
+	}
+}
+
+// TestTooManyAddedFiles: 1000 are read.
+func TestTooManyAddedFiles(t *testing.T) {
+	t.Parallel()
+	main := filepath.Join(t.TempDir(), "smtpreceiver.yaml")
+	folder := filepath.Join(filepath.Dir(main), "conf.d")
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(t, main, mainFile)
+	for i := range 1000 {
+		write(t, filepath.Join(folder, fmt.Sprint(i, ".yaml")), "")
+	}
+	if s, _, err := Load(Source{File: main}); err != nil || len(s.Files) != 1001 {
+		t.Errorf("1000 files: %v", err)
+	}
+	write(t, filepath.Join(folder, "x.yaml"), "")
+	if _, _, err := Load(Source{File: main}); err == nil || err.Error() != folder+": holds more than 1000 files: put several into one" {
+		t.Errorf("one more: %v", err)
+	}
+}
+
+// TestSource: what messages call the configuration.
+func TestSource(t *testing.T) {
+	t.Parallel()
+	for want, files := range map[string][]string{"configuration": nil, "/a.yaml": {"/a.yaml"}, "/a.yaml and conf.d (b.yaml)": {"/a.yaml", "/conf.d/b.yaml"}} {
+		if got := (&Settings{Files: files}).Source(); got != want {
+			t.Errorf("%q: %s, want %s", files, got, want)
+		}
 	}
 }
 

@@ -22,20 +22,17 @@ var consumerKeys = schemaOf[Consumer]()
 // IsSet tells a key whose value is not the default.
 func (c *Consumer) IsSet(key string) bool {
 	f := consumerKeys.byName[key]
-	if f.kind == kindTree {
+	switch {
+	case f.kind == kindTree:
 		return !f.in(c).IsNil()
-	}
-	if f.kind.isMap() {
+	case f.kind == kindList || f.kind.isMap():
 		return f.in(c).Len() > 0
 	}
 	standard := reflect.New(f.goType).Elem()
-	if f.kind != kindList && !f.kind.isMap() {
-		if text := f.initial().(string); text != "" {
-			_ = setText(standard, f.kind, text) // a bad default does not pass the tests
-		}
-		return !f.in(c).Equal(standard)
+	if text := f.initial().(string); text != "" {
+		_ = setText(standard, f.kind, text) // a bad default does not pass the tests
 	}
-	return f.in(c).Len() > 0
+	return !f.in(c).Equal(standard)
 }
 
 // consumers checks each consumer against its application.

@@ -42,7 +42,7 @@ func (l *loader) contradictions(s *Settings) {
 	}
 	if !enabled && s.ForwardSMTPServer == "" {
 		l.contradiction("applications", "none is enabled and there is no forward server, so no mail could be taken",
-			"set up an application, or forward_smtp_server", "forward_smtp_server")
+			"set up an application, or forward_smtp_server", "forward_smtp_server", "configuration")
 	}
 }
 

@@ -30,6 +30,7 @@ func TestNoFollowUps(t *testing.T) {
 		{"the only application", "applications: {fax: 1}", "applications.fax: "},
 		{"the only application's name", "applications: {f x: {}}", `applications."f x": `},
 		{"applications", "applications: none", "applications: a single value"},
+		{"the file", "- x", "configuration: "},
 		{"tags", "tags: none\n" + app + ", cmd_tags: office}", "tags: "},
 		{"terminator", app + `, nonstandard_data_terminator: '\q', nonstandard_data_terminator_clients: a}`, "applications.fax.nonstandard_data_terminator: "},
 		{"terminator's clients", app + `, nonstandard_data_terminator: '\r\n .\r\n', nonstandard_data_terminator_clients: {a: b}}`, "applications.fax.nonstandard_data_terminator_clients: "},

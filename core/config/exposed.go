@@ -32,7 +32,7 @@ func (s *Settings) Exposed() []string {
 			case kind == "" || value.IsZero():
 			case kind == "file":
 				files = appendExposed(files, key, value.String())
-			case f.name != "authentication.dsn" || passwordInDSN.MatchString(value.String()):
+			case !strings.HasSuffix(f.name, ".dsn") || passwordInDSN.MatchString(value.String()):
 				file := s.fileOf(key)
 				in[file] = append(in[file], key)
 			}

@@ -47,6 +47,8 @@ func TestExposed(t *testing.T) {
 		{"dsn by keys", "authentication: {allow_plaintext: 1, backend: sql, driver: postgres, dsn: 'host=db password=p', query: 'SELECT name, hash FROM users WHERE name = $1'}\n", "", nil, 0o644, []string{"authentication.dsn: "}},
 		{"dsn without password", "authentication: {allow_plaintext: 1, backend: sql, driver: postgres, dsn: 'postgres://u@db:5432/x', query: 'SELECT name, hash FROM users WHERE name = $1'}\n", "", nil, 0o644, nil},
 		{"dsn of sqlite", "authentication: {allow_plaintext: 1, backend: sql, driver: sqlite, dsn: /var/lib/users.db, query: 'SELECT name, hash FROM users WHERE name = ?'}\n", "", nil, 0o644, nil},
+		{"dsn of sqlite for senders", "senders: {backend: sql, driver: sqlite, dsn: /var/lib/senders.db, query: 'SELECT name FROM senders WHERE name = ?'}\n", "", nil, 0o644, nil},
+		{"dsn for senders", "senders: {backend: sql, driver: mysql, dsn: 'u:p@tcp(db)/x', query: 'SELECT name FROM senders WHERE name = ?'}\n", "", nil, 0o644, []string{"senders.dsn: "}},
 		{"files", "tls: {cert_file: c, key_file: '" + users + "'}\nauthentication: {allow_plaintext: 1, backend: file, users_file: '" + users + "'}\n", "", nil, 0o644,
 			[]string{"authentication.users_file: " + users + " has mode 0644", "tls.key_file: " + users}},
 		{"files that are not there", "tls: {cert_file: c, key_file: '/nonexistent/key'}\n", "", nil, 0o644, nil},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -216,6 +217,22 @@ func TestLoadFinds(t *testing.T) {
 	write(t, filepath.Join(second, "smtpreceiver.yaml"), "")
 	if _, _, err = Load(Source{Dirs: []string{second}}); err == nil || !strings.Contains(err.Error(), "remove all but one") {
 		t.Errorf("two files: %v", err)
+	}
+}
+
+// TestLoadLooksHere: without a word of it the file in the working directory comes
+// before the one of the system.
+func TestLoadLooksHere(t *testing.T) {
+	t.Chdir(t.TempDir())
+	write(t, "smtpreceiver.yaml", "forward_smtp_server: mail.example.com")
+	if _, read, err := Load(Source{}); err != nil || read != "smtpreceiver.yaml" {
+		t.Errorf("Load = %q, %v", read, err)
+	}
+	if got := defaultDirs(); len(got) != 2 || runtime.GOOS != "windows" && got[1] != "/etc/smtpreceiver" {
+		t.Errorf("looked for in %q", got)
+	}
+	if _, _, err := Load(Source{Dirs: []string{"smtpreceiver.yaml"}}); err == nil || !strings.HasPrefix(filepath.ToSlash(err.Error()), "smtpreceiver.yaml/smtpreceiver.yaml: cannot be read: ") {
+		t.Errorf("a file in the place of the folder: %v", err)
 	}
 }
 

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"errors"
+	"slices"
 	"testing"
 )
 
@@ -14,9 +16,25 @@ func TestProblemsAreSorted(t *testing.T) {
 	problems.Add("clients[1]", "what\r\never", "")
 	problems.Add("clients", "bad", "mend it")
 	problems.Add("smtp_port", "missing", "set it")
-	const want = "clients: bad: mend it\nclients[1]: what  ever\nsmtp_port: missing: set it"
+	problems.Add("smtp_port", "missing", "leave it")
+	problems.Add("smtp_port", "bad", "set it")
+	const want = "clients: bad: mend it\nclients[1]: what  ever\nsmtp_port: bad: set it\nsmtp_port: missing: leave it\nsmtp_port: missing: set it"
 	if got := problems.Err().Error(); got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+}
+
+// TestErrors: what was joined comes apart again.
+func TestErrors(t *testing.T) {
+	t.Parallel()
+	one, two := errors.New("one"), errors.New("two")
+	for _, tt := range []struct {
+		err  error
+		want []error
+	}{{one, []error{one}}, {errors.Join(one, two), []error{one, two}}} {
+		if got := Errors(tt.err); !slices.Equal(got, tt.want) {
+			t.Errorf("%v: %v", tt.err, got)
+		}
 	}
 }
 

@@ -218,9 +218,6 @@ func compareNumber(v reflect.Value, k kind, bound string) int {
 	if err := setText(limit, k, bound); err != nil {
 		panic("config: bad bound in a tag: " + bound)
 	}
-	if v.CanUint() {
-		return cmp.Compare(v.Uint(), limit.Uint())
-	}
 	return cmp.Compare(v.Int(), limit.Int())
 }
 
