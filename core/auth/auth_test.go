@@ -18,12 +18,14 @@ var home = netip.MustParsePrefix("192.0.2.1/32")
 
 // fakeBackend answers every login with what it holds.
 type fakeBackend struct {
+	ctx    context.Context // of the last login
 	answer error
 	asked  int
 	closed bool
 }
 
-func (f *fakeBackend) verify(context.Context, string, string) (string, error) {
+func (f *fakeBackend) verify(ctx context.Context, _, _ string) (string, error) {
+	f.ctx = ctx
 	f.asked++
 	return "held", f.answer
 }
@@ -54,8 +56,12 @@ func TestVerify(t *testing.T) {
 		{"unknown", unknownUser("jan"), ErrBadCredentials, failureDelay},
 		{"down", down, ErrUnavailable, 0},
 	} {
-		a, _, slept := withBackend(&fakeBackend{answer: test.answer})
+		b := &fakeBackend{answer: test.answer}
+		a, _, slept := withBackend(b)
 		_, err := a.Verify(t.Context(), home, "jan", "secret")
+		if _, limited := b.ctx.Deadline(); !limited || b.ctx.Err() == nil {
+			t.Errorf("%s: the time limit of a login goes on behind it, or is none", test.name)
+		}
 		if !errors.Is(err, test.want) || !errors.Is(err, test.answer) || *slept != test.cost {
 			t.Errorf("%s: %v after %v, want %v after %v", test.name, err, *slept, test.want, test.cost)
 		}
@@ -222,6 +228,14 @@ func TestCloseReachesTheBackend(t *testing.T) {
 	a, _, _ := withBackend(b)
 	if err := a.Close(); err != nil || !b.closed {
 		t.Errorf("%v, closed %v", err, b.closed)
+	}
+}
+
+// TestLeastOptions: the smallest limits that are some.
+func TestLeastOptions(t *testing.T) {
+	t.Parallel()
+	if err := (Options{Timeout: 1, MaxFailures: 1, FailureWindow: 1}).checkLimits(); err != nil {
+		t.Error(err)
 	}
 }
 

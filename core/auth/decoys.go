@@ -17,7 +17,7 @@ const maxKinds = 16
 type decoys struct {
 	seed maphash.Seed
 
-	mu    sync.RWMutex
+	mu    sync.Mutex
 	kinds []string // in the order they were found
 	all   []storedHash
 }
@@ -27,12 +27,6 @@ func newDecoys() *decoys { return &decoys{seed: maphash.MakeSeed()} }
 // found remembers the hash if it is the first of its kind.
 func (d *decoys) found(text string, stored storedHash) {
 	kind := kindOf(text)
-	d.mu.RLock()
-	known := len(d.kinds) == maxKinds || slices.Contains(d.kinds, kind)
-	d.mu.RUnlock()
-	if known {
-		return
-	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if len(d.kinds) < maxKinds && !slices.Contains(d.kinds, kind) {
@@ -42,8 +36,8 @@ func (d *decoys) found(text string, stored storedHash) {
 
 // of is the hash to compare the password of an unknown user with.
 func (d *decoys) of(user string) storedHash {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if len(d.all) == 0 {
 		return decoy()
 	}
@@ -55,7 +49,7 @@ func (d *decoys) of(user string) storedHash {
 func kindOf(text string) string {
 	fields := strings.SplitAfter(text, "$") // "$" "2b$" "10$" …, "$" "6$" "rounds=5000$" …, "$" "argon2id$" "v=19$" "m=…$" …
 	n := 2
-	for n < len(fields)-1 && (strings.Contains(fields[n], "=") || n == 2 && strings.HasPrefix(fields[1], "2")) {
+	for strings.Contains(fields[n], "=") || n == 2 && strings.HasPrefix(fields[1], "2") { // the last field has no =
 		n++
 	}
 	return strings.Join(fields[:n], "")

@@ -40,6 +40,16 @@ func TestHashesAccepted(t *testing.T) {
 	}
 }
 
+// TestMostExpensiveHashes are read.
+func TestMostExpensiveHashes(t *testing.T) {
+	t.Parallel()
+	for _, hash := range []string{strings.Replace(bcryptOfSecret, "$04$", "$15$", 1), strings.Replace(fewRoundsSecret, "=1000$", "=1000000$", 1)} {
+		if _, err := parseHash(hash); err != nil {
+			t.Errorf("%s %v", hash, err)
+		}
+	}
+}
+
 // TestBoundsOfArgon2: salts and keys as short and as long as may be.
 func TestBoundsOfArgon2(t *testing.T) {
 	t.Parallel()
@@ -138,6 +148,9 @@ func TestHash(t *testing.T) {
 		t.Errorf("a second hash of the same password: %s, %v; want another one than %s", second, err, first)
 	}
 	stored, err := parseHash(first)
+	if !strings.HasPrefix(first, "$argon2id$v=19$m=47104,t=1,p=1$") {
+		t.Error(first)
+	}
 	if err != nil || len(first) != 97 || stored.memory != newMemory {
 		t.Fatalf("%s: %d characters, %d KiB, %v", first, len(first), stored.memory, err)
 	}

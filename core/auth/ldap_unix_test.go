@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-ldap/ldap/v3"
+
 	"smtpreceiver/contrib/mtatest"
 	"smtpreceiver/core/directory"
 )
@@ -26,7 +28,7 @@ func TestLDAP(t *testing.T) {
 	conform(t, o, true)
 	a := open(t, o)
 	for user, says := range map[string]string{
-		"twice@example.com": "more than one entry", "nopassword@example.com": "is another", "nobody@example.com": "no user",
+		"twice@example.com": "more than one entry", "often@example.com": "more than one entry", "nopassword@example.com": "is another", "nobody@example.com": "no user",
 	} {
 		_, err := a.Verify(t.Context(), home, user, "secret")
 		if !errors.Is(err, ErrBadCredentials) || !strings.Contains(err.Error(), says) {
@@ -110,11 +112,31 @@ func TestLDAPCertificate(t *testing.T) {
 	}
 }
 
-// TestLDAPEntryWithoutName: to bind without a name is to be anonymous, which any
-// server allows (RFC 4513 section 5.1.2), so such an entry is not a user's.
-func TestLDAPEntryWithoutName(t *testing.T) {
+// TestLDAPAnswers: to bind without a name is to be anonymous, which any server
+// allows (RFC 4513 section 5.1.2), so such an entry is not a user's. Of what the
+// server says to a bind, some is about the user and the rest is not.
+func TestLDAPAnswers(t *testing.T) {
 	t.Parallel()
-	for dn, want := range map[string]error{"cn=x": nil, "": ErrBadCredentials} {
+	for _, tt := range []struct {
+		dn   string
+		code byte // of the answer to the bind; 255: it hangs up
+		want error
+	}{
+		{"cn=x", 0, nil},
+		{"", 0, ErrBadCredentials},
+		{"cn=x", ldap.LDAPResultInvalidCredentials, ErrBadCredentials},
+		{"cn=x", ldap.LDAPResultInappropriateAuthentication, ErrBadCredentials},
+		{"cn=x", ldap.LDAPResultNoSuchObject, ErrBadCredentials},
+		{"cn=x", ldap.LDAPResultInsufficientAccessRights, ErrBadCredentials},
+		{"cn=x", ldap.LDAPResultConstraintViolation, ErrBadCredentials},
+		{"cn=x", ldap.LDAPResultUnwillingToPerform, ErrBadCredentials},
+		{"cn=x", ldap.LDAPResultOperationsError, ErrUnavailable},
+		{"cn=x", ldap.LDAPResultBusy, ErrUnavailable},
+		{"cn=x", ldap.LDAPResultUnavailable, ErrUnavailable},
+		{"cn=x", ldap.LDAPResultOther, ErrUnavailable},
+		{"", ldap.LDAPResultBusy, ErrUnavailable},
+		{"cn=x", 255, ErrUnavailable},
+	} {
 		o := options("ldap")
 		o.BaseDN, o.Filter, o.Attribute = "dc=x", "(uid=%s)", "uid"
 		o.URL = "ldap://" + unhelpful(t, func(client net.Conn) {
@@ -131,15 +153,40 @@ func TestLDAPEntryWithoutName(t *testing.T) {
 				const success = "\x0a\x01\x00\x04\x00\x04\x00"
 				switch operation {
 				case 0x60: // bind
-					io.WriteString(client, message(0x61, success))
+					if tt.code == 255 {
+						return
+					}
+					io.WriteString(client, message(0x61, "\x0a\x01"+string([]byte{tt.code})+"\x04\x00\x04\x00"))
 				case 0x63: // search: an entry with the attribute uid, and the end
-					entry := string([]byte{0x04, byte(len(dn))}) + dn + "\x30\x0d\x30\x0b\x04\x03uid\x31\x04\x04\x02me"
+					entry := string([]byte{0x04, byte(len(tt.dn))}) + tt.dn + "\x30\x0d\x30\x0b\x04\x03uid\x31\x04\x04\x02me"
 					io.WriteString(client, message(0x64, entry)+message(0x65, success))
 				}
 			}
 		})
-		if _, err := open(t, o).Verify(t.Context(), home, "me", "anything"); !errors.Is(err, want) {
-			t.Errorf("entry %q: %v, want %v", dn, err, want)
+		name, err := open(t, o).Verify(t.Context(), home, "me", "anything")
+		if !errors.Is(err, tt.want) || (err == nil) != (name == "me") || errors.Is(err, ErrUnavailable) && !strings.Contains(err.Error(), "bind as the user to 127.0.0.1:") {
+			t.Errorf("entry %q, code %d: %q, %v, want %v", tt.dn, tt.code, name, err, tt.want)
+		}
+	}
+}
+
+// TestLDAPNames: of an entry with several, it is the one that was typed.
+func TestLDAPNames(t *testing.T) {
+	t.Parallel()
+	entry := ldap.NewEntry("cn=x", map[string][]string{"mail": {"one@example.com", "two@example.com", "three@example.com"}, "cn": {"a\x00b"}})
+	for _, tt := range []struct {
+		attribute, typed, want, says string
+	}{
+		{"mail", "one@example.com", "one@example.com", ""},
+		{"mail", "Two@Example.com", "two@example.com", ""},
+		{"mail", "three@example.com", "three@example.com", ""},
+		{"MAIL", "x", "one@example.com", ""},
+		{"cn", "x", "a\x00b", "control characters"},
+		{"title", "x", "", "sees no attribute title in the entry cn=x"},
+	} {
+		name, err := (&ldapBackend{attribute: tt.attribute}).name(entry, tt.typed)
+		if name != tt.want || (err == nil) != (tt.says == "") || err != nil && !strings.Contains(err.Error(), tt.says) {
+			t.Errorf("%s of %s: %q, %v, want %q with %q", tt.attribute, tt.typed, name, err, tt.want, tt.says)
 		}
 	}
 }
@@ -176,7 +223,7 @@ func TestLDAPWarnsOfClearPasswords(t *testing.T) {
 func TestLDAPEqualWork(t *testing.T) {
 	t.Parallel()
 	s := newSlapd(t, "anonymous read")
-	var requests atomic.Int32
+	var requests, nobody atomic.Int32
 	o := s.options()
 	o.URL = "ldap://" + unhelpful(t, func(client net.Conn) {
 		real, err := net.Dial("tcp", s.Addr())
@@ -192,14 +239,18 @@ func TestLDAPEqualWork(t *testing.T) {
 				return
 			}
 			requests.Add(1)
+			if bytes.Contains(buffer[:n], []byte("cn=nobody,dc=example,dc=com")) {
+				nobody.Add(1)
+			}
 			real.Write(buffer[:n])
 		}
 	})
 	a := open(t, o)
-	for _, user := range []string{"jan@example.com", "nobody@example.com", "twice@example.com", "nopassword@example.com", "*"} {
+	for user, none := range map[string]int32{"jan@example.com": 0, "nobody@example.com": 1, "twice@example.com": 1, "nopassword@example.com": 0, "*": 1} {
 		requests.Store(0)
-		if _, err := a.Verify(t.Context(), home, user, "wrong"); !errors.Is(err, ErrBadCredentials) || requests.Load() != 2 {
-			t.Errorf("%s: %v after %d requests, want 2", user, err, requests.Load())
+		nobody.Store(0)
+		if _, err := a.Verify(t.Context(), home, user, "wrong"); !errors.Is(err, ErrBadCredentials) || requests.Load() != 2 || nobody.Load() != none {
+			t.Errorf("%s: %v after %d requests, want 2, %d of them for nobody, want %d", user, err, requests.Load(), nobody.Load(), none)
 		}
 	}
 }

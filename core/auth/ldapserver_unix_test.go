@@ -36,6 +36,24 @@ sn: b
 mail: twice@example.com
 userPassword: secret
 
+dn: cn=often a,dc=example,dc=com
+objectClass: inetOrgPerson
+cn: often a
+sn: a
+mail: often@example.com
+
+dn: cn=often b,dc=example,dc=com
+objectClass: inetOrgPerson
+cn: often b
+sn: b
+mail: often@example.com
+
+dn: cn=often c,dc=example,dc=com
+objectClass: inetOrgPerson
+cn: often c
+sn: c
+mail: often@example.com
+
 dn: cn=no password,dc=example,dc=com
 objectClass: inetOrgPerson
 cn: no password

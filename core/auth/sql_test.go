@@ -152,6 +152,18 @@ func TestSQLGivesConnectionsBack(t *testing.T) {
 	}
 }
 
+// TestSQLWithoutRoom: who waits too long for other logins is not refused for a
+// wrong password.
+func TestSQLWithoutRoom(t *testing.T) {
+	t.Parallel()
+	a := open(t, sqliteOf(t))
+	a.timeout = 100 * time.Millisecond
+	a.backend.(*sqlBackend).hasher.room.TryAcquire(memoryBudget)
+	if _, err := a.Verify(t.Context(), home, "jan@example.com", "secret"); !errors.Is(err, ErrUnavailable) {
+		t.Error(err)
+	}
+}
+
 // TestSQLEqualWork: one comparison for everybody; who has no usable hash is
 // compared with one of the last kind found.
 func TestSQLEqualWork(t *testing.T) {
