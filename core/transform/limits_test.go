@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"smtpreceiver/core/transform/python"
 )
 
 // TestDone shows that items do not get lost when the transaction is over.
@@ -17,6 +19,17 @@ func TestDone(t *testing.T) {
 	cancel(over)
 	got, errs := tmpl.Execute(ctx, sample())
 	if got != "Jan y "+sample().Msg || len(errs) != 1 || !errors.Is(errs[0], over) {
+		t.Errorf("%q %v", got, errs)
+	}
+}
+
+// TestBudget: the jobs of a message share one, and what is only an item needs none.
+func TestBudget(t *testing.T) {
+	t.Parallel()
+	it := sample()
+	it.Budget = new(python.Budget) // used up
+	got, errs := parse(t, `<%name%> <%name + 'x'|'y'%>`).Execute(t.Context(), it)
+	if got != "Jan y" || len(errs) != 1 || !strings.Contains(errs[0].Error(), "used up") {
 		t.Errorf("%q %v", got, errs)
 	}
 }
