@@ -38,5 +38,7 @@
 // An expression stops after 100,000 steps, and the expressions of one template
 // together after one second. All strings and lists that one operand makes may
 // be 8 MiB and 32 times the items that the template reads; the result may be
-// 1 MiB and 8 times the items. An operand past a limit is empty and reported.
+// 1 MiB and 8 times the items. A regular expression with parts of the message may be
+// 1,000 bytes long, and its instructions times the bytes of its text 67 million: no
+// search can be stopped. An operand past a limit is empty and reported.
 package transform

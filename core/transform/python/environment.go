@@ -47,7 +47,7 @@ var environment = func() starlark.StringDict {
 	}
 	for name, f := range map[string]function{
 		opAttribute: attribute, opIndex: index, opSlice: slice, opIterate: iterate, opMade: made,
-		opAdd: add, opMultiply: multiply, opPercent: percent, opOr: or,
+		opAdd: add, opMultiply: multiply, opShift: shiftLeft, opPercent: percent, opOr: or,
 		"len": length, "int": toInt, "range": newRange, "str": toString, "unicode": toString,
 	} {
 		env[name] = builtin(name, f)
@@ -174,6 +174,14 @@ func multiply(r *Run, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, 
 	return starlark.Binary(syntax.STAR, args[0], args[1])
 }
 
+func shiftLeft(_ *Run, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
+	v, err := starlark.Binary(syntax.LTLT, args[0], args[1]) // by at most 511
+	if n, ok := v.(starlark.Int); ok && n.BigInt().BitLen() > maxIntBits {
+		return nil, errLimit("number", fmt.Sprint(maxIntBits, " bits"))
+	}
+	return v, err
+}
+
 func percent(r *Run, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
 	if s, ok := args[0].(starlark.String); ok {
 		text, err := formatPercent(r, string(s), args[1])
@@ -198,15 +206,21 @@ func or(_ *Run, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error)
 }
 
 func toInt(r *Run, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
-	if len(args) > 0 {
-		if s, ok := args[0].(starlark.String); ok {
-			if len(s) > maxIntText {
-				return nil, errLimit("text of a number", maxIntText)
-			}
-			args = slices.Concat(starlark.Tuple{starlark.String(strings.TrimSpace(string(s)))}, args[1:])
-		}
+	var x, base starlark.Value
+	if err := starlark.UnpackArgs("int", args, kwargs, "x", &x, "base?", &base); err != nil {
+		return nil, err
 	}
-	return universal("int")(r, args, kwargs)
+	if s, ok := x.(starlark.String); ok {
+		if len(s) > maxIntText {
+			return nil, errLimit("text of a number", maxIntText)
+		}
+		x = starlark.String(strings.TrimSpace(string(s)))
+	}
+	args = starlark.Tuple{x}
+	if base != nil {
+		args = append(args, base)
+	}
+	return universal("int")(r, args, nil)
 }
 
 func newRange(r *Run, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {

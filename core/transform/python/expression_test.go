@@ -109,6 +109,7 @@ func TestStrings(t *testing.T) {
 		`name * 2 + 2 * '-'`:                                      "JanJan--",
 		`'an' in name and 'x' not in name`:                        "True",
 		`int(' 12 ') + int('ff', 16)`:                             "267",
+		`int('11', base=2) + int(x='4') + int(True) + int(2.9)`:   "10",
 		`sorted(['b', 'a'], key=lambda x: x)`:                     "a, b",
 		`[i for i in range(3)][1:]`:                               "1, 2",
 		`(1, 2, 3)[::2]`:                                          "1, 3",

@@ -160,6 +160,8 @@ func (r *Run) charge(v starlark.Value) error {
 		return r.spend(len(v))
 	case starlark.Int:
 		return r.spend(v.BigInt().BitLen() / 8)
+	case *match:
+		return r.spend(8 * len(v.places))
 	case starlark.Indexable: // list, tuple, range
 		for i := range v.Len() {
 			if err := r.charge(v.Index(i)); err != nil {

@@ -37,7 +37,9 @@ func TestBombs(t *testing.T) {
 		{"dict items", `[d.items() for d in [{i: i for i in range(9000)}] for i in range(9000)]`, "over the limit"},
 		{"slices", `[r[1:] for r in [list(range(9000))] for i in range(9000)]`, "over the limit"},
 		{"square number", nested("lambda a: a * a", "9", 40), "number over the limit"},
+		{"shift number", `1` + strings.Repeat("<<511", 9), "number over the limit"},
 		{"long number", `int('9' * 2000)`, "text of a number over the limit"},
+		{"long number by name", `int(x=('9' * 1000) * 100)`, "text of a number over the limit"},
 		{"list of texts", `[msg + str(i) for i in range(90000)]`, "over the limit"},
 		{"list of methods", `[msg.upper() for i in range(90000)]`, "over the limit"},
 		{"range", `len(list(range(10000000000)))`, "over the limit"},
@@ -53,9 +55,11 @@ func TestBombs(t *testing.T) {
 		{"text of list", `str([msg] * 30)`, ""},
 		{"sub", `re.sub('', msg, msg[:3000])`, "over the limit"},
 		{"sub by function", `re.sub('a', lambda m: msg, msg[:3000])`, "over the limit"},
+		{"sub that repeats", `re.sub('(?s)(.+)', '\\1' * 10000, msg)`, "over the limit"},
 		{"findall groups", `re.findall('()()()()()()()()()()', msg)`, "matches over the limit"},
 		{"split", `(msg * 30).split('a')`, ""},
 		{"rsplit", `msg.rsplit(None, 2000000000)[0]`, ""},
+		{"strip", `msg.strip(('b' * 1000) * 2 + 'ž')`, "characters to strip over the limit"},
 		{"ljust", `'a'.ljust(1000000000)`, "width over the limit"},
 		{"zfill", `'a'.zfill(1000000000)`, "width over the limit"},
 		{"strftime", `time.strftime('%1024Y' * 1000)`, "time format over the limit"},
@@ -125,11 +129,22 @@ func TestPatternLimit(t *testing.T) {
 	v := sample()
 	v["msg"] = strings.Repeat("a", maxPattern)
 	check(t, `re.search(msg, msg).end()`, v, "1000")
-	v["name"] = "a"
-	longer := parse(t, `re.search(msg + name, msg).end()`)
-	if got, errs := evaluate(t, longer, v, time.Hour); got != "" || len(errs) != 1 || !strings.Contains(errs[0].Error(), "regular expression over the limit") {
-		t.Errorf("%q %v", got, errs)
+	limited := func(expression, reason string) {
+		t.Helper()
+		if got, errs := evaluate(t, parse(t, expression), v, time.Hour); got != "" || len(errs) != 1 || !strings.Contains(errs[0].Error(), reason) {
+			t.Errorf("%s: %q %v", expression, got, errs)
+		}
 	}
+	limited(`re.search(msg + 'a', msg).end()`, "regular expression over the limit")
+	v["name"] = `\Ab{900}[cd]` // 904 instructions, and done at the first letter
+	v["msg"] = strings.Repeat("a", maxMatching/904-1)
+	check(t, `re.search(name, msg)|len(re.findall(name, msg))|re.sub(name, '', msg)[:3]`, v, "0")
+	v["msg"] = strings.Repeat("a", maxMatching/904)
+	limited(`re.search(name, msg)`, "regular expression with its text over the limit")
+	limited(`re.findall(name, msg)`, "regular expression with its text over the limit")
+	limited(`re.sub(name, '', msg)`, "regular expression with its text over the limit")
+	check(t, `'none' if not re.search('\Ab{900}[cd]', msg) else ''`, v, "none") // the administrator's own
+	v["name"] = "a"
 	constant := "a" + strings.Repeat("a", maxPattern)
 	check(t, `re.search('`+constant+`', name)|'none'`, v, "none")
 }
@@ -152,6 +167,7 @@ func TestCharge(t *testing.T) {
 		{starlark.Tuple{text, text}, 3*elementCost + 20},
 		{starlark.NewList([]starlark.Value{starlark.Tuple{text}, text}), 4*elementCost + 20},
 		{dict, 3*elementCost + 20},
+		{&match{places: make([]int, 10)}, elementCost + 80},
 	} {
 		for _, spare := range []int{0, 1} {
 			if r := (&Run{left: c.cost + spare}); r.charge(c.value) != nil || r.left != spare {
@@ -177,6 +193,53 @@ func TestLimitsGrow(t *testing.T) {
 		t.Errorf("made %d, result %d for %d bytes", r.made, r.maxResult, size)
 	}
 	r.Close() // without a function that had run
+}
+
+// TestBudget: runs that share one pay for what they read and make, and for their steps.
+func TestBudget(t *testing.T) {
+	t.Parallel()
+	v := values{"msg": strings.Repeat("a", 1000), "name": "Jan", "recipients": []string{"a", "bc"}}
+	run := func(expression string, b *Budget) (string, []error) {
+		e := parse(t, expression)
+		r := NewRun(t.Context(), e.Names(), v, time.Hour)
+		defer r.Close()
+		r.Within(b)
+		return e.Evaluate(r, 0)
+	}
+	whole := NewBudget()
+	if got, errs := run(`len(msg)`, whole); got != "1000" || errs != nil {
+		t.Fatalf("%q %v", got, errs)
+	}
+	const cost = 1000 + elementCost + 1 // the text, and a number of ten bits
+	steps := budgetSteps - whole.steps
+	if whole.bytes != budgetBytes-cost || steps <= 0 {
+		t.Errorf("%d bytes and %d steps were used", budgetBytes-whole.bytes, steps)
+	}
+	if got, errs := run(`len(recipients)`, whole); got != "2" || errs != nil || whole.steps != budgetSteps-2*steps || whole.bytes != budgetBytes-cost-3*elementCost-3 {
+		t.Errorf("%q %v: %d bytes and %d steps are left", got, errs, whole.bytes, whole.steps)
+	}
+	const usedUp = "have used up"
+	for _, c := range []struct {
+		Budget
+		reason string
+	}{
+		{Budget{steps + 1, cost}, ""},
+		{Budget{steps, cost}, "too many steps"},
+		{Budget{1, cost}, "too many steps"},
+		{Budget{0, cost}, usedUp},
+		{Budget{steps + 1, cost - 1}, "over the limit"},
+		{Budget{steps + 1, 1001}, "over the limit"},
+		{Budget{steps + 1, 1000}, usedUp},
+	} {
+		b := c.Budget
+		got, errs := run(`len(msg)|name`, &b)
+		if c.reason == "" && (got != "1000" || errs != nil) || c.reason != "" && (got != "Jan" || len(errs) != 1 || !strings.Contains(errs[0].Error(), c.reason)) {
+			t.Errorf("%+v: %q %v, want %q", c.Budget, got, errs, c.reason)
+		}
+		if _, errs := run(`len(msg)`, &b); len(errs) != 1 || !strings.Contains(errs[0].Error(), usedUp) {
+			t.Errorf("%+v, the next: %v", c.Budget, errs)
+		}
+	}
 }
 
 // TestCloseFrees: a run that is closed leaves no timer behind.

@@ -3,13 +3,18 @@ package python
 import (
 	"errors"
 	"regexp"
+	"regexp/syntax"
 
 	"smtpreceiver/core/regex"
 )
 
-// maxPattern bounds regular expressions that a template puts together from
-// items, in bytes.
-const maxPattern = 1000
+// What bounds regular expressions that a template puts together from items: their
+// bytes; and their instructions, of which a{1000} has a thousand, for each byte of the
+// text: no time limit ends a search.
+const (
+	maxPattern  = 1000
+	maxMatching = 1 << 26
+)
 
 // expressionCache holds the constant expressions of an alternative. It does
 // not change once the template is parsed.
@@ -28,9 +33,9 @@ func (c expressionCache) add(pattern string, flags regex.Flags) error {
 	return err
 }
 
-// expression finds or compiles what a call of the re module names; given are
-// the flags of the call.
-func (r *Run) expression(pattern string, given int, flags regex.Flags) (*regexp.Regexp, error) {
+// expression finds or compiles what a call of the re module names, for the text s;
+// given are the flags of the call.
+func (r *Run) expression(pattern, s string, given int, flags regex.Flags) (*regexp.Regexp, error) {
 	for _, f := range regexpFlags {
 		if given&f.value != 0 {
 			flags |= f.flag
@@ -46,5 +51,17 @@ func (r *Run) expression(pattern string, given int, flags regex.Flags) (*regexp.
 	if len(pattern) > maxPattern {
 		return nil, errLimit("regular expression", maxPattern)
 	}
-	return regex.Compile(pattern, flags)
+	re, err := regex.Compile(pattern, flags)
+	if err != nil {
+		return nil, err
+	}
+	tree, err := syntax.Parse(re.String(), syntax.Perl)
+	if err != nil {
+		return nil, err
+	}
+	program, err := syntax.Compile(tree.Simplify())
+	if err == nil && len(program.Inst) > maxMatching/(len(s)+1) {
+		err = errLimit("regular expression with its text", maxMatching)
+	}
+	return re, err
 }

@@ -49,7 +49,7 @@ func searcher(name string) function {
 		if err := starlark.UnpackArgs(name, args, kwargs, "pattern", &pattern, "string", &s, "flags?", &flags); err != nil {
 			return nil, err
 		}
-		re, err := r.expression(pattern, flags, functionFlags[name])
+		re, err := r.expression(pattern, s, flags, functionFlags[name])
 		if err != nil {
 			return nil, err
 		}
@@ -67,7 +67,7 @@ func findAll(r *Run, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Val
 	if err := starlark.UnpackArgs("findall", args, kwargs, "pattern", &pattern, "string", &s, "flags?", &flags); err != nil {
 		return nil, err
 	}
-	re, err := r.expression(pattern, flags, 0)
+	re, err := r.expression(pattern, s, flags, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -115,14 +115,14 @@ func substitute(r *Run, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.
 	if err != nil {
 		return nil, err
 	}
-	re, err := r.expression(pattern, flags, 0)
+	re, err := r.expression(pattern, s, flags, 0)
 	if err != nil {
 		return nil, err
 	}
 	var expand func(*match) (string, error)
 	switch repl := repl.(type) {
 	case starlark.String:
-		if expand, err = parseReplacement(re, string(repl)); err != nil {
+		if expand, err = r.parseReplacement(re, string(repl)); err != nil {
 			return nil, err
 		}
 	case starlark.Callable:
@@ -162,8 +162,12 @@ func substitute(r *Run, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.
 }
 
 // parseReplacement reads the \1, \g<1>, \g<name>, \n, \t, \r and \\ of a
-// replacement; other text stands for itself.
-func parseReplacement(re *regexp.Regexp, repl string) (func(*match) (string, error), error) {
+// replacement; other text stands for itself. It may come from the message, and name a
+// long group any number of times.
+func (r *Run) parseReplacement(re *regexp.Regexp, repl string) (func(*match) (string, error), error) {
+	if err := r.elements(strings.Count(repl, `\`)); err != nil {
+		return nil, err
+	}
 	type piece struct {
 		text  string
 		group int // if there is no text
@@ -207,11 +211,14 @@ func parseReplacement(re *regexp.Regexp, repl string) (func(*match) (string, err
 	return func(m *match) (string, error) {
 		var out strings.Builder
 		for _, p := range pieces {
-			if p.text != "" {
-				out.WriteString(p.text)
-			} else if s, ok := starlark.AsString(m.text(p.group)); ok {
-				out.WriteString(s)
+			text := p.text
+			if text == "" {
+				text, _ = starlark.AsString(m.text(p.group))
 			}
+			if out.Len()+len(text) > r.left {
+				return "", errLimit("strings and lists", r.made)
+			}
+			out.WriteString(text)
 		}
 		return out.String(), nil
 	}, nil

@@ -15,6 +15,7 @@ const (
 	opSlice     = "[:]"
 	opAdd       = "+"
 	opMultiply  = "*"
+	opShift     = "<<"
 	opPercent   = "%"
 	opOr        = "|"
 	opIterate   = "for"
@@ -22,7 +23,7 @@ const (
 )
 
 var operators = map[syntax.Token]string{
-	syntax.PLUS: opAdd, syntax.STAR: opMultiply, syntax.PERCENT: opPercent, syntax.PIPE: opOr,
+	syntax.PLUS: opAdd, syntax.STAR: opMultiply, syntax.LTLT: opShift, syntax.PERCENT: opPercent, syntax.PIPE: opOr,
 }
 
 // rewrite replaces in the tree whatever Starlark does otherwise than Python,

@@ -25,11 +25,14 @@ var stringMethods = func() map[string]method {
 		"center": pad("center", func(width, fill int) int { return fill/2 + fill&width&1 }),
 		"encode": unchanged, "decode": unchanged,
 	}
+	for _, name := range []string{"strip", "lstrip", "rstrip"} {
+		methods[name] = strip(name)
+	}
 	for _, name := range []string{"find", "rfind", "index", "rindex", "count", "startswith", "endswith"} {
 		methods[name] = positional(name)
 	}
 	for _, name := range []string{
-		"upper", "lower", "title", "capitalize", "strip", "lstrip", "rstrip",
+		"upper", "lower", "title", "capitalize",
 		"partition", "rpartition", "removeprefix", "removesuffix",
 		"isalnum", "isalpha", "isdigit", "islower", "isspace", "istitle", "isupper",
 	} {
@@ -125,6 +128,19 @@ func positional(name string) method {
 	}
 }
 
+// strip is strip, lstrip or rstrip: each character of s is looked for among those to strip.
+func strip(name string) method {
+	call := starlarkMethod(name)
+	return func(r *Run, s string, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+		if len(args) == 1 {
+			if set, _ := starlark.AsString(args[0]); len(set) > maxPad {
+				return nil, errLimit("characters to strip", maxPad)
+			}
+		}
+		return call(r, s, args, kwargs)
+	}
+}
+
 // split is split and rsplit: the number of parts is known before they are made.
 func split(name string) method {
 	call := starlarkMethod(name)
@@ -139,8 +155,9 @@ func split(name string) method {
 		}
 		if len(args) == 2 {
 			if most, err := starlark.AsInt32(args[1]); err == nil && most >= 0 {
-				parts = min(parts, most+1)
-				args = starlark.Tuple{args[0], starlark.MakeInt(parts - 1)}
+				most = min(most, parts-1)
+				parts = most + 1
+				args = starlark.Tuple{args[0], starlark.MakeInt(most)}
 			}
 		}
 		if err := r.elements(parts); err != nil {
