@@ -137,6 +137,11 @@ func (d disk) syncDir(of *dir) error {
 	})
 }
 
+// keepsOrder says whether a rename there reaches the disk before later ones.
+func (d disk) keepsOrder(of *dir) bool {
+	return d.inOrderForTesting || !d.noSyncForTesting && syncfsIsTrusted(of.file) // ext4 and XFS
+}
+
 // syncfs makes everything in the file system durable.
 func (d disk) syncfs(path string, whole *wholeSync) error {
 	return d.do("syncfs", path, func() error {

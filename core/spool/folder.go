@@ -199,7 +199,7 @@ func openFolder(d disk, path, owner string) (*folder, error) {
 	if err == nil && !d.noSyncForTesting {
 		f.whole, err = openWholeSync(f.in)
 	}
-	f.inOrder = f.whole != nil || d.inOrderForTesting // ext4 and XFS
+	f.inOrder = d.keepsOrder(f.out)
 	if err != nil {
 		return nil, errors.Join(err, f.close())
 	}

@@ -116,6 +116,26 @@ func TestOrderOfABatch(t *testing.T) {
 	tr.wantBefore(t, "the decision is the last record removed", copies, 1, undecided, 1)
 }
 
+// A reader may take a job that recovery completes at once too.
+func TestOrderOfCompletion(t *testing.T) {
+	t.Parallel()
+	outs := decidedBatch(t)
+	w := &watcher{disorder: true}
+	s := openSpool(t, Config{}, w.disk())
+	if err := s.Use(outs); err != nil {
+		t.Fatal(err)
+	}
+	tr := trace(w.seen())
+	for _, out := range outs {
+		data := tr.where("rename", func(p string) bool { return filepath.Dir(p) == out && !strings.HasSuffix(p, ".ctl") })
+		control := tr.where("rename", inside(out, ".ctl"))
+		synced := tr.where("syncdir", func(p string) bool { return p == out })
+		synced = slices.DeleteFunc(synced, func(at int) bool { return at < slices.Max(data) })
+		tr.wantBefore(t, "data before the folder is on disk", data, 2, synced, 2)
+		tr.wantBefore(t, "on disk before the CTL", synced[:1], 1, control, 1)
+	}
+}
+
 // What a job costs is decided here: the commonest one, a text and its CTL.
 func TestCallsOfASmallJob(t *testing.T) {
 	t.Parallel()

@@ -230,10 +230,14 @@ func (r *recovery) settleJob(j *leftJob) error {
 	linked := controlled && visible && same(j.stagedControl(), j.shown(j.control())) // a link made in place of a rename
 	switch {
 	case controlled && !linked && j.forward:
-		if err := j.show(d, j.here); err != nil {
-			return err
+		err := j.show(d, j.here)
+		if err == nil && !d.keepsOrder(j.out) {
+			err = d.syncDir(j.out)
 		}
-		if err := j.showControl(d); err != nil {
+		if err == nil {
+			err = j.showControl(d)
+		}
+		if err != nil {
 			return err
 		}
 		log.Info("job completed after a crash")
