@@ -54,7 +54,7 @@ func (d *dir) private(name string) (*dir, error) {
 	if !info.IsDir() {
 		return nil, fmt.Errorf("%w: %s is not a directory: remove it", errUntrusted, path)
 	}
-	root, err := d.root.OpenRoot(name)
+	root, err := d.root.OpenRoot(name + "/.") // a FIFO that took its place would hold us
 	if err != nil {
 		return nil, err
 	}

@@ -83,7 +83,7 @@ func Inspect(folder string, leftover time.Duration) (State, error) {
 func (s *State) inspectStaging(folder string, leftover time.Duration) error {
 	root := filepath.Join(folder, stagingName)
 	var errs []error
-	err := eachName(root, func(owner fs.DirEntry) bool {
+	err := eachName(root+"/.", func(owner fs.DirEntry) bool {
 		if !owner.IsDir() {
 			return true
 		}
@@ -92,7 +92,7 @@ func (s *State) inspectStaging(folder string, leftover time.Duration) error {
 			s.Aside = filepath.Join(root, owner.Name())
 			return true
 		}
-		errs = append(errs, eachName(filepath.Join(root, owner.Name()), func(e fs.DirEntry) bool {
+		errs = append(errs, eachName(filepath.Join(root, owner.Name())+"/.", func(e fs.DirEntry) bool {
 			if s.Bounded = s.Staged == maxStaged; s.Bounded {
 				return false
 			}
@@ -111,7 +111,7 @@ func (s *State) inspectStaging(folder string, leftover time.Duration) error {
 }
 
 // eachName calls f for each entry of a directory, in no order, until it returns
-// false.
+// false. A FIFO in its place holds nobody if the path ends in "/.".
 func eachName(path string, f func(fs.DirEntry) bool) error {
 	d, err := os.Open(path)
 	if err != nil {
