@@ -1,0 +1,246 @@
+package folder
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"smtpreceiver/core/report"
+)
+
+const (
+	shut     = "every call on it fails"
+	unsynced = "its next syncs fail, and nothing else"
+)
+
+// fail makes calls on an open folder fail.
+func fail(t *testing.T, how string, d *dir) {
+	t.Helper()
+	switch how {
+	case shut:
+		d.close()
+	case unsynced:
+		fd, err := unix.Open(d.path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.self.Close()
+		d.self = os.NewFile(uintptr(fd), d.path)
+	}
+}
+
+// TestFaultsAreSaid: an error of any folder is that of the call that met it: a job
+// is never taken for safe, settled or gone that is not.
+func TestFaultsAreSaid(t *testing.T) {
+	t.Parallel()
+	output := func(f *Folder) *dir { return f.output }
+	work := func(f *Folder) *dir { return f.work }
+	done := func(f *Folder) *dir { return f.doneHome.dir }
+	failed := func(f *Folder) *dir { return f.failedHome.dir }
+	day := func(f *Folder) *dir { return f.doneHome.days[today(time.Now())] }
+	of := func(do func(*Held) error) func(*testing.T, *Folder) func() error {
+		return func(t *testing.T, f *Folder) func() error {
+			h := mustTake(t, f, "00000042")
+			if _, err := f.doneHome.dirOf(today(time.Now())); err != nil { // the day is open
+				t.Fatal(err)
+			}
+			return func() error { return do(h) }
+		}
+	}
+	alone := func(do func(f *Folder) error) func(*testing.T, *Folder) func() error {
+		return func(_ *testing.T, f *Folder) func() error { return func() error { return do(f) } }
+	}
+	settled := func(s State, do func(f *Folder, e *Entry) error) func(*testing.T, *Folder) func() error {
+		return func(t *testing.T, f *Folder) func() error {
+			h := mustTake(t, f, "00000042")
+			if err := settle(t, f, h, s); err != nil {
+				t.Fatal(err)
+			}
+			return func() error {
+				return do(f, &Entry{Stem: "00000042", Path: filepath.Join(h.home().path, h.Journal.Room, "00000042.ctl")})
+			}
+		}
+	}
+	waiting := func(do func(f *Folder, e *Entry) error) func(*testing.T, *Folder) func() error {
+		return func(t *testing.T, f *Folder) func() error {
+			e := onItsWay(t, f, Journal{State: Waiting})
+			return func() error { return do(f, e) }
+		}
+	}
+	judged := func(s State) func(*testing.T, *Folder) func() error {
+		return func(t *testing.T, f *Folder) func() error {
+			h := mustTake(t, f, "00000042")
+			if err := h.Judge(s, "why", time.Now()); err != nil {
+				t.Fatal(err)
+			}
+			return func() error {
+				v, beside := &Verdict{Held: h, Files: []string{"00000042.txt"}}, &Verdict{Held: h, Err: fs.ErrInvalid}
+				f.Settle([]*Verdict{beside, v})
+				if !errors.Is(beside.Err, fs.ErrInvalid) || v.Err != nil && !strings.Contains(v.Err.Error(), "job 00000042 is "+string(s)+" but cannot be moved to "+h.home().path) {
+					t.Errorf("%v, beside it %v", v.Err, beside.Err)
+				}
+				return v.Err
+			}
+		}
+	}
+	boxed := func(how string, do func(o *Outbox, h *Held) error) func(*testing.T, *Folder) func() error {
+		return func(t *testing.T, f *Folder) func() error {
+			h := mustTake(t, f, "00000042")
+			o, err := f.Outbox()
+			if err == nil {
+				err = o.Put(h, &Letter{Action: report.Failed})
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			fail(t, how, o.dir)
+			return func() error { return do(o, h) }
+		}
+	}
+	admit := func(f *Folder) error {
+		return f.Admit(&Admitted{Stem: "x", Journal: &Journal{State: Waiting, Key: "AAAAAAAA"}, Files: []string{"x.txt", "x.ctl"}, Control: "x.ctl",
+			Write: func(string, io.Writer) error { return nil }})
+	}
+	clean := func(f *Folder) error { return f.Clean(1, 1, time.Now().AddDate(0, 0, 9)) }
+	for name, tt := range map[string]struct {
+		at  func(*Folder) *dir
+		how string
+		do  func(*testing.T, *Folder) func() error
+	}{
+		"take, its lock":             {work, shut, alone(func(f *Folder) error { _, err := f.Take("00000042"); return err })},
+		"take, the new job":          {output, shut, alone(func(f *Folder) error { _, err := f.Take("00000042"); return err })},
+		"look, on its way":           {work, shut, alone(func(f *Folder) error { _, err := f.Look("00000042"); return err })},
+		"look, new":                  {output, shut, alone(func(f *Folder) error { _, err := f.Look("00000042"); return err })},
+		"stems, new":                 {output, shut, alone(func(f *Folder) error { return f.Stems(func(string) {}) })},
+		"stems, on their way":        {work, shut, alone(func(f *Folder) error { return f.Stems(func(string) {}) })},
+		"changed":                    {output, shut, alone(func(f *Folder) error { _, err := f.Changed(); return err })},
+		"clean, requests":            {output, shut, alone(clean)},
+		"clean, lanes":               {work, shut, alone(clean)},
+		"clean, done":                {done, shut, alone(clean)},
+		"clean, failed":              {failed, shut, alone(clean)},
+		"begin, its room":            {done, shut, of(func(h *Held) error { h.folder.doneHome.forget(); return h.Begin(time.Now()) })},
+		"begin, the day":             {day, shut, of(func(h *Held) error { return h.Begin(time.Now()) })},
+		"begin, on disk":             {work, unsynced, of(func(h *Held) error { return h.Begin(time.Now()) })},
+		"save":                       {work, shut, of(func(h *Held) error { return h.Save(false) })},
+		"judge, done":                {day, shut, of(func(h *Held) error { return h.Judge(Done, "", time.Now()) })},
+		"judge, failed":              {failed, shut, of(func(h *Held) error { return h.Judge(Failed, "", time.Now()) })},
+		"judge":                      {work, shut, of(func(h *Held) error { return h.Judge(Failed, "", time.Now()) })},
+		"keep, its room":             {day, shut, of(func(h *Held) error { _, err := h.Keep(nil, time.Now()); return err })},
+		"keep, on disk":              {work, unsynced, of(func(h *Held) error { _, err := h.Keep(nil, time.Now()); return err })},
+		"keep, files":                {output, shut, of(func(h *Held) error { _, err := h.Keep([]string{"00000042.txt"}, time.Now()); return err })},
+		"keep, files on disk":        {day, unsynced, of(func(h *Held) error { _, err := h.Keep(nil, time.Now()); return err })},
+		"open":                       {output, shut, of(func(h *Held) error { _, err := h.Open("00000042.txt"); return err })},
+		"copy":                       {output, shut, of(func(h *Held) error { return h.CopyTo("00000042.txt", filepath.Join(t.TempDir(), "x")) })},
+		"copy of the control file":   {work, shut, of(func(h *Held) error { return h.CopyControlTo(filepath.Join(t.TempDir(), "x")) })},
+		"request, read":              {output, shut, of(func(h *Held) error { _, err := h.Request(); return err })},
+		"request, written":           {output, shut, of(func(h *Held) error { return h.SaveRequest(&report.Request{}) })},
+		"request, on disk":           {output, unsynced, of(func(h *Held) error { return h.SaveRequest(&report.Request{}) })},
+		"release":                    {work, shut, of((*Held).Release)},
+		"enter":                      {work, shut, of(func(h *Held) error { return h.Enter("1") })},
+		"forget":                     {work, shut, of((*Held).Forget)},
+		"discard":                    {work, shut, of(func(h *Held) error { return h.Discard([]string{}) })},
+		"discard, files":             {output, shut, of(func(h *Held) error { return h.Discard([]string{"00000042.txt"}) })},
+		"discard, files by name":     {output, shut, of(func(h *Held) error { return h.Discard(nil) })},
+		"settle, files":              {output, shut, judged(Done)},
+		"settle, done":               {day, shut, judged(Done)},
+		"settle, done, on disk":      {day, unsynced, judged(Done)},
+		"settle, failed":             {failed, shut, judged(Failed)},
+		"settle, failed, on disk":    {failed, unsynced, judged(Failed)},
+		"settle, gone on disk":       {work, unsynced, judged(Done)},
+		"settle, control file":       {work, shut, judged(Done)},
+		"again, waiting, new place":  {output, unsynced, waiting(func(f *Folder, e *Entry) error { return f.Again(e, nil) })},
+		"again, waiting, old place":  {work, unsynced, waiting(func(f *Folder, e *Entry) error { return f.Again(e, nil) })},
+		"again, failed, new place":   {output, unsynced, settled(Failed, func(f *Folder, e *Entry) error { return f.Again(e, nil) })},
+		"again, failed, old place":   {failed, unsynced, settled(Failed, func(f *Folder, e *Entry) error { return f.Again(e, nil) })},
+		"again, failed, by name":     {failed, shut, settled(Failed, func(f *Folder, e *Entry) error { return f.Again(e, nil) })},
+		"again, failed, the output":  {output, shut, settled(Failed, func(f *Folder, e *Entry) error { return f.Again(e, nil) })},
+		"drop, failed":               {failed, shut, settled(Failed, func(f *Folder, e *Entry) error { return f.Drop(e, nil) })},
+		"drop, waiting":              {output, shut, waiting(func(f *Folder, e *Entry) error { return f.Drop(e, nil) })},
+		"drop, waiting, named files": {output, shut, waiting(func(f *Folder, e *Entry) error { return f.Drop(e, []string{"00000042.txt"}) })},
+		"drop, its lock":             {work, shut, settled(Failed, func(f *Folder, e *Entry) error { return f.Drop(e, nil) })},
+		"tell": {work, shut, settled(Done, func(f *Folder, e *Entry) error {
+			_, err := f.Tell(e, report.Failed, nil)
+			return err
+		})},
+		"outbox":                      {work, shut, alone(func(f *Folder) error { _, err := f.Outbox(); return err })},
+		"letters, of jobs on the way": {work, shut, boxed("", func(o *Outbox, _ *Held) error { _, err := o.Ready(); return err })},
+		"letters":                     {nil, "", boxed(shut, func(o *Outbox, _ *Held) error { _, err := o.Ready(); return err })},
+		"letter, read":                {nil, "", boxed(shut, func(o *Outbox, h *Held) error { _, _, err := o.Read(letterName(h, report.Failed)); return err })},
+		"letter, why it waits":        {nil, "", boxed(shut, func(o *Outbox, h *Held) error { return o.Note(letterName(h, report.Failed), Tried{}) })},
+		"letter, on disk":             {nil, "", boxed(unsynced, func(o *Outbox, h *Held) error { return o.Put(h, &Letter{}) })},
+		"letter, removed on disk":     {nil, "", boxed(unsynced, func(o *Outbox, h *Held) error { return o.Remove(letterName(h, report.Failed)) })},
+		"letter, removed":             {nil, "", boxed(shut, func(o *Outbox, h *Held) error { return o.Remove(letterName(h, report.Failed)) })},
+		"letter, withdrawn":           {nil, "", boxed(shut, func(o *Outbox, h *Held) error { return o.Withdraw(h) })},
+		"who sends":                   {nil, "", boxed(shut, func(o *Outbox, _ *Held) error { _, err := o.Mine(); return err })},
+		"admit":                       {work, shut, alone(admit)},
+		"admit, files":                {output, shut, alone(admit)},
+		"waiting ones discarded":      {work, shut, alone((*Folder).DiscardWaiting)},
+		"halves discarded":            {output, shut, alone((*Folder).DiscardWaiting)},
+	} {
+		_, open := stage(t)
+		f := mustOpen(t, open)
+		do := tt.do(t, f)
+		if tt.at != nil {
+			fail(t, tt.how, tt.at(f))
+		}
+		if err := do(); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+// TestFaultsOfViews: what cannot be looked at is not counted as nothing.
+func TestFaultsOfViews(t *testing.T) {
+	t.Parallel()
+	see := func(*Entry) error { return nil }
+	each := func(states ...string) func(*View) error {
+		return func(v *View) error { return v.Each(states, see) }
+	}
+	count := func(v *View) error { _, err := v.Count(); return err }
+	latest := func(v *View) error { return v.Latest(5, see) }
+	reports := func(v *View) error { _, err := v.Reports(); return err }
+	told := func(v *View) error {
+		_, _, err := v.Told(&Entry{Stem: "00000042", Path: filepath.Join(v.output.path, "00000042.ctl")})
+		return err
+	}
+	for name, tt := range map[string]struct {
+		at func(*View) *dir
+		do []func(*View) error
+	}{
+		"output": {func(v *View) *dir { return v.output }, []func(*View) error{count, latest, each(StateWaiting), each(StateHeld)}},
+		"work":   {func(v *View) *dir { return v.work }, []func(*View) error{count, latest, each(StateWaiting), each(StateHeld), reports, told}},
+		"failed": {func(v *View) *dir { return v.failed }, []func(*View) error{count, latest, each(StateFailed)}},
+		"done":   {func(v *View) *dir { return v.done }, []func(*View) error{latest, each(StateDone)}},
+	} {
+		output, open := stage(t)
+		mustOpen(t, open)
+		request, err := (&report.Request{Sender: "a@x.test"}).Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		put(t, filepath.Join(output, "00000042.report"), string(request))
+		v, err := OpenView(output, filepath.Join(output, ".done"), filepath.Join(output, ".failed"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer v.Close()
+		for i, do := range tt.do {
+			if err := do(v); err != nil {
+				t.Errorf("%s, %d: %v", name, i, err)
+			}
+		}
+		fail(t, shut, tt.at(v))
+		for i, do := range tt.do {
+			if err := do(v); err == nil {
+				t.Errorf("%s, %d: no error", name, i)
+			}
+		}
+	}
+}
