@@ -83,15 +83,22 @@ func (d *dir) made(name string) (*dir, error) {
 	if opened != nil || err != nil {
 		return s, opened
 	}
-	if err := d.hand(s.self); err != nil {
+	if err := d.give(s); err != nil {
 		return nil, errors.Join(err, s.close())
+	}
+	return s, d.sync()
+}
+
+// give is hand for a folder, which hands on what is made in it.
+func (d *dir) give(s *dir) error {
+	if err := d.hand(s.self); err != nil {
+		return err
 	}
 	info, err := s.self.Stat()
-	if err != nil {
-		return nil, errors.Join(err, s.close())
+	if err == nil {
+		s.owner = ownerOf(info)
 	}
-	s.owner = ownerOf(info)
-	return s, d.sync()
+	return err
 }
 
 // create makes a file that was not there.

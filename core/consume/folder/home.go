@@ -38,7 +38,7 @@ func openHome(output *dir, path string) (*dir, error) {
 	}
 	d, err := openDir(path)
 	if err == nil && missing != nil {
-		err = output.hand(d.self)
+		err = output.give(d)
 	}
 	return d, err
 }
