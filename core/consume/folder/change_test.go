@@ -301,6 +301,10 @@ func TestTell(t *testing.T) {
 			t.Errorf("%s: ready %q, %v", tt.what, names, err)
 		}
 	}
+	long := func(*report.Request) *Letter { return &Letter{Action: report.Delivered, Text: make([]byte, maxLetter)} }
+	if told, err := f.Tell(e, report.Delivered, long); told || err == nil {
+		t.Errorf("by a letter that is too long: %v, %v", told, err)
+	}
 	put(t, filepath.Join(day, "00000042.report"), "no request")
 	if told, err := f.Tell(e, report.Delayed, letter); told || err == nil || !strings.Contains(err.Error(), "job 00000042: ") {
 		t.Errorf("by no request: %v, %v", told, err)
@@ -371,5 +375,162 @@ func TestUnheard(t *testing.T) {
 			t.Errorf("%s: %+v", name, again.Journal)
 		}
 		again.Release()
+	}
+}
+
+// inTheWay puts a folder with something in it where a file should be.
+func inTheWay(t *testing.T, path string) {
+	t.Helper()
+	if err := errors.Join(os.RemoveAll(path), os.MkdirAll(filepath.Join(path, "x"), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestInTheWay: where a file of ours cannot be replaced it is said with its path, and
+// what was written for it is removed.
+func TestInTheWay(t *testing.T) {
+	t.Parallel()
+	output, open := stage(t)
+	f := mustOpen(t, open)
+	h := mustTake(t, f, "00000042")
+	work := filepath.Join(output, ".consume")
+	inTheWay(t, filepath.Join(work, "00000042.json"))
+	if err := h.Save(true); err == nil {
+		t.Error("saved over a folder")
+	}
+	if _, err := os.Lstat(filepath.Join(work, "00000042.json.new")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("it stays: %v", err)
+	}
+	inTheWay(t, filepath.Join(work, "00000042.json.new"))
+	wantError(t, "a temporary file", h.Save(true), filepath.Join(work, "00000042.json.new"))
+	wantError(t, "a journal", h.Forget(), filepath.Join(work, "00000042.json"))
+	admitted := &Admitted{Stem: "y", Journal: &Journal{State: Waiting, Key: "AAAAAAAA"}, Files: []string{"y.txt", "y.ctl"}, Control: "y.ctl",
+		Write: func(string, io.Writer) error { return nil }}
+	for _, name := range []string{"y.txt.incoming", "y.txt", ".consume/y.json", ".consume/y.ctl.incoming"} {
+		path := filepath.Join(output, name)
+		inTheWay(t, path)
+		if err := f.Admit(admitted); err == nil {
+			t.Errorf("%s: admitted", name)
+		}
+		if err := os.RemoveAll(path); err != nil {
+			t.Fatal(err)
+		}
+		if left, err := filepath.Glob(filepath.Join(output, "y*")); err != nil || len(left) > 0 {
+			t.Errorf("%s: %q stays, %v", name, left, err)
+		}
+	}
+	if err := f.Admit(admitted); err != nil {
+		t.Error(err)
+	}
+	inTheWay(t, filepath.Join(output, "y.txt"))
+	held := mustTake(t, f, "y")
+	wantError(t, "a job that is not ours any more", held.Discard(nil), "")
+	if err := held.Release(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestRoomInTheWay: a file that has the name of a job's room is no room, and nothing
+// of the job is lost.
+func TestRoomInTheWay(t *testing.T) {
+	t.Parallel()
+	for name, do := range map[string]func(h *Held) error{
+		"open":    func(h *Held) error { _, err := h.Open("00000042.txt"); return err },
+		"request": func(h *Held) error { _, err := h.Request(); return err },
+		"save":    func(h *Held) error { return h.SaveRequest(&report.Request{}) },
+		"discard": func(h *Held) error { return h.Discard(nil) },
+		"keep":    func(h *Held) error { _, err := h.Keep([]string{"00000042.txt"}, time.Now()); return err },
+		"alias":   func(h *Held) error { return h.Alias("00000042.txt", "x") },
+		"copy":    func(h *Held) error { return h.CopyTo("00000042.txt", filepath.Join(t.TempDir(), "x")) },
+		"drop": func(h *Held) error {
+			if err := errors.Join(h.Save(false), h.Release()); err != nil {
+				return nil
+			}
+			return h.folder.Drop(&Entry{Stem: "00000042", Path: filepath.Join(h.folder.work.path, "00000042.ctl")}, nil)
+		},
+		"settle, done": func(h *Held) error {
+			v := &Verdict{Held: h}
+			h.Journal.State, h.Journal.Room = Done, h.Journal.Kept
+			h.folder.Settle([]*Verdict{v})
+			return v.Err
+		},
+		"settle, failed": func(h *Held) error {
+			v := &Verdict{Held: h}
+			h.Journal.State = Failed
+			h.folder.Settle([]*Verdict{v})
+			return v.Err
+		},
+	} {
+		output, open := stage(t)
+		f := mustOpen(t, open)
+		h := mustTake(t, f, "00000042")
+		h.Journal.Kept = "2026-01-02"
+		put(t, filepath.Join(output, ".done/2026-01-02"), "")
+		wantError(t, name, do(h), filepath.Join(output, ".done/2026-01-02")+" is no folder")
+		for _, name := range []string{"00000042.txt", ".consume/00000042.ctl"} {
+			if _, err := os.Lstat(filepath.Join(output, name)); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+	output, open := stage(t)
+	f := mustOpen(t, open)
+	f.Unheard = true
+	put(t, filepath.Join(output, ".failed/AAAAAAAA"), "")
+	put(t, filepath.Join(output, ".consume/00000043.json"), `{"state":"failed","key":"AAAAAAAA","folder":"AAAAAAAA"}`)
+	_, err := f.Take("00000043")
+	wantError(t, "a failed job that was moved", err, "AAAAAAAA is no folder")
+}
+
+// TestSettledTogether: jobs settled at one time go each its way: one that cannot be
+// moved holds no other up, the request of each is as it was told, and files are found
+// by their names where the control file says nothing.
+func TestSettledTogether(t *testing.T) {
+	t.Parallel()
+	output, open := stage(t)
+	f := mustOpen(t, open)
+	var verdicts []*Verdict
+	for _, stem := range []string{"1", "2", "3", "4"} {
+		job(t, output, stem)
+		put(t, filepath.Join(output, stem+"_1_a.pdf"), "pdf")
+		h := mustTake(t, f, stem)
+		state := Failed
+		if stem == "4" {
+			state = Done
+		}
+		if err := h.Judge(state, "why", time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		verdicts = append(verdicts, &Verdict{Held: h, Explanation: "Why: x\n"})
+	}
+	verdicts[1].Files = []string{"2.txt", "2.txt", "2_2_gone.pdf"}
+	verdicts[1].Request = &report.Request{Sender: "a@x.test", Told: []report.Action{report.Failed}}
+	verdicts[3].Request = &report.Request{Sender: strings.Repeat("x", 1<<20)}
+	inTheWay(t, filepath.Join(output, ".failed/1.err"))
+	f.Settle(verdicts)
+	for i, v := range verdicts {
+		if (v.Err != nil) != (i == 0 || i == 3) {
+			t.Errorf("job %s: %v", v.Stem, v.Err)
+		}
+		if v.Release() != nil {
+			t.Error("not released")
+		}
+	}
+	day := ".done/" + today(time.Now())
+	if err := os.RemoveAll(filepath.Join(output, ".failed/1.err")); err != nil {
+		t.Fatal(err)
+	}
+	wantFiles(t, "settled", output, "00000042.ctl", "00000042.txt",
+		".consume/1.ctl", ".consume/1.json", ".failed/1.txt", ".failed/1_1_a.pdf", // to be moved once more
+		".consume/2.json", ".failed/2.ctl", ".failed/2.txt", ".failed/2.err", ".failed/2.report", "2_1_a.pdf",
+		".consume/3.json", ".failed/3.ctl", ".failed/3.txt", ".failed/3_1_a.pdf", ".failed/3.err",
+		".consume/4.ctl", ".consume/4.json", day+"/4.txt", day+"/4_1_a.pdf")
+	file, err := os.Open(filepath.Join(output, ".failed/2.report"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if q, err := report.Decode(file); err != nil || !q.HasTold(report.Failed) {
+		t.Errorf("%+v, %v", q, err)
 	}
 }

@@ -413,6 +413,13 @@ func TestClean(t *testing.T) {
 		}
 	}
 	failed := filepath.Join(output, ".failed")
+	for _, stem := range []string{"3", "4"} { // somebody has removed their .err; one is older
+		at := now.AddDate(0, 0, map[string]int{"3": -3, "4": -1}[stem])
+		put(t, filepath.Join(failed, stem+".ctl"), "x")
+		if err := os.Chtimes(filepath.Join(failed, stem+".ctl"), at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for stem, days := range map[string]int{"1": 3, "2": 1, "11": 1} {
 		for _, name := range []string{stem + ".ctl", stem + ".txt", stem + "_1_a.pdf", stem + ".err"} {
 			put(t, filepath.Join(failed, name), "x")
@@ -429,7 +436,7 @@ func TestClean(t *testing.T) {
 		}
 		return names
 	}
-	if err := f.Clean(0, 0, now); err != nil || len(names(failed)) != 12 || len(names(filepath.Join(output, ".done"))) != 5 {
+	if err := f.Clean(0, 0, now); err != nil || len(names(failed)) != 14 || len(names(filepath.Join(output, ".done"))) != 5 {
 		t.Errorf("0 removes: %v, %q", err, names(failed))
 	}
 	if err := f.Clean(1, 2, now); err != nil {
@@ -438,8 +445,21 @@ func TestClean(t *testing.T) {
 	if got, want := names(filepath.Join(output, ".done")), []string{"2026-11-25", "2026-11-26", "other"}; !slices.Equal(got, want) {
 		t.Errorf("done: %q, want %q", got, want)
 	}
-	if got := names(failed); len(got) != 8 || slices.Contains(got, "1.txt") || !slices.Contains(got, "11.txt") {
+	if got := names(failed); len(got) != 9 || slices.Contains(got, "1.txt") || !slices.Contains(got, "11.txt") || !slices.Contains(got, "4.ctl") {
 		t.Errorf("failed: %q", got)
+	}
+	// A room that is somebody else's is left alone and said.
+	room := filepath.Join(failed, "AAAAAAAA")
+	if err := os.Mkdir(room, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	put(t, filepath.Join(room, "5.ctl"), "x")
+	asRoot(t)
+	if err := os.Chown(room, nobody, nobody); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Clean(0, 1, now.AddDate(1, 0, 0)); err == nil || !strings.Contains(err.Error(), room+" belongs to nobody") || len(names(failed)) != 1 || len(names(room)) != 1 {
+		t.Errorf("%v, left %q and %q", err, names(failed), names(room))
 	}
 }
 

@@ -65,6 +65,23 @@ func TestLife(t *testing.T) {
 	if g, err := f.Look("00000042"); err != nil || !strings.HasPrefix(string(g.Control), "[system]") || g.Since.IsZero() {
 		t.Errorf("a job on its way: %+v, %v", g, err)
 	}
+	copied := filepath.Join(t.TempDir(), "ctl")
+	if err := h.CopyControlTo(copied); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(copied); err != nil || !strings.HasPrefix(string(text), "[system]") {
+		t.Errorf("copied %q, %v", text, err)
+	}
+	if err := h.CopyControlTo(copied); !errors.Is(err, os.ErrExist) {
+		t.Errorf("copied over another file: %v", err)
+	}
+	old := time.Now().Add(-time.Hour).Truncate(time.Second)
+	if err := os.Chtimes(output, old, old); err != nil {
+		t.Fatal(err)
+	}
+	if at, err := f.Changed(); err != nil || !at.Equal(old) || f.Path() != output {
+		t.Errorf("%s changed at %v, %v", f.Path(), at, err)
+	}
 	if _, err := f.Look("00000099"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a job that is not there: %v", err)
 	}
@@ -398,6 +415,16 @@ func TestAdmit(t *testing.T) {
 		if err := os.Remove(filepath.Join(output, ".consume", name)); err != nil {
 			t.Fatal(err)
 		}
+	}
+	// Files that a target has begun to read are not written again.
+	h = mustTake(t, f, "x")
+	h.Journal.Kept = "2026-01-02"
+	contents["x.txt"] = "other"
+	if err := errors.Join(h.Save(false), h.Release(), f.Admit(admitted("x", "AAAAAAAA"))); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(filepath.Join(output, "x.txt")); err != nil || string(text) != "text" {
+		t.Errorf("%q, %v", text, err)
 	}
 	// What waits goes; what may have been handed over stays.
 	if err := f.Admit(admitted("y", "CCCCCCCC")); err != nil {

@@ -205,9 +205,10 @@ func (v *View) eachDone(see func(*Entry) error) error {
 		if err != nil {
 			return err
 		}
-		var d *dir
-		if d, err = v.done.sub(day); err != nil {
-			return err
+		d, opened := v.done.sub(day)
+		if opened != nil {
+			err = ignoreGone(opened) // cleaned up meanwhile
+			continue
 		}
 		h := home{dir: d, output: v.output}
 		err = errors.Join(h.jobs(func(d *dir, stem string) error { return v.entry(d, stem, StateDone, see) }), d.close())

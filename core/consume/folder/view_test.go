@@ -246,3 +246,44 @@ func TestTrusted(t *testing.T) {
 		}
 	}
 }
+
+// TestGoneMeanwhile: a job, or a day, that goes while others are shown is none.
+func TestGoneMeanwhile(t *testing.T) {
+	t.Parallel()
+	for _, at := range []string{"", ".consume", ".failed", ".done/2026-01-01"} {
+		output, open := stage(t)
+		f := mustOpen(t, open)
+		if err := errors.Join(os.Remove(filepath.Join(output, "00000042.ctl")), os.MkdirAll(filepath.Join(output, at), 0o755), os.MkdirAll(filepath.Join(output, ".done/2026-01-02"), 0o755)); err != nil {
+			t.Fatal(err)
+		}
+		v := view(t, f)
+		for _, look := range []func(func(*Entry) error) error{
+			func(see func(*Entry) error) error {
+				return v.Each([]string{StateWaiting, StateHeld, StateFailed, StateDone}, see)
+			},
+			func(see func(*Entry) error) error { return v.Latest(9, see) },
+		} {
+			for _, stem := range []string{"1", "2", "3"} {
+				put(t, filepath.Join(output, at, stem+".ctl"), "x")
+			}
+			seen := 0
+			err := look(func(e *Entry) error {
+				seen++
+				for _, stem := range []string{"1", "2", "3"} {
+					if stem != e.Stem {
+						if err := os.Remove(filepath.Join(output, at, stem+".ctl")); err != nil {
+							return err
+						}
+					}
+				}
+				return os.RemoveAll(filepath.Join(output, ".done/2026-01-02"))
+			})
+			if err != nil || seen != 1 && at != ".done/2026-01-01" { // the last day has none
+				t.Errorf("in %q: seen %d, %v", at, seen, err)
+			}
+			if err := os.MkdirAll(filepath.Join(output, ".done/2026-01-02"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}

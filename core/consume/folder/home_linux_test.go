@@ -1,5 +1,3 @@
-//go:build unix
-
 package folder
 
 import (
@@ -7,12 +5,15 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"smtpreceiver/core/report"
 )
@@ -225,9 +226,34 @@ func TestAliasOfAnothersFile(t *testing.T) {
 	if err := h.Alias("00000042.txt", "gone/00000042.fax"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a place that is not there: %v", err)
 	}
-	left := []string{".consume/00000042.ctl", ".consume/00000042.json", ".consume/00000042.lock"}
-	text := ".done/" + filepath.Base(day) + "/00000042.txt"
-	wantFiles(t, "no alias", output, append(left, text)...)
+	left := []string{".consume/00000042.ctl", ".consume/00000042.json", ".consume/00000042.lock", ".done/" + filepath.Base(day) + "/00000042.txt"}
+	wantFiles(t, "no alias", output, left...)
+	asRoot(t)
+	asNobody := func(do func() error) error {
+		out := make(chan error)
+		go func() {
+			runtime.LockOSThread() // and never unlocked: the thread ends with its user
+			if err := errors.Join(unix.Setfsgid(nobody), unix.Setfsuid(nobody)); err != nil {
+				out <- err
+				return
+			}
+			out <- do()
+		}()
+		return <-out
+	}
+	alias := filepath.Join(day, "00000042.fax")
+	put(t, alias+newExt, "of a killed consumer")
+	if err := errors.Join(os.Chown(day, nobody, nobody), asNobody(func() error { return h.Alias("00000042.txt", "00000042.fax") })); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Lstat(alias)
+	if text, read := os.ReadFile(alias); err != nil || read != nil || string(text) != "text" || ownerOf(info).user != nobody {
+		t.Errorf("copied %q of %+v, %v, %v", text, info, err, read)
+	}
+	if err := errors.Join(os.Remove(alias), os.MkdirAll(filepath.Join(day, "00000042.fax.new/x"), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, "a temporary file that stays", asNobody(func() error { return h.Alias("00000042.txt", "00000042.fax") }), "00000042.fax.new")
 }
 
 // TestClaims: of many who want one name one has it at a time, whoever gives it back
