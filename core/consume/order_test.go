@@ -2,6 +2,7 @@ package consume
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -152,5 +153,104 @@ func TestOrderWaiting(t *testing.T) {
 	o.again(a, time.Now().Add(time.Hour))
 	if n := o.waiting(); n != 2 {
 		t.Errorf("%d jobs wait, want the first and the one behind it", n)
+	}
+}
+
+// TestOrderOfTwo: what makes one job come before another, and when jobs are due.
+func TestOrderOfTwo(t *testing.T) {
+	t.Parallel()
+	high, low := &entry{stem: "9", priority: priority("high"), since: 9}, &entry{stem: "1", priority: priority("low"), since: 1}
+	plain, older, named := &entry{stem: "5", since: 5}, &entry{stem: "7", since: 4}, &entry{stem: "6", since: 5}
+	want := []*entry{high, older, plain, named, low}
+	got := slices.Clone(want)
+	slices.Reverse(got)
+	slices.SortFunc(got, func(a, b *entry) int {
+		if a.before(b) == b.before(a) {
+			t.Errorf("%s and %s have no order", a.stem, b.stem)
+		}
+		if a.before(b) {
+			return -1
+		}
+		return 1
+	})
+	if !slices.Equal(got, want) {
+		t.Errorf("%v", got)
+	}
+	if plain.before(plain) || priority("") != 0 || priority("normal") != 0 {
+		t.Error("a job comes before itself, or a priority is made up")
+	}
+	plain.setDue(1)
+	if !sooner(named, plain) || sooner(plain, named) || !sooner(high, named) || sooner(named, high) {
+		t.Error("what is due later comes sooner")
+	}
+	if nanoseconds(time.Date(2200, 12, 31, 0, 0, 0, 0, time.UTC)) == math.MaxInt64 || nanoseconds(time.Date(2201, 1, 1, 0, 0, 0, 0, time.UTC)) != math.MaxInt64 {
+		t.Error("what is too far for a number")
+	}
+	e := new(entry)
+	if e.setDue(0); e.times != nil || e.due() != 0 || e.first() != 0 || e.next() != 0 || e.tried() != 0 {
+		t.Errorf("%+v", e)
+	}
+	o := newOrder()
+	if !o.soonest().IsZero() || !o.oldest().IsZero() || o.next() != nil || o.another() != nil {
+		t.Error("of no jobs one is there")
+	}
+	o.hurry("5")
+	for i, e := range want {
+		e.number = uint64(i)
+		o.add(e)
+	}
+	o.add(&entry{stem: "0"}) // leftovers have no age
+	if got := o.oldest(); !got.Equal(time.Unix(0, 1)) {
+		t.Errorf("the oldest: %v", got)
+	}
+	if got := o.soonest(); !got.Equal(time.Unix(0, 1)) {
+		t.Errorf("the next is due at %v", got)
+	}
+	if o.hurry("5"); !o.soonest().IsZero() || plain.in != isReady || plain.due() != 0 {
+		t.Errorf("hurried: %+v", plain)
+	}
+	behind := &entry{stem: "8", number: high.number, since: 10}
+	behind.setDue(time.Now().Add(time.Hour).UnixNano())
+	o.add(behind)
+	if o.hurry("8"); behind.due() != 0 || behind.in != isBehind {
+		t.Errorf("hurried behind another: %+v", behind)
+	}
+	// A probe is the one whose try is longest ago.
+	first, second := o.another(), o.another()
+	o.again(first, time.Time{})
+	o.again(second, time.Time{})
+	if first != high || second != older || o.another() != plain {
+		t.Errorf("probes: %s, %s", first.stem, second.stem)
+	}
+}
+
+// TestOverdue: those whose time is over are taken; those never tried count from when
+// the target went down.
+func TestOverdue(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	for _, down := range []time.Duration{2 * time.Hour, time.Minute} {
+		o := newOrder()
+		for i, first := range []time.Duration{0, time.Hour, time.Hour - 1, 3 * time.Hour, 0} {
+			e := &entry{stem: fmt.Sprint(i), number: uint64(i), since: int64(i)}
+			if first > 0 {
+				e.setFirst(now.Add(-first).UnixNano())
+			}
+			o.add(e)
+		}
+		var got []string
+		for _, e := range o.overdue(now.Add(-time.Hour), now.Add(-down)) {
+			if got = append(got, e.stem); !e.running || e.in != nowhere {
+				t.Errorf("%+v does not run", e)
+			}
+		}
+		slices.Sort(got)
+		want := []string{"0", "1", "3", "4"}
+		if down < time.Hour {
+			want = []string{"1", "3"}
+		}
+		if !slices.Equal(got, want) || len(o.ready.list) != 5-len(want) {
+			t.Errorf("down for %v: %q, %d ready", down, got, len(o.ready.list))
+		}
 	}
 }

@@ -579,3 +579,200 @@ func TestForgottenParts(t *testing.T) {
 	wantUnsent(t, o, 1)
 	wantFiles(t, o, ".consume/reports/.lock", ".consume/reports/4-KEY.final.new", ".consume/reports/5-KEY.final", ".consume/reports/5-KEY.final.try", ".consume/reports/other")
 }
+
+// TestManyReports: a hundred go over one connection.
+func TestManyReports(t *testing.T) {
+	t.Parallel()
+	sink := mtatest.NewSink(t, mtatest.SinkOptions{})
+	o := route{server: report.Server{Addr: sink.Addr, Host: "gw.test"}}
+	o.close()
+	for i := range reportsAWay + 1 {
+		if err := o.send(t.Context(), &folder.Letter{To: "1@x.test", Text: []byte("Subject: x\r\n\r\n")}); err != nil {
+			t.Fatal(err)
+		}
+		if want := 1 + i/reportsAWay; sink.Connections() != want {
+			t.Fatalf("%d connections after report %d, want %d", sink.Connections(), i+1, want)
+		}
+	}
+	o.close()
+	if o.way != nil || o.sent != 0 {
+		t.Errorf("%+v", o)
+	}
+}
+
+// TestReportPauses: a report that is put off is tried after pauses that double up to an
+// hour, and a server that is down is looked at after pauses up to a quarter of one.
+func TestReportPauses(t *testing.T) {
+	t.Parallel()
+	o := options(t, &fake{})
+	reporting(&o, "127.0.0.1:1")
+	o.Reports.retry = time.Minute
+	log := logged(&o)
+	c, box := outbox(t, o)
+	r := c.newReporter(box)
+	letter := &folder.Letter{Made: time.Now()}
+	name := putLetter(t, box, "1", letter.Made)
+	var tried folder.Tried
+	for i, want := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60} {
+		before := time.Now()
+		r.settle(name, letter, tried, errors.New("later\nthan now"))
+		var err error
+		if _, tried, err = box.Read(name); err != nil {
+			t.Fatal(err)
+		}
+		if pause := tried.Next.Sub(before); tried.Times != i+1 || tried.Reason != "later than now" || pause < want*time.Minute || pause > want*time.Minute+time.Minute/2 {
+			t.Errorf("after try %d: %+v in %v, want %d minutes", i+1, tried, pause, want)
+		}
+	}
+	if _, tried = r.due(name); tried.Times != 8 {
+		t.Errorf("%+v", tried)
+	}
+	if l, _ := r.due("2-KEY.final"); l != nil || r.wrong {
+		t.Errorf("a letter that is gone: %+v", l)
+	}
+	tried.Times = 1 << 40
+	if r.settle(name, letter, tried, errors.New("x")); r.kept[name].over {
+		t.Error("a report that was often tried is over")
+	}
+	letter.Made = time.Now().Add(time.Minute - reportsFor)
+	if r.settle(name, letter, folder.Tried{Times: 1}, errors.New("x")); log.count("given up") != 0 {
+		t.Error(log.all())
+	}
+	letter.Made = time.Now().Add(-reportsFor)
+	if r.settle(name, letter, folder.Tried{Times: 1}, errors.New("x")); log.count("level=ERROR", "report given up", "tries=2") != 1 {
+		t.Error(log.all())
+	}
+	for i, want := range []time.Duration{1, 2, 4, 8, 15, 15} {
+		before := time.Now()
+		r.down(errors.New("refused"))
+		if pause := r.until.Sub(before); r.pause != want*time.Minute || pause < r.pause || pause > r.pause+time.Minute/2 {
+			t.Errorf("look %d: %v, want %d minutes", i+1, pause, want)
+		}
+	}
+	if log.count("level=WARN", "reports wait, their server does not take them", "error=refused") != 1 {
+		t.Error(log.all())
+	}
+	r.wake()
+	r.wake() // nobody waits for the second
+	var none *reporter
+	none.wake()
+	none.end()
+	if err := none.last(t.Context()); err != nil || none.tell(nil) != nil {
+		t.Error(err)
+	}
+}
+
+// TestReportsOfOne: of the processes that share a folder one sends, and the others say
+// nothing of it.
+func TestReportsOfOne(t *testing.T) {
+	t.Parallel()
+	sink := mtatest.NewSink(t, mtatest.SinkOptions{})
+	o := options(t, &fake{})
+	reporting(&o, sink.Addr)
+	c, box := outbox(t, o)
+	putLetter(t, box, "1", time.Now())
+	if mine, err := box.Mine(); err != nil || !mine {
+		t.Fatal(mine, err)
+	}
+	drain(t, o)
+	wantTold(t, sink)
+	if err := box.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r := c.newReporter(box)
+	r.round(t.Context()) // of an outbox that is shut
+	if !r.wrong || c.troubles[reportsTrouble] == "" {
+		t.Errorf("%q", c.troubles)
+	}
+	if _, err := New(o).Drain(t.Context()); err != nil {
+		t.Error(err)
+	}
+	wantTold(t, sink, "1@x.test ")
+}
+
+// TestNoServer: reports that wait and that nobody sends any more are said at the start.
+func TestNoServer(t *testing.T) {
+	t.Parallel()
+	o := options(t, &fake{})
+	log := logged(&o)
+	drain(t, o)
+	if log.count("reports wait") != 0 {
+		t.Error(log.all())
+	}
+	_, box := outbox(t, o)
+	putLetter(t, box, "1", time.Now())
+	drain(t, o)
+	if log.count("level=WARN", "reports wait, and reports.smtp_server is not set", "reports=1", folder.OutboxPath(o.Folder)) != 1 {
+		t.Error(log.all())
+	}
+}
+
+// TestLate: of which jobs the senders hear that they wait: those that wait long enough,
+// that nobody is at and that were not looked at, some at a time.
+func TestLate(t *testing.T) {
+	t.Parallel()
+	c := New(options(t, &fake{}))
+	old, now := time.Now().Add(-2*time.Minute).UnixNano(), time.Now().UnixNano()
+	for stem, since := range map[string]int64{"old": old, "new": now, "leftover": 0, "looked at": old, "running": old} {
+		c.order.add(&entry{stem: stem, number: c.order.hash(stem), since: since})
+	}
+	c.order.stems["running"].running = true
+	told := map[string]bool{"looked at": true, "gone": true}
+	if got := c.late(time.Minute, told); !slices.Equal(got, []string{"old"}) || len(told) != 1 {
+		t.Errorf("%q, still known: %v", got, told)
+	}
+	for i := range delaysAtOnce + 1 {
+		c.order.add(&entry{stem: fmt.Sprint(i), number: uint64(i), since: old})
+	}
+	if got := c.late(time.Minute, told); len(got) != delaysAtOnce {
+		t.Errorf("%d at once", len(got))
+	}
+}
+
+// TestDelayOfNone: no report is made on a job that is gone, judged, of a sender that does
+// not want it, or whose report would be a job again; one that somebody is at is looked
+// at once more.
+func TestDelayOfNone(t *testing.T) {
+	t.Parallel()
+	o := options(t, &fake{})
+	reporting(&o, "127.0.0.1:1")
+	o.Reports.Ours = func(address string) bool { return address == "5@x.test" }
+	addReported(t, o, "1", "DELAY")
+	addReported(t, o, "2", "FAILURE")
+	addReported(t, o, "3", "DELAY")
+	addReported(t, o, "4", "DELAY")
+	addReported(t, o, "5", "DELAY")
+	addJob(t, o, "6")
+	addReported(t, o, "7", "DELAY")
+	c, box := outbox(t, o)
+	c.reporter = c.newReporter(box)
+	judged := take(t, o, "3")
+	if err := errors.Join(judged.Judge(folder.Done, "", time.Now()), judged.Release()); err != nil {
+		t.Fatal(err)
+	}
+	busy := take(t, o, "4")
+	defer busy.Release()
+	for stem, over := range map[string]bool{"0": true, "1": true, "2": true, "3": true, "4": false, "5": true, "6": true} {
+		if got, err := c.reporter.delayed(stem); got != over || err != nil {
+			t.Errorf("job %s: over %v, %v", stem, got, err)
+		}
+	}
+	select {
+	case <-c.reporter.kick:
+	default:
+		t.Error("nobody looks at the report")
+	}
+	made, err := filepath.Glob(filepath.Join(folder.OutboxPath(o.Folder), "*.delayed"))
+	if err != nil || len(made) != 1 || !strings.HasPrefix(filepath.Base(made[0]), "1-") {
+		t.Errorf("%q, %v", made, err)
+	}
+	if over, err := c.reporter.delayed("1"); !over || err != nil { // it was told
+		t.Errorf("%v, %v", over, err)
+	}
+	if err := box.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if over, err := c.reporter.delayed("7"); over || err == nil {
+		t.Errorf("a report that cannot be made: %v, %v", over, err)
+	}
+}
