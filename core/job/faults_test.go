@@ -146,7 +146,8 @@ func TestArchiveThatCannotBeUnpacked(t *testing.T) {
 
 type noScratch struct{ incoming.Scratch }
 
-func (noScratch) TempDir() (string, error) { return "", errFault }
+func (noScratch) TempDir() (string, error)                   { return "", errFault }
+func (noScratch) TempFile(string) (incoming.TempFile, error) { return nil, errFault }
 
 // TestFilesAreLetGo: what a job has read is closed, also where it could not be
 // written.
@@ -199,5 +200,14 @@ func TestControlFileHasASize(t *testing.T) {
 		if err == nil || reply.Of(err).Code != 552 || j.ctl != "" {
 			t.Errorf("%d values of 32 KiB: error %v, a CTL of %d bytes", columns, err, len(j.ctl))
 		}
+	}
+}
+
+// TestLineEndsThatCannotBeWritten: nothing counts as written that was not.
+func TestLineEndsThatCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	f := faultyFile{nil, "x", "write x"}
+	if n, err := (&crlfWriter{w: f}).Write([]byte("a\nb")); n != 0 || !errors.Is(err, errFault) {
+		t.Errorf("%d bytes, %v", n, err)
 	}
 }

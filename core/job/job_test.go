@@ -3,6 +3,7 @@ package job
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -85,6 +86,8 @@ type scratchFile struct {
 	*os.File
 	fails *bool
 }
+
+func (f scratchFile) Close() error { return errors.Join(f.File.Close(), os.Remove(f.Name())) }
 
 func (f scratchFile) ReadAt(p []byte, off int64) (int, error) {
 	if *f.fails {

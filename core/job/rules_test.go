@@ -2,10 +2,15 @@ package job
 
 import (
 	"errors"
+	"fmt"
+	"os"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"smtpreceiver/core/match"
+	"smtpreceiver/core/message"
 	"smtpreceiver/core/sms"
 	"smtpreceiver/core/transform"
 )
@@ -177,5 +182,227 @@ func TestProblemsAreLogged(t *testing.T) {
 	m.job(t, "1", plain, recipient(t, "1@fax"))
 	if got := m.Charsets(); len(got) != 1 || !strings.Contains(got[0], "x-none") {
 		t.Errorf("charsets %q, want one that is not as declared", got)
+	}
+}
+
+// TestArchives: what comes out of an archive stands in its place. All archives of a
+// message share the limits of one, and nothing of them is left.
+func TestArchives(t *testing.T) {
+	t.Parallel()
+	const archive = "--b\nContent-Type: application/octet-stream; name=\"%s\"\n\n%s\n"
+	mail := "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\ntext\n"
+	for _, content := range [][2]string{{"one.arc", "12345"}, {"a.pdf", "PDF"}, {"two.arc", "12345"}, {"three.arc", "12345"}} {
+		mail += fmt.Sprintf(archive, content[0], content[1])
+	}
+	unpacker := []string{"sh", "-c", `cp "$0" "$1/x.txt" && cp "$0" "$1/y.txt" && ln -s x.txt "$1/link"`, "{archive}", "{dir}"}
+	for name, tt := range map[string]struct {
+		files int
+		size  int64
+		want  []string // names of the attachments
+	}{
+		"all":           {100, 1000, []string{"x.txt", "y.txt", "a.pdf", "x.txt", "y.txt", "x.txt", "y.txt"}},
+		"files of two":  {6, 1000, []string{"x.txt", "y.txt", "a.pdf", "x.txt", "y.txt", "three.arc"}},
+		"size of two":   {100, 29, []string{"x.txt", "y.txt", "a.pdf", "x.txt", "y.txt", "three.arc"}},
+		"files of none": {1, 1000, []string{"one.arc", "a.pdf", "two.arc", "three.arc"}},
+	} {
+		r := recipe(t)
+		r.Dearchive.Timeout, r.Dearchive.MaxFiles, r.Dearchive.MaxSize = time.Minute, tt.files, tt.size
+		if err := r.Dearchive.Add("arc", unpacker); err != nil {
+			t.Fatal(err)
+		}
+		m, log := maker(t, Mail{}, mail+"--b--\n")
+		j := m.job(t, "1", r, recipient(t, "1@fax"))
+		doc := j.document(t, r)
+		var got []string
+		for n := 1; doc.Get("attachments", fmt.Sprint(n)) != ""; n++ {
+			name := doc.Get("attachments", fmt.Sprint(n, "_name"))
+			got = append(got, name)
+			want := "12345"
+			if name == "a.pdf" {
+				want = "PDF"
+			}
+			if text := j.files[doc.Get("attachments", fmt.Sprint(n))]; text != want {
+				t.Errorf("%s: attachment %d is %q, want %q", name, n, text, want)
+			}
+		}
+		if !slices.Equal(got, tt.want) || doc.Get("attachments", "count") != fmt.Sprint(len(tt.want)) {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+		if ignored, kept := strings.Contains(log.String(), "ignored=1"), strings.Contains(log.String(), "error="); ignored != (tt.files > 1) || kept != strings.Contains(strings.Join(tt.want, " "), "arc") {
+			t.Errorf("%s: log %s", name, log)
+		}
+		m.Close(t.Context())
+		if left, err := os.ReadDir(m.scratch.(scratch).dir); err != nil || len(left) > 0 {
+			t.Errorf("%s: left %v, %v", name, left, err)
+		}
+	}
+}
+
+// TestTextOfRules: a rule that reads the text has it, whichever kind of rule that is,
+// and only then it is read.
+func TestTextOfRules(t *testing.T) {
+	t.Parallel()
+	setting, err := transform.ParseSetting(`system|word|parse|msg = a (w\w+)`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := transform.ParseSetting(`system|word|parse|subject = (s\w+)`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		change func(*Recipe)
+		wants  bool
+		want   string
+	}{
+		"none":          {func(*Recipe) {}, false, ""},
+		"setting":       {func(r *Recipe) { r.Settings = []*transform.Setting{other, setting} }, true, "word"},
+		"other setting": {func(r *Recipe) { r.Settings = []*transform.Setting{other} }, false, "subject"},
+		"target": {func(r *Recipe) {
+			r.Targets = []Target{{"a", "b", template(t, "x")}, {"system", "word", template(t, "<%msg[2:6]%>")}}
+		}, true, "word"},
+		"other target":   {func(r *Recipe) { r.Targets = []Target{{"system", "word", template(t, "<%subject%>")}} }, false, "subject"},
+		"text":           {func(r *Recipe) { r.Text = template(t, "<%msg%>") }, true, ""},
+		"text of others": {func(r *Recipe) { r.Text = template(t, "<%to%>") }, false, ""},
+	} {
+		r := recipe(t)
+		tt.change(r)
+		m, _ := maker(t, Mail{}, "Subject: subject\n\na word\n")
+		if got := m.job(t, "1", r, recipient(t, "1@fax")).document(t, r).Get("system", "word"); got != tt.want || r.wantsText() != tt.wants {
+			t.Errorf("%s: %q, want %q; the text is read: %v", name, got, tt.want, r.wantsText())
+		}
+	}
+}
+
+// TestBodiesOfManyJobs: each job has its message file whole, whether all have the same
+// or each its own, and in whatever format.
+func TestBodiesOfManyJobs(t *testing.T) {
+	t.Parallel()
+	const html = "MIME-Version: 1.0\nContent-Type: text/html; charset=utf-8\n\n<p>body</p>\n"
+	for name, tt := range map[string]struct {
+		change func(*Recipe)
+		text   string
+		want   [2]string // what the file of each job has
+		file   string
+	}{
+		"text":          {func(*Recipe) {}, "\nbody\n", [2]string{"body", "body"}, ".txt"},
+		"of each":       {func(r *Recipe) { r.Text = template(t, "for <%to%>") }, "\nbody\n", [2]string{"for 1@fax", "for 2@fax"}, ".txt"},
+		"of all":        {func(r *Recipe) { r.Text = template(t, "<%msg%>!") }, "\nbody\n", [2]string{"body\r\n!", "body\r\n!"}, ".txt"},
+		"HTML":          {func(r *Recipe) { r.Formats = []message.Format{message.HTM} }, html, [2]string{"<p>body</p>", "<p>body</p>"}, ".htm"},
+		"HTML, of each": {func(r *Recipe) { r.Formats, r.Text = []message.Format{message.HTM}, template(t, "for <%to%>") }, html, [2]string{"<p>body</p>", "<p>body</p>"}, ".htm"},
+		"EML":           {func(r *Recipe) { r.Formats = []message.Format{message.EML} }, html, [2]string{"Content-Type: text/html", "Content-Type: text/html"}, ".eml"},
+		"long": {func(r *Recipe) { r.Text = template(t, "for <%to%> <%msg%>") }, "\n" + strings.Repeat("y", maxTemplateText+1) + "\n",
+			[2]string{strings.Repeat("y", maxTemplateText+1), strings.Repeat("y", maxTemplateText+1)}, ".txt"},
+	} {
+		r := recipe(t)
+		tt.change(r)
+		dir := scratch{t.TempDir(), new(bool)}
+		m, _ := makerIn(t, dir, 1<<20, Mail{}, tt.text)
+		for range tt.want {
+			if _, err := m.Read(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i, want := range tt.want {
+			j := newMemoryJob(fmt.Sprint(i + 1))
+			if err := m.Fill(t.Context(), j, r, recipient(t, j.id+"@fax")); err != nil {
+				t.Fatal(err)
+			}
+			if got := j.files[j.Stem()+tt.file]; !strings.Contains(got, want) {
+				t.Errorf("%s: job %s has %q of %.40q", name, j.id, j.files, want)
+			}
+		}
+		if shared := m.contents[r].shared != nil; shared != (name != "of each" && name != "EML") {
+			t.Errorf("%s: made once: %v", name, shared)
+		}
+	}
+	// One file on disk for all, and none when the mail is gone; without room for it no job.
+	dir := scratch{t.TempDir(), new(bool)}
+	m, _ := makerIn(t, dir, 0, Mail{}, "\n"+strings.Repeat("body\n", 20000))
+	r := recipe(t)
+	for range 2 {
+		if _, err := m.Read(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	count := func() int {
+		left, err := os.ReadDir(dir.dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(left)
+	}
+	before := count()
+	m.scratch = noScratch{}
+	if err := m.Fill(t.Context(), newMemoryJob("1"), r, recipient(t, "1@fax")); !errors.Is(err, errFault) || count() != before {
+		t.Errorf("without room: %v, %d files, before %d", err, count(), before)
+	}
+	m.scratch = dir
+	for _, id := range []string{"1", "2"} {
+		if err := m.Fill(t.Context(), newMemoryJob(id), r, recipient(t, "1@fax")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := count(); n != before+1 {
+		t.Errorf("%d files for two jobs, before %d", n, before)
+	}
+	if m.Close(t.Context()); count() != before {
+		t.Errorf("%d files when the mail is gone, before %d", count(), before)
+	}
+}
+
+// TestColumnsOfSenders: what the site's table has of a sender is in the CTL, and never
+// in place of what the mail says.
+func TestColumnsOfSenders(t *testing.T) {
+	t.Parallel()
+	data := map[string]string{"dept": "Ops", "costs": "42"}
+	for _, own := range []string{"name", "username", "email", "gateway", "smtp"} {
+		data[own] = "of the table"
+	}
+	r := recipe(t)
+	m, _ := maker(t, Mail{Sender: "a@b.example", SenderData: data}, "From: Jan <jan@x.example>\n\nx\n")
+	doc := m.job(t, "1", r, recipient(t, "1@fax")).document(t, r)
+	for key, want := range map[string]string{"dept": "Ops", "costs": "42", "name": "Jan", "username": "a", "email": "jan@x.example", "gateway": "s", "smtp": "a@b.example"} {
+		if got := doc.Get("from", key); got != want {
+			t.Errorf("from/%s is %q, want %q", key, got, want)
+		}
+	}
+}
+
+// TestMessageInAMessage: the recipe that wants the message that was forwarded has its
+// text, its sender and its problems; the others have that around it.
+func TestMessageInAMessage(t *testing.T) {
+	t.Parallel()
+	const forwarded = "From: outer@x.example\nSubject: outer\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nsee below\n--b\nContent-Type: message/rfc822\n\n" +
+		"From: inner@x.example\nSubject: inner\nContent-Type: text/plain; charset=x-none\n\nv\xe9lo\n\n--b--\n"
+	m, log := maker(t, Mail{}, forwarded)
+	for _, attached := range []bool{true, false} {
+		r := recipe(t)
+		r.AttachedMessage, r.Attachments = attached, false
+		j := m.job(t, "1", r, recipient(t, "1@fax"))
+		doc, want := j.document(t, r), map[bool][2]string{true: {"inner", "lo"}, false: {"outer", "see below"}}[attached]
+		if doc.Get("system", "subject") != want[0] || !strings.Contains(j.files["gw1-1.txt"], want[1]) {
+			t.Errorf("attached %v: subject %q, text %q", attached, doc.Get("system", "subject"), j.files["gw1-1.txt"])
+		}
+	}
+	charsets := m.Charsets()
+	n := 0
+	for _, said := range charsets {
+		if strings.Contains(said, "x-none") {
+			n++
+		}
+	}
+	if n != 1 {
+		t.Errorf("charsets %q", charsets)
+	}
+	problems := 0
+	for _, c := range m.contents {
+		if c.message != m.root {
+			problems += len(c.message.Problems())
+		}
+	}
+	m.LogProblems(t.Context())
+	if got := strings.Count(log.String(), "problem="); got != problems+len(m.root.Problems()) {
+		t.Errorf("%d problems logged, %d of the message in it, log %s", got, problems, log)
 	}
 }
