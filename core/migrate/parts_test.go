@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -124,6 +125,8 @@ func TestTags(t *testing.T) {
 		"by the kind":      {minimal + use(`SOFTWARE\Other\tags`), "faxchange", ""},
 		"nothing readable": {minimal + use(`SOFTWARE\Datasys\MobilChange\t`) + "[HKLM\\SOFTWARE\\Datasys\\MobilChange\\t]\n\"x\"=hex:01\n", "mobilchange", `MobilChange\t: x`},
 		"Datasys itself":   {minimal + use(`SOFTWARE\Datasys`) + in(`HKEY_LOCAL_MACHINE\SOFTWARE\Datasys`), "hkey_local_machine_software_datasys", "bad"},
+		"view in the path": {minimal + use(`SOFTWARE\Wow6432Node\Datasys\FaxChange\info\smtp_tag`) + in(key), "faxchange_info_smtp_tag", "sub: x"},
+		"only SOFTWARE":    {minimal + use(`HKEY_LOCAL_MACHINE\SOFTWARE`), "faxchange", ""},
 		"only HKLM":        {minimal + use(`HKLM\`), "faxchange", ""},
 	} {
 		s, r := importText(t, tt.export)
@@ -219,5 +222,69 @@ func TestNotWritten(t *testing.T) {
 	}
 	if r, err := Import([]byte(minimal), Options{ANSI: cp1250, Folders: folders}); err == nil || r != nil || !strings.Contains(err.Error(), "UTF-8") {
 		t.Errorf("%v, %v", r, err)
+	}
+}
+
+// TestOddValues: a value of another kind than the original's is told, an empty one is
+// nothing, and neither is in the configuration.
+func TestOddValues(t *testing.T) {
+	hex := func(lines ...string) string { // a REG_MULTI_SZ
+		var b strings.Builder
+		for _, c := range strings.Join(lines, "\x00") + "\x00\x00" {
+			fmt.Fprintf(&b, "%02x,00,", c)
+		}
+		return "hex(7):" + strings.TrimSuffix(b.String(), ",")
+	}
+	for name, tt := range map[string]struct {
+		values      string // below the application
+		lost, keeps string // in what is lost, and in the configuration
+	}{
+		"setting in bytes":     {`\ctl_settings]` + "\n\"system|x\"=hex:01", `ctl_settings: system|x: "hex:01": it must be a string`, ""},
+		"empty setting":        {`\ctl_settings]` + "\n@=\"\"\n\"system|y\"=\"\"", "", "ctl_settings:\n      - 'system|y = '"},
+		"settings in one":      {`\ctl_settings]` + "\n\"system|x\"=" + hex("a", "b"), "write it as section|key = value", ""},
+		"setting with a =":     {`\ctl_settings]` + "\n\"system|x = y\"=\"z\"", "write it as section|key = value", ""},
+		"template in bytes":    {`\transform]` + "\n\"txt\"=hex:01", `transform: txt: "hex:01": it must be a string`, ""},
+		"empty template":       {`\transform]` + "\n\"txt\"=\"\"\n@=\"\"", "", ""},
+		"templates in one":     {`\transform]` + "\n\"txt\"=" + hex("a", "b"), "a transformation is a string", ""},
+		"template as a number": {`\transform]` + "\n\"txt\"=dword:00000001", "a transformation is a string", ""},
+		"template of no name":  {`\transform]` + "\n@=\"a\"", "a transformation is a string", ""},
+		"template by any case": {`\transform]` + "\n\"FROM/Name\"=\"a\"", "", "transform:\n      from/name: a"},
+		"expressions in one":   {`\from_disabled]` + "\n\"1\"=" + hex("a@b", " ", "c@d"), "", "from_disabled:\n      - 'a@b'\n      - 'c@d'"},
+		"two values":           {"]\n\"ctl_type\"=" + hex("fax", "sms") + "\n\"process_attachments\"=\"1\"", `ctl_type: "fax,sms": it must be one value`, ""},
+		"a value in bytes":     {"]\n\"process_attachments\"=hex:01", `process_attachments: "hex:01": it must be one value`, ""},
+		"one value of many":    {"]\n\"process_attachments\"=" + hex("0"), "", "process_attachments: 0"},
+		"no value of many":     {"]\n\"process_attachments\"=hex(7):00,00", "", ""},
+		"formats":              {"]\n\"format_preference\"=\"eml; TXT;;doc\"", `format_preference: "doc": the formats are txt, eml, mht and htm`, "format_preference:\n      - eml\n      - txt"},
+		"clients of no end":    {`\clients\nonstandard_data_terminator]` + "\n\"1\"=\"192.0.2.1\"", `"192.0.2.1": there is no terminator for them`, ""},
+		"no clients of an end": {"]\n\"nonstandard_data_terminator\"=\"x\"", "no client is listed for it", ""},
+		"add_re":               {`\addresses]` + "\n\"ADD_re_7\"=\"x@y\"\n\"other\"=\"z\"\n@=\"\"", "addresses: other: \"z\": the names of expressions are addr_re_0", "x@y"},
+		"a tab in a template":  {`\transform]` + "\n\"txt\"=\"a\tb\"", "", `txt: "a\tb"`},
+	} {
+		r, err := Import([]byte(strings.ReplaceAll(minimal, "\"ctl_type\"=\"fax\"\n", "")+"["+fax+"]\n\"ctl_type\"=\"fax\"\n["+fax+tt.values+"\n"), Options{ANSI: cp1250})
+		if err != nil {
+			t.Fatal(err)
+		}
+		lost := lines(r, Lost)
+		if (lost == "") != (tt.lost == "") || !strings.Contains(lost, tt.lost) || !strings.Contains(string(r.YAML), tt.keeps) {
+			t.Errorf("%s: lost %s\n%s", name, lost, r.YAML)
+		}
+		if tt.keeps == "" && (strings.Contains(string(r.YAML), "\n    ctl_settings:\n") || strings.Contains(string(r.YAML), "\n    transform:\n")) {
+			t.Errorf("%s:\n%s", name, r.YAML)
+		}
+	}
+	if r, err := Import([]byte("no export"), Options{ANSI: cp1250}); r != nil || err == nil {
+		t.Errorf("%v, %v", r, err)
+	}
+}
+
+// TestShown: what is shown of a value ends no line and moves no cursor.
+func TestShown(t *testing.T) {
+	for in, want := range map[string]string{"a b": `"a b"`, `C:\a`: `"C:\a"`, `a"b`: `"a\"b"`, "a\nb": `"a\nb"`, "\x1b[2J": `"\x1b[2J"`, "": `""`, "ž": `"ž"`} {
+		if got := shown(in); got != want {
+			t.Errorf("%q: %s, want %s", in, got, want)
+		}
+	}
+	if got := comment([]string{"a\rb", "", "c "}); got != "# a b\n#\n# c" {
+		t.Errorf("%q", got)
 	}
 }
