@@ -244,3 +244,142 @@ func TestFaultsOfViews(t *testing.T) {
 		}
 	}
 }
+
+// TestNothingStaysOpen: no call keeps a file or a folder open that it opened, whether it
+// went well or not.
+func TestNothingStaysOpen(t *testing.T) {
+	output, open := stage(t)
+	f := mustOpen(t, open)
+	day := filepath.Join(output, ".done/2026-01-02")
+	request, err := (&report.Request{Sender: "a@x.test"}).Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{".failed/AAAAAAAA", ".done/2026-01-02/AAAAAAAA", ".consume/reports", ".foreign", ".done/2026-01-03"} {
+		if err := os.MkdirAll(filepath.Join(output, path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, room := range []string{".failed", ".failed/AAAAAAAA", ".done/2026-01-02", ".done/2026-01-02/AAAAAAAA"} {
+		job(t, filepath.Join(output, room), "1")
+		put(t, filepath.Join(output, room, "1.report"), string(request))
+		put(t, filepath.Join(output, room, "1.err"), "Why: x\n")
+	}
+	put(t, filepath.Join(output, ".consume/reports/1-AAAAAAAA.final"), "{}\n")
+	put(t, filepath.Join(output, ".consume/reports/1-AAAAAAAA.final.try"), "{}")
+	put(t, filepath.Join(output, ".consume/reports/2-AAAAAAAA.final"), "x\n")
+	put(t, filepath.Join(output, ".consume/2.json"), "x")
+	put(t, filepath.Join(output, "00000042.report"), string(request))
+	put(t, filepath.Join(output, ".done/file"), "x")
+	root := os.Geteuid() == 0 // only then something can be somebody else's
+	if root {
+		if err := errors.Join(os.Chown(filepath.Join(output, ".foreign"), nobody, nobody), os.Chown(filepath.Join(output, ".done/2026-01-03"), nobody, nobody)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	held := mustTake(t, f, "00000042")
+	defer held.Release()
+	o, err := f.Outbox()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Close()
+	failedOne := &Entry{Stem: "1", State: StateFailed, Path: filepath.Join(output, ".failed/1.ctl")}
+	doneOne := &Entry{Stem: "1", State: StateDone, Path: filepath.Join(day, "1.ctl")}
+	nothing := func(*Entry) error { return nil }
+	looking := func(do func(*View) error) func() error {
+		return func() error {
+			v, err := OpenView(output, f.doneHome.path, f.failedHome.path)
+			if err != nil {
+				return err
+			}
+			defer v.Close()
+			return do(v)
+		}
+	}
+	boxed := func(do func(o *Outbox) error) func() error {
+		return func() error {
+			box, err := f.Outbox()
+			if err != nil {
+				return err
+			}
+			return errors.Join(do(box), box.Close())
+		}
+	}
+	opened := func(done string) func() error {
+		return func() error {
+			f, err := Open(output, done, f.failedHome.path)
+			if err == nil {
+				f.Close()
+			}
+			return err
+		}
+	}
+	n := 0
+	for name, tt := range map[string]struct {
+		do     func() error
+		failed bool
+	}{
+		"open":              {opened(f.doneHome.path), false},
+		"open another's":    {opened(filepath.Join(output, ".foreign")), root},
+		"open no folder":    {opened(filepath.Join(output, ".done/file")), true},
+		"open in itself":    {opened(filepath.Join(output, "00000042.txt")), true},
+		"look at all":       {looking(func(v *View) error { return v.Each([]string{StateWaiting, StateFailed, StateDone}, nothing) }), false},
+		"newest":            {looking(func(v *View) error { return v.Latest(5, nothing) }), false},
+		"count":             {looking(func(v *View) error { _, err := v.Count(); return err }), false},
+		"reports":           {looking(func(v *View) error { _, err := v.Reports(); return err }), true},
+		"told":              {looking(func(v *View) error { _, _, err := v.Told(failedOne); return err }), false},
+		"clean":             {func() error { return f.Clean(1, 1, time.Now().AddDate(-9, 0, 0)) }, false},
+		"stems":             {func() error { return f.Stems(func(string) {}) }, false},
+		"look":              {func() error { _, err := f.Look("00000042"); return err }, false},
+		"take what is gone": {func() error { _, err := f.Take("9"); return err }, false},
+		"take no journal":   {func() error { _, err := f.journal("2"); return err }, true},
+		"take twice":        {func() error { _, err := f.Take("00000042"); return err }, true},
+		"a number": {func() error {
+			n++
+			return errors.Join(held.Enter(string(rune('a'+n))), held.Leave())
+		}, false},
+		"request":      {func() error { _, err := held.Request(); return err }, false},
+		"save":         {func() error { return held.Save(false) }, false},
+		"copy":         {func() error { return held.CopyTo("00000042.txt", filepath.Join(t.TempDir(), "x")) }, false},
+		"copy over":    {func() error { return held.CopyTo("00000042.txt", filepath.Join(output, "00000042.txt")) }, true},
+		"copy control": {func() error { return held.CopyControlTo(filepath.Join(t.TempDir(), "x")) }, false},
+		"control":      {func() error { _, err := held.Control(); return err }, false},
+		"told of": {func() error {
+			_, err := f.Tell(doneOne, report.Failed, func(*report.Request) *Letter { return nil })
+			return err
+		}, false},
+		"told twice": {func() error {
+			_, err := f.Tell(doneOne, report.Delivered, func(*report.Request) *Letter { return &Letter{Action: report.Delivered} })
+			return err
+		}, false},
+		"not sent": {func() error {
+			return f.Send(failedOne, nil, func(func(string) (*os.File, error)) error { return io.EOF })
+		}, true},
+		"no more sent": {func() error { return f.Drop(&Entry{Stem: "9", Path: filepath.Join(output, ".failed/9.ctl")}, nil) }, true},
+		"a letter":     {func() error { _, _, err := o.Read("1-AAAAAAAA.final"); return err }, false},
+		"no letter":    {func() error { _, _, err := o.Read("2-AAAAAAAA.final"); return err }, true},
+		"letters":      {func() error { _, err := o.Ready(); return err }, false},
+		"who sends":    {boxed(func(o *Outbox) error { _, err := o.Mine(); return err }), false},
+		"another's day": {func() error {
+			f.doneHome.forget()
+			_, err := f.doneHome.dirOf("2026-01-03")
+			return err
+		}, root},
+		"a bad day": {func() error {
+			_, err := f.doneHome.dirOf("file")
+			return err
+		}, true},
+	} {
+		if err := tt.do(); (err != nil) != tt.failed { // what stays open by design is open now
+			t.Errorf("%s: %v", name, err)
+		}
+		before := descriptors(t)
+		for range 10 {
+			_ = tt.do()
+		}
+		if after := descriptors(t); after > before+5 {
+			t.Errorf("%s: %d descriptors, before %d", name, after, before)
+		}
+	}
+}
