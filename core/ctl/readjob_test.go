@@ -1,6 +1,7 @@
 package ctl
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -75,9 +76,32 @@ func TestReadJobErrors(t *testing.T) {
 		"[system]\ntxt=1.txt\n[attachments]\ncount=1\n1=/etc/pwd": "attachments/1: ",
 		"[system]\ntxt=1.txt\n[attachments]\ncount=-1":            "attachments/count",
 		"[system]\ntxt=1.txt\n[attachments]\ncount=99999999999":   "attachments/count",
+		"[system]\ntxt=1.txt\n[attachments]\ncount=131073":        "attachments/count",
+		"[system]\ntxt=1.txt\n[attachments]\ncount=131072":        "attachments/1: no file name",
 	} {
 		if _, err := ReadJob(in, Layout{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", in, err, want)
+		}
+	}
+}
+
+// TestReadJobAttachments: none, no list of them, and as many as are read.
+func TestReadJobAttachments(t *testing.T) {
+	t.Parallel()
+	many := func(n int) string {
+		var b strings.Builder
+		fmt.Fprintf(&b, "[system]\ntxt=1.txt\ndr=2\nreport=1\n[attachments]\ncount=%d\n", n)
+		for i := range n {
+			fmt.Fprintf(&b, "%d=f%d\n", i+1, i+1)
+		}
+		return b.String()
+	}
+	for in, want := range map[string]int{"[system]\ntxt=1.txt\ndr=2": 0, many(0): 0, many(1): 1, many(1000): 1000} {
+		j, err := ReadJob(in, Layout{})
+		if err != nil || len(j.Attachments) != want || len(j.Files()) != want+1 || j.Files()[0] != "1.txt" || j.Report != "2" {
+			t.Errorf("%d attachments: %+v, %v", want, j, err)
+		} else if last := j.Files()[want]; want > 0 && last != fmt.Sprint("f", want) {
+			t.Errorf("the last of %d: %s", want, last)
 		}
 	}
 }

@@ -1,6 +1,9 @@
 package match
 
-import "testing"
+import (
+	"testing"
+	"unicode"
+)
 
 func TestAdvice(t *testing.T) {
 	t.Parallel()
@@ -11,6 +14,7 @@ func TestAdvice(t *testing.T) {
 		open, group, other, demands, mayPlus bool
 	}{
 		{`(?P<number>\+?\d+)@fax$`, false, true, false, false, true},
+		{`(?P<number>.+)@fax$`, false, true, true, false, true},
 		{`(?P<number>\d+)@fax`, true, true, false, false, false},
 		{`(?P<number>[^@]+)@fax(\.cz)?$`, false, true, true, false, true},
 		{`\d+@fax\.?$`, false, false, false, false, false},
@@ -64,6 +68,25 @@ func TestAdvice(t *testing.T) {
 		}
 		if got := e.MayBeginWith('+'); got != test.mayPlus {
 			t.Errorf("%s: may begin with '+' %v", test.expr, got)
+		}
+	}
+}
+
+// TestSome: of a long range the ends, the middle and the beginning are looked at.
+func TestSome(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		ranges []rune
+		of     rune
+		want   bool
+	}{
+		{nil, 'a', false}, {[]rune{'a', 'c'}, 'a', true}, {[]rune{'a', 'c'}, 'c', true}, {[]rune{'a', 'c'}, 'd', false}, {[]rune{'a', 'a', 'c', 'd'}, 'd', true}, {[]rune{'a', 'a', 'c', 'd'}, 'b', false},
+		{[]rune{0, 256}, 256, true}, {[]rune{0, 256}, 255, true}, {[]rune{0, 1000}, 0, true}, {[]rune{0, 1000}, 1000, true}, {[]rune{0, 1000}, 500, true}, {[]rune{0, 1000}, 256, true},
+		{[]rune{0, 1000}, 257, false}, {[]rune{0, 1000}, 499, false}, {[]rune{0, 1000}, 501, false}, {[]rune{1000, 3000, 4000, 4001}, 4001, true}, {[]rune{1000, 3000}, 2000, true},
+		{[]rune{0x10000, unicode.MaxRune}, unicode.MaxRune, true},
+	} {
+		if got := some(tt.ranges, func(r rune) bool { return r == tt.of }); got != tt.want {
+			t.Errorf("%d in %d: %v", tt.of, tt.ranges, got)
 		}
 	}
 }

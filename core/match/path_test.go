@@ -165,3 +165,15 @@ func FuzzParseRecipient(f *testing.F) {
 		}
 	})
 }
+
+func TestSameMailbox(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		a, b string
+		same bool
+	}{{"", "", true}, {"AZ[az{@X", "az[AZ{@x", true}, {"a@b", "a@c", false}, {"a@b", "a@bb", false}, {"É@b", "é@b", false}} {
+		if got := SameMailbox(tt.a, tt.b); got != tt.same {
+			t.Errorf("%q and %q: %v", tt.a, tt.b, got)
+		}
+	}
+}
