@@ -170,12 +170,9 @@ func TestLane(t *testing.T) {
 		t.Errorf("after the time for it: %v", err)
 	}
 	c.Timeout = time.Minute
-	time.AfterFunc(20*time.Millisecond, func() {
-		if err := other.Leave(); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := c.enter(t.Context(), j); err != nil {
+	left := make(chan error, 1)
+	time.AfterFunc(20*time.Millisecond, func() { left <- other.Leave() })
+	if err := errors.Join(c.enter(t.Context(), j), <-left); err != nil {
 		t.Errorf("when it is free: %v", err)
 	}
 	if err := errors.Join(held.Release(), other.Release()); err != nil {
