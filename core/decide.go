@@ -47,8 +47,9 @@ type decision struct {
 
 // decide asks the applications whose addresses match, in their order. The
 // first that agrees takes the recipient. If each refuses, the refusal of the
-// first is the answer: it never falls through to forwarding, because the mail
-// server behind us would send the mail back.
+// first is the answer, or of the first that refuses for now, since it may take the
+// next try. It never falls through to forwarding, because the mail server behind us
+// would send the mail back.
 func (t *Transaction) decide(ctx context.Context, address string) decision {
 	var d decision
 	hits := t.rules.Table.Lookup(address)
@@ -66,7 +67,7 @@ func (t *Transaction) decide(ctx context.Context, address string) decision {
 		case !matches:
 		case refusal == nil:
 			return decision{app: app, groups: groups}
-		case d.refusal == nil:
+		case d.refusal == nil || refusal.Temporary() && !d.refusal.Temporary():
 			d.refusal = refusal
 		}
 	}
