@@ -57,6 +57,8 @@ func TestExplainCost(t *testing.T) {
 	t.Parallel()
 	b := open(t, `
 clients: 127.0.0.1
+reports: {smtp_server: 127.0.0.1}
+consume: {sms: {target: command, command: [/bin/true, '{number}']}}
 applications:
   sms:
     output_folder: '{dir}/sms'

@@ -120,7 +120,7 @@ type Job struct {
 	Application string `json:"application"`
 	Recipient   string `json:"recipient"`
 	Folder      string `json:"folder"`
-	Files       []File `json:"files"` // the CTL, the message file, attachments
+	Files       []File `json:"files"` // the CTL, the message file, attachments, what a report will need
 	SMS         *SMS   `json:"sms"`   // of ctl_type sms with a text; null: others
 }
 

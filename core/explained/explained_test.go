@@ -16,7 +16,7 @@ func TestReadFiles(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	for name, content := range map[string]string{
-		"00000001.ctl": "c", "00000001.txt": "tt", "00000001_1_b.ctl": "x", "00000001_2_a.pdf": "xx", "00000001_10_a.txt": "xxx", "00000001_note": "",
+		"00000001.ctl": "c", "00000001.txt": "tt", "00000001.report": "r", "00000001_1_b.ctl": "x", "00000001_2_a.pdf": "xx", "00000001_10_a.txt": "xxx", "00000001_note": "",
 		"0000000.ctl": "x", "000000010.ctl": "x", "00000001x.txt": "x", "00000002.ctl": "x", "00000000_1_a.txt": "x", "htm.bin": "b", "htm.ctl": "c",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
@@ -39,7 +39,7 @@ func TestReadFiles(t *testing.T) {
 		return strings.Join(all, ", ")
 	}
 	for name, want := range map[string]string{
-		"00000001": "00000001.ctl 1 C, 00000001.txt 2 TT, 00000001_note 0 null, 00000001_1_b.ctl 1 null, 00000001_2_a.pdf 2 null, 00000001_10_a.txt 3 null",
+		"00000001": "00000001.ctl 1 C, 00000001.txt 2 TT, 00000001_note 0 null, 00000001_1_b.ctl 1 null, 00000001_2_a.pdf 2 null, 00000001_10_a.txt 3 null, 00000001.report 1 null",
 		"00000002": "00000002.ctl 1 X",
 		"htm":      "htm.ctl 1 C, htm.bin 1 null",
 		"00000003": "",
