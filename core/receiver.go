@@ -27,7 +27,9 @@ type Receiver struct {
 	resolver *access.Resolver
 	rules    atomic.Pointer[ruleset]
 	quotas   quota.Counter
-	book     *quota.Book // the quotas of this process; nil where the queue has them
+	book     *quota.Book       // the quotas of this process; nil where the queue has them
+	before   *machine.Backends // those of the rules before, which transactions may ask that began with them; may be nil
+	vouching bool              // Asked answers for LMTP
 	metrics  *metrics.Metrics
 	probes   output.Probes
 	log      *slog.Logger
@@ -93,14 +95,18 @@ func (r *Receiver) openOutput(ctx context.Context, s *config.Settings, jobs *spo
 }
 
 // Reload exchanges the rules for those of s. Running transactions end by the
-// rules they began with. On an error the old rules stay. state_directory,
-// instance, id_allocated and the section queue count from the next start only.
+// rules they began with; the backends that these ask are closed by the reload
+// after. On an error the old rules stay. state_directory, instance, id_allocated
+// and the section queue count from the next start only.
 func (r *Receiver) Reload(s *config.Settings) error {
+	old := r.rules.Load()
+	if s.Queue.On() != old.Settings.Queue.On() { // the rules would name destinations that the output has not
+		return config.Problems{{Key: "queue.servers", What: "whether jobs go into a queue or into output folders is decided at the start", Remedy: "restart the service"}}
+	}
 	rules, err := r.ready(s)
 	if err != nil {
 		return err
 	}
-	old := r.rules.Load()
 	if rules.Backends, err = machine.Open(s, old.Backends, r.log); err != nil {
 		return err
 	}
@@ -109,7 +115,10 @@ func (r *Receiver) Reload(s *config.Settings) error {
 		return err
 	}
 	r.rules.Store(rules)
-	old.CloseBut(rules.Backends, r.log)
+	if r.before != nil {
+		r.before.CloseBut(old.Backends, r.log)
+	}
+	r.before = old.Backends
 	return nil
 }
 
@@ -156,6 +165,9 @@ func (r *Receiver) Metrics() *metrics.Metrics { return r.metrics }
 // Close ends the output, the backends and the quotas. No transaction may be open.
 func (r *Receiver) Close() error {
 	rules := r.rules.Load()
+	if r.before != nil {
+		r.before.CloseBut(rules.Backends, r.log)
+	}
 	err := errors.Join(r.output.Close(), rules.Auth.Close(), rules.Senders.Close())
 	if r.book != nil {
 		err = errors.Join(err, r.book.Close())

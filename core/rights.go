@@ -68,10 +68,11 @@ func (t *Transaction) mayDial(app *rules.Application, dialled string) *reply.Rep
 }
 
 // vouched says whether a mail server hands in that has asked about the client
-// itself: at the LMTP socket, where lmtp.policy_listen is set. The lists of clients
-// and require_authenticated were held then.
+// itself: at the LMTP socket, where this process answers at lmtp.policy_listen. (A
+// reload may set the key, and opens nothing.) The lists of clients and
+// require_authenticated were held then.
 func (t *Transaction) vouched() bool {
-	return t.client.Frontend == metrics.LMTP && t.client.Local && t.rules.Settings.LMTP.PolicyListen != ""
+	return t.client.Frontend == metrics.LMTP && t.client.Local && t.recv.vouching
 }
 
 // mustAuthenticate holds require_authenticated.

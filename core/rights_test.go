@@ -267,8 +267,8 @@ func TestSendersReload(t *testing.T) {
 	}
 }
 
-// TestSendersOfBefore: a table whose place another has taken, or none, is closed, so that
-// its connections end; one that stays is not.
+// TestSendersOfBefore: a table whose place another has taken, or none, is closed by the
+// reload after, so that its connections end; one that stays is not.
 func TestSendersOfBefore(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "senders.db")
@@ -295,14 +295,19 @@ func TestSendersOfBefore(t *testing.T) {
 		t.Fatal(err)
 	}
 	second := b.rules.Load().Senders
-	asked("the one before", first, "c@x.example", true)
+	asked("the one before, which running transactions ask", first, "c@x.example", false)
 	asked("the one in its place", second, "c@x.example", false)
 	none := s
 	none.Senders.Backend = "none"
 	if err := b.Reload(&none); err != nil {
 		t.Fatal(err)
 	}
-	asked("the last one", second, "d@x.example", true)
+	asked("the first, two reloads later", first, "d@x.example", true)
+	asked("the last one", second, "d@x.example", false)
+	if err := b.Reload(&none); err != nil {
+		t.Fatal(err)
+	}
+	asked("the last one, two reloads later", second, "e@x.example", true)
 }
 
 // TestRequireAuthenticated: the lists do not help; at an LMTP socket of a mail
@@ -315,7 +320,12 @@ applications:
   fax: {output_folder: '{dir}/fax', ctl_type: fax, addresses: '(?P<number>\d+)@fax', require_authenticated: 1}
   sms: {output_folder: '{dir}/sms', ctl_type: sms, addresses: '(?P<number>\d+)@sms'}
 `
-	plain, asking := open(t, only), open(t, "lmtp: {listen: 'unix:/run/x', policy_listen: 'unix:/run/y'}\n"+only)
+	const asked = "lmtp: {listen: 'unix:/run/x', policy_listen: 'unix:/run/y'}\n" + only
+	plain, reloaded, asking := open(t, only), open(t, only), open(t, asked)
+	asking.Asked(metrics.LMTP)
+	if err := reloaded.Reload(settings(t, reloaded.dir, basics+"output_code_page: utf-8\n"+asked)); err != nil { // which opens no policy_listen
+		t.Fatal(err)
+	}
 	const refused = "5.7.1 fax: authentication required"
 	for _, tt := range []struct {
 		b      *bench
@@ -326,6 +336,7 @@ applications:
 		{plain, Client{Frontend: metrics.Milter, Local: true}, refused},
 		{plain, Client{Frontend: metrics.LMTP, Local: true}, refused},
 		{plain, Client{Frontend: metrics.Milter, User: "eva"}, ""},
+		{reloaded, Client{Frontend: metrics.LMTP, Local: true}, refused},
 		{asking, Client{Frontend: metrics.SMTP}, refused},
 		{asking, Client{Frontend: metrics.LMTP}, refused}, // at a port
 		{asking, Client{Frontend: metrics.LMTP, Local: true}, ""},

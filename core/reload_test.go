@@ -1,0 +1,54 @@
+package core
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestReloadIntoQueue: what the jobs go to is decided at the start. The names of a queue
+// would be folders of the working directory to output folders, and the other way round.
+func TestReloadIntoQueue(t *testing.T) {
+	t.Parallel()
+	b := open(t, routing)
+	s := settings(t, b.dir, basics+`
+clients: 127.0.0.1
+instance: gw1
+queue: {servers: 'nats://127.0.0.1:1', unsynced: accept}
+applications:
+  sms: {ctl_type: sms, addresses: '.*@sms$'}
+`)
+	if err := b.Reload(s); err == nil || !strings.HasPrefix(err.Error(), "queue.servers: ") || !strings.Contains(err.Error(), "restart") {
+		t.Errorf("%v", err)
+	}
+	if jobs := b.send(t, localhost, "a@b.example", []string{"1@sms"}, "Subject: x\n\nx\n"); len(jobs) != 1 || filepath.Base(jobs[0].folder) != "sms" {
+		t.Errorf("jobs after it: %+v", jobs)
+	}
+}
+
+// TestReloadLeavesTheTable: a transaction ends by the table of senders that it began
+// with, though the new rules have another, or none.
+func TestReloadLeavesTheTable(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "senders.db")
+	if err := os.WriteFile(file, nil, 0o600); err != nil { // an empty database
+		t.Fatal(err)
+	}
+	const query = "SELECT ? AS name, 'sms' AS allowed"
+	b := open(t, "senders: {backend: sql, driver: sqlite, dsn: '"+filepath.ToSlash(file)+"', query: \""+query+"\"}\n"+withSenders)
+	trx := b.Begin(localhost)
+	defer trx.Abort()
+	trx.Sender("eva@x.example", Envelope{})
+	s := *b.rules.Load().Settings
+	s.Senders.Backend, s.Senders.DSN, s.Senders.Query = "none", "", ""
+	if err := b.Reload(&s); err != nil {
+		t.Fatal(err)
+	}
+	for to, want := range map[string]string{"1@sms": "", "1@fax": "5.7.1 fax: sender may not use it"} {
+		_, err := trx.Recipient(t.Context(), to, RecipientOptions{})
+		if got := told(err); got != want {
+			t.Errorf("%s: %q, want %q", to, got, want)
+		}
+	}
+}
