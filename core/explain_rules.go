@@ -11,6 +11,7 @@ import (
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/explained"
 	"smtpreceiver/core/match"
+	"smtpreceiver/core/reply"
 	"smtpreceiver/core/rules"
 )
 
@@ -51,7 +52,7 @@ func explainedMatch(app *rules.Application, hit match.Hit) *explained.Match {
 
 func (e *explaining) answer(ctx context.Context, a *explained.Application, app *rules.Application, asked asked, hit match.Hit) {
 	for _, s := range asked.rules {
-		if rule, ok := e.rule(ctx, app, s, app.Number(numberOf(hit.Groups))); ok {
+		if rule, ok := e.rule(ctx, app, s, app.Number(numberOf(hit.Groups)), asked.refusal); ok {
 			a.Rules = append(a.Rules, rule)
 		}
 	}
@@ -76,8 +77,9 @@ func (e *explaining) answer(ctx context.Context, a *explained.Application, app *
 	}
 }
 
-// rule puts one step into words. ok is false for a list that is not set.
-func (e *explaining) rule(ctx context.Context, app *rules.Application, s step, number string) (r explained.Rule, ok bool) {
+// rule puts one step into words; refusal is what the application answered in the end.
+// ok is false for a list that is not set.
+func (e *explaining) rule(ctx context.Context, app *rules.Application, s step, number string, refusal *reply.Reply) (r explained.Rule, ok bool) {
 	r = explained.Rule{Rule: s.key, Passed: s.ok, Key: app.Key(s.key)}
 	var list match.Set
 	what := "sender <" + e.trx.sender + ">"
@@ -98,7 +100,7 @@ func (e *explaining) rule(ctx context.Context, app *rules.Application, s step, n
 		r.Key, r.Detail = "senders", e.senderRule(s, number)
 		return r, true
 	case "clients":
-		e.clientRule(ctx, app, &r)
+		e.clientRule(ctx, app, &r, refusal)
 		return r, true
 	case "from_disabled":
 		list = app.FromDenied
@@ -136,7 +138,7 @@ func (e *explaining) senderRule(s step, number string) string {
 }
 
 // clientRule says what let the client in, or kept it out.
-func (e *explaining) clientRule(ctx context.Context, app *rules.Application, r *explained.Rule) {
+func (e *explaining) clientRule(ctx context.Context, app *rules.Application, r *explained.Rule, refusal *reply.Reply) {
 	client, entries := e.trx.client, app.Conf.Clients
 	if !app.Own {
 		r.Key, entries = "clients", e.trx.rules.Settings.Clients
@@ -151,6 +153,8 @@ func (e *explaining) clientRule(ctx context.Context, app *rules.Application, r *
 		r.Key, r.Entry, r.Detail = config.KeyIndex(r.Key, i), entry, "client "+client.String()+" is on the list"
 	case app.Clients.Empty():
 		r.Detail = "the list is empty: it lets nobody in"
+	case refusal != nil && refusal.Reason == reply.ReasonLookup:
+		r.Detail = "it cannot be told now whether client " + client.String() + " is on the list: a host name there cannot be looked up"
 	case e.trx.passesUnlisted():
 		r.Detail = "client " + client.String() + " is not on the list: the recipient counts as ordinary mail (milter.on_unlisted_client: pass)"
 	default:

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"smtpreceiver/core/access"
+	"smtpreceiver/core/explained"
+	"smtpreceiver/core/metrics"
 )
 
 const threeForOne = `
@@ -50,5 +52,27 @@ func TestRefusedForNow(t *testing.T) {
 	trx.Sender("eva@x.example", Envelope{})
 	if _, err := trx.Recipient(t.Context(), "1@sms", RecipientOptions{}); replyTo(err) != "550 5.7.1" || !strings.Contains(told(err), "a: ") {
 		t.Errorf("all for ever: %v, want the first", err)
+	}
+}
+
+// TestExplainLookup: a list that cannot be read now is no list that the client is not on.
+func TestExplainLookup(t *testing.T) {
+	t.Parallel()
+	for _, on := range []string{"reject", "pass"} {
+		r, err := openRehearsal(t.Context(), settings(t, t.TempDir(), "output_code_page: utf-8\nmilter: {on_unlisted_client: "+on+"}\n"+basics+threeForOne))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.close()
+		r.rules.Load().Apps[0].Clients = unresolvable(t)
+		q := Question{Milter: true, Client: localhost, Sender: "eva@x.example"}
+		q.Client.Frontend = metrics.Milter
+		e := &explaining{r: r, Mail: new(explained.Mail), trx: r.Begin(q.Client)}
+		e.open(t.Context(), q)
+		e.recipient(t.Context(), "1@sms", q)
+		a := e.Recipients[0].Applications[0]
+		if a.Reply == nil || a.Reply.Code != 450 || len(a.Rules) != 1 || a.Rules[0].Passed || !strings.Contains(a.Rules[0].Detail, "cannot be looked up") {
+			t.Errorf("%s: %+v, %+v", on, a.Reply, a.Rules)
+		}
 	}
 }
