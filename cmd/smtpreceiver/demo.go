@@ -114,7 +114,11 @@ func demo(ctx context.Context, stdout, stderr io.Writer, once bool) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	ended := make(chan error, 1)
-	go func() { ended <- v.run(ctx, unmanaged()) }()
+	go func() {
+		err := v.run(ctx, unmanaged())
+		v.close()
+		ended <- err
+	}()
 
 	d := &demonstration{out: stdout, addr: v.listeners[0].Addr().String(), folder: folder, behind: behind}
 	d.printf("smtpreceiver %s demo\n\nlistening on   %s\njobs appear in %s\n               %s\n",

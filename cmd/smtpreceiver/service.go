@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"strings"
 	"sync/atomic"
 
 	"github.com/spf13/cobra"
@@ -43,6 +44,7 @@ type kind struct {
 type service struct {
 	name     string // its kind's
 	log      *logging.Log
+	started  *config.Settings
 	settings atomic.Pointer[config.Settings] // exchanged while run reads them
 	receiver *core.Receiver
 	frontend frontend
@@ -61,7 +63,7 @@ func start(ctx context.Context, k kind, s *config.Settings, stderr io.Writer) (_
 	if err := valid(s); err != nil {
 		return nil, err
 	}
-	v := &service{name: k.name}
+	v := &service{name: k.name, started: s}
 	v.settings.Store(s)
 	defer func() {
 		if err != nil {
@@ -111,9 +113,9 @@ func (v *service) status() string {
 	return fmt.Sprintf("%s on %s", v.name, v.listeners[0].Addr())
 }
 
-// run serves until ctx is done, then lets running transactions finish.
+// run serves until ctx is done, then lets running transactions finish. It leaves the
+// service to be closed.
 func (v *service) run(ctx context.Context, m manager) error {
-	defer v.close()
 	serving := len(v.listeners)
 	served := make(chan error, serving+1)
 	for _, l := range v.listeners {
@@ -159,7 +161,8 @@ func (v *service) run(ctx context.Context, m manager) error {
 	return err
 }
 
-// exchange puts new settings into force, all or none of them.
+// exchange puts new settings into force: none of them on an error, else all but
+// those that it warns of.
 func (v *service) exchange(s *config.Settings) error {
 	if err := valid(s); err != nil {
 		return err
@@ -172,6 +175,9 @@ func (v *service) exchange(s *config.Settings) error {
 	}
 	v.reload(s)
 	v.settings.Store(s)
+	if keys := s.FromNextStart(v.started); len(keys) > 0 {
+		v.log.Warn("keys were changed that count from the next start", "keys", strings.Join(keys, ", "))
+	}
 	return nil
 }
 
@@ -214,10 +220,10 @@ func (a *app) runService(ctx context.Context, k kind, m manager, stderr io.Write
 			}
 		}
 	}()
-	// The service is closed only when no reload works on it any more.
 	err = v.run(ctx, m)
 	cancel()
-	<-reloaded
+	<-reloaded // or it would work on what is closed
+	v.close()
 	return err
 }
 

@@ -14,6 +14,7 @@
 //	oneof    the values allowed, separated by '|'; for a list, of each entry
 //	letters  the letters the value may consist of
 //	split    a list given as one string is split at this character
+//	start    next: a reload does not take the value over
 //	secret   value: a password may stand here; file: it names a file that holds a secret
 //	required the value may not be empty; folders: but where queue.servers is set
 //	example  what the sample configuration shows for a required key

@@ -40,7 +40,7 @@ func (f field) row(prefix, section string) Key {
 	}
 	return Key{
 		Name: prefix + f.name, Type: written, Default: f.tag.Get("default"),
-		Doc: f.tag.Get("doc"), Section: section, Example: f.tag.Get("example"),
+		Doc: f.doc(), Section: section, Example: f.tag.Get("example"),
 	}
 }
 
@@ -77,7 +77,7 @@ func Sample() []byte {
 
 func (f field) sample(b *bytes.Buffer, name, indent string) {
 	b.WriteByte('\n')
-	for _, line := range wrap(f.tag.Get("doc"), 100-len(indent)) {
+	for _, line := range wrap(f.doc(), 100-len(indent)) {
 		fmt.Fprintf(b, "%s# %s\n", indent, line)
 	}
 	if f.tag.Get("required") != "" && f.tag.Get("default") == "" {

@@ -92,7 +92,7 @@ func TestKeysAreDocumented(t *testing.T) {
 // every tag known.
 func TestTagsHold(t *testing.T) {
 	t.Parallel()
-	known := regexp.MustCompile(`^((key|section|default|doc|type|min|max|oneof|letters|split|required|example|backend|missing|secret):"([^"\\]|\\.)*" ?)+$`)
+	known := regexp.MustCompile(`^((key|section|default|doc|type|min|max|oneof|letters|split|required|example|backend|missing|secret|start):"([^"\\]|\\.)*" ?)+$`)
 	backends := schemaOf[Settings]().byName["authentication.backend"].tag.Get("oneof")
 	for _, fields := range [][]field{schemaOf[Settings]().fields, schemaOf[Application]().fields, schemaOf[Consumer]().fields} {
 		for _, f := range fields {

@@ -6,12 +6,12 @@ import "time"
 // the administrator wrote. It is not changed after Load; a reload makes a new
 // one.
 type Settings struct {
-	SMTPIPAddress           string        `key:"smtp_ip_address" section:"Listening" doc:"Standalone: the IP address to listen on. Empty: all addresses."`
-	SMTPPort                int           `key:"smtp_port" default:"25" min:"0" max:"65535" doc:"Standalone: the TCP port to listen on. 0 takes any free port, which only tests want."`
+	SMTPIPAddress           string        `key:"smtp_ip_address" start:"next" section:"Listening" doc:"Standalone: the IP address to listen on. Empty: all addresses."`
+	SMTPPort                int           `key:"smtp_port" start:"next" default:"25" min:"0" max:"65535" doc:"Standalone: the TCP port to listen on. 0 takes any free port, which only tests want."`
 	ThreadNum               int           `key:"thread_num" default:"5" min:"1" max:"100000" doc:"Standalone: SMTP connections served at once; LMTP has as many of its own. One more waits for its greeting until a place is free, socket_timeout at most, then it is answered 421 4.3.2. Clients on no list that may log in have as many places of their own, and an address of forward_smtp_server does not wait."`
 	MaxWaiting              int           `key:"max_waiting" default:"1000" min:"0" max:"100000" doc:"Standalone: connections that may wait for a place; at most half of them from one client. One more is answered 421 4.3.2 at once."`
 	MaxConnectionsPerClient int           `key:"max_connections_per_client" default:"0" min:"0" max:"100000" doc:"Standalone: connections that one client may hold, those that wait among them; one more is answered 421 4.7.0 at once. With IPv6 a client is a /64. 0: no limit."`
-	ThreadPriority          int           `key:"thread_priority" default:"0" oneof:"0|-1|-2|-15" doc:"0 normal, -1 lower, -2 low, -15 idle; on Unix nice 0, 5, 10 and 19."`
+	ThreadPriority          int           `key:"thread_priority" start:"next" default:"0" oneof:"0|-1|-2|-15" doc:"0 normal, -1 lower, -2 low, -15 idle; on Unix nice 0, 5, 10 and 19."`
 	SocketTimeout           time.Duration `key:"socket_timeout" default:"60s" min:"1s" max:"24h" doc:"Time limit of each single read and write on a connection."`
 	Hostname                string        `key:"hostname" doc:"This host's name in the greeting, in Received headers and in the log. Empty: the name the machine has."`
 	Clients                 []string      `key:"clients" doc:"Who may connect: host names, addresses, CIDR, ranges a-b; an entry may hold several separated by commas. Empty: nobody, except who is on the list of an application."`
@@ -30,9 +30,9 @@ type Settings struct {
 	DefaultCharset string                       `key:"default_charset" doc:"How text is read that declares no character set, is not UTF-8, and stands in a mail that declares none elsewhere. Empty: as output_code_page if that has one byte a character, else windows-1252."`
 	CTLLayout      map[string]string            `key:"ctl_layout" doc:"Renames CTL keys: section/key to another section/key, or to an empty string to leave the key out."`
 	Tags           map[string]map[string]string `key:"tags" doc:"Sets of @commands: set, then command, then section|key (the user's value) or section|key|value (a fixed one). The sets mobilchange and faxchange are built in."`
-	StateDirectory string                       `key:"state_directory" default:"/var/lib/smtpreceiver" required:"true" doc:"Folder of the message number counter, and for a while of what is unpacked from archives."`
-	IDAllocated    uint64                       `key:"id_allocated" default:"0" doc:"Floor for message numbers: the first one used is greater. The last number used is kept in state_directory."`
-	Instance       string                       `key:"instance" doc:"Prefix of file names where several hosts share an output folder or a queue: letters, digits and '-', at most 16. Each host has its own. Empty: no prefix."`
+	StateDirectory string                       `key:"state_directory" start:"next" default:"/var/lib/smtpreceiver" required:"true" doc:"Folder of the message number counter, and for a while of what is unpacked from archives."`
+	IDAllocated    uint64                       `key:"id_allocated" start:"next" default:"0" doc:"Floor for message numbers: the first one used is greater. The last number used is kept in state_directory."`
+	Instance       string                       `key:"instance" start:"next" doc:"Prefix of file names where several hosts share an output folder or a queue: letters, digits and '-', at most 16. Each host has its own. Empty: no prefix."`
 
 	LogConsole      string `key:"log_console" section:"Logging" default:"EWI" letters:"EWIT" doc:"What is logged on the console, by letter: E error, W warning, I info, T trace."`
 	LogEventLog     string `key:"log_event_log" default:"EW" letters:"EWIT" doc:"The same for the event log: syslog or journald on Unix, the Event Log on Windows."`
@@ -126,51 +126,51 @@ type TLS struct {
 	CertFile   string `key:"cert_file" doc:"Standalone: certificate in PEM, the chain after it. With it STARTTLS is offered on smtp_port. It is read anew when it changes and at a reload. Empty: no TLS."`
 	KeyFile    string `key:"key_file" secret:"file" doc:"Private key of the certificate in PEM, without a passphrase."`
 	MinVersion string `key:"min_version" default:"1.2" oneof:"1.2|1.3" doc:"Lowest version of TLS accepted from clients."`
-	Port       int    `key:"port" default:"0" min:"0" max:"65535" doc:"Standalone: a second TCP port, where clients speak TLS from the first byte; 465 is the usual one. 0: none."`
+	Port       int    `key:"port" start:"next" default:"0" min:"0" max:"65535" doc:"Standalone: a second TCP port, where clients speak TLS from the first byte; 465 is the usual one. 0: none."`
 }
 
 // LMTP holds the keys of the section lmtp.
 type LMTP struct {
-	Listen       string `key:"listen" doc:"Standalone: where a mail server may hand in fax and SMS by LMTP, with one reply for each recipient: unix:PATH, inet:HOST:PORT or inet6:[HOST]:PORT. A recipient that no application takes is refused with 550 5.1.1; LMTP never forwards. A client at the Unix socket counts as localhost, one at a port must be on the lists. Empty: off."`
-	PolicyListen string `key:"policy_listen" doc:"Standalone: where Postfix may ask at RCPT about a recipient that it will hand in by LMTP (check_policy_service), so that a refusal is an SMTP reply and no bounce: unix:PATH, inet:HOST:PORT or inet6:[HOST]:PORT. The lists of clients and require_authenticated are held there, for the client that mails, and no longer at the Unix socket of listen. Whoever reaches it is believed. Empty: off."`
-	SocketMode   uint32 `key:"socket_mode" default:"0660" type:"mode" doc:"Permissions of the Unix sockets, octal, in quotes."`
-	SocketGroup  string `key:"socket_group" doc:"Group of the Unix sockets. Empty: the group of the process."`
+	Listen       string `key:"listen" start:"next" doc:"Standalone: where a mail server may hand in fax and SMS by LMTP, with one reply for each recipient: unix:PATH, inet:HOST:PORT or inet6:[HOST]:PORT. A recipient that no application takes is refused with 550 5.1.1; LMTP never forwards. A client at the Unix socket counts as localhost, one at a port must be on the lists. Empty: off."`
+	PolicyListen string `key:"policy_listen" start:"next" doc:"Standalone: where Postfix may ask at RCPT about a recipient that it will hand in by LMTP (check_policy_service), so that a refusal is an SMTP reply and no bounce: unix:PATH, inet:HOST:PORT or inet6:[HOST]:PORT. The lists of clients and require_authenticated are held there, for the client that mails, and no longer at the Unix socket of listen. Whoever reaches it is believed. Empty: off."`
+	SocketMode   uint32 `key:"socket_mode" start:"next" default:"0660" type:"mode" doc:"Permissions of the Unix sockets, octal, in quotes."`
+	SocketGroup  string `key:"socket_group" start:"next" doc:"Group of the Unix sockets. Empty: the group of the process."`
 }
 
 // Milter holds the keys of the section milter.
 type Milter struct {
-	Listen           string        `key:"listen" default:"unix:/run/smtpreceiver/milter.sock" required:"true" doc:"Where the mail server reaches the milter: unix:PATH, inet:HOST:PORT, inet6:[HOST]:PORT, or fd: for systemd socket activation."`
-	PolicyListen     string        `key:"policy_listen" doc:"Where Postfix may ask at RCPT about a recipient (check_policy_service), for a milter that sits behind its queue, so that a refusal is an SMTP reply and no bounce; as listen. Whoever reaches it is believed. Empty: off."`
-	SocketMode       uint32        `key:"socket_mode" default:"0660" type:"mode" doc:"Permissions of the Unix sockets, octal, in quotes."`
-	SocketGroup      string        `key:"socket_group" doc:"Group of the Unix sockets. Empty: the group of the process."`
+	Listen           string        `key:"listen" start:"next" default:"unix:/run/smtpreceiver/milter.sock" required:"true" doc:"Where the mail server reaches the milter: unix:PATH, inet:HOST:PORT, inet6:[HOST]:PORT, or fd: for systemd socket activation."`
+	PolicyListen     string        `key:"policy_listen" start:"next" doc:"Where Postfix may ask at RCPT about a recipient (check_policy_service), for a milter that sits behind its queue, so that a refusal is an SMTP reply and no bounce; as listen. Whoever reaches it is believed. Empty: off."`
+	SocketMode       uint32        `key:"socket_mode" start:"next" default:"0660" type:"mode" doc:"Permissions of the Unix sockets, octal, in quotes."`
+	SocketGroup      string        `key:"socket_group" start:"next" doc:"Group of the Unix sockets. Empty: the group of the process."`
 	Timeout          time.Duration `key:"timeout" default:"10m" min:"1s" max:"24h" doc:"How long the mail server may be silent between two commands."`
 	OnUnlistedClient string        `key:"on_unlisted_client" default:"reject" oneof:"reject|pass" doc:"A recipient of ours from a client that no list allows: reject it, or pass it on to the mail server."`
 }
 
 // Metrics holds the keys of the section metrics.
 type Metrics struct {
-	Listen      string   `key:"listen" doc:"Where people, Prometheus, probes and smtpreceiver status ask what the program does: inet:HOST:PORT, inet6:[HOST]:PORT or unix:PATH. / is a page for a browser; /metrics, /healthz, /readyz (503 with the reasons) and /errors, the last errors and warnings. Nobody has to log in, and /errors holds addresses from mail: use 127.0.0.1 or a socket, where the page shows the last jobs too. Counts from the next start. Empty: off."`
-	SocketMode  uint32   `key:"socket_mode" default:"0660" type:"mode" doc:"Permissions of the Unix socket, octal, in quotes."`
-	SocketGroup string   `key:"socket_group" doc:"Group of the Unix socket. Empty: the group of the process."`
-	Hosts       []string `key:"hosts" doc:"Names by which this machine is asked for the page, /metrics and /errors, besides localhost, its own names and IP addresses; any other gets 421, so that no web page can have a browser read them. /healthz and /readyz answer to any name."`
+	Listen      string   `key:"listen" start:"next" doc:"Where people, Prometheus, probes and smtpreceiver status ask what the program does: inet:HOST:PORT, inet6:[HOST]:PORT or unix:PATH. / is a page for a browser; /metrics, /healthz, /readyz (503 with the reasons) and /errors, the last errors and warnings. Nobody has to log in, and /errors holds addresses from mail: use 127.0.0.1 or a socket, where the page shows the last jobs too. Empty: off."`
+	SocketMode  uint32   `key:"socket_mode" start:"next" default:"0660" type:"mode" doc:"Permissions of the Unix socket, octal, in quotes."`
+	SocketGroup string   `key:"socket_group" start:"next" doc:"Group of the Unix socket. Empty: the group of the process."`
+	Hosts       []string `key:"hosts" start:"next" doc:"Names by which this machine is asked for the page, /metrics and /errors, besides localhost, its own names and IP addresses; any other gets 421, so that no web page can have a browser read them. /healthz and /readyz answer to any name."`
 }
 
 // Queue holds the keys of the section queue: where jobs go instead of output
 // folders, so that several gateways and consumers share them.
 type Queue struct {
-	Servers         []string      `key:"servers" doc:"Servers of NATS JetStream that get the jobs instead of output folders, such as nats://mq1:4222, or tls:// for TLS; name all of a cluster. A 250 then says that most of them have the mail on disk. Counts from the next start, as all keys of the section. Empty: output folders."`
-	Monitor         []string      `key:"monitor" doc:"Monitoring address of each of them, such as http://mq1:8222, where they are asked whether they acknowledge after fsync (sync_interval: always)."`
-	Unsynced        string        `key:"unsynced" default:"refuse" oneof:"refuse|accept" doc:"Servers that acknowledge before fsync, or cannot be asked: refuse, or accept that a power cut may lose mail that was answered 250."`
-	CredentialsFile string        `key:"credentials_file" secret:"file" doc:"Credentials of this gateway, as nsc writes them."`
-	Username        string        `key:"username" doc:"User name at the servers. Empty: no login, or credentials_file."`
-	Password        string        `key:"password" secret:"value" doc:"Its password. Better given by environment than in a file others can read."`
-	TLSCAFile       string        `key:"tls_ca_file" doc:"Authorities in PEM that sign the servers' certificates. Empty: those that this machine trusts."`
-	TLSCertFile     string        `key:"tls_cert_file" doc:"Certificate in PEM that is shown to the servers. Empty: none."`
-	TLSKeyFile      string        `key:"tls_key_file" secret:"file" doc:"Private key of that certificate, in PEM."`
-	Name            string        `key:"name" default:"smtpreceiver" required:"true" doc:"Begins the names of streams and subjects, so that several installations can share a cluster: small letters, digits and '-', at most 32."`
-	Replicas        int           `key:"replicas" default:"3" oneof:"1|3|5" doc:"Servers that keep each job. 1 survives no loss of a server."`
-	MaxSize         int64         `key:"max_size" default:"10GiB" type:"size" min:"1MiB" max:"1PiB" doc:"What jobs and their files may take on each server; past it 452 4.3.1, and min_free_space below it."`
-	CommitTimeout   time.Duration `key:"commit_timeout" default:"60s" min:"5s" max:"5m" doc:"How long an acknowledgement is waited for; past it the jobs are withdrawn and the answer is 451."`
+	Servers         []string      `key:"servers" start:"next" doc:"Servers of NATS JetStream that get the jobs instead of output folders, such as nats://mq1:4222, or tls:// for TLS; name all of a cluster. A 250 then says that most of them have the mail on disk. Empty: output folders."`
+	Monitor         []string      `key:"monitor" start:"next" doc:"Monitoring address of each of them, such as http://mq1:8222, where they are asked whether they acknowledge after fsync (sync_interval: always)."`
+	Unsynced        string        `key:"unsynced" start:"next" default:"refuse" oneof:"refuse|accept" doc:"Servers that acknowledge before fsync, or cannot be asked: refuse, or accept that a power cut may lose mail that was answered 250."`
+	CredentialsFile string        `key:"credentials_file" start:"next" secret:"file" doc:"Credentials of this gateway, as nsc writes them."`
+	Username        string        `key:"username" start:"next" doc:"User name at the servers. Empty: no login, or credentials_file."`
+	Password        string        `key:"password" start:"next" secret:"value" doc:"Its password. Better given by environment than in a file others can read."`
+	TLSCAFile       string        `key:"tls_ca_file" start:"next" doc:"Authorities in PEM that sign the servers' certificates. Empty: those that this machine trusts."`
+	TLSCertFile     string        `key:"tls_cert_file" start:"next" doc:"Certificate in PEM that is shown to the servers. Empty: none."`
+	TLSKeyFile      string        `key:"tls_key_file" start:"next" secret:"file" doc:"Private key of that certificate, in PEM."`
+	Name            string        `key:"name" start:"next" default:"smtpreceiver" required:"true" doc:"Begins the names of streams and subjects, so that several installations can share a cluster: small letters, digits and '-', at most 32."`
+	Replicas        int           `key:"replicas" start:"next" default:"3" oneof:"1|3|5" doc:"Servers that keep each job. 1 survives no loss of a server."`
+	MaxSize         int64         `key:"max_size" start:"next" default:"10GiB" type:"size" min:"1MiB" max:"1PiB" doc:"What jobs and their files may take on each server; past it 452 4.3.1, and min_free_space below it."`
+	CommitTimeout   time.Duration `key:"commit_timeout" start:"next" default:"60s" min:"5s" max:"5m" doc:"How long an acknowledgement is waited for; past it the jobs are withdrawn and the answer is 451."`
 }
 
 // On says whether jobs go into a queue.
