@@ -14,6 +14,7 @@ import (
 	"smtpreceiver/core/consume/targets"
 	"smtpreceiver/core/machine"
 	"smtpreceiver/core/rules"
+	"smtpreceiver/core/socket"
 )
 
 func (a *app) check() *cobra.Command {
@@ -72,23 +73,33 @@ func (a *app) load() (settings *config.Settings, file string, err error) {
 func validate(s *config.Settings, problems *config.Problems) (warnings []string) {
 	found, warnings := core.Check(s)
 	problems.Merge(found)
-	if err := milterSocket(s).Check(); err != nil && s.Milter.Listen != "" {
-		problems.Add("milter.listen", err.Error(), "")
-	}
-	if err := lmtpSocket(s).Check(); err != nil && s.LMTP.Listen != "" {
-		problems.Add("lmtp.listen", err.Error(), "")
-	}
-	for _, k := range []kind{milterKind, standaloneKind} {
-		if at := k.asked.socket(s); at.Spec != "" && at.Check() != nil {
-			problems.Add(k.asked.key, at.Check().Error(), "")
-		}
-	}
-	if err := metricsSocket(s).Check(); err != nil && s.Metrics.Listen != "" {
-		problems.Add("metrics.listen", err.Error(), "")
-	}
+	checkSockets(s, problems)
 	warnings = append(warnings, targets.Check(s, problems)...)
 	s.Locate(*problems)
 	return warnings
+}
+
+// checkSockets tells of sockets that cannot be opened, or not both.
+func checkSockets(s *config.Settings, problems *config.Problems) {
+	keys := map[string]string{} // by what they say
+	for _, at := range []struct {
+		key    string
+		socket socket.Socket
+	}{
+		{"milter.listen", milterSocket(s)}, {milterKind.asked.key, milterKind.asked.socket(s)},
+		{"lmtp.listen", lmtpSocket(s)}, {standaloneKind.asked.key, standaloneKind.asked.socket(s)},
+		{"metrics.listen", metricsSocket(s)},
+	} {
+		if at.socket.Spec == "" {
+			continue
+		}
+		if err := at.socket.Check(); err != nil {
+			problems.Add(at.key, err.Error(), "")
+		} else if other := keys[at.socket.Spec]; other != "" {
+			problems.Add(at.key, "the same as "+other, "write another place")
+		}
+		keys[at.socket.Spec] = at.key
+	}
 }
 
 // valid is the error of settings that must not be run.

@@ -66,8 +66,23 @@ func (s Socket) malformed() error {
 
 // Check says what is wrong with the socket's settings, without opening it.
 func (s Socket) Check() error {
-	_, _, err := s.address()
+	network, _, err := s.address()
+	if err == nil && network == "unix" && s.Group != "" {
+		_, err = s.gid()
+	}
 	return err
+}
+
+func (s Socket) gid() (int, error) {
+	g, err := user.LookupGroup(s.Group)
+	if err != nil {
+		return 0, fmt.Errorf("socket_group: %w", err)
+	}
+	gid, err := strconv.Atoi(g.Gid)
+	if err != nil {
+		return 0, fmt.Errorf("socket_group %s: %w", s.Group, err)
+	}
+	return gid, nil
 }
 
 // Target is where a client on this host reaches the socket, in the terms of
@@ -160,13 +175,9 @@ func (s Socket) handOver(temporary, path string) error {
 		return err
 	}
 	if s.Group != "" {
-		g, err := user.LookupGroup(s.Group)
+		gid, err := s.gid()
 		if err != nil {
-			return fmt.Errorf("socket_group: %w", err)
-		}
-		gid, err := strconv.Atoi(g.Gid)
-		if err != nil {
-			return fmt.Errorf("socket_group %s: %w", s.Group, err)
+			return err
 		}
 		if err := os.Chown(temporary, -1, gid); err != nil {
 			return fmt.Errorf("socket_group %s: %w: run as root or as a member of the group", s.Group, err)
