@@ -56,8 +56,10 @@ func (a *app) runConsumers(c *cobra.Command, names []string, once bool) error {
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	if len(names) == 0 {
-		names = slices.Sorted(maps.Keys(settings.Consume))
+		names = slices.Collect(maps.Keys(settings.Consume))
 	}
+	slices.Sort(names)
+	names = slices.Compact(names) // one said twice is one
 	if len(names) == 0 {
 		return fmt.Errorf("%s: nothing to do, there is no section consume", file)
 	}

@@ -232,3 +232,13 @@ func TestConsumeKillSmstools(t *testing.T) {
 	wantNothingLeft(t, r.sms)
 	t.Logf("%d kills hit a job on its way", hits)
 }
+
+// TestConsumeTwice: a consumer that is named twice is one.
+func TestConsumeTwice(t *testing.T) {
+	t.Parallel()
+	r := consuming(t, "target: command, command: [/bin/true]", "")
+	spoolJob(t, r.fax, "00000001", "1", "x")
+	if status, _, stderr := runCommand(t, r.dir, nil, "consume", "--once", "fax", "fax"); status != 0 || strings.Join(settled(t, r.fax, ".done"), " ") != "00000001" {
+		t.Errorf("exit status %d, done %q\n%s", status, settled(t, r.fax, ".done"), stderr)
+	}
+}

@@ -58,7 +58,7 @@ be refused, or the configuration is bad. 2: wrong usage.`,
 
 // check finds wrong usage.
 func (f *mailFlags) check(c *cobra.Command, args []string) error {
-	_, err := netip.ParseAddr(f.client)
+	client, err := netip.ParseAddr(f.client)
 	switch {
 	case !c.Flags().Changed("from"):
 		return usageError{errors.New("explain needs --from; --from '<>' is the null sender")}
@@ -68,6 +68,8 @@ func (f *mailFlags) check(c *cobra.Command, args []string) error {
 		return usageError{fmt.Errorf("--client %q is no IP address", f.client)}
 	case f.local && !f.milter:
 		return usageError{errors.New("--local is for --milter only")}
+	case f.local && !client.IsLoopback():
+		return usageError{errors.New("--local takes no --client: the sendmail command hands in from this machine")}
 	case f.policy && f.local:
 		return usageError{errors.New("--local has no meaning with --policy: Postfix asks of what comes by SMTP")}
 	case f.policy && len(args) > 0:

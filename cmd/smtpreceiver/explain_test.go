@@ -107,6 +107,7 @@ func TestExplainUsage(t *testing.T) {
 		{"explain --from a@b.example", 2, "--rcpt"},
 		{"explain --from a@b.example --rcpt 1@sms --client mail.example.com", 2, `"mail.example.com" is no IP address`},
 		{"explain --from a@b.example --rcpt 1@sms --local", 2, "--milter"},
+		{"explain --from a@b.example --rcpt 1@sms --local --milter --client 192.0.2.7", 2, "--client"},
 		{"explain --from a@b.example --rcpt 1@sms --policy --milter --local", 2, "--policy"},
 		{"explain --from a@b.example --rcpt 1@sms --policy a.eml", 2, "takes no message"},
 		{"explain --from a@b.example --rcpt 1@sms a.eml b.eml", 2, "one message"},
