@@ -235,9 +235,9 @@ func (t *Transaction) Commit(ctx context.Context) error {
 		p.tickets = nil
 	}
 	t.count.Spooled()
-	for _, job := range t.staged {
-		job.app.Recipe.Counters.Job(t.message.Size())
-		t.log(ctx, slog.LevelInfo, "job", "app", job.app.Name, "rcpt", job.rcpt.Mailbox, "job", job.name, "size", t.message.Size(), "status", "250", "took", t.took())
+	for _, p := range t.staged {
+		p.app.Recipe.Counters.Job(t.message.Size())
+		t.log(ctx, slog.LevelInfo, "job", "app", p.app.Name, "rcpt", p.rcpt.Mailbox, "job", p.name, "size", t.message.Size(), "status", "250", "took", t.took())
 	}
 	return nil
 }
@@ -245,8 +245,8 @@ func (t *Transaction) Commit(ctx context.Context) error {
 // Jobs names the jobs of the message, in envelope order, once they are staged.
 func (t *Transaction) Jobs() []string {
 	names := make([]string, len(t.staged))
-	for i, job := range t.staged {
-		names[i] = job.name
+	for i, p := range t.staged {
+		names[i] = p.name
 	}
 	return names
 }

@@ -53,7 +53,7 @@ func Open(ctx context.Context, s *config.Settings, log *slog.Logger) (*Receiver,
 	resolver.Log = log
 	r := &Receiver{resolver: resolver, metrics: metrics.New(), log: log}
 	r.metrics.Outputs(r.outputStates)
-	rules, err := r.ready(s)
+	rules, err := r.compile(s)
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +103,7 @@ func (r *Receiver) Reload(s *config.Settings) error {
 	if s.Queue.On() != old.Settings.Queue.On() { // the rules would name destinations that the output has not
 		return config.Problems{{Key: "queue.servers", What: "whether jobs go into a queue or into output folders is decided at the start", Remedy: "restart the service"}}
 	}
-	rules, err := r.ready(s)
+	rules, err := r.compile(s)
 	if err != nil {
 		return err
 	}
@@ -130,8 +130,8 @@ func Check(s *config.Settings) (problems config.Problems, warnings []string) {
 	return problems, warnings
 }
 
-// ready compiles s; a rule set with a problem is never used.
-func (r *Receiver) ready(s *config.Settings) (*ruleset, error) {
+// compile readies the rules of s; a rule set with a problem is never used.
+func (r *Receiver) compile(s *config.Settings) (*ruleset, error) {
 	rules, problems := rules.Compile(s, r.resolver)
 	problems.Merge(machine.Check(s))
 	if len(problems) > 0 {

@@ -37,7 +37,7 @@ type kind struct {
 	name   string
 	listen func(*config.Settings) ([]net.Listener, error)
 	asked  questions
-	build  func(*core.Receiver, *config.Settings, *slog.Logger) (f frontend, reload func(*config.Settings))
+	build  func(*core.Receiver, *config.Settings, *slog.Logger) (f frontend, reconfigure func(*config.Settings))
 }
 
 // service is a running receiver with one frontend.
@@ -48,7 +48,8 @@ type service struct {
 	settings atomic.Pointer[config.Settings] // exchanged while run reads them
 	receiver *core.Receiver
 	frontend frontend
-	reload   func(*config.Settings)
+	// reconfigure tells the frontend of new settings.
+	reconfigure func(*config.Settings)
 	// The first is the one that every installation has.
 	listeners []net.Listener
 	policy    *policyServer   // nil: Postfix asks nothing here
@@ -83,7 +84,7 @@ func start(ctx context.Context, k kind, s *config.Settings, stderr io.Writer) (_
 	if err = v.openPolicy(k.asked, s); err != nil {
 		return nil, err
 	}
-	v.frontend, v.reload = k.build(v.receiver, s, v.log.Logger)
+	v.frontend, v.reconfigure = k.build(v.receiver, s, v.log.Logger)
 	return v, v.serveMonitor(s)
 }
 
@@ -173,7 +174,7 @@ func (v *service) exchange(s *config.Settings) error {
 	if err := v.receiver.Reload(s); err != nil {
 		return errors.Join(err, v.log.Reopen(logOptions(v.settings.Load())))
 	}
-	v.reload(s)
+	v.reconfigure(s)
 	v.settings.Store(s)
 	if keys := s.FromNextStart(v.started); len(keys) > 0 {
 		v.log.Warn("keys were changed that count from the next start", "keys", strings.Join(keys, ", "))

@@ -26,7 +26,7 @@ func (m *Maker) attachments(ctx context.Context, c *content) error {
 			continue
 		}
 		begun := time.Now()
-		files, err := m.unpack(ctx, c.recipe, &left, a)
+		files, err := m.unpack(ctx, &left, a)
 		left.Timeout -= time.Since(begun)
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -50,7 +50,7 @@ func (m *Maker) attachments(ctx context.Context, c *content) error {
 
 // unpack unpacks one archive into the scratch folder; Close removes what came
 // out.
-func (m *Maker) unpack(ctx context.Context, recipe *Recipe, rules *dearchive.Rules, a message.Attachment) (*dearchive.Files, error) {
+func (m *Maker) unpack(ctx context.Context, rules *dearchive.Rules, a message.Attachment) (*dearchive.Files, error) {
 	parent, err := m.scratch.TempDir()
 	if err != nil {
 		return nil, err
