@@ -41,13 +41,13 @@ applications:
 	}
 }
 
-// TestNumberSetLaterIsJudgedAgain: ctl_settings, @commands,
-// transform and ctl_layout set numbers that no rule had seen.
+// TestNumberSetLaterIsJudgedAgain: ctl_settings, @commands, transform and ctl_layout set
+// numbers that no rule had seen, also straight where the layout puts them.
 func TestNumberSetLaterIsJudgedAgain(t *testing.T) {
 	t.Parallel()
 	b := open(t, `
 clients: 127.0.0.1
-tags: {set: {call: to|number}}
+tags: {set: {call: to|number}, straight: {call: sms|phone}}
 applications:
 `+fmt.Sprintf(strings.ReplaceAll(`
   fixed: {%[1]s, addresses: '(?P<number>.+)@fixed$', ctl_settings: ['to|number|parse|subject = (.*)']}
@@ -55,6 +55,7 @@ applications:
   tags: {%[1]s, addresses: '(?P<number>.+)@tags$', cmd_tags: set}
   layout: {%[1]s, addresses: '(?P<number>.+)@layout$', ctl_settings: ['to|x|parse|subject = (.*)'], ctl_layout: {to/number: '', to/x: to/number}}
   czech: {%[1]s, number_region: CZ, addresses: '(?P<number>.+)@czech$', ctl_settings: ['to|number|parse|subject = (.*)']}
+  moved: {%[1]s, addresses: 'x@moved$', cmd_tags: straight, ctl_layout: {to/number: sms/phone}}
 `, "\n\n", "\n"), `output_folder: '{dir}/fax', ctl_type: fax, numbers_denied: ['\+?(00)?90', '\+42090']`))
 	for _, tt := range []struct{ rcpt, subject, text, want string }{
 		{"1@fixed", "90123", "x", "550 5.7.1"}, {"1@fixed", "9-0 1", "x", "550 5.7.1"}, {"1@fixed", "603", "x", "603"},
@@ -62,6 +63,7 @@ applications:
 		{"1@tags", "x", "@call=9/0123\n\nx", "550 5.7.1"}, {"1@tags", "x", "@call=603\n\nx", "603"},
 		{"1@layout", "90123", "x", "550 5.7.1"}, {"1@layout", "603", "x", "603"},
 		{"1@czech", "900 123 456", "x", "550 5.7.1"}, {"1@czech", "603 123 456", "x", "+420603123456"},
+		{"x@moved", "x", "@call=90123\n\nx", "550 5.7.1"}, {"x@moved", "x", "@call=603\n\nx", ""},
 	} {
 		trx := b.Begin(localhost)
 		if _, err := trx.Sender("a@b.example", Envelope{}); err != nil {

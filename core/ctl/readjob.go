@@ -32,15 +32,18 @@ type Attachment struct{ File, Name string }
 
 // Get returns the value of a key by the name it has without the layout, from a
 // document that was written with it.
-func (l Layout) Get(d *Document, section, key string) string {
+func (l Layout) Get(d *Document, section, key string) string { return d.Get(l.Place(section, key)) }
+
+// Place is where the layout puts a key; empty where it drops it, or puts another there.
+func (l Layout) Place(section, key string) (toSection, toKey string) {
 	t, ok := l.find(section, key)
 	if !ok {
 		t = target{section: section, key: key}
-		if l.leadsTo(t) { // another key stands in its place
-			return ""
+		if l.leadsTo(t) {
+			return "", ""
 		}
 	}
-	return d.Get(t.section, t.key)
+	return t.section, t.key
 }
 
 // ReadJob reads a control file; text is UTF-8, decoded from the code page of the

@@ -47,27 +47,32 @@ func (m *Maker) Fill(ctx context.Context, job Job, recipe *Recipe, rcpt Recipien
 }
 
 // layOut gives the CTL its layout. Number and maxlen have their last word before
-// it, and after it where the layout makes one of something else.
+// it, and after it where the layout makes one of something else, or a rule has written
+// where the layout would put the number.
 func (m *Maker) layOut(recipe *Recipe, rcpt Recipient, doc *ctl.Document) (*ctl.Document, error) {
-	last := func(d *ctl.Document) error {
+	last := func(d *ctl.Document, section, key string) error {
 		if recipe.CTLType == "sms" {
 			m.boundParts(d)
 		}
-		written := d.Get("to", "number")
+		written := d.Get(section, key)
 		if rcpt.Number == nil || written == "" {
 			return nil
 		}
 		number, err := rcpt.Number(written)
 		if err == nil && number != written {
-			d.Set("to", "number", number)
+			d.Set(section, key, number)
 		}
 		return err
 	}
-	if err := last(doc); err != nil {
+	if err := last(doc, "to", "number"); err != nil {
 		return nil, err
 	}
 	laidOut := recipe.Layout.Apply(doc)
-	return laidOut, last(laidOut)
+	if err := last(laidOut, "to", "number"); err != nil {
+		return nil, err
+	}
+	section, key := recipe.Layout.Place("to", "number")
+	return laidOut, last(laidOut, section, key)
 }
 
 // boundParts lowers maxlen to what the sender may cause.
