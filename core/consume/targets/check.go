@@ -5,6 +5,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/consume/targets/hylafax"
@@ -42,8 +43,10 @@ func Check(s *config.Settings, problems *config.Problems) (warnings []string) {
 			warnings = append(warnings, application+": consume."+other+" serves "+appName+" too; each job goes to one of the two")
 		}
 		serves[appName] = name
-		if layout, err := layoutOf(s, app); err == nil && !usable(layout) {
-			problems.Add(application, "ctl_layout drops system/txt or to/number, without which nothing can be handed on", "rename the key instead")
+		if layout, err := layoutOf(s, app); err == nil {
+			if key := dropped(layout, app); key != "" {
+				problems.Add(application, "ctl_layout drops "+key+", without which nothing can be handed on", "rename the key instead")
+			}
 		}
 		if k.name == "http" {
 			plainText, inClear := webservice.Asks(c, app)
@@ -102,11 +105,17 @@ func (k *kind) check(name string, c *config.Consumer, app *config.Application) (
 	return problems
 }
 
-// usable tells whether a job keeps what each target needs.
-func usable(layout ctl.Layout) bool {
-	probe := ctl.New()
-	probe.Set("system", "txt", "x")
-	probe.Set("to", "number", "x")
-	out := layout.Apply(probe)
-	return layout.Get(out, "system", "txt") != "" && layout.Get(out, "to", "number") != ""
+// dropped is a key that each target needs and that a layout does not keep; "": none.
+func dropped(layout ctl.Layout, app *config.Application) string {
+	needed := []string{"system/txt", "to/number"}
+	if app.ProcessAttachments {
+		needed = append(needed, "attachments/count", "attachments/1")
+	}
+	for _, key := range needed {
+		section, name, _ := strings.Cut(key, "/")
+		if section, _ = layout.Place(section, name); section == "" {
+			return key
+		}
+	}
+	return ""
 }

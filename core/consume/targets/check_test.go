@@ -35,8 +35,8 @@ consume:
 	warnings := Check(settings, &problems)
 	want := []string{
 		`consume.call.channel: the channel "SIP/1" has no {number}`,
-		"consume.clear.application: ctl_layout drops system/txt or to/number, without which nothing can be handed on: rename the key instead",
-		"consume.fax.application: ctl_layout drops system/txt or to/number, without which nothing can be handed on: rename the key instead",
+		"consume.clear.application: ctl_layout drops to/number, without which nothing can be handed on: rename the key instead",
+		"consume.fax.application: ctl_layout drops to/number, without which nothing can be handed on: rename the key instead",
 		"consume.late.channel: missing, target asterisk needs it: set it, for example to PJSIP/{number}@trunk",
 		"consume.mixed.arguments: has no meaning for target command: remove it; it is a key of hylafax",
 		"consume.mixed.channel: has no meaning for target command: remove it; it is a key of asterisk",
@@ -48,7 +48,7 @@ consume:
 		"consume.off.command: the program needs its full path there is no {nummer}",
 		"consume.self.target_folder: it is the output folder of the application itself: name another",
 		"consume.sms.target_folder: a section where one value must be: write one value",
-		"consume.two.application: ctl_layout drops system/txt or to/number, without which nothing can be handed on: rename the key instead",
+		"consume.two.application: ctl_layout drops to/number, without which nothing can be handed on: rename the key instead",
 		"consume.two.target_folder: missing, target gammu needs it: set it, for example to /var/spool/gammu/outbox",
 		"consume.web.form.to: there is no {nummer}",
 		"consume.web.method: GET has no body: use query, or another method",
@@ -176,6 +176,42 @@ consume: {fax: {target: hylafax, arguments: [-m]}}
 		}
 		if !strings.Contains(said, want) || want == "" && strings.Contains(said, "report") {
 			t.Errorf("%s: %q, want %q", reports, said, want)
+		}
+	}
+}
+
+// TestCheckLayout: a layout that takes from jobs what every target needs would fail them
+// after their 250.
+func TestCheckLayout(t *testing.T) {
+	t.Parallel()
+	for layout, want := range map[string]string{
+		"{system/subject: '', attachments/#_name: ''}":                "",
+		"{system/txt: s/file, to/number: s/to, attachments/#: 'f/#'}": "",
+		"{system/txt: ''}":             "system/txt",
+		"{system/subject: system/txt}": "system/txt",
+		"{to/number: ''}":              "to/number",
+		"{attachments/count: ''}":      "attachments/count",
+		"{attachments/#: ''}":          "attachments/1",
+		"{attachments/#: '', attachments/#_name: '', attachments/count: ''}": "attachments/count",
+	} {
+		for _, attached := range []string{"0", "1"} {
+			settings, err := config.Parse("yaml", []byte(`
+ctl_layout: `+layout+`
+applications: {fax: {output_folder: /tmp, ctl_type: fax, addresses: x, process_attachments: `+attached+`}}
+consume: {fax: {target: command, command: [/bin/true]}}
+`), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var problems config.Problems
+			Check(settings, &problems)
+			says := ""
+			if want != "" && (attached == "1" || !strings.HasPrefix(want, "attachments/")) {
+				says = "consume.fax.application: ctl_layout drops " + want + ", without which nothing can be handed on: rename the key instead"
+			}
+			if got := problems.Error(); got != says {
+				t.Errorf("%s, process_attachments %s: %q, want %q", layout, attached, got, says)
+			}
 		}
 	}
 }
