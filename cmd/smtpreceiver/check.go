@@ -73,33 +73,46 @@ func (a *app) load() (settings *config.Settings, file string, err error) {
 func validate(s *config.Settings, problems *config.Problems) (warnings []string) {
 	found, warnings := core.Check(s)
 	problems.Merge(found)
-	checkSockets(s, problems)
+	warnings = append(warnings, checkSockets(s, problems)...)
 	warnings = append(warnings, targets.Check(s, problems)...)
 	s.Locate(*problems)
 	return warnings
 }
 
-// checkSockets tells of sockets that cannot be opened, or not both.
-func checkSockets(s *config.Settings, problems *config.Problems) {
-	keys := map[string]string{} // by what they say
-	for _, at := range []struct {
-		key    string
-		socket socket.Socket
-	}{
-		{"milter.listen", milterSocket(s)}, {milterKind.asked.key, milterKind.asked.socket(s)},
-		{"lmtp.listen", lmtpSocket(s)}, {standaloneKind.asked.key, standaloneKind.asked.socket(s)},
-		{"metrics.listen", metricsSocket(s)},
-	} {
+// place is a key that says where a service listens.
+type place struct {
+	key    string
+	socket socket.Socket
+}
+
+// checkSockets tells of sockets that cannot be opened, or not all by one service.
+func checkSockets(s *config.Settings, problems *config.Problems) (warnings []string) {
+	check := func(at place) {
 		if at.socket.Spec == "" {
-			continue
+			return
 		}
 		if err := at.socket.Check(); err != nil {
 			problems.Add(at.key, err.Error(), "")
-		} else if other := keys[at.socket.Spec]; other != "" {
-			problems.Add(at.key, "the same as "+other, "write another place")
+		} else if err := at.socket.CheckGroup(); err != nil { // the other services run all the same
+			warnings = append(warnings, at.key+": "+err.Error()+": the service that opens this socket does not start")
 		}
-		keys[at.socket.Spec] = at.key
 	}
+	metrics := place{"metrics.listen", metricsSocket(s)}
+	check(metrics)
+	for _, places := range [][]place{
+		{{"milter.listen", milterSocket(s)}, {milterKind.asked.key, milterKind.asked.socket(s)}},
+		{{"lmtp.listen", lmtpSocket(s)}, {standaloneKind.asked.key, standaloneKind.asked.socket(s)}},
+	} {
+		keys := map[string]string{metrics.socket.Spec: metrics.key}
+		for _, at := range places {
+			check(at)
+			if other := keys[at.socket.Spec]; other != "" && at.socket.Spec != "" {
+				problems.Add(at.key, "the same as "+other, "write another place")
+			}
+			keys[at.socket.Spec] = at.key
+		}
+	}
+	return warnings
 }
 
 // valid is the error of settings that must not be run.
