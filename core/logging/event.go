@@ -12,20 +12,21 @@ import (
 // that adds time and severity itself. Handlers made from one share its line,
 // and so its lock.
 type eventHandler struct {
-	send   func(letter, line string, fields map[string]string) error
-	mu     *sync.Mutex
-	line   *bytes.Buffer
-	format slog.Handler
-	fields map[string]string // of the attributes so far; nil: the log has none
-	group  string            // what the names of further ones begin with
+	slog.Handler // formats
+	send         func(letter, line string, fields map[string]string) error
+	mu           *sync.Mutex
+	line         *bytes.Buffer
+	fields       map[string]string // of the attributes so far; nil: the log has none
+	group        string            // what the names of further ones begin with
 }
 
 func newEventHandler(send func(letter, line string) error) *eventHandler {
 	line := new(bytes.Buffer)
 	format := slog.NewTextHandler(line, &slog.HandlerOptions{Level: LevelTrace, ReplaceAttr: withoutTime})
 	return &eventHandler{
-		send: func(letter, line string, _ map[string]string) error { return send(letter, line) },
-		mu:   new(sync.Mutex), line: line, format: format,
+		Handler: format,
+		send:    func(letter, line string, _ map[string]string) error { return send(letter, line) },
+		mu:      new(sync.Mutex), line: line,
 	}
 }
 
@@ -36,15 +37,11 @@ func withoutTime(groups []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-func (h *eventHandler) Enabled(context.Context, slog.Level) bool { return true }
-
 func (h *eventHandler) Handle(ctx context.Context, r slog.Record) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.line.Reset()
-	if err := h.format.Handle(ctx, r); err != nil {
-		return err
-	}
+	h.Handler.Handle(ctx, r) // a buffer takes everything
 	fields := maps.Clone(h.fields)
 	if fields != nil {
 		r.Attrs(func(a slog.Attr) bool {
@@ -57,7 +54,7 @@ func (h *eventHandler) Handle(ctx context.Context, r slog.Record) error {
 
 func (h *eventHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	c := *h
-	c.format = h.format.WithAttrs(attrs)
+	c.Handler = h.Handler.WithAttrs(attrs)
 	if c.fields = maps.Clone(h.fields); c.fields != nil {
 		for _, a := range attrs {
 			addField(c.fields, h.group, a)
@@ -68,7 +65,7 @@ func (h *eventHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 
 func (h *eventHandler) WithGroup(name string) slog.Handler {
 	c := *h
-	c.format = h.format.WithGroup(name)
+	c.Handler = h.Handler.WithGroup(name)
 	c.group += name + "_"
 	return &c
 }

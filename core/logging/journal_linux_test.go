@@ -28,7 +28,7 @@ func withJournal(t *testing.T, dir string, stderr io.Writer, environ ...string) 
 	if os.Getuid() != 0 {
 		t.Skip("a mount namespace needs root")
 	}
-	const script = `mount -t tmpfs none /run && mkdir -p /run/systemd/journal && mount --bind "$1" /run/systemd/journal && exec "$0" -test.run "^$2\$" -test.v`
+	const script = `mount -t tmpfs none /run && mkdir -p /run/systemd/journal && ln -s systemd/journal/syslog /run/log && mount --bind "$1" /run/systemd/journal && exec "$0" -test.run "^$2\$" -test.v`
 	c := exec.Command("unshare", "-m", "sh", "-c", script, os.Args[0], dir, t.Name())
 	c.Env = append(append(os.Environ(), inNamespace+"=1"), environ...)
 	var out bytes.Buffer
@@ -41,10 +41,10 @@ func withJournal(t *testing.T, dir string, stderr io.Writer, environ ...string) 
 	}
 }
 
-// journalSocket is journald's, with nobody but the test behind it.
-func journalSocket(t *testing.T, dir string) *net.UnixConn {
+// logSocket is journald's "socket" or syslog's "syslog", with nobody but the test behind it.
+func logSocket(t *testing.T, dir, name string) *net.UnixConn {
 	t.Helper()
-	c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(dir, "socket"), Net: "unixgram"})
+	c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(dir, name), Net: "unixgram"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,13 +127,14 @@ func TestJournal(t *testing.T) {
 		log.Info("not wanted")
 		log.Warn("odd", "text", "a\nPRIORITY=0\nMESSAGE=forged", "-x.ä", 1, slog.Group("h", "n", 2))
 		log.Log(context.Background(), LevelTrace, "data", "data", long)
+		log.Error("names", "azAZ09", 1, strings.Repeat("n", 60), 2)
 		if err := log.Close(); err != nil {
 			t.Fatal(err)
 		}
 		return
 	}
 	dir := t.TempDir()
-	c := journalSocket(t, dir)
+	c := logSocket(t, dir, "socket")
 	withJournal(t, dir, nil)
 	fixed := map[string]string{"SYSLOG_IDENTIFIER": "smtpreceiver", "SYSLOG_FACILITY": "2"}
 	for _, want := range []map[string]string{
@@ -142,6 +143,8 @@ func TestJournal(t *testing.T) {
 		{"PRIORITY": "4", "MESSAGE": `msg=odd text="a\nPRIORITY=0\nMESSAGE=forged" -x.ä=1 h.n=2`,
 			"SMTPRECEIVER_TEXT": "a\nPRIORITY=0\nMESSAGE=forged", "SMTPRECEIVER__X__": "1", "SMTPRECEIVER_H_N": "2"},
 		{"PRIORITY": "7", "MESSAGE": `msg=data data="` + long + `"`, "SMTPRECEIVER_DATA": long},
+		{"PRIORITY": "3", "MESSAGE": "msg=names azAZ09=1 " + strings.Repeat("n", 60) + "=2",
+			"SMTPRECEIVER_AZAZ09": "1", "SMTPRECEIVER_" + strings.Repeat("N", 51): "2"},
 	} {
 		entry := readEntry(t, c)
 		for name, value := range fixed {
@@ -171,6 +174,14 @@ func TestConsoleInJournal(t *testing.T) {
 		if err := log.Close(); err != nil {
 			t.Fatal(err)
 		}
+		var other bytes.Buffer
+		if log, err = Open(Options{Console: "E"}, &other); err != nil {
+			t.Fatal(err)
+		}
+		log.Error("other")
+		if got := other.String(); !strings.HasPrefix(got, "time=") || !strings.HasSuffix(got, " level=E msg=other\n") {
+			t.Errorf("another console: %q", got)
+		}
 		return
 	}
 	for name, test := range map[string]struct {
@@ -178,13 +189,13 @@ func TestConsoleInJournal(t *testing.T) {
 		want   string
 	}{
 		"journald": {true, "<6>msg=console n=1\n"},
-		// Nor is there a /dev/log in the namespace, which is a warning.
-		"no socket": {false, "<3>msg=both\n<6>msg=console n=1\n"},
+		// Nor is there a /dev/log in the namespace.
+		"no socket": {false, "<4>event log not reachable\n<3>msg=both\n<6>msg=console n=1\n"},
 	} {
 		dir := t.TempDir()
 		var c *net.UnixConn
 		if test.socket {
-			c = journalSocket(t, dir)
+			c = logSocket(t, dir, "socket")
 		}
 		r, w, err := os.Pipe()
 		if err != nil {
@@ -201,9 +212,10 @@ func TestConsoleInJournal(t *testing.T) {
 		r.Close()
 		var lines strings.Builder
 		for line := range strings.Lines(string(out)) {
-			if !strings.Contains(line, "event log not reachable") {
-				lines.WriteString(line)
+			if level, _, is := strings.Cut(line, `msg="event log not reachable:`); is {
+				line = level + "event log not reachable\n"
 			}
+			lines.WriteString(line)
 		}
 		if err != nil || lines.String() != test.want {
 			t.Errorf("%s: console %q, %v; want %q", name, out, err, test.want)
@@ -217,5 +229,44 @@ func TestConsoleInJournal(t *testing.T) {
 				t.Errorf("%s: a second entry, %d bytes", name, n)
 			}
 		}
+	}
+}
+
+// TestSyslog: where there is no journal, events go to syslog, facility mail (2).
+func TestSyslog(t *testing.T) {
+	if os.Getenv(inNamespace) != "" {
+		log, err := Open(Options{EventLog: "EWIT"}, io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, level := range []slog.Level{slog.LevelError, slog.LevelWarn, slog.LevelInfo, LevelTrace} {
+			log.Log(t.Context(), level, "event", "n", 1)
+		}
+		if n := len(log.closer.(closers)); n != 1 {
+			t.Errorf("%d places to close, want the connection to syslog", n)
+		}
+		if err := log.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	dir := t.TempDir()
+	c := logSocket(t, dir, "syslog")
+	withJournal(t, dir, nil)
+	for _, severity := range []int{3, 4, 6, 7} {
+		c.SetReadDeadline(time.Now().Add(time.Minute))
+		line := make([]byte, 1000)
+		n, err := c.Read(line)
+		got := string(line[:n])
+		if want := fmt.Sprintf("<%d>", 2*8+severity); err != nil || !strings.HasPrefix(got, want) || !strings.Contains(got, " smtpreceiver[") || !strings.HasSuffix(got, "]: msg=event n=1\n") {
+			t.Errorf("%q, %v, want %s", got, err, want)
+		}
+	}
+}
+
+func TestStderrIsNoJournal(t *testing.T) {
+	t.Setenv("JOURNAL_STREAM", "")
+	if isJournal(os.Stderr) {
+		t.Error("stderr is the journal")
 	}
 }

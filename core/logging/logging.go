@@ -51,7 +51,7 @@ func (l *Log) Reopen(o Options) error {
 		handlers = []slog.Handler{letters{newEventHandler(l.recent.add), "EW"}}
 		closer   closers
 		missing  error
-		native   = o.EventLog != "" && journal.Enabled()
+		native   = journal.Enabled()
 	)
 	switch onStream := isJournal(l.console); {
 	case onStream && native: // an event comes once, and rather with its fields
@@ -131,8 +131,8 @@ func letter(level slog.Level) string {
 	return "T"
 }
 
-func replaceLevel(groups []string, a slog.Attr) slog.Attr {
-	if len(groups) == 0 && a.Key == slog.LevelKey {
+func replaceLevel(_ []string, a slog.Attr) slog.Attr {
+	if a.Key == slog.LevelKey {
 		if level, ok := a.Value.Any().(slog.Level); ok {
 			a.Value = slog.StringValue(letter(level))
 		}

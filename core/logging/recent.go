@@ -28,10 +28,10 @@ type recent struct {
 }
 
 func (r *recent) add(letter, line string) error {
+	line = strings.TrimSuffix(line, "\n")
 	if len(line) > maxKept {
 		line = line[:maxKept] + "..."
 	}
-	line = strings.TrimSuffix(line, "\n")
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.counts[letter]++
