@@ -63,9 +63,6 @@ func (g *Conn) Read(p []byte) (int, error) {
 	if g.err != nil {
 		return 0, g.err
 	}
-	if len(p) == 0 {
-		return 0, nil
-	}
 	if g.left == 0 {
 		if err := g.begin(); err != nil {
 			return 0, err

@@ -79,14 +79,15 @@ func TestGuardPassesWhatMTAsSend(t *testing.T) {
 // TestGuardLargestFrame: a frame as long as may be passes, one byte more does not.
 func TestGuardLargestFrame(t *testing.T) {
 	t.Parallel()
+	const largest, largestFirst = 1<<20 + 1<<10, 64 << 10
 	for more, want := range map[int]error{0: nil, 1: errFrame} {
-		raw := guardtest.Negotiation + guardtest.Frame('B', strings.Repeat("x", maxFrame-len("B")+more))
+		raw := guardtest.Negotiation + guardtest.Frame('B', strings.Repeat("x", largest-len("B")+more))
 		if got, err := io.ReadAll(New(fromMTA{in: strings.NewReader(raw)})); !errors.Is(err, want) || want == nil && len(got) != len(raw) {
 			t.Errorf("%d bytes more: %d of %d bytes, %v", more, len(got), len(raw), err)
 		}
-		raw = guardtest.Frame('O', strings.Repeat("x", maxFirstFrame-len("O")+more))
-		if got, err := io.ReadAll(New(fromMTA{in: strings.NewReader(raw)})); maxFirstFrame != 64<<10 || !errors.Is(err, want) || want == nil && len(got) != len(raw) {
-			t.Errorf("guardtest.Negotiation, %d bytes more: %d of %d bytes, %v", more, len(got), len(raw), err)
+		raw = guardtest.Frame('O', strings.Repeat("x", largestFirst-len("O")+more))
+		if got, err := io.ReadAll(New(fromMTA{in: strings.NewReader(raw)})); !errors.Is(err, want) || want == nil && len(got) != len(raw) {
+			t.Errorf("negotiation, %d bytes more: %d of %d bytes, %v", more, len(got), len(raw), err)
 		}
 	}
 }

@@ -79,8 +79,10 @@ func TestHasHungUp(t *testing.T) {
 		t.Error("a talking client has hung up")
 	}
 	s.Close()
-	if !hasHungUp(s) {
-		t.Error("a connection that we have closed has not hung up")
+	for _, closed := range []net.Conn{s, new(net.TCPConn)} {
+		if !hasHungUp(closed) {
+			t.Error("a connection that we have closed has not hung up")
+		}
 	}
 }
 
@@ -97,6 +99,7 @@ func TestProgressToNoOne(t *testing.T) {
 	}
 	defer s.Close()
 	g := New(s)
+	progress := []byte(guardtest.Frame('p', ""))
 	if _, err := g.Write(progress); err != nil {
 		t.Errorf("progress to one that waits: %v", err)
 	}
@@ -117,15 +120,26 @@ func TestProgressToNoOne(t *testing.T) {
 	}
 }
 
-// TestReadOfAClosedConnection: where no deadline can be set any more, the read says so.
-func TestReadOfAClosedConnection(t *testing.T) {
+// TestNoFrameBehindTheEnd: a frame that has come with the one before is not handed on
+// once the connection is hung up or closed.
+func TestNoFrameBehindTheEnd(t *testing.T) {
 	t.Parallel()
-	client, server := net.Pipe()
-	defer client.Close()
-	g := New(server)
-	g.timeout, g.negotiated = func() time.Duration { return time.Minute }, true
-	server.Close()
-	if n, err := g.Read(make([]byte, 4)); n != 0 || err == nil {
-		t.Errorf("%d, %v", n, err)
+	for end, want := range map[string]error{"hung up": io.EOF, "closed": io.ErrClosedPipe} {
+		client, server := net.Pipe()
+		defer client.Close()
+		g := New(server)
+		g.timeout = func() time.Duration { return time.Minute }
+		go io.WriteString(client, guardtest.Negotiation+guardtest.Frame('M', "<a@x.test>\x00"))
+		if _, err := io.ReadFull(g, make([]byte, len(guardtest.Negotiation))); err != nil {
+			t.Fatal(err)
+		}
+		if end == "closed" {
+			g.Close()
+		} else {
+			g.HangUp()
+		}
+		if n, err := g.Read(make([]byte, 4)); n != 0 || err != want {
+			t.Errorf("%s: %d bytes, %v, want %v", end, n, err, want)
+		}
 	}
 }

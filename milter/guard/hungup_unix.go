@@ -20,7 +20,7 @@ func hasHungUp(c net.Conn) bool {
 	if err != nil {
 		return true
 	}
-	gone := false
+	var gone bool
 	err = raw.Control(func(fd uintptr) {
 		n, _, err := unix.Recvfrom(int(fd), make([]byte, 1), unix.MSG_PEEK|unix.MSG_DONTWAIT)
 		gone = err == nil && n == 0 || err == unix.ECONNRESET

@@ -96,6 +96,7 @@ func TestGuardListenerTimeout(t *testing.T) {
 	if _, err := io.ReadFull(c, make([]byte, len(guardtest.Negotiation))); err != nil {
 		t.Fatalf("guardtest.Negotiation, which the library limits: %v", err)
 	}
+	defer time.AfterFunc(10*time.Second, func() { client.Close() }).Stop() // where nothing ends the wait
 	if _, err := c.Read(make([]byte, 4)); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("waiting for the next command ended with %v, want %v", err, os.ErrDeadlineExceeded)
 	}
