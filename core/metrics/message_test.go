@@ -104,11 +104,13 @@ func TestNamesAndLabels(t *testing.T) {
 	}
 	series := map[string]int{}
 	for _, f := range families {
-		if name, ours := strings.CutPrefix(f.GetName(), namespace+"_"); ours {
+		name, ours := strings.CutPrefix(f.GetName(), namespace+"_")
+		if ours || name == "go_goroutines" || name == "process_start_time_seconds" {
 			series[name] = len(f.GetMetric())
 		}
 	}
 	want := map[string]int{
+		"go_goroutines": 1, "process_start_time_seconds": 1,
 		"messages_total": 3 * 6, "refusals_total": len(reply.Reasons()), "logins_total": 4, "policy_requests_total": 2 * 3,
 		"connections": 3, "connections_total": 3, "connections_refused_total": 4, "forward_duration_seconds": 1, "commit_duration_seconds": 1,
 		"config_last_reload_success": 1, "config_last_reload_timestamp_seconds": 1,

@@ -48,6 +48,7 @@ func TestNoMetrics(t *testing.T) {
 	message.Spooled()
 	m.LoggedIn(LoginOK)
 	m.Committed(1)
+	m.Asked(LMTP, nil)
 	m.App("x").Job(1)
 	m.App("x").TemplateError()
 	m.Connections(SMTP).Opened()

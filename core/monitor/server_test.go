@@ -129,6 +129,9 @@ func TestLookSeesOneBadAnswer(t *testing.T) {
 	good := map[string]string{"/metrics": "x 1\n", "/healthz": "ok\n", "/readyz": "ok\n", "/errors": "[]"}
 	look := func(bad string, answer http.HandlerFunc) error {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if !r.Close {
+				t.Errorf("%s: the connection stays open", r.URL.Path)
+			}
 			if r.URL.Path == bad {
 				answer(w, r)
 				return
@@ -162,6 +165,41 @@ func TestLookSeesOneBadAnswer(t *testing.T) {
 	} {
 		if err := look(c.path, c.answer); err == nil || !strings.Contains(err.Error(), c.want) || errors.Is(err, ErrDown) {
 			t.Errorf("%s: %v, want %q", c.path, err, c.want)
+		}
+	}
+}
+
+// TestTypes: no text from a mail is taken for a page by a browser.
+func TestTypes(t *testing.T) {
+	t.Parallel()
+	addr := served(t, Source{
+		Alive: fine, Ready: func(context.Context) error { return errors.New("<html><script>") },
+		Errors: func() []logging.Event { return nil },
+	})
+	for path, want := range map[string]string{"/healthz": "text/plain; charset=utf-8", "/readyz": "text/plain; charset=utf-8", "/errors": "application/json"} {
+		a, err := http.Get("http://" + addr + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Body.Close()
+		if got := a.Header.Get("Content-Type"); got != want {
+			t.Errorf("%s: %s, want %s", path, got, want)
+		}
+	}
+}
+
+// TestLateAnswerIsHeard: an answer that takes all its time still arrives.
+func TestLateAnswerIsHeard(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := Serve(l, Source{Metrics: prometheus.NewRegistry()}, slog.New(slog.DiscardHandler))
+	defer v.Close()
+	for who, waits := range map[string]time.Duration{"the server": v.http.WriteTimeout, "the client": askTimeout} {
+		if waits < requestTimeout+time.Second {
+			t.Errorf("%s waits for %v, the answer may take %v", who, waits, requestTimeout)
 		}
 	}
 }

@@ -143,7 +143,7 @@ func inherited(name string) (net.Listener, error) {
 			all = append(all, listeners...)
 		}
 	}
-	if len(all) != 1 || all[0] == nil {
+	if len(all) != 1 {
 		return nil, fmt.Errorf("systemd passed %d sockets that fit, one is needed: start the program from its socket unit, and name the socket (fd:NAME, FileDescriptorName=NAME) where there are several", len(all))
 	}
 	return all[0], nil

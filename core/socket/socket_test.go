@@ -125,11 +125,18 @@ func TestListenUnixErrors(t *testing.T) {
 	if err := os.WriteFile(file, []byte("precious"), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	datagrams := filepath.Join(dir, "datagrams")
+	c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: datagrams, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
 	for _, test := range []struct {
 		socket Socket
 		want   string
 	}{
 		{Socket{Spec: "unix:" + file}, "is not a socket"},
+		{Socket{Spec: "unix:" + datagrams}, "wrong type"},
 		{Socket{Spec: "unix:" + dir + "/none/m"}, dir + "/none: no such file"},
 		{Socket{Spec: "unix:" + file + "/m"}, "not a directory"},
 		{Socket{Spec: "unix:" + dir + "/m", Group: "no such group"}, "socket_group: group: unknown group no such group"},
@@ -145,8 +152,8 @@ func TestListenUnixErrors(t *testing.T) {
 			l.Close()
 		}
 	}
-	if left, _ := os.ReadDir(dir); len(left) != 1 {
-		t.Errorf("folder holds %v, want the file only", left)
+	if left, _ := os.ReadDir(dir); len(left) != 2 {
+		t.Errorf("folder holds %v, want the file and the other's socket", left)
 	}
 }
 
