@@ -62,9 +62,7 @@ func (c *serverConn) ask(limit time.Duration, command string, want ...int) (text
 
 // reply waits for a reply. One with no code that is wanted is a *smtp.SMTPError.
 func (c *serverConn) reply(limit time.Duration, want ...int) (text string, err error) {
-	if err := c.SetReadDeadline(time.Now().Add(limit)); err != nil {
-		return "", err
-	}
+	c.SetReadDeadline(time.Now().Add(limit)) // fails where reading does
 	code, text, err := c.text.ReadResponse(0)
 	if err == nil && !slices.Contains(want, code) {
 		err = &smtp.SMTPError{Code: code, Message: text}
@@ -96,19 +94,11 @@ func (c *serverConn) send(n int) error {
 		return errUnasked
 	}
 	c.said = 0
-	if err := c.SetWriteDeadline(time.Now().Add(c.timeout)); err != nil {
-		return err
-	}
+	c.SetWriteDeadline(time.Now().Add(c.timeout))
 	_, err := c.Conn.Write(c.out[:n])
 	c.out = append(c.out[:0], c.out[n:]...)
 	return err
 }
 
-// SetDeadline is of the reply to a command alone. That go-smtp's client lifts it
-// behind the reply is left out: nothing is read until the next one.
-func (c *serverConn) SetDeadline(t time.Time) error {
-	if t.IsZero() {
-		return nil
-	}
-	return c.SetReadDeadline(t)
-}
+// SetDeadline is of the reply to a command alone.
+func (c *serverConn) SetDeadline(t time.Time) error { return c.SetReadDeadline(t) }

@@ -64,7 +64,7 @@ func FuzzRelayData(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, piece := range cut(message, seed) {
+		for _, piece := range append(cut(message, seed), nil) {
 			if n, err := w.Write(piece); n != len(piece) || err != nil {
 				t.Fatal(n, err)
 			}

@@ -100,10 +100,7 @@ func (f *Forwarder) openServer(ctx context.Context, server string) (*Relay, erro
 }
 
 func (f *Forwarder) connect(ctx context.Context, server string, mode string) (_ *Relay, err error) {
-	host, _, err := net.SplitHostPort(server)
-	if err != nil {
-		return nil, err
-	}
+	host, _, _ := net.SplitHostPort(server) // dialing says what is wrong with it
 	dialer := net.Dialer{Timeout: f.timeout}
 	dialed, err := dialer.DialContext(ctx, "tcp", server)
 	if err != nil {

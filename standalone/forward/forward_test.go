@@ -25,13 +25,17 @@ func TestForwardedMessageArrivesAsItIs(t *testing.T) {
 	t.Parallel()
 	h := (&mtatest.NextHop{Answers: mtatest.GoodHop}).Start(t)
 	r := relayOf(t, h)
+	stop, stopped := r.stop, false
+	r.stop = func() bool { stopped = true; return stop() }
 	const text = "Subject: x\r\n\r\n.\r\n..a\r\n\xff8bit\r\nend\r\n"
 	for range 2 { // one after the other on the same connection
 		if got := message(t, r, text); got != "250 2.0.0 Ok: queued as 42" || r.Broken() {
 			t.Errorf("reply %q, broken %v", got, r.Broken())
 		}
 	}
-	r.Quit()
+	if r.Quit(); !r.Broken() || !stopped {
+		t.Errorf("behind QUIT: broken %v, its context let go %v", r.Broken(), stopped)
+	}
 	const wire = "Subject: x\r\n\r\n..\r\n...a\r\n\xff8bit\r\nend\r\n."
 	if got := h.Lines("Subject"); len(got) != 2 || got[0] != wire || got[1] != wire {
 		t.Errorf("heard %q", got)
@@ -119,8 +123,11 @@ func TestLostConnectionIsTemporary(t *testing.T) {
 			}
 		}
 		h := (&mtatest.NextHop{Answers: mtatest.With("EHLO", ehlo, "MAIL", "250 "+strings.Repeat("x", 1900)+"\r\n")}).Start(t)
-		if got := message(t, relayOf(t, h), "x\r\n"); !strings.HasPrefix(got, "250 ") {
-			t.Errorf("a long reply: %q", got)
+		r := relayOf(t, h)
+		for range 40 { // together more than one may have
+			if got := message(t, r, "x\r\n"); !strings.HasPrefix(got, "250 ") {
+				t.Fatalf("a long reply: %q", got)
+			}
 		}
 		h = (&mtatest.NextHop{Answers: mtatest.With("EHLO", ehlo, "MAIL", strings.Repeat("250-"+strings.Repeat("x", 900)+"\r\n", 200)+"250 ok\r\n")}).Start(t)
 		if got := message(t, relayOf(t, h), "x\r\n"); !strings.HasPrefix(got, "451 4.4.2 ") {
@@ -176,6 +183,28 @@ func TestRefusedSenderAndNoReplyToRecipient(t *testing.T) {
 			t.Errorf("RCPT answered %q: %q, broken %v", say, got, r.Broken())
 		}
 		r.Abandon()
+	}
+}
+
+// A message that is refused at DATA is not sent as commands, however long it is.
+func TestRefusedAtDATA(t *testing.T) {
+	t.Parallel()
+	for _, ehlo := range hellos {
+		for _, n := range []int{1, 10000} {
+			h := (&mtatest.NextHop{Answers: mtatest.With("EHLO", ehlo, "DATA", "554 5.5.1 no\r\n")}).Start(t)
+			r := relayOf(t, h)
+			if got := message(t, r, strings.Repeat("RCPT TO:<c@y.test>\r\n", n)); got != "554 5.5.1 no" || r.Broken() {
+				t.Errorf("%d lines: %q, broken %v", n, got, r.Broken())
+			}
+			if err := r.Reset(); err != nil {
+				t.Error(err)
+			}
+			r.Quit()
+			h.Stop()
+			if got := strings.Join(h.Lines(""), " "); !strings.HasSuffix(got, " RCPT TO:<b@y.test> DATA RSET QUIT") {
+				t.Errorf("%d lines: heard %.200q", n, got)
+			}
+		}
 	}
 }
 
@@ -576,6 +605,119 @@ func TestReplyTimesOut(t *testing.T) {
 	})
 }
 
+// A server that falls silent is given up in time, wherever that is; and where it has said
+// that it ends, nothing more is waited for.
+func TestSilentServer(t *testing.T) {
+	for at, want := range map[string]time.Duration{"greeting": time.Minute, "EHLO": time.Minute, "DATA": time.Minute, ".": 10 * time.Minute, "QUIT": 5 * time.Second, "behind 421": 0} {
+		synctest.Test(t, func(t *testing.T) {
+			said := map[string]string{"EHLO": "250-hop\r\n250 PIPELINING\r\n", "MAIL": "250 ok\r\n", "RCPT": "250 ok\r\n", "DATA": "354 go\r\n", ".": "250 taken\r\n"}
+			delete(said, at)
+			if at == "behind 421" {
+				said["MAIL"], said["RCPT"] = "421 bye\r\n", ""
+			}
+			ours, theirs := net.Pipe()
+			defer theirs.Close()
+			go func() {
+				if at != "greeting" {
+					io.WriteString(theirs, "220 hop\r\n")
+				}
+				for lines := bufio.NewScanner(theirs); lines.Scan(); {
+					verb, _, _ := strings.Cut(lines.Text(), " ")
+					io.WriteString(theirs, said[verb])
+				}
+			}()
+			begin := time.Now()
+			wire := newServerConn(ours, time.Minute)
+			client, err := (&Forwarder{hello: "gw.test", timeout: time.Minute}).greet(wire)
+			if err == nil {
+				r := &Relay{ctx: t.Context(), stop: func() bool { return true }, conn: ours, wire: wire, client: client}
+				message(t, r, "x\r\n")
+				r.Quit()
+			}
+			if took := time.Since(begin); took != want {
+				t.Errorf("%s: %v after %v, want %v", at, err, took, want)
+			}
+			ours.Close()
+		})
+	}
+}
+
+// The connection to a server that was not willing ends.
+func TestFailedServerIsLeft(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	left := make(chan error, 1)
+	go func() {
+		c, err := l.Accept()
+		if err == nil {
+			defer c.Close()
+			io.WriteString(c, "554 5.3.2 no\r\n")
+			_, err = io.Copy(io.Discard, c)
+		}
+		left <- err
+	}()
+	if _, err := forwardTo(t, l.Addr().String()).Open(t.Context()); err == nil {
+		t.Error("a server that refuses is open")
+	}
+	if err := mtatest.Receive(t, "the end of the connection", left); err != nil {
+		t.Error(err)
+	}
+}
+
+// Whoever asks whether mail could be forwarded hears of each server that does not accept.
+func TestReady(t *testing.T) {
+	t.Parallel()
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := (*Forwarder)(nil).Ready(ended); err != nil {
+		t.Errorf("without a server: %v", err)
+	}
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed.Close()
+	gone := closed.Addr().String()
+	h := (&mtatest.NextHop{Answers: mtatest.GoodHop}).Start(t)
+	if err := forwardTo(t, gone, h.Addr).Ready(t.Context()); err != nil {
+		t.Errorf("the second server is there: %v", err)
+	}
+	if err := forwardTo(t, gone, gone).Ready(t.Context()); err == nil || strings.Count(err.Error(), "forward server "+gone+": ") != 2 {
+		t.Errorf("no server is there: %v", err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if err := forwardTo(t, l.Addr().String()).reach(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if _, err := c.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("the connection stays: %v", err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		f := new(Forwarder)
+		go f.reached.Get(t.Context(), reachEvery, func(context.Context) error { time.Sleep(time.Second); return nil })
+		synctest.Wait()
+		if err := f.Ready(ended); !errors.Is(err, context.Canceled) {
+			t.Errorf("not known in time: %v", err)
+		}
+		time.Sleep(time.Second) // it ends
+		synctest.Wait()
+	})
+}
+
 func TestOpenEndsWithContext(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -585,11 +727,15 @@ func TestOpenEndsWithContext(t *testing.T) {
 	defer l.Close()
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
-		c, err := l.Accept() // and never say anything
+		c, err := l.Accept()
+		if err == nil {
+			defer c.Close()
+			io.WriteString(c, "220 hop\r\n")
+			bufio.NewReader(c).ReadString('\n') // and never answer
+		}
 		cancel()
 		if err == nil {
 			io.Copy(io.Discard, c)
-			c.Close()
 		}
 	}()
 	if _, err := forwardTo(t, l.Addr().String()).Open(ctx); !errors.Is(err, context.Canceled) || !strings.HasPrefix(sent(err), "451 4.4.1 ") {
@@ -640,6 +786,7 @@ func TestClientCertificate(t *testing.T) {
 		{"opportunistic", opportunistic, certFile, keyFile, true},
 		{"none shown", required, "", "", false},
 		{"no such file", implicit, certFile + ".gone", keyFile, false},
+		{"no TLS, no such file", plain, certFile + ".gone", keyFile, true},
 	} {
 		h := (&mtatest.NextHop{Answers: mtatest.With("EHLO", "250-hop\r\n250 STARTTLS\r\n", "STARTTLS", "220 go\r\n"), TLS: server, Implicit: tt.mode == implicit}).Start(t)
 		f := forwardTo(t, h.Addr)
