@@ -266,10 +266,7 @@ func (c *Conn) fill() error {
 func (c *Conn) arm() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch {
-	case c.phase == over:
-		return net.ErrClosed
-	case c.farewell != nil && !c.busy:
+	if c.farewell != nil && !c.busy {
 		return os.ErrDeadlineExceeded
 	}
 	return c.raw.SetReadDeadline(c.by())

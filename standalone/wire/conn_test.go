@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 
 	"smtpreceiver/contrib/mtatest"
+	"smtpreceiver/core/reply"
 )
 
 // In each way of coming in, none of the ends of smuggling ends the message: not
@@ -181,6 +182,8 @@ func TestBadCommandLines(t *testing.T) {
 		{"HTTP later", "NOOP\r\nGET / HTTP/1.1\r\n", []string{"250 ", "500 "}},
 		{"LF alone", "NOOP\nNOOP\n", []string{"250 ", "250 "}},
 		{"no end", "QUIT", []string{""}},
+		{"NUL in AUTH", "EHLO c.test\r\nAUTH PLAIN\r\n\x00\r\nNOOP\r\n", []string{"250 ", "334 ", "501 5.7.0 ", "250 "}},
+		{"too long in AUTH", "EHLO c.test\r\nAUTH PLAIN\r\n" + long + "\r\nNOOP\r\n", []string{"250 ", "334 ", "501 5.7.0 ", "250 "}},
 		{"no command in AUTH", "EHLO c.test\r\nAUTH PLAIN\r\nBDAT 99999\r\n" + long + "\r\nNOOP\r\n", []string{"250 ", "334 ", "501 5.5.2 ", "500 5.5.2 ", "250 "}},
 	}
 	for _, tt := range tests {
@@ -225,6 +228,64 @@ func TestRefusalsAreBounded(t *testing.T) {
 	d.Closed()
 	if n := strings.Count(log.String(), "msg=refused"); n != 2*maxRefused+2 {
 		t.Errorf("%d lines in the log for %d refusals", n, 2*maxRefused+2)
+	}
+}
+
+// Commands that fill the buffer, with half of one at its end, are all read.
+func TestMoreCommandsThanTheBufferHolds(t *testing.T) {
+	const n = 2*bufferSize/len("NOOP\r\n") + 1
+	synctest.Test(t, func(t *testing.T) {
+		inner := newPipeListener()
+		new(wireServer).serve(t, inner, testOptions())
+		d := inner.dial(t)
+		d.Want("220 ")
+		go io.WriteString(d.Conn, strings.Repeat("NOOP\r\n", n)+"QUIT\r\n")
+		for range n {
+			d.Want("250 2.0.0 OK")
+		}
+		d.Want("221 ", "")
+	})
+}
+
+// A message that its connection ends in is no message, though the writer saw no error.
+func TestClosedWhileAMessageIsRead(t *testing.T) {
+	t.Parallel()
+	client, server := net.Pipe()
+	defer client.Close()
+	o := testOptions()
+	c := newConn(t.Context(), server, &o)
+	c.filter = newDataFilter(nil)
+	c.enter(inMessage)
+	go io.WriteString(client, "text\r\n")
+	err := c.Message(writes(func(p []byte) { c.Close() }))
+	if r := reply.Of(err); err == nil || r.Code != 421 || !strings.HasPrefix(r.Text, "connection lost") {
+		t.Errorf("the end of the message: %v", err)
+	}
+}
+
+type writes func(p []byte)
+
+func (w writes) Write(p []byte) (int, error) { w(p); return len(p), nil }
+
+// What go-smtp says once TLS has begun is for nobody: it would be read behind the handshake.
+func TestNothingIsSaidBetweenPlainTextAndTLS(t *testing.T) {
+	t.Parallel()
+	client, server := net.Pipe()
+	defer client.Close()
+	o := testOptions()
+	c := newConn(t.Context(), server, &o)
+	h := &half{Conn: server, c: c, done: make(chan struct{})}
+	c.enter(secured)
+	go func() {
+		if n, err := io.WriteString(h, "421 4.4.0 bye\r\n"); n != 15 || err != nil {
+			t.Errorf("%d, %v", n, err)
+		}
+		h.Close() // leaves the connection
+		io.WriteString(server, "x")
+	}()
+	b := make([]byte, 100)
+	if n, err := client.Read(b); string(b[:n]) != "x" || err != nil {
+		t.Errorf("%q, %v", b[:n], err)
 	}
 }
 

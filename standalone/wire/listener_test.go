@@ -5,8 +5,10 @@ import (
 	"encoding/base64"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -199,6 +201,90 @@ func TestAdmit(t *testing.T) {
 	s.dial(t).Want("220 ")
 	if len(asked) != 4 || asked[0] != netip.MustParseAddr("127.0.0.1") {
 		t.Errorf("asked about %v", asked)
+	}
+}
+
+// One client holds no more than its places, and those of a connection that has ended again.
+func TestPlacesOfOneClient(t *testing.T) {
+	t.Parallel()
+	o := testOptions()
+	o.Places, o.Clients = places.New(1, 0), places.NewPerClient(2)
+	s := new(wireServer).start(t, o)
+	first := s.dial(t)
+	first.Want("220 ")
+	for range 3 { // who gets no place leaves what it has of its own
+		s.dial(t).Want("421 4.3.2 gw.test too many connections, try", "")
+	}
+	o.Places = places.New(10, 0)
+	s.Configure(o)
+	second := s.dial(t)
+	second.Want("220 ")
+	s.dial(t).Want("421 4.7.0 gw.test too many connections from your address", "")
+	second.Say("QUIT", "221 ")
+	second.Closed()
+	s.dial(t).Want("220 ")
+}
+
+// A login for which no place becomes free in time is no login.
+func TestNoPlaceForALogin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inner := newPipeListener()
+		o := testOptions()
+		o.Places = places.New(1, 1000)
+		var stranger bool
+		o.Admit = func(context.Context, netip.Addr) (bool, *reply.Reply) { return stranger, nil }
+		s := &wireServer{password: func(string, string) error { return nil }}
+		s.serve(t, inner, o)
+		served := inner.dial(t)
+		served.Want("220 ")
+		served.Say("EHLO c.test", "250 ")
+		stranger = true
+		d := inner.dial(t)
+		d.Want("220 ")
+		d.Say("EHLO c.test", "250 ")
+		go func() { // never idle
+			for range 3 {
+				time.Sleep(o.Idle / 2)
+				served.Say("NOOP", "250 ")
+			}
+		}()
+		begin := time.Now()
+		d.Say("AUTH PLAIN AGEAYg==", "421 4.3.2 no place")
+		if took := time.Since(begin); took != o.Idle {
+			t.Errorf("waited %v", took)
+		}
+		time.Sleep(o.Idle)
+	})
+}
+
+// A session that hangs keeps a shutdown no longer than goodbyeTimeout.
+func TestDrainLeavesWhatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inner := newPipeListener()
+		s := &wireServer{entered: make(chan struct{})}
+		s.serve(t, inner, testOptions())
+		d := inner.dial(t)
+		d.Envelope()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		begin := time.Now()
+		if err := s.Drain(ctx); !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) != 6*time.Second {
+			t.Errorf("%v after %v", err, time.Since(begin))
+		}
+		<-s.entered
+	})
+}
+
+// Where a reload took the certificate away, a client of implicit TLS is refused.
+func TestImplicitTLSWithoutCertificate(t *testing.T) {
+	t.Parallel()
+	o, log := testOptions(), new(mtatest.Log)
+	o.Implicit, o.Log = true, slog.New(slog.NewTextHandler(log, nil))
+	s := new(wireServer).start(t, o)
+	s.dial(t).Closed()
+	s.waitEmpty(t)
+	if !strings.Contains(log.String(), "status=454") || !strings.Contains(log.String(), "refusal=tls") {
+		t.Errorf("log %s", log)
 	}
 }
 

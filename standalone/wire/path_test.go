@@ -1,9 +1,12 @@
 package wire
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"testing"
+
+	"smtpreceiver/core/reply"
 )
 
 // TestMailbox: what of a path is an address, and nothing is one without its end.
@@ -15,6 +18,39 @@ func TestMailbox(t *testing.T) {
 	} {
 		if got := path[:mailbox(path)]; got != want {
 			t.Errorf("%s: %q, want %q", path, got, want)
+		}
+	}
+}
+
+// TestPath: what MAIL and RCPT say, and nothing that only looks like it.
+func TestPath(t *testing.T) {
+	t.Parallel()
+	for arg, want := range map[string]struct {
+		address, others string
+		size            int64
+		ok              bool
+	}{
+		"FROM:<a@x.test> size=12 BODY=8BITMIME": {"a@x.test", " BODY=8BITMIME", 12, true},
+		"from: <a@x.test> X  SIZE=7 SIZE=9":     {"a@x.test", " X", 9, true},
+		"FROM:a@x.test":                         {"a@x.test", "", 0, true},
+		"FROM:<> SIZE=99999999999999999999":     {"", "", math.MaxInt64, true},
+		"FROM:<> SIZE=9223372036854775807":      {"", "", math.MaxInt64, true},
+		"FROM:<> SIZE=1x":                       {},
+		"FROM:<> SIZE=":                         {},
+		"FROM:>":                                {},
+		"FROM:<a@x.test>>":                      {},
+		"FROM":                                  {},
+		"FORM:<a@x.test>":                       {},
+	} {
+		c := &Conn{Size: 5}
+		others, ok := c.parsePath("FROM:", arg)
+		if ok {
+			var refusal *reply.Reply
+			others, refusal = c.size(others)
+			ok = refusal == nil
+		}
+		if ok != want.ok || ok && (c.Address != want.address || c.Size != want.size || others != want.others) {
+			t.Errorf("%s: %v, %q, %d, %q", arg, ok, c.Address, c.Size, others)
 		}
 	}
 }

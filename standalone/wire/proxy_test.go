@@ -95,6 +95,34 @@ func TestProxyProtocolBeforeTLS(t *testing.T) {
 	}
 }
 
+// A proxy that looks whether we are there takes no place, and sends no mail.
+func TestProbe(t *testing.T) {
+	t.Parallel()
+	o := testOptions()
+	o.Places, o.Clients, o.DSN = places.New(1, 0), places.NewPerClient(1), true
+	o.Proxy = func(context.Context, netip.Addr) (bool, error) { return true, nil }
+	o.Admit = func(context.Context, netip.Addr) (bool, *reply.Reply) {
+		t.Error("its address is judged")
+		return false, no
+	}
+	s := new(wireServer).start(t, o)
+	for range 2 {
+		d := s.dial(t)
+		d.Send("PROXY UNKNOWN\r\n")
+		d.Want("220 ")
+		d.Send("EHLO c.test\r\n")
+		if got := d.Reply(); got != "250 gw.test" {
+			t.Errorf("it is offered %q", got)
+		}
+		d.Say("NOOP", "250 ")
+		d.Say("MAIL FROM:<a@x.test>", "554 5.7.1 A proxy's own connection carries no mail")
+		d.Say("RSET", "250 ")
+		if o.Places.Held() != 0 {
+			t.Error("it has a place")
+		}
+	}
+}
+
 // dialFrom connects from a loopback address.
 func (s *wireServer) dialFrom(t *testing.T, from string) *mtatest.Dialog {
 	t.Helper()

@@ -173,7 +173,7 @@ func (c *Conn) refuse(verb string, r *reply.Reply) {
 // log counts a refusal and says it in one line.
 func (c *Conn) log(verb string, r *reply.Reply) {
 	level := slog.LevelInfo // the client's doing
-	if r == &broken || r.Code == 421 && r.Enhanced[1] == 3 {
+	if r.Code == 421 && r.Enhanced[1] == 3 {
 		level = slog.LevelWarn
 	}
 	who := []any{"session", c.ID, "client", address(c.Client)}

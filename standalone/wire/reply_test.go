@@ -40,7 +40,24 @@ func TestEachReply(t *testing.T) {
 		{"-", mail, "503 5.5.1 Send EHLO or HELO first"},
 		{"", rcpt, "503 5.5.1 Send MAIL first"},
 		{mail, "DATA", "503 5.5.1 Send RCPT first; no recipient has been accepted"},
+		{mail + "|" + rcpt + "|RSET|" + mail, "DATA", "503 5.5.1 Send RCPT first; no recipient has been accepted"},
+		{mail + "|" + rcpt + "|EHLO c.test", rcpt, "503 5.5.1 Send MAIL first"},
 		{mail, mail, "503 5.5.1 A mail transaction is open already; send RSET first"},
+
+		{"", "MAIL", "501 5.1.7 Bad sender address syntax; send MAIL FROM:<address>"},
+		{"", "MAIL TO:<a@x.test>", "501 5.1.7 Bad sender address syntax; send MAIL FROM:<address>"},
+		{"", "MAIL FROM:<a@x.test", "501 5.1.7 Bad sender address syntax; send MAIL FROM:<address>"},
+		{"", mail + "X=Y", "501 5.1.7 Bad sender address syntax; send MAIL FROM:<address>"},
+		{"", "MAIL FROM:", "501 5.1.7 Bad sender address syntax; send MAIL FROM:<address>"},
+		{"", "mail from: a@x.test  SIZE=1", "250 2.1.0 Sender OK"},
+		{"", mail + " SIZE=-1", "501 5.5.4 SIZE is not a number of bytes"},
+		{mail, "RCPT TO:<>", "501 5.1.3 Bad recipient address syntax; send RCPT TO:<address>"},
+		{mail, "RCPT FROM:<1@fax>", "501 5.1.3 Bad recipient address syntax; send RCPT TO:<address>"},
+		{mail + "|" + rcpt, "DATA x", "501 5.5.4 DATA takes no parameter"},
+		{"", "EHLO", "501 5.5.4 EHLO needs your host name or address literal"},
+		{"", "LHLO c.test", "500 5.5.1 This server speaks SMTP; send EHLO or HELO"},
+		{"", "", "500 5.5.2 Empty command line"},
+		{"", "MAILFROM:<a@x.test>", "500 5.5.2 Command not recognized"},
 
 		{"", "BDAT 1", "502 5.5.1 BDAT is not implemented"},
 		{"", "EXPN x", "502 5.5.1 EXPN is not implemented"},
@@ -97,6 +114,51 @@ func TestEachReply(t *testing.T) {
 		row(syntax(502, [3]int{5, 5, 1}, verb+" is not implemented"))
 	}
 	row(&broken)
+}
+
+// TestFormat: each line has the enhanced code, or the one that says no more than the code.
+func TestFormat(t *testing.T) {
+	t.Parallel()
+	for want, r := range map[string]*reply.Reply{
+		"550-5.1.1 a\r\n550-5.1.1 \r\n550 5.1.1 b\r\n": {Code: 550, Enhanced: [3]int{5, 1, 1}, Text: "a\n\nb"},
+		"451 4.0.0 a\r\n": {Code: 451, Text: "a"},
+	} {
+		if got := string(format([]byte("x"), r)); got != "x"+want {
+			t.Errorf("%q, want %q behind x", got, want)
+		}
+	}
+}
+
+// TestLogOfRefusals: what the server is to blame for is a warning, and another protocol is told
+// from TLS.
+func TestLogOfRefusals(t *testing.T) {
+	t.Parallel()
+	for send, want := range map[string][]string{
+		"GET / HTTP/1.1\r\n":                                 {"level=INFO", "status=500", "refusal=syntax", "client=127.0.0.1"},
+		"\x16\x03\x01\r\n":                                   {"level=INFO", "status=500", "refusal=tls"},
+		"EHLO c.test\r\nMAIL FROM:<panic@x.test>\r\n":        {"level=WARN", "status=421", "command=MAIL"},
+		strings.Repeat("\x00\r\n", maxBad) + "x\r\nQUIT\r\n": {"level=INFO", "status=421"},
+	} {
+		o, log := testOptions(), new(mtatest.Log)
+		o.Log = slog.New(slog.NewTextHandler(log, nil))
+		s := new(wireServer).start(t, o)
+		d := s.dial(t)
+		d.Want("220 ")
+		d.Send(send)
+		d.Gone()
+		s.waitEmpty(t)
+		var line string
+		for line = range strings.Lines(log.String()) {
+			if strings.Contains(line, "msg=refused") && strings.Contains(line, want[1]) {
+				break
+			}
+		}
+		for _, w := range want {
+			if !strings.Contains(line, w) {
+				t.Errorf("%q: %s lacks %s", send, log, w)
+			}
+		}
+	}
 }
 
 // TestIdleClientIsLogged: what a client that says nothing is told at its end is

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 
 	"smtpreceiver/contrib/mtatest"
@@ -22,11 +23,16 @@ var oddBodies = []struct{ name, sent, want string }{
 }
 
 func TestNonstandardEnds(t *testing.T) {
-	each(t, func() *wireServer { return &wireServer{ends: [][]byte{[]byte("\r\n .\r\n"), []byte("\r\nEOM\r\n")}} }, func(t *testing.T, s *wireServer, dial func() *mtatest.Dialog) {
+	each(t, func() *wireServer {
+		return &wireServer{ends: [][]byte{[]byte("\r\n .\r\n"), []byte("\r\nEOM\r\n")}}
+	}, func(t *testing.T, s *wireServer, dial func() *mtatest.Dialog) {
 		for i, body := range oddBodies {
 			d := dial()
 			d.Send("MAIL FROM:<a@x.test>\r\nRCPT TO:<1@fax>\r\nDATA\r\n" + body.sent + "NOOP\r\nQUIT\r\n")
 			d.Want("250 ", "250 ", "354 ", "250 2.0.0 taken", "250 ", "221 ", "")
+			if odd := s.odd.Load(); odd == strings.HasSuffix("\r\n"+body.sent, "\r\n.\r\n") {
+				t.Errorf("%s: ended oddly %v", body.name, odd)
+			}
 			if got := s.got(); len(got) != i+1 || got[i] != body.want {
 				t.Errorf("%s: got %q, want %q more", body.name, got[min(i, len(got)):], body.want)
 			}

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -41,6 +42,7 @@ type wireServer struct {
 	proceed  chan struct{} // Data waits for it, if not nil
 	sessions chan *Conn    // the wire of each session, if not nil
 	password func(user, password string) error
+	odd      atomic.Bool // the last message had an end that is not standard
 
 	mu       sync.Mutex
 	messages []string
@@ -138,6 +140,7 @@ func (s *wireSession) Data(io.Reader) error {
 	}
 	var b bytes.Buffer
 	err := s.wire.Message(&b)
+	s.server.odd.Store(s.wire.EndedOddly())
 	if s.server.proceed != nil {
 		select {
 		case <-s.server.proceed:
