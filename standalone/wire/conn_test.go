@@ -176,6 +176,7 @@ func TestBadCommandLines(t *testing.T) {
 		{"a megabyte without end", strings.Repeat("x", maxEndless+bufferSize), []string{"421 4.7.0 ", ""}},
 		{"a command at the end of a line that fills the buffer", "NOOP " + strings.Repeat("x", bufferSize-5) + "EHLO c.test\r\nNOOP\r\n", []string{"500 5.5.2 ", "250 "}},
 		{"a command behind the longest line", "NOOP " + strings.Repeat("x", maxCommandLine-5) + "NOOP\r\nNOOP\r\n", []string{"500 5.5.2 ", "250 "}},
+		{"no command at all", "\n\r\nNOOP\r\n", []string{"500 5.5.2 ", "500 5.5.2 ", "250 "}},
 		{"NUL", "NOOP\x00\r\nNOOP\r\n", []string{"500 5.5.2 ", "250 "}},
 		{"too many", strings.Repeat("\x00\r\n", 4) + "NOOP\r\n", []string{"500 ", "500 ", "500 ", "421 4.7.0 ", ""}},
 		{"HTTP", "POST / HTTP/1.1\r\nEHLO c.test\r\n", []string{""}},

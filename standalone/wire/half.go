@@ -10,7 +10,6 @@ import (
 
 // run gives the connection to go-smtp, and again behind STARTTLS.
 func (c *Conn) run() {
-	defer c.Close()
 	protocol := " ESMTP"
 	if c.opts.LMTP {
 		protocol = " LMTP"

@@ -111,7 +111,6 @@ func (l *Listener) Close() error {
 // Run accepts connections until Close.
 func (l *Listener) Run() {
 	defer l.running.Done()
-	defer l.stop()
 	for {
 		c, err := l.Accept()
 		if err != nil {

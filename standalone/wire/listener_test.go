@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,6 +18,8 @@ import (
 	"time"
 
 	"smtpreceiver/contrib/mtatest"
+	"smtpreceiver/core/access"
+	"smtpreceiver/core/metrics"
 	"smtpreceiver/core/places"
 	"smtpreceiver/core/reply"
 	"smtpreceiver/core/socket"
@@ -149,6 +153,32 @@ func TestStrangers(t *testing.T) {
 	wantFree(t, o.Places)
 }
 
+// The stranger that was heard longest ago makes room, though it has said something and the
+// other nothing: it is a line of the log, as a shutdown is not.
+func TestLongestIdleStranger(t *testing.T) {
+	o, log := testOptions(), new(mtatest.Log)
+	o.Strangers, o.Log = places.NewStrangers[*Conn](2), slog.New(slog.NewTextHandler(log, nil))
+	o.Admit = func(context.Context, netip.Addr) (bool, *reply.Reply) { return true, nil }
+	s := new(wireServer).start(t, o)
+	first := s.dial(t)
+	first.Want("220 ")
+	first.Say("EHLO c.test", "250 ")
+	second := s.dial(t)
+	second.Want("220 ")
+	third := s.dial(t)
+	third.Want("220 ")
+	first.Want("421 4.3.2 gw.test too many connections, authenticate sooner", "")
+	second.Say("NOOP", "250 ")
+	third.Say("QUIT", "221 ")
+	third.Closed()
+	s.dial(t).Want("220 ") // in the place of the third
+	second.Say("NOOP", "250 ")
+	s.waitEmpty(t)
+	if got := log.String(); strings.Count(got, "msg=refused") != 1 || !strings.Contains(got, "authenticate sooner") {
+		t.Errorf("log %s", got)
+	}
+}
+
 // Clients that are sent away and do not read must not keep the others waiting.
 func TestGoodbyesAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -225,6 +255,106 @@ func TestPlacesOfOneClient(t *testing.T) {
 	s.dial(t).Want("220 ")
 }
 
+// Every connection is counted by what became of it, and each that is sent away is a line of
+// the log.
+func TestConnectionsAreCounted(t *testing.T) {
+	t.Parallel()
+	o, log, m := testOptions(), new(mtatest.Log), metrics.New()
+	o.Places, o.Clients, o.Metrics, o.Count = places.New(1, 0), places.NewPerClient(2), m, m.Connections(metrics.SMTP)
+	o.Log = slog.New(slog.NewTextHandler(log, nil))
+	s := new(wireServer).start(t, o)
+	d := s.dial(t)
+	d.Want("220 ")
+	s.dial(t).Want("421 4.3.2 ", "")
+	full := o
+	full.Clients = places.NewPerClient(1)
+	full.Clients.Take(access.Source(netip.MustParseAddr("127.0.0.1")))
+	unlisted := o
+	unlisted.Admit = func(context.Context, netip.Addr) (bool, *reply.Reply) {
+		return false, &reply.Reply{Code: 554, Enhanced: [3]int{5, 7, 1}, Text: "no", Reason: reply.ReasonClient}
+	}
+	unproxied := o
+	unproxied.Proxy = func(context.Context, netip.Addr) (bool, error) { return false, errNo }
+	for _, o := range []Options{full, unlisted, unproxied} {
+		s.Configure(o)
+		d := s.dial(t)
+		for d.Reply() != "" {
+		}
+	}
+	d.Send("BDAT 1\r\nQUIT\r\n")
+	d.Want("502 ", "221 ", "")
+	s.waitEmpty(t)
+	families, err := m.Registry().Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, f := range families {
+		for _, c := range f.GetMetric() {
+			if n := c.GetCounter().GetValue() + c.GetGauge().GetValue(); n > 0 && len(c.GetLabel()) == 1 && strings.HasPrefix(f.GetName(), "smtpreceiver_") {
+				got = append(got, fmt.Sprint(strings.TrimPrefix(f.GetName(), "smtpreceiver_"), " ", c.GetLabel()[0].GetValue(), " ", n))
+			}
+		}
+	}
+	slices.Sort(got)
+	want := []string{"connections_refused_total per_client 1", "connections_refused_total proxy 1", "connections_refused_total thread_num 1", "connections_refused_total unlisted 1",
+		"connections_total smtp 1", "refusals_total client 1", "refusals_total syntax 1"}
+	if !slices.Equal(got, want) {
+		t.Errorf("counted %q\nwant %q", got, want)
+	}
+	for line, n := range map[string]int{"level=WARN msg=\"connection refused\" client=127.0.0.1:": 2, "level=WARN msg=\"PROXY protocol\" client=127.0.0.1:": 1, "level=INFO msg=refused client=127.0.0.1 ": 1} {
+		if strings.Count(log.String(), line) != n {
+			t.Errorf("log %s\nwant %d times %s", log, n, line)
+		}
+	}
+	s.open.End(func(*Conn) { t.Error("a connection that has ended is still known") })
+}
+
+// The time for something useful begins with the greeting, not while a client waits for it.
+func TestTimeBeginsWithThePlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inner := newPipeListener()
+		o := testOptions()
+		o.Places, o.Transaction = places.New(1, 1000), o.Idle+time.Second
+		new(wireServer).serve(t, inner, o)
+		first := inner.dial(t)
+		first.Want("220 ")
+		second := inner.dial(t)
+		time.Sleep(o.Idle / 2)
+		first.Say("QUIT", "221 ")
+		second.Want("220 ")
+		begin := time.Now()
+		second.Want("421 4.4.2 ", "")
+		if took := time.Since(begin); took != o.Idle {
+			t.Errorf("ended after %v", took)
+		}
+	})
+}
+
+// A client that does not read is left at the first reply that it does not take, however many
+// commands wait behind that one.
+func TestDeafClient(t *testing.T) {
+	for _, commands := range []int{0, 1000} {
+		synctest.Test(t, func(t *testing.T) {
+			inner := newPipeListener()
+			o := testOptions()
+			new(wireServer).serve(t, inner, o)
+			d := inner.dial(t)
+			if commands > 0 {
+				d.Want("220 ")
+				d.Send(strings.Repeat("NOOP\r\n", commands))
+			}
+			begin := time.Now()
+			for synctest.Wait(); o.Places.Held() > 0 && time.Since(begin) < time.Hour; time.Sleep(time.Second) {
+				synctest.Wait()
+			}
+			if took := time.Since(begin); took < o.Idle || took > o.Idle+time.Second {
+				t.Errorf("%d commands: its place is free after %v", commands, took)
+			}
+		})
+	}
+}
+
 // A login for which no place becomes free in time is no login.
 func TestNoPlaceForALogin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -238,6 +368,7 @@ func TestNoPlaceForALogin(t *testing.T) {
 		served := inner.dial(t)
 		served.Want("220 ")
 		served.Say("EHLO c.test", "250 ")
+		served.Say("AUTH PLAIN AGEAYg==", "235 ") // has its place already
 		stranger = true
 		d := inner.dial(t)
 		d.Want("220 ")

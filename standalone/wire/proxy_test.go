@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -43,7 +44,24 @@ func TestArrivalsAreBounded(t *testing.T) {
 		if reply := d.Reply(); reply != "" && !strings.HasPrefix(reply, "554 ") { // more than maxGoodbyes are not told
 			t.Errorf("reply %q", reply)
 		}
+		d.Closed()
 	}
+	late := s.dialFrom(t, "127.0.0.2")
+	mtatest.Receive(t, "the look-up of one that comes later", asked)
+	late.Want("554 ", "")
+}
+
+// Clients that are known, and wait for a place, are no arrivals any more.
+func TestWaitingIsNoArrival(t *testing.T) {
+	t.Parallel()
+	o := testOptions()
+	o.Places = places.New(1, 4*maxArrivals)
+	s := new(wireServer).start(t, o)
+	s.dial(t).Want("220 ")
+	for range maxArrivals + 1 {
+		s.dial(t)
+	}
+	inLine(t, o.Places, maxArrivals+1)
 }
 
 // A proxy that is silent is cut off by socket_timeout, and keeps nobody waiting.
@@ -100,10 +118,13 @@ func TestProbe(t *testing.T) {
 	t.Parallel()
 	o := testOptions()
 	o.Places, o.Clients, o.DSN = places.New(1, 0), places.NewPerClient(1), true
-	o.Proxy = func(context.Context, netip.Addr) (bool, error) { return true, nil }
+	var client atomic.Bool
+	o.Proxy = func(context.Context, netip.Addr) (bool, error) { return !client.Load(), nil }
 	o.Admit = func(context.Context, netip.Addr) (bool, *reply.Reply) {
-		t.Error("its address is judged")
-		return false, no
+		if !client.Load() {
+			t.Error("its address is judged")
+		}
+		return false, nil
 	}
 	s := new(wireServer).start(t, o)
 	for range 2 {
@@ -121,6 +142,11 @@ func TestProbe(t *testing.T) {
 			t.Error("it has a place")
 		}
 	}
+	client.Store(true)
+	d := s.dial(t)
+	d.Want("220 ")
+	d.Say("EHLO c.test", "250 ")
+	d.Say("MAIL FROM:<a@x.test>", "250 ")
 }
 
 // dialFrom connects from a loopback address.

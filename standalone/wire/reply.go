@@ -213,11 +213,13 @@ func format(b []byte, r *reply.Reply) []byte {
 	return b
 }
 
-// send writes within socket_timeout.
+// send writes within socket_timeout. A client that does not take it is left: the commands
+// that it has sent already could each take as long.
 func (c *Conn) send(b []byte) error {
-	if err := c.raw.SetWriteDeadline(time.Now().Add(c.opts.Idle)); err != nil {
-		return err
-	}
+	c.raw.SetWriteDeadline(time.Now().Add(c.opts.Idle)) // fails where writing does
 	_, err := c.stream.Conn().Write(b)
+	if err != nil {
+		c.enter(over)
+	}
 	return err
 }

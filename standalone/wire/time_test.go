@@ -44,8 +44,8 @@ func TestTimeoutsAreIdleTimesWithTotal(t *testing.T) {
 		want  string
 	}{
 		{"slow but steady", 9, 59 * time.Second, "250 "},
-		{"longer than transaction_timeout", 11, 59 * time.Second, "421 4.4.2 "},
-		{"a gap longer than socket_timeout", 2, 61 * time.Second, "421 4.4.2 "},
+		{"longer than transaction_timeout", 11, 59 * time.Second, "421 4.4.2 timeout while receiving the message"},
+		{"a gap longer than socket_timeout", 2, 61 * time.Second, "421 4.4.2 timeout while receiving the message"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

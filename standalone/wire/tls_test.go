@@ -75,6 +75,17 @@ func TestSTARTTLSOnce(t *testing.T) {
 	d.Say("MAIL FROM:<b@x.test>", "250 ")
 }
 
+// LMTP knows no STARTTLS, though there is a certificate.
+func TestNoSTARTTLSInLMTP(t *testing.T) {
+	o := testOptions()
+	o.LMTP, o.TLS = true, testTLS(t)
+	d := new(wireServer).start(t, o).dial(t)
+	d.Want("220 ")
+	d.Say("EHLO c.test", "500 5.5.1 This server speaks LMTP; send LHLO")
+	d.Say("LHLO c.test", "250 ")
+	d.Say("STARTTLS", "502 5.5.1 ")
+}
+
 // A line without an end is bounded, in each way of coming in.
 func TestEndlessLine(t *testing.T) {
 	each(t, func() *wireServer { return new(wireServer) }, func(t *testing.T, s *wireServer, dial func() *mtatest.Dialog) {
