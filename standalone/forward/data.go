@@ -24,11 +24,13 @@ const bufferSize = 16 << 10
 // begin waits for the answer to DATA. A message that is refused there must not be
 // sent as commands.
 func (d *Data) begin() error {
-	if wire := d.relay.wire; !d.begun {
+	wire := d.relay.wire
+	if !d.begun {
 		_, err := wire.reply(wire.timeout, 354)
-		if d.begun, d.refused = true, d.relay.reply(err); d.refused != nil {
-			wire.out = wire.out[:0]
-		}
+		d.begun, d.refused = true, d.relay.reply(err)
+	}
+	if d.refused != nil {
+		wire.out = wire.out[:0]
 	}
 	return d.refused
 }
@@ -62,8 +64,7 @@ func (d *Data) Write(p []byte) (int, error) {
 // the message.
 func (d *Data) Close() (*reply.Reply, error) {
 	if err := d.relay.ctx.Err(); err != nil {
-		d.relay.Abandon()
-		return nil, d.relay.reply(err)
+		return nil, d.relay.reply(err) // the connection is closed by it
 	}
 	if err := d.begin(); err != nil {
 		return nil, err

@@ -193,8 +193,20 @@ func TestRefusedAtDATA(t *testing.T) {
 		for _, n := range []int{1, 10000} {
 			h := (&mtatest.NextHop{Answers: mtatest.With("EHLO", ehlo, "DATA", "554 5.5.1 no\r\n")}).Start(t)
 			r := relayOf(t, h)
-			if got := message(t, r, strings.Repeat("RCPT TO:<c@y.test>\r\n", n)); got != "554 5.5.1 no" || r.Broken() {
-				t.Errorf("%d lines: %q, broken %v", n, got, r.Broken())
+			if err := errors.Join(r.Mail("a@x.test", smtp.MailOptions{}), r.Rcpt("b@y.test", smtp.RcptOptions{})); err != nil {
+				t.Fatal(err)
+			}
+			w, err := r.Data()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 2 {
+				if _, err := io.WriteString(w, strings.Repeat("RCPT TO:<c@y.test>\r\n", n)); n > 1 && sent(err) != "554 5.5.1 no" || n == 1 && err != nil {
+					t.Errorf("%d lines: %v", n, err)
+				}
+			}
+			if _, err := w.Close(); sent(err) != "554 5.5.1 no" || r.Broken() {
+				t.Errorf("%d lines: %v, broken %v", n, err, r.Broken())
 			}
 			if err := r.Reset(); err != nil {
 				t.Error(err)
