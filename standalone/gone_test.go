@@ -221,3 +221,42 @@ func TestForwardServerThatSaysTooMuchIsLeft(t *testing.T) {
 		t.Errorf("the forward server heard %.60q", got)
 	}
 }
+
+// What the forward server has lost of a transaction, or will not have, is said at each recipient
+// and at the message, and spares our own jobs nothing: they come again with the rest.
+func TestForwardServerInTheMiddle(t *testing.T) {
+	t.Parallel()
+	const fax, first, second = "RCPT TO:<1@fax>", "RCPT TO:<b@y.test>", "RCPT TO:<c@y.test>"
+	for name, tt := range map[string]struct {
+		answers map[string]string
+		mail    string
+		dialog  []string // command, reply
+		heard   int      // connections
+	}{
+		"gone at the second recipient": {mtatest.With(second, ""), "MAIL FROM:<a@x.test>", []string{first, "250 ", second, "451 4.4.2 ", "RCPT TO:<d@y.test>", "451 4.4.2 ", "DATA", "354 ", "x\r\n.", "451 4.4.2 "}, 1},
+		"the same, with a job":         {mtatest.With(second, ""), "MAIL FROM:<a@x.test>", []string{fax, "250 ", first, "250 ", second, "451 4.4.2 ", "DATA", "354 ", "x\r\n.", "451 4.4.2 "}, 1},
+		"gone, and only a job is left": {mtatest.With(second, ""), "MAIL FROM:<a@x.test>", []string{fax, "250 ", second, "451 4.4.2 ", "DATA", "354 ", "x\r\n.", "250 2.0.0 OK: queued as "}, 1},
+		"says too much":                {mtatest.With(first, "250 ok\r\n250 more\r\n"), "MAIL FROM:<a@x.test>", []string{first, "250 ", "DATA", "354 ", "x\r\n.", "451 4.4.2 "}, 1},
+		"does not know SMTPUTF8":       {mtatest.With("EHLO", "250 hop\r\n"), "MAIL FROM:<\u017elu\u0165@x.test> SMTPUTF8", []string{first, "550 5.6.7 ", second, "550 5.6.7 ", "DATA", "503 "}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			hop := (&mtatest.NextHop{Answers: tt.answers}).Start(t)
+			g := startRaw(t, localClients+forwardingTo(hop)+faxAndSMS)
+			d := g.greeted(t)
+			d.Say(tt.mail, "250 ")
+			for i := 0; i < len(tt.dialog); i += 2 {
+				d.Say(tt.dialog[i], tt.dialog[i+1])
+			}
+			if n := len(hop.Lines("EHLO")); n != tt.heard {
+				t.Errorf("%d connections, want %d: %q", n, tt.heard, hop.Lines(""))
+			}
+			if n := len(g.messages(t, "fax")); (n > 0) != strings.HasPrefix(tt.dialog[len(tt.dialog)-1], "250 ") {
+				t.Errorf("%d jobs", n)
+			}
+			d.Say("RSET", "250 ")
+			d.Say("MAIL FROM:<a@x.test>", "250 ")
+			d.Say("RCPT TO:<e@y.test>", "250 ") // the next one is served again
+		})
+	}
+}

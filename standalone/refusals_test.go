@@ -228,4 +228,13 @@ func TestAddressesWithoutADomain(t *testing.T) {
 	if heard := strings.Join(hop.Lines("MAIL", "RCPT"), "|"); heard != "MAIL FROM:<root> BODY=8BITMIME|RCPT TO:<postmaster>" {
 		t.Errorf("the forward server heard %q", heard)
 	}
+	families, err := g.receiver.Metrics().Registry().Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == "smtpreceiver_forward_duration_seconds" && f.Metric[0].GetHistogram().GetSampleCount() != 1 {
+			t.Errorf("the time of forwarding: %v", f)
+		}
+	}
 }

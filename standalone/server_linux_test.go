@@ -2,6 +2,7 @@ package standalone
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"os"
@@ -58,6 +59,89 @@ func (g *gateway) pinged(t *testing.T) error {
 	}
 	g.mu.Unlock()
 	return err
+}
+
+// TestReady: a server that forwards is ready where a forward server is there.
+func TestReady(t *testing.T) {
+	t.Parallel()
+	hop := newHop(t)
+	for yaml, want := range map[string]string{"": "", forwardingTo(hop): "", "forward_smtp_server: '127.0.0.1:1'\n": "forward server 127.0.0.1:1: "} {
+		g := rawGateway(t, localClients+yaml+faxAndSMS)
+		if err := g.Ready(t.Context()); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", yaml, err)
+		}
+		if !g.mu.TryLock() {
+			t.Error("the server is locked")
+		}
+	}
+}
+
+// TestShutdown: a mail that begins behind a shutdown is refused, though it was sent ahead; what
+// is left at the end of the time is an error, and nothing is served any more.
+func TestShutdown(t *testing.T) {
+	t.Parallel()
+	g := startRaw(t, localClients+faxAndSMS)
+	busy, late := g.greeted(t), g.greeted(t)
+	for _, d := range []*mtatest.Dialog{busy, late} {
+		d.Say("MAIL FROM:<a@x.test>", "250 ")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- g.Shutdown(ctx) }()
+	said := "250 "
+	for strings.HasPrefix(said, "250 ") { // until the connection knows of it
+		late.Send("RSET\r\nMAIL FROM:<b@x.test>\r\n")
+		late.Want("250 ")
+		said = late.Reply()
+	}
+	if said != "421 4.3.2 Shutting down, try again later" {
+		t.Errorf("MAIL: %q", said)
+	}
+	late.Closed()
+	busy.Say("NOOP", "250 ")
+	cancel()
+	if err := mtatest.Receive(t, "the end", ended); !errors.Is(err, context.Canceled) {
+		t.Errorf("shutdown: %v", err)
+	}
+	l, err := Listen("127.0.0.1", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if err := g.Serve(l); err != nil {
+		t.Errorf("served behind it: %v", err)
+	}
+	if err := g.Shutdown(t.Context()); err != nil {
+		t.Errorf("again: %v", err)
+	}
+}
+
+// TestListenTLSNamesItsKeys: a port that is taken is said with the settings that name it.
+func TestListenTLSNamesItsKeys(t *testing.T) {
+	t.Parallel()
+	l, err := ListenTLS("127.0.0.1", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if _, err := ListenTLS("127.0.0.1", l.Addr().(*net.TCPAddr).Port); err == nil || !strings.HasPrefix(err.Error(), "smtp_ip_address, tls.port: ") {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestLoginWithoutAPlace: a stranger whose login is right, and for whom there is no place, is not
+// logged in.
+func TestLoginWithoutAPlace(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, withTLS, withUsers)
+	o := g.current.options
+	o.ThreadNum, o.MaxWaiting = 1, 0
+	g.Reload(o)
+	g.dialFrom(t, listed, g.addr).Want("220 ")
+	d := g.hello(t, stranger, true)
+	d.Say("AUTH PLAIN "+plain("", "jana@example.com", "secret"), "421 4.3.2 Too many connections, try again later")
+	d.Closed()
+	g.logged(t, "level=WARN", "authentication refused", "user=jana@example.com", "status=421")
 }
 
 // TestAdmit: who is served at which port, and who is a stranger that must authenticate.

@@ -64,8 +64,6 @@ var (
 	errTooMany  = &reply.Reply{Code: 452, Enhanced: [3]int{4, 5, 3}, Text: "Too many recipients", Cause: errors.New("max_recipients"), Reason: reply.ReasonRecipients}
 	errTooLarge = &reply.Reply{Code: 552, Enhanced: [3]int{5, 3, 4}, Text: "Message size exceeds the limit", Cause: errors.New("SIZE is above max_message_size"), Reason: reply.ReasonSize}
 	errOddFwd   = &reply.Reply{Code: 421, Enhanced: [3]int{4, 7, 0}, Text: "Nothing is forwarded behind a nonstandard end of data; connect again", Reason: reply.ReasonRelay}
-	// errEnded is a fault of ours: a message for a transaction that is over.
-	errEnded = errors.New("the mail transaction has ended")
 )
 
 // Mail begins a transaction.
@@ -160,9 +158,6 @@ func (s *session) recipient(to string, o *smtp.RcptOptions) error {
 
 // Data takes the message: stage, forward, commit, in this order.
 func (s *session) Data(io.Reader) error {
-	if s.trx == nil {
-		return s.refuse(errEnded)
-	}
 	answer, err := s.message()
 	if err != nil {
 		s.trx.Abort()

@@ -65,9 +65,7 @@ func (s *session) forward(send func(io.Writer) error) (*reply.Reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := io.WriteString(w, s.trace()); err != nil {
-		return nil, err
-	}
+	io.WriteString(w, s.trace()) // an error comes again
 	if err := send(w); err != nil {
 		return nil, err
 	}
