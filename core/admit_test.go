@@ -176,3 +176,44 @@ func TestCheckAuthentication(t *testing.T) {
 		t.Errorf("Open: %v", err)
 	}
 }
+
+// TestLookupsFail: a list of host names that cannot be looked up lets nobody in, and sends nobody
+// away for good.
+func TestLookupsFail(t *testing.T) {
+	t.Parallel()
+	ctx, client := t.Context(), netip.MustParseAddr("192.0.2.3")
+	resolver := access.NewResolver(func(context.Context, string) ([]netip.Addr, error) { return nil, errors.New("no DNS") }, nil)
+	list, err := access.ParseList([]string{"fax.example.com"}, resolver)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := open(t, strings.Replace(clientsAndApps, "clients: 192.0.2.2}", "clients: 192.0.2.2, nonstandard_data_terminator: '\\r\\n .\\r\\n', nonstandard_data_terminator_clients: 192.0.2.3}", 1))
+	if ends := b.Terminators(ctx, client); len(ends) != 1 {
+		t.Errorf("ends %q", ends)
+	}
+	rules := b.rules.Load()
+	rules.Clients, rules.Apps[0].Clients, rules.Apps[0].Terminator.Clients = list, list, list
+	if ends := b.Terminators(ctx, client); len(ends) != 0 || !strings.Contains(b.log.String(), "level=WARN msg=\"nonstandard_data_terminator_clients: host name lookup failed\" app=fax client=192.0.2.3") {
+		t.Errorf("ends %q, log %s", ends, b.log)
+	}
+	trx := b.Begin(Client{Addr: client})
+	defer trx.Abort()
+	trx.Sender("a@b.example", Envelope{})
+	_, err = trx.Recipient(ctx, "1@fax", RecipientOptions{})
+	for what, err := range map[string]error{"an application's list": err, "the way to the forward server": trx.MayRelay(ctx, true), "and again": trx.MayRelay(ctx, true)} {
+		if got := replyTo(err); got != "450 4.4.3" {
+			t.Errorf("%s: %q", what, got)
+		}
+	}
+}
+
+// TestProxy: who speaks for others is on a list of its own.
+func TestProxy(t *testing.T) {
+	t.Parallel()
+	b := open(t, "proxy_protocol_from: 192.0.2.8\n"+clientsAndApps)
+	for addr, want := range map[string]bool{"192.0.2.8": true, "192.0.2.1": false} {
+		if is, err := b.Proxy(t.Context(), netip.MustParseAddr(addr)); is != want || err != nil {
+			t.Errorf("%s: %v, %v", addr, is, err)
+		}
+	}
+}

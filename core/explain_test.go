@@ -1,9 +1,8 @@
 package core
 
 import (
-	"smtpreceiver/core/explained"
-
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/netip"
@@ -11,9 +10,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
 
+	"smtpreceiver/core/explained"
 	"smtpreceiver/core/metrics"
 )
 
@@ -248,6 +249,115 @@ func TestExplainGreeting(t *testing.T) {
 		}
 		if (user != "") != (len(e.Warnings) == 1) || e.Client.User != "" {
 			t.Errorf("user %q: %+v", user, e.Warnings)
+		}
+	}
+}
+
+// TestExplainForwarded: where nothing is ours the message is read if it is forwarded, and its
+// limits are held.
+func TestExplainForwarded(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		yaml, to string
+		client   Client
+		outcome  string
+		read     bool
+		refused  string // what becomes of a message of 2016 bytes
+	}{
+		{"forward_smtp_server: 'mx.example:25'\n", "eva@example.com", localhost, explained.OutcomeForwarded, true, ""},
+		{"forward_smtp_server: 'mx.example:25'\nmax_message_size: 1KiB\n", "eva@example.com", localhost, explained.OutcomeForwarded, true, "message 552"},
+		{"forward_smtp_server: 'mx.example:25'\n", "eva@example.com", Client{Addr: netip.MustParseAddr("192.0.2.7")}, explained.OutcomeRefused, false, ""},
+		{"", "eva@example.com", localhost, explained.OutcomeRefused, false, ""},
+		{"max_message_size: 1KiB\n", "1@sms", localhost, explained.OutcomeTaken, true, "message 552"},
+	} {
+		b := open(t, tt.yaml+routing)
+		e := explain(t, b, Question{Client: tt.client, Sender: "a@b.example", Recipients: []string{tt.to}, Message: strings.NewReader("Subject: x\r\n\r\n" + strings.Repeat("x", 2000) + "\r\n")})
+		rcpt := e.Recipients[0]
+		if rcpt.Outcome != tt.outcome || len(rcpt.ForwardServers) > 0 != (tt.outcome == explained.OutcomeForwarded) {
+			t.Errorf("%s: %+v", tt.yaml, rcpt)
+		}
+		refused := ""
+		if e.Refused != nil {
+			refused = fmt.Sprint(e.Refused.Stage, " ", e.Refused.Reply.Code)
+		}
+		if (e.Message != nil) != tt.read || refused != tt.refused || tt.read && tt.refused == "" && e.Message.Size != 2016 {
+			t.Errorf("%s: message %+v, refused %s", tt.yaml, e.Message, refused)
+		}
+	}
+	b := open(t, routing)
+	_, err := Explain(t.Context(), b.rules.Load().Settings, Question{Client: localhost, Sender: "a@b.example", Recipients: []string{"1@sms"}, Message: iotest.ErrReader(fs.ErrPermission)})
+	if !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("a message that cannot be read: %v", err)
+	}
+}
+
+// TestExplainFolderGone: a folder that no job could be written into is named once, and the
+// explanation goes on.
+func TestExplainFolderGone(t *testing.T) {
+	t.Parallel()
+	b := open(t, routing)
+	if err := os.RemoveAll(filepath.Join(b.dir, "sms")); err != nil {
+		t.Fatal(err)
+	}
+	s := *b.rules.Load().Settings
+	s.MinFreeSpace = 1
+	e, err := Explain(t.Context(), &s, Question{Client: localhost, Sender: "a@b.example", Recipients: []string{"1@sms", "2@sms"}, Message: strings.NewReader("Subject: x\r\n\r\nx\r\n")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(e.Warnings) != 1 || !strings.HasPrefix(e.Warnings[0], "applications.c-null.output_folder: ") || e.Message == nil || len(e.Message.Jobs) != 2 || e.Message.Jobs[0].Folder != filepath.Join(b.dir, "sms") {
+		t.Errorf("%q, %+v", e.Warnings, e.Message)
+	}
+}
+
+// TestExplainedRules: what each rule and limit of an application says.
+func TestExplainedRules(t *testing.T) {
+	t.Parallel()
+	b := open(t, `
+clients: 127.0.0.1
+applications:
+  sms:
+    output_folder: '{dir}/sms'
+    ctl_type: sms
+    addresses: ['never', '(?P<number>\d+)@sms']
+    from_disabled: ['robot@', 'spam@']
+    from_enabled: ['nobody', '.*@b\.example']
+    numbers_denied: ['^00', '^90']
+    numbers_allowed: ['^1', '^2']
+    require_authenticated: 1
+    process_anonymous: 1
+    max_jobs_per_sender: 7
+    max_jobs_per_client: 8
+`)
+	for _, tt := range []struct{ user, from, to, want string }{
+		{"", "a@b.example", "2@sms", "clients[0]; -require_authenticated the client has not authenticated"},
+		{"u", "a@b.example", "2@sms", `clients; require_authenticated authenticated as u; from_disabled sender <a@b.example> matches none; from_enabled[1] sender <a@b.example> matches; numbers_denied number "2" matches none; numbers_allowed[1] number "2" matches; max_jobs_per_sender 7; max_jobs_per_client 8`},
+		{"u", "spam@b.example", "2@sms", "clients; require_authenticated authenticated as u; -from_disabled[1] sender <spam@b.example> matches"},
+		{"u", "a@c.example", "2@sms", "clients; require_authenticated authenticated as u; from_disabled sender <a@c.example> matches none; -from_enabled sender <a@c.example> matches none"},
+		{"u", "", "90@sms", `process_anonymous it takes mail with the null sender; clients; require_authenticated authenticated as u; -numbers_denied[1] number "90" matches`},
+		{"u", "", "3@sms", `process_anonymous it takes mail with the null sender; clients; require_authenticated authenticated as u; numbers_denied number "3" matches none; -numbers_allowed number "3" matches none`},
+	} {
+		e := explain(t, b, Question{Milter: true, Client: Client{Addr: localhost.Addr, User: tt.user}, Sender: tt.from, Recipients: []string{tt.to}})
+		app := e.Recipients[0].Applications[0]
+		var got []string
+		for _, r := range app.Rules {
+			line := strings.TrimPrefix(r.Key, "applications.sms.")
+			if r.Rule != "clients" {
+				line += " " + r.Detail
+			}
+			if !r.Passed {
+				line = "-" + line
+			}
+			got = append(got, line)
+		}
+		for _, l := range app.Limits {
+			got = append(got, fmt.Sprint(strings.TrimPrefix(l.Key, "applications.sms."), " ", l.Jobs))
+		}
+		if got := strings.Join(got, "; "); got != tt.want {
+			t.Errorf("%s, <%s> to %s:\n%s\nwant\n%s", tt.user, tt.from, tt.to, got, tt.want)
+		}
+		if m := app.Address; m == nil || m.Key != "applications.sms.addresses[1]" || !strings.Contains(m.Expression, "number") || len(m.Groups) != 1 || m.Groups[0] != (explained.Group{Name: "number", Value: strings.TrimSuffix(tt.to, "@sms")}) {
+			t.Errorf("%s: address %+v", tt.to, m)
 		}
 	}
 }

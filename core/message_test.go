@@ -3,11 +3,13 @@ package core
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"smtpreceiver/core/metrics"
 	"smtpreceiver/core/reply"
 )
 
@@ -454,5 +456,79 @@ func TestFolderGone(t *testing.T) {
 	}
 	if !strings.Contains(err.Error(), filepath.Join(b.dir, "sms")) {
 		t.Errorf("the log does not name the folder: %v", err)
+	}
+}
+
+// TestRecipientRefusedWithTheMessage: with LMTP a recipient may be refused when its job is made,
+// and the others have theirs; what was refused counts for no limit. Otherwise the message is.
+func TestRecipientRefusedWithTheMessage(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		frontend metrics.Frontend
+		rcpts    []string
+		staged   string
+		answers  string // of the recipients
+	}{
+		{metrics.LMTP, []string{"1@sms", "2@fax", "3@sms"}, "", "550 5.7.1,job,550 5.7.1"},
+		{metrics.LMTP, []string{"1@sms"}, "550 5.7.1", "550 5.7.1"},
+		{metrics.SMTP, []string{"1@sms", "2@fax"}, "550 5.7.1", ""},
+		{metrics.Milter, []string{"2@fax", "1@sms"}, "550 5.7.1", ""},
+	} {
+		b := open(t, `
+clients: 127.0.0.1
+max_files_per_message: 100
+applications:
+  fax: {output_folder: '{dir}/fax', ctl_type: fax, addresses: '(?P<number>\d+)@fax$'}
+  sms: {output_folder: '{dir}/sms', ctl_type: sms, addresses: '(?P<number>\d+)@sms$', max_jobs_per_sender: 2, numbers_denied: '90', ctl_settings: ['to|number|parse|subject = (\d+)']}
+`)
+		for range 2 { // the second finds both places of the sender free
+			trx := b.Begin(Client{Frontend: tt.frontend, Addr: localhost.Addr, Session: "s1"})
+			trx.SetQueueID("Q1")
+			trx.Sender("a@b.example", Envelope{})
+			for _, to := range tt.rcpts {
+				if _, err := trx.Recipient(t.Context(), to, RecipientOptions{}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			write(t, trx, "Subject: 907\n\nbody\n")
+			err := trx.Stage(t.Context())
+			if got := replyTo(err); got != tt.staged {
+				t.Errorf("%s, %q: %q", tt.frontend, tt.rcpts, got)
+			}
+			if err == nil {
+				text, err := io.ReadAll(trx.Message())
+				if err != nil || string(text) != "Subject: 907\r\n\r\nbody\r\n" {
+					t.Errorf("the message is %q, %v", text, err)
+				}
+				if err := trx.Commit(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}
+			var answers []string
+			for i := range tt.rcpts {
+				name, refusal := trx.Job(i)
+				if refusal != nil {
+					name = replyTo(refusal)
+				} else if name != "" {
+					name = "job"
+				}
+				answers = append(answers, name)
+			}
+			if got := strings.Join(answers, ","); tt.answers != "" && got != tt.answers {
+				t.Errorf("%s, %q: answers %s, want %s", tt.frontend, tt.rcpts, got, tt.answers)
+			}
+			trx.Abort()
+		}
+		jobs := b.jobs(t)
+		if (len(jobs) == 2) != (tt.staged == "") || len(jobs) > 0 && filepath.Base(jobs[0].folder) != "fax" {
+			t.Errorf("%s, %q: jobs %v", tt.frontend, tt.rcpts, jobs)
+		}
+		log := b.log.String()
+		for _, rcpt := range []string{"1@sms", "3@sms"} {
+			n := strings.Count(log, "level=INFO msg=refused session=s1 queue_id=Q1 client=127.0.0.1 from=<a@b.example> rcpt="+rcpt)
+			if want := 2 * strings.Count(strings.Join(tt.rcpts, " "), rcpt); tt.staged == "" && n != want {
+				t.Errorf("%d lines of %s, want %d: %s", n, rcpt, want, log)
+			}
+		}
 	}
 }

@@ -2,11 +2,18 @@ package core
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"smtpreceiver/contrib/mtatest"
+	"smtpreceiver/core/quota"
+	"smtpreceiver/core/reply"
 )
 
 // TestSeparatorsDoNotPassNumberRules: a ban holds
@@ -195,6 +202,96 @@ func TestPackagedNumbers(t *testing.T) {
 		}
 		if r, err := trx.Recipient(context.Background(), rcpt, RecipientOptions{}); verdict(r, err) != want {
 			t.Errorf("%s: %s, want %s", rcpt, verdict(r, err), want)
+		}
+		trx.Abort()
+	}
+}
+
+// TestQuotasAreKept: the jobs of the last hour count over a restart, for each service by itself.
+func TestQuotasAreKept(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	const yaml = basics + `
+clients: 127.0.0.1
+applications:
+  sms: {output_folder: '{dir}/sms', ctl_type: sms, addresses: '(?P<number>\d+)@sms$', max_jobs_per_sender: 1}
+`
+	for _, tt := range []struct{ service, want string }{{"standalone", "divert"}, {"standalone", "450 4.7.1"}, {"milter", "divert"}} {
+		log := new(mtatest.Log)
+		r, err := Open(t.Context(), settings(t, dir, yaml), slog.New(slog.NewTextHandler(log, nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.KeepQuotas(tt.service)
+		trx := r.Begin(localhost)
+		trx.Sender("a@b.example", Envelope{})
+		if got := verdict(trx.Recipient(t.Context(), "1@sms", RecipientOptions{})); got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.service, got, tt.want)
+		} else if got == "divert" {
+			write(t, trx, "Subject: x\n\nx\n")
+			commit(t, trx)
+		}
+		trx.Abort()
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+		if strings.Contains(log.String(), "quotas of before") {
+			t.Errorf("log %s", log)
+		}
+	}
+	b := open(t, spooling)
+	book := filepath.Join(b.dir, "state", "quota-milter")
+	if err := os.Mkdir(book, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Remove(book) // what is left of it is written at the end
+	if b.KeepQuotas("milter"); !strings.Contains(b.log.String(), "level=WARN msg=\"quotas of before the start are not known") {
+		t.Errorf("log %s", b.log)
+	}
+}
+
+// noQuotas cannot be asked behind the first answer.
+type noQuotas struct{ held, asked int }
+
+func (q *noQuotas) Return() { q.held-- }
+
+func (q *noQuotas) Full(context.Context, string, int) (bool, error) { return q.ask() }
+
+func (q *noQuotas) Take(context.Context, string, int) (quota.Place, bool, error) {
+	if _, err := q.ask(); err != nil {
+		return nil, false, err
+	}
+	q.held++
+	return q, true, nil
+}
+
+func (q *noQuotas) ask() (bool, error) {
+	if q.asked++; q.asked > 1 {
+		return false, errors.New("no quorum")
+	}
+	return false, nil
+}
+
+// TestQuotasDown: where they cannot be asked, the mail is to come again, and nothing is counted.
+func TestQuotasDown(t *testing.T) {
+	t.Parallel()
+	b := open(t, `
+clients: 127.0.0.1
+applications:
+  sms: {output_folder: '{dir}/sms', ctl_type: sms, addresses: '(?P<number>\d+)@sms$', max_jobs_per_sender: 9, max_jobs_per_client: 9}
+`)
+	for _, asks := range []bool{false, true} {
+		q := new(noQuotas)
+		b.quotas = q
+		trx := b.Begin(localhost)
+		trx.asks = asks
+		trx.Sender("a@b.example", Envelope{})
+		_, err := trx.Recipient(t.Context(), "1@sms", RecipientOptions{})
+		if r := reply.Of(err); err == nil || !r.Temporary() || !strings.Contains(r.Cause.Error(), "max_jobs_per_client of application sms: no quorum") {
+			t.Errorf("asks %v: %v", asks, err)
+		}
+		if q.held != 0 || q.asked != 2 {
+			t.Errorf("asks %v: %d are held, asked %d times", asks, q.held, q.asked)
 		}
 		trx.Abort()
 	}
