@@ -13,6 +13,7 @@ import (
 
 	"smtpreceiver/contrib/mtatest"
 	"smtpreceiver/core"
+	"smtpreceiver/core/reply"
 	"smtpreceiver/milter/guard/guardtest"
 )
 
@@ -387,6 +388,69 @@ func TestResponse(t *testing.T) {
 	if got := response(fmt.Errorf("disk: %w", net.ErrClosed)).Response(); string(got.Data) != "451 4.3.0 Local error, message not taken, try again later\x00" {
 		t.Errorf("any error: %q", got.Data)
 	}
+	// A code that the library does not send.
+	for code, want := range map[int]*milter.Response{250: milter.RespTempFail, 650: milter.RespReject} {
+		if got := response(&reply.Reply{Code: code, Text: "x"}); got != want {
+			t.Errorf("%d: %+v", code, got)
+		}
+	}
+}
+
+// TestRefusalsNameTheMessage: whenever the MTA names it, what is refused from then on is logged so.
+func TestRefusalsNameTheMessage(t *testing.T) {
+	t.Parallel()
+	g := open(t, loopbackClients).serve(t, "")
+	large := strings.Repeat(guardtest.Frame('L', "X\x00"+strings.Repeat("x", 600_000)+"\x00"), 3)
+	talk(t, g, connect, mailFrom, guardtest.Frame('D', "Ri\x00AT-RCPT\x00"), guardtest.Frame('R', "<6138\x018454@fax>\x00"), faxRcpt,
+		guardtest.Frame('D', "Ti\x00AT-DATA\x00"), data, large, endOfHeader, end)
+	if log := g.log.String(); !strings.Contains(log, "queue_id=AT-RCPT client=127.0.0.1 from=<a@x.test> rcpt=\"6138") || !strings.Contains(log, "queue_id=AT-DATA client=127.0.0.1 from=<a@x.test> status=552") {
+		t.Errorf("log %s", log)
+	}
+}
+
+// TestMessagesAreCounted: each by what became of it, and recipients of ours that are refused do not
+// hide that the rest passes.
+func TestMessagesAreCounted(t *testing.T) {
+	t.Parallel()
+	start, denied := connect+mailFrom, guardtest.Frame('M', "<denied@x.test>\x00")
+	for _, test := range []struct{ frames, want string }{
+		{start + faxRcpt + data + content + end, "spooled"},
+		{start + okRcpt + data, "passed"},
+		{start + end, "passed"},
+		{connect + denied + faxRcpt + okRcpt + data, "passed"},
+		{connect + denied + faxRcpt + abort, "refused"},
+		{fromCommand + denied + okRcpt + faxRcpt + data + content + end, "refused"},
+		{start + faxRcpt + data + strings.Repeat(guardtest.Frame('L', "Received\x00 x\x00"), 51) + endOfHeader + end, "refused"},
+		{start + faxRcpt + data + content + abort, ""},
+	} {
+		g := open(t, loopbackClients).serve(t, "")
+		talk(t, g, test.frames)
+		families, err := g.receiver.Metrics().Registry().Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, f := range families {
+			for _, m := range f.Metric {
+				if f.GetName() == "smtpreceiver_messages_total" && m.GetCounter().GetValue() > 0 {
+					got += fmt.Sprintf("%s=%v ", m.Label[1].GetValue(), m.GetCounter().GetValue())
+				}
+			}
+		}
+		if want := test.want + "=1 "; got != want && test.want != "" || test.want == "" && got != "" {
+			t.Errorf("%.200q: counted %s, want %s", test.frames, got, test.want)
+		}
+	}
+}
+
+// TestRouteLibraryLog is not parallel: the hook is a global variable.
+func TestRouteLibraryLog(t *testing.T) {
+	defer func(old func(string, ...any)) { milter.LogWarning = old }(milter.LogWarning)
+	log := new(mtatest.Log)
+	RouteLibraryLog(slog.New(slog.NewTextHandler(log, nil)))
+	if milter.LogWarning("odd %d", 1); !strings.Contains(log.String(), `level=WARN msg="milter: odd 1"`) {
+		t.Errorf("log %s", log)
+	}
 }
 
 func TestParameter(t *testing.T) {
@@ -395,6 +459,8 @@ func TestParameter(t *testing.T) {
 		{"SIZE=1 ENVID=QQ314159 BODY=8BITMIME", "ENVID", "QQ314159"},
 		{"envid=a+2Bb+3Dc", "ENVID", "a+b=c"},
 		{"ENVID=a+2+zz+", "ENVID", "a+2+zz+"},
+		{"ENVID=+E9+41", "ENVID", "\xe9A"},
+		{"ENVID=a+4", "ENVID", "a+4"},
 		{"ENVID", "ENVID", ""},
 		{"XENVID=1", "ENVID", ""},
 		{"", "ENVID", ""},
