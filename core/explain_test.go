@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"smtpreceiver/core/config"
 	"smtpreceiver/core/explained"
 	"smtpreceiver/core/metrics"
 )
@@ -359,5 +360,32 @@ applications:
 		if m := app.Address; m == nil || m.Key != "applications.sms.addresses[1]" || !strings.Contains(m.Expression, "number") || len(m.Groups) != 1 || m.Groups[0] != (explained.Group{Name: "number", Value: strings.TrimSuffix(tt.to, "@sms")}) {
 			t.Errorf("%s: address %+v", tt.to, m)
 		}
+	}
+}
+
+// TestExplainCannotWork: what keeps a configuration from working is the error, by its key, and no
+// temporary folder is left.
+func TestExplainCannotWork(t *testing.T) {
+	temp := t.TempDir()
+	t.Setenv("TMPDIR", temp)
+	t.Setenv("TMP", temp)
+	b := openSenders(t, "", withSenders, sendersCSV)
+	for key, spoil := range map[string]func(*config.Settings){
+		"applications.sms.addresses[0]": func(s *config.Settings) {
+			sms := *s.Applications["sms"]
+			sms.Addresses = []string{"("}
+			s.Applications = map[string]*config.Application{"sms": &sms}
+		},
+		"senders.file": func(s *config.Settings) { s.Senders.File = filepath.Join(temp, "none") },
+	} {
+		s := *b.rules.Load().Settings
+		spoil(&s)
+		e, err := Explain(t.Context(), &s, Question{Client: localhost, Sender: "eva@x.example", Recipients: []string{"1@sms"}})
+		if problems, ok := err.(config.Problems); e != nil || !ok && !strings.Contains(fmt.Sprint(err), key) || ok && problems[0].Key != key {
+			t.Errorf("%s: %+v, %v", key, e, err)
+		}
+	}
+	if left := snapshot(t, temp); len(left) != 1 {
+		t.Errorf("left behind: %v", left)
 	}
 }

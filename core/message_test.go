@@ -457,6 +457,13 @@ func TestFolderGone(t *testing.T) {
 	if !strings.Contains(err.Error(), filepath.Join(b.dir, "sms")) {
 		t.Errorf("the log does not name the folder: %v", err)
 	}
+	large := b.Begin(localhost) // it does not stay in memory
+	defer large.Abort()
+	large.Sender("a@b.example", Envelope{})
+	large.plans = trx.plans
+	if _, err := large.Write(withCRLF("Subject: x\n\n" + strings.Repeat("x\n", 1<<20))); replyTo(err) != "451 4.3.0" {
+		t.Errorf("a large message: %v", err)
+	}
 }
 
 // TestRecipientRefusedWithTheMessage: with LMTP a recipient may be refused when its job is made,
