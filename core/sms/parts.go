@@ -137,7 +137,7 @@ func Cut(text string, limit int) (cut string, less bool) {
 			whole = i
 		}
 		if m.add(r); m.parts().Count > limit {
-			if whole == 0 || i-whole > maxLetter {
+			if i-whole > maxLetter { // so wherever no letter has ended: a part holds more than that
 				whole = i
 			}
 			return text[:whole], true

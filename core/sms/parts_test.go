@@ -38,6 +38,8 @@ func TestCount(t *testing.T) {
 		{"a pair is two units", strings.Repeat("😀", 35), Parts{UCS2, 1, 70}},
 		{"a pair at the boundary goes to the next part", strings.Repeat("ř", 66) + "😀" + strings.Repeat("ř", 66), Parts{UCS2, 3, 134}},
 		{"the last letter decides", a(160) + "ř", Parts{UCS2, 3, 161}},
+		{"the last of one unit", "\uffff", Parts{UCS2, 1, 1}},
+		{"the first of two", "\U00010000", Parts{UCS2, 1, 2}},
 		{"broken bytes", "\xff\xfe", Parts{UCS2, 1, 2}},
 	} {
 		if got := Count(tt.text); got != tt.want {
@@ -68,7 +70,16 @@ func TestCut(t *testing.T) {
 		{"an accent stays with its letter", r(69) + "e\u0301", 1, r(69)},
 		{"a joined picture stays whole", r(64) + "👩\u200d👧\u200d👦", 1, r(64)},
 		{"a flag stays whole", r(68) + "🇨🇿", 1, r(68)},
+		{"a flag of the first letter, too", r(68) + "🇦🇹", 1, r(68)},
+		{"a light hand stays whole", r(67) + "👍🏻", 1, r(67)},
+		{"a dark hand stays whole", r(67) + "👍🏿", 1, r(67)},
+		{"what is no colour of skin goes", r(67) + "👍\U0001F3FA", 1, r(67) + "👍"},
+		{"nor is this one", r(67) + "👍\U0001F400", 1, r(67) + "👍"},
 		{"a line end stays whole", a(159) + "\r\n", 1, a(159)},
+		{"LF alone is a letter", a(160) + "\n", 1, a(160)},
+		{"CR alone is a letter", a(159) + "\rx", 1, a(159) + "\r"},
+		{"a letter of 64 bytes goes whole", r(38) + "ř" + strings.Repeat("\u0301", 32), 1, r(38)},
+		{"a longer one is cut", r(37) + "e" + strings.Repeat("\u0301", 33), 1, r(37) + "e" + strings.Repeat("\u0301", 32)},
 		{"accents without end are cut", "e" + strings.Repeat("\u0301", 500), 1, "e" + strings.Repeat("\u0301", 69)},
 		{"nothing but accents", strings.Repeat("\u0301", 500), 1, strings.Repeat("\u0301", 70)},
 	} {
@@ -84,7 +95,8 @@ func TestFill(t *testing.T) {
 	a, r := strings.Repeat("a", 152), strings.Repeat("ř", 66)
 	for text, want := range map[string]string{
 		a: a, a + "€": a + "€", a + "€" + a: a + " €" + a, a + "a€" + a: a + "a€" + a, a + "€aaaaaaaa": a + " €aaaaaaaa",
-		r + "😀": r + "😀", r + "😀" + r: r + " 😀" + r, r + "ř😀" + r: r + "ř😀" + r,
+		a + "€" + a[2:] + "€" + a: a + " €" + a[2:] + " €" + a,
+		r + "😀":                   r + "😀", r + "😀" + r: r + " 😀" + r, r + "ř😀" + r: r + "ř😀" + r,
 	} {
 		if got := Fill(text); got != want {
 			t.Errorf("%q: %q", text, got)
@@ -133,6 +145,7 @@ func TestLimit(t *testing.T) {
 		{3, "", "0", 3, ""},
 		{3, "2", "", 2, ""},
 		{2, "3", "", 2, ""},
+		{1, "3", "", 1, ""},
 		{2, "2", "1", 0, "makes 4 SMS and max_parts allows 2"},
 		{0, "2", "", 2, ""},
 		{3, "x", "", 3, ""},

@@ -8,6 +8,7 @@ import (
 func TestTidy(t *testing.T) {
 	t.Parallel()
 	all := []string{"signature", "quote", "mark:###"}
+	long := func(n int) string { return strings.Repeat("ž", n) }
 	for _, tt := range []struct {
 		name       string
 		rules      []string
@@ -35,6 +36,20 @@ func TestTidy(t *testing.T) {
 		{"Outlook, a quote in the quote", all, "Yes.\n-----Original Message-----\nFrom: Petr\nSent: Monday\nTo: Eva\n\nShall we?\n-----Original Message-----\nFrom: Eva\nSent: Sunday\nTo: Petr\n\nHello\n", "Yes.\n"},
 		{"a rule of its own", all, "Alarm\n----------\nPump: 3\nValue: 90\nState: hot\n", "Alarm\n----------\nPump: 3\nValue: 90\nState: hot\n"},
 		{"a heading with two fields", all, "--- Alarm ---\nPump: 3\nValue: 90\n", "--- Alarm ---\nPump: 3\nValue: 90\n"},
+		{"Outlook with a blank line", all, "Yes.\n-----Original Message-----\n\nFrom: Petr\nSent: Monday\nTo: Eva\n", "Yes.\n"},
+		{"no fields below the rule", all, "Yes.\n-----My message-----\nwas\nFrom: Petr\nSent: Monday\nTo: Eva\n", "Yes.\n-----My message-----\nwas\nFrom: Petr\nSent: Monday\nTo: Eva\n"},
+		{"fields with a gap", all, "Yes.\n-----My message-----\nFrom: Petr\n\nSent: Monday\nTo: Eva\n", "Yes.\n-----My message-----\nFrom: Petr\n\nSent: Monday\nTo: Eva\n"},
+		{"a heading with two fields at the end", all, "--- Alarm ---\nPump: 3\nValue: 90", "--- Alarm ---\nPump: 3\nValue: 90"},
+		{"nothing but lines with '>'", all, "> a\n", ""},
+		{"nothing but an empty line", all, "\n", "\n"},
+		{"nothing but a broken attribution", all, "On Mon, 3 Nov 2025 at 10:00, Petr Novák <petr@example.com>\nwrote:\n> a", ""},
+		{"attribution of three lines", all, "Yes.\nOn Mon, 3 Nov, " + long(32) + "\n" + long(50) + "\nPetr wrote:\n> a", "Yes.\n"},
+		{"attribution of four lines", all, "Yes.\nOn Mon, 3 Nov, " + long(32) + "\n" + long(50) + "\n" + long(50) + "\nPetr wrote:\n> a", "Yes.\nOn Mon, 3 Nov, " + long(32) + "\n" + long(50) + "\n" + long(50) + "\n"},
+		{"a line that no program broke", all, "Yes, on 3 Nov " + long(29) + "\nPetr wrote:\n> a", "Yes, on 3 Nov " + long(29) + "\n"},
+		{"a line that one broke", all, "On 3 Nov 2025 " + long(30) + "\nPetr wrote:\n> a", ""},
+		{"only signatures", []string{"signature"}, "a\n> b\n-- \nc", "a\n> b\n"},
+		{"only quotes", []string{"quote"}, "a\n-- \nc\n> b", "a\n-- \nc\n"},
+		{"only one mark", []string{"mark:#"}, "a\n-- \n#c\n> b", "a\n-- \n"},
 		{"signature behind the quote", all, "Yes.\n> a\n-- \nPetr", "Yes.\n"},
 		{"quote behind the signature", all, "Yes.\n-- \nPetr\n> a", "Yes.\n"},
 	} {
