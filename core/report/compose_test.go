@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	gomessage "github.com/emersion/go-message"
 	"github.com/google/go-cmp/cmp"
 
 	"smtpreceiver/core/transform"
@@ -93,7 +94,7 @@ func TestCompose(t *testing.T) {
 	}
 	h, got := parts(t, letter)
 	for name, want := range map[string]string{
-		"From": `"Fax and SMS" <postmaster@gw.example.com>`, "To": "<petr@example.com>", "Auto-Submitted": "auto-replied", "Date": "Sat, 28 Nov 2026 11:00:00 +0000",
+		"From": `"Fax and SMS" <postmaster@gw.example.com>`, "To": "<petr@example.com>", "Auto-Submitted": "auto-replied", "Mime-Version": "1.0", "Date": "Sat, 28 Nov 2026 11:00:00 +0000",
 		"Message-Id": "<00000001-ABCD.failed@gw.example.com>", "In-Reply-To": "<1@example.com>", "References": "<1@example.com>",
 	} {
 		if h.Get(name) != want {
@@ -126,17 +127,79 @@ func TestComposeOthers(t *testing.T) {
 		!strings.Contains(got["message/delivery-status"], "Will-Retry-Until: Sat, 28 Nov 2026 12:00:00 +0000\r\n") {
 		t.Errorf("%q", got)
 	}
+	o.Until = time.Time{}
+	letter, _ = composer(t, "", "").Compose(t.Context(), request(), o)
+	if _, got := parts(t, letter); strings.Contains(got["message/delivery-status"], "Retry") {
+		t.Errorf("not known until when: %q", got)
+	}
 	o = failure()
-	o.Action, o.Code, o.Reason = Relayed, "2.0.0", ""
+	o.Action, o.Code, o.Reason, o.Until = Relayed, "2.0.0", "", judged.Add(time.Hour)
 	letter, errs := composer(t, "<%status%> <%number%> <%target%>", "Dobrý den, <%messageFromName%>: <%headers['subject']%>\\n<%1/0%>").Compose(t.Context(), request(), o)
 	h, got := parts(t, letter)
-	if len(errs) != 1 || h.Get("Subject") != "relayed +42061388454 hylafax" || got["text/plain"] != "Dobrý den, Petr: Nabídka\r\n" || strings.Contains(got["message/delivery-status"], "Diagnostic") {
+	if len(errs) != 1 || h.Get("Subject") != "relayed +42061388454 hylafax" || strings.Contains(got["message/delivery-status"], "Retry") || got["text/plain"] != "Dobrý den, Petr: Nabídka\r\n" || strings.Contains(got["message/delivery-status"], "Diagnostic") {
 		t.Errorf("%q %q, %v", h.Get("Subject"), got, errs)
 	}
 	// A template that fails, and nothing but that: the English one.
 	letter, errs = composer(t, "<%1/0%>", "").Compose(t.Context(), request(), failure())
 	if h, _ = parts(t, letter); len(errs) != 1 || !strings.HasPrefix(h.Get("Subject"), "=?utf-8?q?Not_sent:") {
 		t.Errorf("%q, %v", h.Get("Subject"), errs)
+	}
+}
+
+// TestComposeFrom: reports come from reports.from, and a mail's Reply-To is an item.
+func TestComposeFrom(t *testing.T) {
+	t.Parallel()
+	c := composer(t, "<%messageReplyToName%> <%messageReplyToAddress%>", "")
+	c.From = "Fax <fax@b.example>"
+	q := request()
+	q.Header = append(q.Header, "Reply-To: Jana <jana@b.example>\r\n"...)
+	letter, _ := c.Compose(t.Context(), q, failure())
+	if h, _ := parts(t, letter); h.Get("From") != `"Fax" <fax@b.example>` || h.Get("Subject") != "Jana jana@b.example" {
+		t.Errorf("from %q, subject %q", h.Get("From"), h.Get("Subject"))
+	}
+}
+
+// TestComposeBounds: a subject has 200 bytes at most, a text 64 KiB, a reason 900 in the
+// part for programs; the longest header is still read.
+func TestComposeBounds(t *testing.T) {
+	t.Parallel()
+	q, o := request(), failure()
+	q.Header = append([]byte("Subject: first\r\nX: "), strings.Repeat("y", 64<<10-len("Subject: first\r\nX: \r\n"))+"\r\n"...)
+	o.Reason = strings.Repeat("r", 1000)
+	letter, _ := composer(t, strings.Repeat("s", 250), "<%subject%><%headers['x']%><%headers['x']%>").Compose(t.Context(), q, o)
+	h, got := parts(t, letter)
+	reason := strings.Repeat("r", 900)
+	if h.Get("Subject") != strings.Repeat("s", 200) || got["text/plain"] != "first"+strings.Repeat("y", 65_536-len("first")) || !strings.Contains(got["message/delivery-status"], "x-fax; "+reason+"\r\n") {
+		t.Errorf("a subject of %d bytes, a text of %d: %.20q\n%s", len(h.Get("Subject")), len(got["text/plain"]), got["text/plain"], got["message/delivery-status"])
+	}
+}
+
+// room is a writer that has room for so many bytes.
+type room int
+
+func (r *room) Write(b []byte) (int, error) {
+	if len(b) > int(*r) {
+		return 0, io.ErrShortWrite
+	}
+	*r -= room(len(b))
+	return len(b), nil
+}
+
+// TestWriteFails: a report is whole, or an error.
+func TestWriteFails(t *testing.T) {
+	t.Parallel()
+	c, q := composer(t, "", ""), request()
+	var h gomessage.Header
+	h.SetContentType("multipart/report", map[string]string{"boundary": "x"})
+	var whole bytes.Buffer
+	if err := c.write(&whole, h, "text", q, failure()); err != nil {
+		t.Fatal(err)
+	}
+	for n := range whole.Len() + 1 {
+		r := room(n)
+		if err := c.write(&r, h, "text", q, failure()); (err == nil) != (n == whole.Len()) {
+			t.Errorf("room for %d of %d bytes: %v", n, whole.Len(), err)
+		}
 	}
 }
 
@@ -274,7 +337,7 @@ func TestHeaderTravels(t *testing.T) {
 		}
 	}
 	for orcpt, want := range map[string]string{
-		"rfc822;a@x.test": "rfc822; a@x.test", "": "", "rfc822": "", "rfc822;": "", ";a@x.test": "", "rfc822;ž@x.test": `utf-8; \x{17E}@x.test`, "x\r\ny;a": "x  y; a",
+		"rfc822;a@x.test": "rfc822; a@x.test", "": "", "rfc822": "", "rfc822;": "", ";a@x.test": "", "rfc822;ž@x.test": `utf-8; \x{17E}@x.test`, "rfc822;\u0080": `utf-8; \x{80}`, "x\r\ny;a": "x  y; a",
 	} {
 		if got := originalRecipient(orcpt); got != want {
 			t.Errorf("%q: %q, want %q", orcpt, got, want)

@@ -44,7 +44,8 @@ func TestRequest(t *testing.T) {
 	if got.Notify != "" || got.Return != "" || got.EnvID != "" || got.Original != "" || len(got.Header) != maxHeader/6*6 {
 		t.Errorf("%q, %q, %q, %q, a header of %d bytes", got.Notify, got.Return, got.EnvID, got.Original, len(got.Header))
 	}
-	for _, bad := range []string{"", "{}\n", "{\"sender\":\"a\"}", "[]\n", `{"sender":"a\nb"}` + "\n", "{\"sender\":\"a\x7f\"}\n", `{"sender":"a"}` + "\n" + strings.Repeat("x", maxRequest)} {
+	for _, bad := range []string{"", "{}\n", "{\"sender\":\"a\"}", "[]\n", `{"sender":"a\nb"}` + "\n", "{\"sender\":\"a\x7f\"}\n", `{"sender":"a"}` + "\n" + strings.Repeat("x", maxRequest), `{"sender":"a","told":1}` + "\n",
+		`{"sender":"` + strings.Repeat("x", maxEnvelope-len(`{"sender":""}`)) + `"}` + "\n"} {
 		if q, err := Decode(strings.NewReader(bad)); err == nil {
 			t.Errorf("%.40q is a request: %v", bad, q)
 		}
@@ -81,6 +82,18 @@ func TestLongestRequest(t *testing.T) {
 		if q, err := Decode(bytes.NewReader(data)); err != nil || len(q.Sender) != n {
 			t.Errorf("a sender of %d bytes: %v", n, err)
 		}
+	}
+	bare, err = (&Request{Sender: "x"}).Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	longest := Request{Sender: strings.Repeat("x", maxEnvelope-len(bare)+1), Header: []byte("A: " + strings.Repeat("y", maxHeader-len("A: \r\n")) + "\r\n")}
+	data, err := longest.Encode()
+	if err != nil || len(data) != 128<<10 {
+		t.Fatalf("%d bytes, %v", len(data), err)
+	}
+	if q, err := Decode(bytes.NewReader(data)); err != nil || !bytes.Equal(q.Header, longest.Header) {
+		t.Errorf("the longest file that is written: %v", err)
 	}
 	if written == 0 || written == 6 {
 		t.Errorf("%d of 6 lengths were written: the limit is elsewhere", written)
@@ -150,19 +163,30 @@ func TestWants(t *testing.T) {
 	}
 }
 
+// TestFinal: a job that is delayed is heard of again.
+func TestFinal(t *testing.T) {
+	t.Parallel()
+	for a, want := range map[Action]bool{Failed: true, Relayed: true, Delivered: true, Delayed: false} {
+		if a.Final() != want {
+			t.Errorf("%s: not %v", a, want)
+		}
+	}
+}
+
 func TestCutHeader(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
-		"":                                    "",
-		"A: b\r\n\r\nbody: c\r\n":             "A: b\r\n",
-		"A: b\nB: c\n\nd\n":                   "A: b\r\nB: c\r\n",
-		"A: b\r\n c\r\nno field\r\nD: e\r\n":  "A: b\r\n c\r\n",
-		" first\r\nA: b\r\n":                  "",
-		"text of a mail without a header\r\n": "",
-		"A: b\r\nB: cut":                      "A: b\r\n",
-		"A : b\r\n":                           "A : b\r\n",
+		"":                                        "",
+		"A: b\r\n\r\nbody: c\r\n":                 "A: b\r\n",
+		"A: b\nB: c\n\nd\n":                       "A: b\r\nB: c\r\n",
+		"A: b\r\n c\r\nno field\r\nD: e\r\n":      "A: b\r\n c\r\n",
+		" first\r\nA: b\r\n":                      "",
+		"text of a mail without a header\r\n":     "",
+		"A: b\r\nB: cut":                          "A: b\r\n",
+		"A : b\r\n":                               "A : b\r\n",
+		"A: b\r\n \r\nC: d\r\n":                   "A: b\r\n \r\nC: d\r\n",
 		"A: b\r\nB: c\r\n folded\r\n cut in half": "A: b\r\n",
-		"A b: c\r\n": "", "A~!: b\r\n": "A~!: b\r\n", "A\x7f: b\r\n": "", ": b\r\n": "",
+		"A b: c\r\n":                              "", "A~!: b\r\n": "A~!: b\r\n", "A\x7f: b\r\n": "", ": b\r\n": "",
 	} {
 		if got := string(cutHeader([]byte(in))); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)

@@ -33,11 +33,14 @@ func TestSend(t *testing.T) {
 	}{
 		{name: "taken", to: "a@x.test"},
 		{name: "RCPT 4yz", reply: mtatest.Reply{On: mtatest.OnRCPT, Times: 1, Text: "450 4.2.0 greylisted"}, to: "a@x.test", refused: 450},
+		{name: "RCPT 499", reply: mtatest.Reply{On: mtatest.OnRCPT, Times: 1, Text: "499 4.2.0 odd"}, to: "a@x.test", refused: 499},
+		{name: "RCPT 500", reply: mtatest.Reply{On: mtatest.OnRCPT, Times: 1, Text: "500 5.5.1 what"}, to: "a@x.test", refused: 500, permanent: true},
 		{name: "RCPT 5yz", reply: mtatest.Reply{On: mtatest.OnRCPT, Times: 1, Text: "550 5.1.1 no such user"}, to: "a@x.test", refused: 550, permanent: true},
 		{name: "MAIL 5yz", reply: mtatest.Reply{On: mtatest.OnMAIL, Times: 1, Text: "550 5.7.1 no null sender"}, to: "a@x.test", refused: 550, permanent: true},
 		{name: "dot 4yz", reply: mtatest.Reply{On: mtatest.OnDot, Times: 1, Text: "451 4.3.0 disk full"}, to: "a@x.test", refused: 451},
 		{name: "dot 5yz", reply: mtatest.Reply{On: mtatest.OnDot, Times: 1, Text: "554-5.7.1 spam\n554 5.7.1 really"}, to: "a@x.test", refused: 554, permanent: true},
 		{name: "421", reply: mtatest.Reply{On: mtatest.OnRCPT, Times: 1, Text: "421 4.3.2 going down", Then: mtatest.CloseAfterwards}, to: "a@x.test", broken: true},
+		{name: "421, stays", reply: mtatest.Reply{On: mtatest.OnRCPT, Times: 1, Text: "421 4.3.2 going down"}, to: "a@x.test", broken: true},
 		{name: "closed", reply: mtatest.Reply{On: mtatest.OnDot, Times: 1, Then: mtatest.CloseUnanswered}, to: "a@x.test", broken: true},
 		{name: "not ASCII", to: "ž@x.test", refused: 553, permanent: true},
 	} {
@@ -63,6 +66,9 @@ func TestSend(t *testing.T) {
 			case tt.broken:
 				if err == nil || errors.As(err, &refused) {
 					t.Errorf("%v", err)
+				}
+				if err := w.conn.SetDeadline(time.Time{}); !errors.Is(err, net.ErrClosed) {
+					t.Errorf("the way is still open: %v", err)
 				}
 				if w, err = (Server{Addr: sink.Addr, Host: "gw.test"}).Open(t.Context()); err != nil {
 					t.Fatal(err)
