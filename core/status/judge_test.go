@@ -219,7 +219,7 @@ func TestRoomOfQueue(t *testing.T) {
 	for _, c := range []struct {
 		limit, free uint64
 		enough      bool
-	}{{1000, 100, true}, {1000, 99, false}, {0, 99, true}} {
+	}{{1000, 100, true}, {1000, 99, false}, {1, 0, false}, {0, 99, true}} {
 		r := reportAt()
 		r.Queue = &Queue{MaxBytes: c.limit}
 		if r.judgeRoom(c.free, 100); (len(r.Problems) == 0) != c.enough {

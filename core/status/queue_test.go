@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -51,11 +52,11 @@ func TestQueue(t *testing.T) {
 	}
 
 	server.Mu.Lock()
-	server.Size = 1 << 20
+	server.Size, server.Offline = 1<<20, true
 	server.Mu.Unlock()
 	s.MinFreeSpace = 1 << 10
 	r = Folders(t.Context(), s, time.Hour)
-	wantProblems(t, "full", r.Problems, "sms: the target of consume.smsd on a is down",
+	wantProblems(t, "full", r.Problems, "server other of the queue is down (one more that fails, and no jobs are taken): start it, or see its log", "sms: the target of consume.smsd on a is down",
 		"the queue can take 0 B more, min_free_space asks for 1.0 KiB: have its jobs handed on, or raise queue.max_size")
 	if u := r.Queue; u.Name != "q" || len(u.Servers) != 2 || len(u.Consumers) != 1 || u.MaxBytes == 0 || u.UsedBytes < 1<<20 {
 		t.Errorf("%+v", u)
@@ -66,6 +67,13 @@ func TestQueue(t *testing.T) {
 		if a.Folder != "queue q" || (a.Oldest == "gw1-00000001.ctl") != (a.App == "sms") {
 			t.Errorf("%+v", a)
 		}
+	}
+	server.Mu.Lock()
+	server.Leader = "none"
+	server.Mu.Unlock()
+	r = Folders(t.Context(), s, time.Hour)
+	if len(r.Problems) == 0 || !strings.HasPrefix(r.Problems[0], "the queue takes no jobs: ") || len(r.Applications) != 3 {
+		t.Errorf("without a leader: %+v", r)
 	}
 	if len(waiting) != 3 || waiting["sms"] != 1 || waiting["fax"]+waiting["text"] != 0 {
 		t.Errorf("waiting %v", waiting)

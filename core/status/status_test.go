@@ -112,6 +112,10 @@ func TestGather(t *testing.T) {
 		t.Errorf("applications %q", apps)
 	}
 
+	if r.State.Folder != dir || r.State.FreeBytes == 0 {
+		t.Errorf("state_directory %+v", r.State)
+	}
+
 	r = Folders(t.Context(), s, 2*time.Hour)
 	wantProblems(t, "folders", r.Problems)
 	if r.Service.State != "" || r.Totals != nil || len(r.Applications) != 3 {

@@ -38,7 +38,8 @@ type Server struct {
 	Resets    []string
 	Refuse    func(subject string) *jetstream.APIError // of a write; nil: none
 	Silent    func(subject string) bool                // it answers nothing to a write; nil: it does
-	Leader    string                                   // "": it is in no cluster
+	Leader    string                                   // "": it is in no cluster; "none": that has none
+	Offline   bool                                     // the other server of its cluster
 	Size      uint64                                   // bytes it says it has
 }
 
@@ -358,7 +359,8 @@ func (s *Server) info(stream, filter string) any {
 	}
 	info := map[string]any{"config": config, "state": map[string]any{"bytes": s.Size, "subjects": subjects}, "total": len(subjects), "limit": 100_000}
 	if s.Leader != "" {
-		info["cluster"] = map[string]any{"name": "c", "leader": s.Leader, "replicas": []any{map[string]any{"name": "other", "current": true, "active": 1}}}
+		leader := strings.TrimPrefix(s.Leader, "none")
+		info["cluster"] = map[string]any{"name": "c", "leader": leader, "replicas": []any{map[string]any{"name": "other", "current": true, "offline": s.Offline, "active": 1}}}
 	}
 	return info
 }
