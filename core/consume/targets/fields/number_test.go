@@ -1,6 +1,9 @@
 package fields
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // TestConsumersDialWhatRulesSaw: all targets clean a number as the rules do.
 func TestConsumersDialWhatRulesSaw(t *testing.T) {
@@ -11,6 +14,9 @@ func TestConsumersDialWhatRulesSaw(t *testing.T) {
 		if got, err := Phone(written); got != want || (err == nil) != (want != "") {
 			t.Errorf("%q: %q, %v", written, got, err)
 		}
+	}
+	if _, err := Fax(""); err == nil || !strings.Contains(err.Error(), "the job has no number") {
+		t.Errorf("no number: %v", err)
 	}
 	if got, err := Fax("906,*1#"); got != "906,*1#" || err != nil {
 		t.Errorf("%q, %v", got, err)
