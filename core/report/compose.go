@@ -69,7 +69,6 @@ func (c *Composer) Compose(ctx context.Context, q *Request, o Outcome) (letter [
 	h.SetDate(o.At)
 	h.SetMessageID(o.Key + "." + string(o.Action) + "@" + c.Host)
 	h.Set("Auto-Submitted", "auto-replied")
-	h.Set("MIME-Version", "1.0")
 	if id := strings.TrimSpace(items.MessageID); messageID.MatchString(id) {
 		h.Set("In-Reply-To", id)
 		h.Set("References", id)
@@ -185,7 +184,7 @@ func (c *Composer) items(q *Request, o Outcome) *transform.Items {
 		Reason: o.Reason, Status: string(o.Action), Target: o.Target, Now: o.At,
 	}
 	header := append(bytes.Clone(q.Header), "\r\n"...)
-	msg, err := message.Parse(bytes.NewReader(header), int64(len(header)), message.Limits{MaxHeaderSize: maxHeader + 2})
+	msg, err := message.Parse(bytes.NewReader(header), int64(len(header)), message.Limits{})
 	if err != nil { // a reader of memory does not fail
 		return it
 	}

@@ -164,7 +164,7 @@ func TestComposeFrom(t *testing.T) {
 func TestComposeBounds(t *testing.T) {
 	t.Parallel()
 	q, o := request(), failure()
-	q.Header = append([]byte("Subject: first\r\nX: "), strings.Repeat("y", 64<<10-len("Subject: first\r\nX: \r\n"))+"\r\n"...)
+	q.Header = append([]byte("X: "), strings.Repeat("y", 64<<10-len("X: \r\nSubject: first\r\n"))+"\r\nSubject: first\r\n"...)
 	o.Reason = strings.Repeat("r", 1000)
 	letter, _ := composer(t, strings.Repeat("s", 250), "<%subject%><%headers['x']%><%headers['x']%>").Compose(t.Context(), q, o)
 	h, got := parts(t, letter)
