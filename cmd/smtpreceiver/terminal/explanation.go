@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 
 	"smtpreceiver/core/explained"
 )
@@ -180,15 +181,19 @@ func (p explanationPrinter) cost(c *explained.SMS) {
 func visible(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
-		case r == '\t':
+		case r == '\t' || !commands(r):
 			return r
-		case r < 0x20:
-			return 0x2400 + r
+		case r < ' ':
+			return '\u2400' + r
 		case r == 0x7f:
-			return 0x2421
-		case r > 0x7f && r < 0xa0, r == 0x2028, r == 0x2029, r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069:
-			return '\ufffd'
+			return '\u2421'
 		}
-		return r
+		return '\ufffd'
 	}, s)
+}
+
+// commands tells a character that does something to the terminal: also one that turns
+// about the text behind it.
+func commands(r rune) bool {
+	return unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp, unicode.Bidi_Control)
 }

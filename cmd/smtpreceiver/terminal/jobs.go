@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"smtpreceiver/core/consume/joblist"
@@ -14,7 +13,7 @@ import (
 
 // Jobs writes a table of jobs.
 func Jobs(to io.Writer, found []*joblist.Job) error {
-	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
+	w := table(to)
 	fmt.Fprintln(w, "id\tapplication\tstate\tage\ttries\trecipient\twhy")
 	for _, j := range found {
 		state := j.State
@@ -34,7 +33,7 @@ func Jobs(to io.Writer, found []*joblist.Job) error {
 
 // Job writes all that is known of one job.
 func Job(to io.Writer, j *joblist.Job) {
-	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
+	w := table(to)
 	line := func(name, value string) {
 		if value != "" {
 			fmt.Fprintf(w, "%s\t%s\n", name, Printable(value))

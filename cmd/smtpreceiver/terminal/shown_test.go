@@ -36,7 +36,7 @@ func TestShown(t *testing.T) {
 					return err
 				}
 			}
-			return nil
+			return Explanation(w, &explained.Mail{Frontend: "standalone", Message: &explained.Message{Jobs: []explained.Job{{Name: "00000001", Application: "sms", Recipient: "1@sms"}}}})
 		},
 		"explained-policy": func(w io.Writer) error {
 			return Explanation(w, &explained.Mail{
@@ -45,6 +45,7 @@ func TestShown(t *testing.T) {
 					{Given: "1@fax", Mailbox: "1@fax", Match: "1@fax", Outcome: explained.OutcomeAllowed, Application: "fax", Action: "DUNNO"},
 					{Given: "x@y", Outcome: explained.OutcomeLeft},
 				},
+				Message: &explained.Message{Size: 12},
 			})
 		},
 		"jobs": func(w io.Writer) error {
@@ -73,6 +74,7 @@ func TestShown(t *testing.T) {
 					{App: "fax", Waiting: 2, Held: 3, Failed: 4, Oldest: "00000007", AgeSeconds: 3720, FreeBytes: 3 << 30, Staged: 5, Bounded: true},
 					{App: "sms", FreeBytes: 1 << 20},
 				},
+				State: status.State{Folder: "/state", FreeBytes: 2 << 30},
 				Totals: &status.Totals{
 					Messages: map[string]float64{"spooled": 2, "aborted": 0}, Jobs: map[string]float64{"sms": 1, "fax": 3}, Refusals: map[string]float64{"client": 4}, Connections: 6,
 				},
@@ -82,11 +84,13 @@ func TestShown(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			err = Status(&out, &status.Report{Service: status.Service{State: "unknown", Started: time.Now().Add(-30 * time.Minute)}, Totals: &status.Totals{Jobs: map[string]float64{"fax": 3}}})
+			err = Status(&out, &status.Report{Service: status.Service{State: "unknown", Started: time.Now().Add(-30 * time.Minute)}, Totals: &status.Totals{Jobs: map[string]float64{"fax": 3}}, Problems: []string{"one"}})
 			_, _ = io.WriteString(w, strings.ReplaceAll(out.String(), started.Format(time.DateTime), "10 s ago"))
 			return err
 		},
-		"status-down": func(w io.Writer) error { return Status(w, &status.Report{Service: status.Service{State: "down"}}) },
+		"status-down": func(w io.Writer) error {
+			return Status(w, &status.Report{Service: status.Service{State: "down"}, State: status.State{Folder: "/state", FreeBytes: 1}})
+		},
 		"status-unknown": func(w io.Writer) error {
 			return Status(w, &status.Report{Service: status.Service{State: "unknown"}, Queue: &status.Queue{Name: "faxes"}})
 		},
@@ -122,6 +126,18 @@ func TestShown(t *testing.T) {
 		if diff := cmp.Diff(string(want), got.String()); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
+	}
+}
+
+// TestCommandsNothing: no character does anything to the terminal; the others stay.
+func TestCommandsNothing(t *testing.T) {
+	t.Parallel()
+	in := "\x00\t\n\x1f ~\x7f\u0080\u009f\u00a0\u200e\u2027\u2028\u2029\u202a\u202e\u202f\u2065\u2066\u2069\u206a\xff"
+	if got, want := Printable(in), "     ~   \u00a0 \u2027    \u202f\u2065  \u206a\ufffd"; got != want {
+		t.Errorf("printable %q, want %q", got, want)
+	}
+	if got, want := visible(in), "\u2400\t\u240a\u241f ~\u2421\ufffd\ufffd\u00a0\ufffd\u2027\ufffd\ufffd\ufffd\ufffd\u202f\u2065\ufffd\ufffd\u206a\ufffd"; got != want {
+		t.Errorf("visible %q, want %q", got, want)
 	}
 }
 

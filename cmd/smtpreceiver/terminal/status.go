@@ -17,7 +17,7 @@ import (
 
 // Status writes what status found.
 func Status(to io.Writer, r *status.Report) error {
-	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
+	w := table(to)
 	s := r.Service
 	switch s.State {
 	case "up":
@@ -91,6 +91,9 @@ func printQueue(w io.Writer, q *status.Queue) {
 	}
 }
 
+// table aligns cells that tabs divide, with two blanks between columns.
+func table(to io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(to, 0, 0, 2, ' ', 0) }
+
 func either(is bool, yes, no string) string {
 	if is {
 		return yes
@@ -101,7 +104,7 @@ func either(is bool, yes, no string) string {
 // Printable keeps what may come from mail from commanding the terminal.
 func Printable(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
+		if commands(r) {
 			return ' '
 		}
 		return r

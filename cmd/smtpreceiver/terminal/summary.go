@@ -9,14 +9,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	"smtpreceiver/core/config"
 )
 
 // Summary says what a configuration without problems makes the program do.
 func Summary(to io.Writer, s *config.Settings) error {
-	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
+	w := table(to)
 	line := func(what, text string) { fmt.Fprintf(w, "%s\t%s\n", what, Printable(text)) }
 	smtp := net.JoinHostPort(cmp.Or(s.SMTPIPAddress, "*"), strconv.Itoa(s.SMTPPort))
 	line("standalone", "SMTP on "+smtp+either(s.TLS.CertFile != "", ", STARTTLS offered", ", without TLS"))
