@@ -301,6 +301,17 @@ func (a asking) Submit(ctx context.Context, j *consume.Job) error {
 			}
 		}
 	}
+	if own := filepath.Join(staging, j.Key); a.copy != "" {
+		if err := errors.Join(os.Rename(own, away), os.WriteFile(own, nil, 0o600)); err != nil {
+			a.t.Fatal(err)
+		}
+		if got, err := a.Has(ctx, j); got != consume.Unknown || err == nil {
+			a.t.Errorf("%T, a file in the place of the job's folder: %v, %v", a.Target, got, err)
+		}
+		if err := errors.Join(os.Remove(own), os.Rename(away, own)); err != nil {
+			a.t.Fatal(err)
+		}
+	}
 	return a.Target.Submit(ctx, j)
 }
 

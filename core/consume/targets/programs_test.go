@@ -4,6 +4,7 @@ package targets
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -158,6 +159,8 @@ func TestScripts(t *testing.T) {
 		"/usr/bin/sqlite3|/x.db|select '{from}'":            false,
 		"/usr/bin/ssh|gate|/usr/local/bin/fetch":            true,
 		"/usr/bin/rsync|-e|ssh|{ctl}|{txt}|gate:/in":        true,
+		"/usr/bin/rsync|--rsh|ssh|{ctl}|gate:/in":           true,
+		"/bin/sh|-c|send \"$@\"|send|-c|{number}":           true,
 		"/usr/bin/psql|-v|from={from}|-f|/etc/insert.sql":   true,
 		"/usr/bin/mysql2fax|-e|{from}":                      true,
 		"/bin/sh|-c|send \"$1\" \"$2\"|sh|{number}|{txt}":   true,
@@ -201,6 +204,19 @@ func TestHook(t *testing.T) {
 	why := s.HandOn(t, c)
 	got, err := os.ReadFile(out)
 	if err != nil || !strings.HasPrefix(string(got), "<+420603123456><stat "+filepath.Join(s.Folder, "00000042.txt")+": no such file") || !strings.HasSuffix(string(got), "><--text=>") {
+		t.Errorf("%s, %v; why %s", got, err, why)
+	}
+	s = targettest.New(t, "x")
+	s.Attach(t, "00000042_1_a.pdf", "%PDF-")
+	s.OnFailed = hook([]string{script, "{attachments}", "end"})
+	if err := errors.Join(os.Remove(filepath.Join(s.Folder, "00000042_1_a.pdf")), os.Remove(out)); err != nil {
+		t.Fatal(err)
+	}
+	if c, err = NewCommand([]string{"/bin/false"}); err != nil {
+		t.Fatal(err)
+	}
+	why = s.HandOn(t, c)
+	if got, err := os.ReadFile(out); err != nil || !strings.HasSuffix(string(got), "<end>") || strings.Contains(string(got), "<>") {
 		t.Errorf("%s, %v; why %s", got, err, why)
 	}
 	if hook(nil) != nil {

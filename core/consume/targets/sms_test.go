@@ -96,6 +96,34 @@ func utf16le(s string) []byte {
 	return b
 }
 
+// TestCommandJudges: an SMS that the command does not get as plain text, or that is blank,
+// is for the command to judge.
+func TestCommandJudges(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		argv []string
+		text string
+		set  map[string]string
+	}{
+		"no {txt}":  {[]string{"/bin/true", "{ctl}"}, strings.Repeat("a", 400), nil},
+		"format":    {[]string{"/bin/true", "{txt}"}, strings.Repeat("a", 400), map[string]string{"system/format": "mht"}},
+		"blank":     {[]string{"/bin/true", "{txt}"}, "\r\n", nil},
+		"in a word": {[]string{"/bin/true", "--text={txt}"}, strings.Repeat("a", 160), nil},
+	} {
+		s := targettest.New(t, c.text)
+		s.Set(map[string]string{"system/action": "1"})
+		s.Set(c.set)
+		if why := s.HandOn(t, &Command{SMS: true, MaxParts: 1, argv: c.argv}); why != "" {
+			t.Errorf("%s: %s", name, why)
+		}
+	}
+	s := targettest.New(t, strings.Repeat("a", 161))
+	s.Set(map[string]string{"system/action": "1"})
+	if why := s.HandOn(t, &Command{SMS: true, MaxParts: 1, argv: []string{"/bin/true", "--text={txt}"}}); !strings.Contains(why, "makes 2 SMS") {
+		t.Errorf("too long: %q", why)
+	}
+}
+
 // TestCommandOfFaxes: what is no SMS is not cut.
 func TestCommandOfFaxes(t *testing.T) {
 	t.Parallel()
