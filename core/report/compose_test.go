@@ -15,6 +15,7 @@ import (
 	"time"
 
 	gomessage "github.com/emersion/go-message"
+	"github.com/emersion/go-smtp"
 	"github.com/google/go-cmp/cmp"
 
 	"smtpreceiver/core/transform"
@@ -245,6 +246,9 @@ func TestEncodingOf(t *testing.T) {
 func TestOneLine(t *testing.T) {
 	t.Parallel()
 	if got := said(errors.New(strings.Repeat("x\n\t ", 400))); got != strings.Repeat("x ", 250) {
+		t.Errorf("%d bytes: %q", len(got), got)
+	}
+	if got := said(&smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: strings.Repeat("x", 600)}); got != "550 5.1.1 "+strings.Repeat("x", 490) {
 		t.Errorf("%d bytes: %q", len(got), got)
 	}
 	if got := oneLine("a\xff \u017e", 4); got != "a? " {

@@ -33,6 +33,11 @@ func TestSend(t *testing.T) {
 	}{
 		{name: "taken", to: "a@x.test"},
 		{name: "RCPT 4yz", reply: mtatest.Reply{On: mtatest.OnRCPT, Times: 1, Text: "450 4.2.0 greylisted"}, to: "a@x.test", refused: 450},
+		{name: "RCPT 399", reply: mtatest.Reply{On: mtatest.OnRCPT, Times: 1, Text: "399 odd"}, to: "a@x.test", broken: true},
+		{name: "RCPT 600", reply: mtatest.Reply{On: mtatest.OnRCPT, Times: 1, Text: "600 odd"}, to: "a@x.test", broken: true},
+		{name: "RCPT 400", reply: mtatest.Reply{On: mtatest.OnRCPT, Times: 1, Text: "400 4.0.0 odd"}, to: "a@x.test", refused: 400},
+		{name: "RCPT 599", reply: mtatest.Reply{On: mtatest.OnRCPT, Times: 1, Text: "599 5.0.0 odd"}, to: "a@x.test", refused: 599, permanent: true},
+		{name: "DATA 4yz", reply: mtatest.Reply{On: mtatest.OnDATA, Times: 1, Text: "451 4.3.0 disk full"}, to: "a@x.test", refused: 451},
 		{name: "RCPT 499", reply: mtatest.Reply{On: mtatest.OnRCPT, Times: 1, Text: "499 4.2.0 odd"}, to: "a@x.test", refused: 499},
 		{name: "RCPT 500", reply: mtatest.Reply{On: mtatest.OnRCPT, Times: 1, Text: "500 5.5.1 what"}, to: "a@x.test", refused: 500, permanent: true},
 		{name: "RCPT 5yz", reply: mtatest.Reply{On: mtatest.OnRCPT, Times: 1, Text: "550 5.1.1 no such user"}, to: "a@x.test", refused: 550, permanent: true},
@@ -85,6 +90,30 @@ func TestSend(t *testing.T) {
 				t.Errorf("%+v", last)
 			}
 		})
+	}
+}
+
+// TestSendEnds: a way that cannot be reset is closed, and so is one that is done with,
+// whatever the server says to that.
+func TestSendEnds(t *testing.T) {
+	t.Parallel()
+	closed := func(w *Way) bool { return errors.Is(w.conn.SetDeadline(time.Time{}), net.ErrClosed) }
+	open := func(answers ...string) (*mtatest.NextHop, *Way) {
+		h := (&mtatest.NextHop{Answers: mtatest.With(answers...)}).Start(t)
+		w, err := Server{Addr: h.Addr, Host: "gw.test"}.Open(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return h, w
+	}
+	_, w := open("RCPT", "550 5.1.1 no\r\n", "RSET", "500 what\r\n")
+	var refused *RefusedError
+	if err := w.Send(t.Context(), "a@x.test", []byte(letter)); !errors.As(err, &refused) || refused.Code != 550 || !closed(w) {
+		t.Errorf("cannot be reset: %v, closed %t", err, closed(w))
+	}
+	h, w := open("QUIT", "500 what\r\n")
+	if w.Close(); !closed(w) || len(h.Lines("QUIT")) != 1 {
+		t.Errorf("closed %t, heard %q", closed(w), h.Lines(""))
 	}
 }
 

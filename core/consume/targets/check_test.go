@@ -157,6 +157,9 @@ func TestTableAndKeys(t *testing.T) {
 			t.Errorf("%s is a key of %q by the table, of %q by its documentation", declared.Name, got, said)
 		}
 	}
+	if names := ownKeys(); !slices.IsSorted(names) || len(slices.Compact(slices.Clone(names))) != len(names) {
+		t.Errorf("not in order: %q", names)
+	}
 	for _, name := range ownKeys() {
 		if !slices.ContainsFunc(config.Keys(), func(k config.Key) bool { return k.Name == prefix+name }) {
 			t.Errorf("there is no key %s%s", prefix, name)

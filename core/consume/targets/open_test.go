@@ -1,3 +1,5 @@
+//go:build unix
+
 package targets
 
 import (
@@ -223,6 +225,20 @@ func TestSilenced(t *testing.T) {
 		var problems config.Problems
 		if got := slices.ContainsFunc(Check(s, &problems), func(w string) bool { return strings.Contains(w, "does not mail the senders") }); got != want {
 			t.Errorf("%s: %t", more, got)
+		}
+	}
+}
+
+// TestOwnFolder: a consumer cannot bring jobs back to where it has them from.
+func TestOwnFolder(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		to, output string
+		taken      bool
+	}{{"/a", "/a", false}, {"/a/", "/a", false}, {"/a/b", "/a", true}, {"/a", "/a/b", true}, {"/b", "/a", true}, {"", "", true}} {
+		target, err := kindOf("folder").make(&config.Consumer{TargetFolder: c.to}, &config.Application{OutputFolder: c.output})
+		if (err == nil) != c.taken || c.taken && target != (Folder{c.to}) {
+			t.Errorf("%q of %q: %v, %v", c.to, c.output, target, err)
 		}
 	}
 }
