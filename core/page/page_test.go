@@ -107,8 +107,11 @@ func TestPage(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	body, header := s.get(t)
-	wantAll(t, body, "All is well", "gw.example.com", "<dd>2 days</dd>", "No jobs yet", "None since", "no jobs", "1.2.3", `<meta name="viewport"`)
-	for name, want := range map[string]string{"Content-Type": "text/html; charset=utf-8", "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"} {
+	wantAll(t, body, "All is well", "gw.example.com", "<dd>2 days</dd>", "No jobs yet", "None since", "no jobs", "1.2.3", `<meta name="viewport"`, `name="client" value="127.0.0.1"`)
+	for name, want := range map[string]string{
+		"Content-Type": "text/html; charset=utf-8", "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Referrer-Policy": "no-referrer",
+		"Cross-Origin-Resource-Policy": "same-origin", "Cross-Origin-Opener-Policy": "same-origin",
+	} {
 		if header.Get(name) != want {
 			t.Errorf("%s: %q", name, header.Get(name))
 		}
@@ -250,6 +253,16 @@ func TestExplainForm(t *testing.T) {
 		if code, body := post(t, p, own, form); code != 200 || !strings.Contains(body, want) {
 			t.Errorf("%q: %d %s", want, code, body)
 		}
+	}
+	if code, body := post(t, p, own, url.Values{"to": {strings.Repeat("1@fax\n", 20)}, "client": {"::1"}}); code != 200 || strings.Contains(body, "complaint") {
+		t.Errorf("20 recipients: %d %s", code, body)
+	}
+	long := s.source
+	long.Explain = func(context.Context, string, []string, netip.Addr) (string, error) {
+		return "", errors.New(strings.Repeat("y", 3001))
+	}
+	if _, body := post(t, New(long), own, form); !strings.Contains(body, ">"+strings.Repeat("y", 3000)+"…<") {
+		t.Errorf("a long complaint: %s", body)
 	}
 	if code, _ := post(t, p, own, url.Values{"to": {strings.Repeat("x", 2*maxForm)}}); code != http.StatusBadRequest {
 		t.Errorf("a form of any size: %d", code)
@@ -403,12 +416,24 @@ func TestLastErrors(t *testing.T) {
 func TestHistoryKept(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "history")
-	count := func(n float64) *History {
+	count := func(done float64, apps ...string) *History {
 		registry := prometheus.NewRegistry()
-		promauto.With(registry).NewCounterVec(prometheus.CounterOpts{Name: "jobs_total"}, []string{"app", "status"}).WithLabelValues("fax", "done").Add(n)
-		return NewHistory(registry, "jobs_total", "failed")
+		jobs := promauto.With(registry).NewCounterVec(prometheus.CounterOpts{Name: "jobs_total"}, []string{"app", "status"})
+		for _, app := range append(apps, "fax") {
+			jobs.WithLabelValues(app, "done").Add(done)
+			jobs.WithLabelValues(app, "failed").Add(2)
+		}
+		h := NewHistory(registry, "jobs_total", "failed")
+		h.newer = h.newer.Add(slotLength) // the next does not begin while the test runs
+		return h
 	}
 	first := count(5)
+	if err := first.save(); err != nil {
+		t.Errorf("kept nowhere: %v", err)
+	}
+	if _, err := os.Lstat(".new"); err == nil {
+		t.Error("it was kept in the working directory")
+	}
 	if err := first.Keep(file); err != nil {
 		t.Fatal(err)
 	}
@@ -416,23 +441,58 @@ func TestHistoryKept(t *testing.T) {
 	if err := first.save(); err != nil {
 		t.Fatal(err)
 	}
-	second := count(3)
+	if info, err := os.Stat(file); err != nil || info.Mode().Perm()&0o007 != 0 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+	others := strings.Fields("a b c d e f g h i j k l m n o p")
+	second := count(3, others...)
 	if err := second.Keep(file); err != nil {
 		t.Fatal(err)
 	}
-	if day := second.Of("fax"); day[slots-3] != (Slot{Jobs: 5}) || day[slots-1] != (Slot{Jobs: 3}) {
+	if day := second.Of("fax"); day[slots-3] != (Slot{5, 2}) || day[slots-1] != (Slot{3, 2}) {
 		t.Errorf("%v", day)
 	}
+	for _, app := range others {
+		if day := second.Of(app); day[slots-1] != (Slot{3, 2}) {
+			t.Errorf("%s: %v", app, day)
+		}
+	}
+	// Once more in the same quarter of an hour, at the end of the service.
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	second.Run(ctx)
+	third := count(4, others...)
+	third.newer = second.newer
+	if err := third.Keep(file); err != nil {
+		t.Fatal(err)
+	}
+	for _, app := range append(others, "fax") {
+		if day := third.Of(app); day[slots-1] != (Slot{7, 4}) {
+			t.Errorf("%s: %v", app, day)
+		}
+	}
 	soon := time.Now().Truncate(slotLength).Format(time.RFC3339)
-	for _, bad := range []string{"", "{", `{"newer":"` + soon + `"}`, `{"newer":"` + soon + `","apps":null}`, `{"newer":"2026-11-28T10:00:00Z","apps":{"fax":[1]}}`, `{"newer":"` + time.Now().Truncate(slotLength).Format(time.RFC3339) + `","apps":{"fax":null}}`, `{"newer":"2999-01-01T00:00:00Z"}`} {
+	for bad, fails := range map[string]bool{
+		"": true, "{": true, `{"newer":"` + soon + `"}`: false, `{"newer":"` + soon + `","apps":null}`: false, `{"newer":"2026-11-28T10:00:00Z","apps":{"fax":[1]}}`: true,
+		`{"newer":"` + soon + `","apps":{"fax":null}}`: false, `{"newer":"2999-01-01T00:00:00Z","apps":{"fax":[{"Jobs":9}]}}`: false, `{"newer":"2020-01-01T00:00:00Z","apps":{"fax":[{"Jobs":9}]}}`: false,
+	} {
 		if err := os.WriteFile(file, []byte(bad), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		h := count(1)
-		h.Keep(file)
+		if err := h.Keep(file); (err != nil) != fails || err != nil && !strings.Contains(err.Error(), file) {
+			t.Errorf("%s: %v", bad, err)
+		}
 		h.sample(time.Now())
-		if day := h.Of("fax"); day[slots-1] != (Slot{Jobs: 1}) {
+		if day := h.Of("fax"); day[slots-1] != (Slot{1, 2}) || day[0] != (Slot{}) {
 			t.Errorf("%s: %v", bad, day)
 		}
+	}
+	h := count(1)
+	if err := h.Keep(filepath.Join(file, "below")); err == nil {
+		t.Error("a file below a file can be read")
+	}
+	if err := h.save(); err == nil {
+		t.Error("a file below a file can be written")
 	}
 }

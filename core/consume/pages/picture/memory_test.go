@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"image"
+	"image/color"
 	"image/gif"
 	"os"
 	"path/filepath"
@@ -62,6 +63,65 @@ func TestMemory(t *testing.T) {
 		}
 		if _, _, _, err := readPicture(t.Context(), path); !errors.As(err, new(*Unfit)) || !strings.Contains(err.Error(), "of memory") {
 			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}
+
+// TestMemoryBytes: each form of a picture has its memory, to the byte.
+func TestMemoryBytes(t *testing.T) {
+	t.Parallel()
+	small := image.Rect(0, 0, 8, 8)
+	jpeg := frame(0xc0, 16, 16, 0x22, 0x11, 0x11)
+	behind := func(more ...byte) []byte { return append(append(bytes.Clone(jpeg[:2]), more...), jpeg[2:]...) }
+	for name, c := range map[string]struct {
+		content []byte
+		want    int
+	}{
+		"one unit":              {jpeg, 384},
+		"one more across":       {frame(0xc0, 17, 16, 0x22, 0x11, 0x11), 768},
+		"one more down":         {frame(0xc0, 16, 17, 0x22, 0x11, 0x11), 768},
+		"wide":                  {frame(0xc0, 0x1008, 8, 0x11), 513 * 64},
+		"high":                  {frame(0xc0, 8, 0x1008, 0x11), 513 * 64},
+		"halved across":         {frame(0xc0, 16, 8, 0x21, 0x11, 0x11), 256},
+		"halved down":           {frame(0xc0, 8, 16, 0x12, 0x11, 0x11), 256},
+		"extended":              {frame(0xc1, 16, 16, 0x22, 0x11, 0x11), 384},
+		"progressive":           {frame(0xc2, 16, 16, 0x22, 0x11, 0x11), 5 * 384},
+		"CMYK":                  {frame(0xc0, 9, 8, 0x11, 0x11, 0x11, 0x11), 2*4*64 + 4*9*8},
+		"a factor of 0":         {frame(0xc0, 8, 8, 0x00, 0x11), 64},
+		"no factor but 0":       {frame(0xc0, 8, 8, 0x00), 0},
+		"bytes between":         {behind(1, 2, 0), 384},
+		"a stuffed byte":        {behind(0xff, 0), 384},
+		"the first restart":     {behind(0xff, 0xd0), 384},
+		"the last restart":      {behind(0xff, 0xd7), 384},
+		"a segment of no bytes": {behind(0xff, 0xe1, 0, 2), 384},
+		"one without a length":  {behind(0xff, 0xe1, 0, 0), 384},
+		"a long one":            {behind(append([]byte{0xff, 0xc4, 1, 4}, bytes.Repeat([]byte{0xff, 0xc1}, 129)...)...), 384},
+		"tables":                {behind(0xff, 0xc3, 0, 3, 0), 384},
+		"PNG":                   {pagestest.PNG(t, image.NewNRGBA(small)), 4 * 64},
+		"PNG of 16 bits":        {pagestest.PNG(t, image.NewNRGBA64(small)), 8 * 64},
+		"PNG, grey":             {pagestest.PNG(t, image.NewGray(small)), 64},
+		"PNG, grey of 16 bits":  {pagestest.PNG(t, image.NewGray16(small)), 2 * 64},
+		"PNG with a palette":    {pagestest.PNG(t, image.NewPaletted(small, color.Palette{color.Black, color.White})), 64},
+	} {
+		kind, size := "jpeg", image.Config{}
+		if c.content[0] != 0xff {
+			var err error
+			if size, kind, err = image.DecodeConfig(bytes.NewReader(c.content)); err != nil {
+				t.Fatal(name, err)
+			}
+		}
+		if got, err := memory(bytes.NewReader(c.content), size, kind); got != c.want || err != nil {
+			t.Errorf("%s: %d bytes, want %d; %v", name, got, c.want, err)
+		}
+	}
+	for n := range len(jpeg) - len("\xff\xda\x00\x02") {
+		if got, err := memoryOfJPEG(bytes.NewReader(jpeg[:n])); err == nil || got != 0 {
+			t.Errorf("cut behind %d bytes: %d, %v", n, got, err)
+		}
+	}
+	for n := range 6 + 3*3 {
+		if got, err := memoryOfFrame(jpeg[len(jpeg)-4-6-3*3:][:n], false); err == nil || got != 0 {
+			t.Errorf("a frame of %d bytes: %d, %v", n, got, err)
 		}
 	}
 }
