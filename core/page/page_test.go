@@ -124,11 +124,12 @@ func TestPage(t *testing.T) {
 	s.jobs.WithLabelValues("fax", "done").Add(7)
 	s.jobs.WithLabelValues("fax", "failed").Add(2)
 	s.source.Ready = func(context.Context) error { return errors.New("no forward server\nno room") }
+	s.source.Alive = func(context.Context) error { return errors.New("deaf") }
 	s.source.Errors = func() []logging.Event {
 		return []logging.Event{{Time: time.Now().Add(-time.Hour), Level: "E", Line: "older"}, {Time: time.Now(), Level: "W", Line: "newer"}}
 	}
 	body, _ = s.get(t)
-	wantAll(t, body, "3 things need a look", "not ready: no room", "fax: jobs failed: 1, the last of them 00000001: no such number", "not ready</dd>",
+	wantAll(t, body, "4 things need a look", "the service is not alive: deaf", "not answering</dd>", "not ready: no room", "fax: jobs failed: 1, the last of them 00000001: no such number", "not ready</dd>",
 		"<bdi>hello</bdi>", "<bdi>server room</bdi>", "<bdi>2@sms</bdi>", `aria-label="7 jobs in 24 hours, 2 failed"`, `class="fails"`, "peak 9 in 15 min", "handed on by consume.fax", "read by another program")
 	if strings.Index(body, "newer") > strings.Index(body, "older") {
 		t.Error("errors are not in the order of their age")
@@ -139,7 +140,10 @@ func TestPage(t *testing.T) {
 	// A stranger's network sees figures and nothing of the mail.
 	s.source.Private = false
 	body, _ = s.get(t)
-	wantAll(t, body, "3 things need a look", "7 jobs", "not ready</dd>")
+	if v := New(s.source).overview(t.Context()); v.Queue != nil || v.Jobs != nil || v.Errors != nil || v.Problems != nil || v.Form {
+		t.Errorf("for all: %+v", v)
+	}
+	wantAll(t, body, "4 things need a look", "7 jobs", "not ready</dd>")
 	for _, secret := range []string{"hello", "2@sms", "no such number", "newer", "no room", "<form", s.dir} {
 		if strings.Contains(body, secret) {
 			t.Errorf("%q is shown to all", secret)
@@ -380,13 +384,60 @@ func TestBars(t *testing.T) {
 	}
 }
 
+// TestApplication: a job is late when it has waited for more than a quarter of an hour, and
+// the whole day is counted.
+func TestApplication(t *testing.T) {
+	t.Parallel()
+	s, now := newSite(t), time.Now()
+	s.source.History.apps["fax"] = &[slots]Slot{0: {Jobs: 3}, slots - 1: {Failed: 1}}
+	p := New(s.source)
+	for age, late := range map[time.Duration]bool{lateAfter: false, lateAfter + 1: true} {
+		if a := p.application(status.Application{App: "sms", Oldest: "1.ctl", Since: now.Add(-age)}, now); a.Age != "15m" || a.Late != late {
+			t.Errorf("%v: %+v", age, a)
+		}
+	}
+	a := p.application(status.Application{App: "fax"}, now)
+	if a.Age != "" || a.Late || a.Jobs != 3 || a.JobsFailed != 1 || a.Peak != 3 || len(a.Day) != 2 || a.Day[0].X != 0 {
+		t.Errorf("%+v", a)
+	}
+}
+
+// TestLooksNowAndThen: folders are looked at once in five seconds, whoever asks.
+func TestLooksNowAndThen(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	p := New(s.source)
+	first, _ := p.folders(s.settings)
+	if again, _ := p.folders(s.settings); again != first {
+		t.Error("looked at once more")
+	}
+	p.looked = time.Now().Add(-lookEvery)
+	s.settings.OutputCodePage = "none" // so that no job can be read
+	again, jobs := p.folders(s.settings)
+	if again == first || len(jobs) != 1 || jobs[0].State != "unknown" || jobs[0].Reason == "" {
+		t.Errorf("looked anew: %t, jobs %+v", again != first, jobs)
+	}
+}
+
+// TestClean: what a stranger says is on one line, bounded, and turns nothing about.
+func TestClean(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"abc": "abc", "abcd": "abcd", "abcde": "abcd…", "žžžž": "žžžž", "a\nb\t": "a b ", "a\u200cb\u200d": "a\u200cb\u200d", "a\u202eb": "a\ufffdb", "\xff": "\ufffd", "": "",
+	} {
+		if got := clean(in, 4); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}
+
 // TestAgo: the page says how long something is ago in whole minutes.
 func TestAgo(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
 	for d, want := range map[time.Duration]string{
 		-time.Hour: "just now", time.Minute - 1: "just now", time.Minute: "1m ago", 2*time.Minute - 1: "1m ago", time.Hour: "1h0m ago",
-		48*time.Hour - time.Minute: "47h59m ago", 48 * time.Hour: "2 days ago", 100 * time.Hour: "4 days ago",
+		48*time.Hour - time.Minute: "47h59m ago", 48 * time.Hour: "2 days ago", 71 * time.Hour: "2 days ago", 72 * time.Hour: "3 days ago", 100 * time.Hour: "4 days ago",
 	} {
 		if got := ago(now, now.Add(-d)); got != want {
 			t.Errorf("%v: %q, want %q", d, got, want)
