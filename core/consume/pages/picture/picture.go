@@ -63,60 +63,65 @@ func File(ctx context.Context, document, path string) (err error) {
 			err = unfit("a picture that cannot be read: %v", bug)
 		}
 	}()
-	picture, width, height, err := readPicture(ctx, path)
+	p, err := readPicture(ctx, path)
 	if err != nil {
 		return err
 	}
-	return picturePage(document, picture, width, height)
+	return p.write(document)
 }
 
-// readPicture reads a picture as it shall stand on the page, width × height mm
-// large: upright, as on a screen but no larger than the page, grey, and in no more
-// dots than a fax has.
-func readPicture(ctx context.Context, path string) (page *image.Gray, width, height float64, err error) {
+// page is a picture as it shall stand on one: width × height mm large.
+type page struct {
+	*image.Gray
+	width, height float64
+}
+
+// readPicture reads a picture for a page: upright, as on a screen but no larger than the
+// page, grey, and in no more dots than a fax has.
+func readPicture(ctx context.Context, path string) (page, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, 0, 0, err
+		return page{}, err
 	}
 	defer f.Close()
 	size, kind, err := image.DecodeConfig(f)
 	switch {
 	case err != nil:
-		return nil, 0, 0, damaged(err)
+		return page{}, damaged(err)
 	case size.Width <= spacerSide || size.Height <= spacerSide:
-		return nil, 0, 0, ErrDecoration
+		return page{}, ErrDecoration
 	case size.Width > maxPixels/size.Height:
-		return nil, 0, 0, unfit("a picture of %d × %d pixels; %d million can be faxed", size.Width, size.Height, maxPixels/1_000_000)
+		return page{}, unfit("a picture of %d × %d pixels; %d million can be faxed", size.Width, size.Height, maxPixels/1_000_000)
 	}
 	if needs, err := memory(f, size, kind); err != nil {
-		return nil, 0, 0, damaged(err)
+		return page{}, damaged(err)
 	} else if needs > maxMemory {
-		return nil, 0, 0, unfit("a picture of %d × %d pixels that takes %d MiB of memory; %d are allowed", size.Width, size.Height, needs>>20, maxMemory>>20)
+		return page{}, unfit("a picture of %d × %d pixels that takes %d MiB of memory; %d are allowed", size.Width, size.Height, needs>>20, maxMemory>>20)
 	}
 	turn, err := orientation(f, kind)
 	if err != nil {
-		return nil, 0, 0, err
+		return page{}, err
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return nil, 0, 0, err
+		return page{}, err
 	}
 	picture, _, err := image.Decode(patient{ctx, f})
 	if cause := context.Cause(ctx); cause != nil {
-		return nil, 0, 0, cause
+		return page{}, cause
 	}
 	if err != nil {
-		return nil, 0, 0, damaged(err)
+		return page{}, damaged(err)
 	}
 	bounds := picture.Bounds() // the first of a GIF may be smaller than what stands in front
 	if bounds.Empty() {
-		return nil, 0, 0, unfit("a picture of no pixels")
+		return page{}, unfit("a picture of no pixels")
 	}
-	width, height = onPage(bounds.Dx(), bounds.Dy(), turn)
-	page = grey(picture, dots(bounds.Dx(), width), dots(bounds.Dy(), height))
+	width, height := onPage(bounds.Dx(), bounds.Dy(), turn)
+	shades := grey(picture, dots(bounds.Dx(), width), dots(bounds.Dy(), height))
 	if turn >= 5 {
 		width, height = height, width
 	}
-	return upright(page, turn), width, height, nil
+	return page{upright(shades, turn), width, height}, nil
 }
 
 // patient reads until ctx is done.
@@ -240,17 +245,17 @@ func upright(from *image.Gray, turn int) *image.Gray {
 	return to
 }
 
-func picturePage(document string, picture *image.Gray, width, height float64) error {
+func (p page) write(document string) error {
 	var b bytes.Buffer
-	if err := png.Encode(&b, picture); err != nil {
+	if err := png.Encode(&b, p.Gray); err != nil {
 		return err
 	}
-	p := fpdf.New("P", "mm", "A4", "")
-	p.AddPage()
+	pdf := fpdf.New("P", "mm", "A4", "")
+	pdf.AddPage()
 	options := fpdf.ImageOptions{ImageType: "PNG"}
-	p.RegisterImageOptionsReader("picture", options, &b)
-	p.ImageOptions("picture", (typeset.PageWidth-width)/2, border, width, height, false, options, 0, "")
-	if err := p.OutputFileAndClose(document); err != nil {
+	pdf.RegisterImageOptionsReader("picture", options, &b)
+	pdf.ImageOptions("picture", (typeset.PageWidth-p.width)/2, border, p.width, p.height, false, options, 0, "")
+	if err := pdf.OutputFileAndClose(document); err != nil {
 		return fmt.Errorf("picture as PDF: %w", err)
 	}
 	return nil

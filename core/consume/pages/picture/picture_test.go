@@ -1,7 +1,9 @@
 package picture
 
 import (
+	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"image"
 	"image/color"
 	"io"
@@ -22,19 +24,19 @@ func TestOrientation(t *testing.T) {
 		if err := os.WriteFile(path, content, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		page, width, height, err := readPicture(t.Context(), path)
+		p, err := readPicture(t.Context(), path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		size := page.Rect.Size()
-		if size != image.Pt(400, 300) || width != 400*perPixel || height != 300*perPixel {
-			t.Fatalf("orientation %d: %v dots, %g × %g mm", turn, size, width, height)
+		size := p.Rect.Size()
+		if size != image.Pt(400, 300) || p.width != 400*perPixel || p.height != 300*perPixel {
+			t.Fatalf("orientation %d: %v dots, %g × %g mm", turn, size, p.width, p.height)
 		}
 		for _, at := range []struct {
 			x, y  int
 			black bool
 		}{{100, 75, true}, {300, 75, false}, {100, 225, false}, {300, 225, false}} {
-			if shade := page.GrayAt(at.x, at.y).Y; (shade < 64) != at.black || (shade > 192) == at.black {
+			if shade := p.GrayAt(at.x, at.y).Y; (shade < 64) != at.black || (shade > 192) == at.black {
 				t.Errorf("orientation %d: at %d, %d it is %d", turn, at.x, at.y, shade)
 			}
 		}
@@ -71,9 +73,9 @@ func TestThinPicture(t *testing.T) {
 	if err := os.WriteFile(path, pagestest.PNG(t, image.NewGray(image.Rect(0, 0, 9, 30_000))), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	page, width, height, err := readPicture(t.Context(), path)
-	if err != nil || page.Rect.Dx() != 1 || page.Rect.Dy() != 277*dotsPerMM || width > 0.1 || height < 276.9 {
-		t.Errorf("%v, %g × %g mm, %v", page, width, height, err)
+	p, err := readPicture(t.Context(), path)
+	if err != nil || p.Rect.Dx() != 1 || p.Rect.Dy() != 277*dotsPerMM || p.width > 0.1 || p.height < 276.9 {
+		t.Errorf("%+v, %v", p, err)
 	}
 }
 
@@ -98,6 +100,17 @@ func TestGrey(t *testing.T) {
 	}
 }
 
+// sized is the head of a PNG that says it is of that size.
+func sized(t *testing.T, m image.Image, width, height uint32) string {
+	t.Helper()
+	const head = len("\x89PNG\r\n\x1a\n") + 4
+	content := pagestest.PNG(t, m)[:head+4+13+4]
+	binary.BigEndian.PutUint32(content[head+4:], width)
+	binary.BigEndian.PutUint32(content[head+8:], height)
+	binary.BigEndian.PutUint32(content[head+4+13:], crc32.ChecksumIEEE(content[head:head+4+13]))
+	return string(content)
+}
+
 // TestFile: a picture is one page with it, whatever its shape; one that is none is told
 // from a disk that fails.
 func TestFile(t *testing.T) {
@@ -118,9 +131,14 @@ func TestFile(t *testing.T) {
 		{"narrow", white(8, 100), "", ErrDecoration.Error()},
 		{"nearly a spacer", white(9, 9), "/Width 9\n", ""},
 		{"no picture", "GIF89a", "", "a picture that cannot be read"},
-		{"cut off", white(50, 50)[:60], "", "a picture that cannot be read"},
+		{"cut off", white(50, 50)[:60], "", "a picture that cannot be read: png: invalid format"},
 		{"faulty", "FAULTY", "", "a picture that cannot be read: a fault of the decoder"},
-		{"large", string(pagestest.Bomb(t)), "", "million can be faxed"},
+		{"large", string(pagestest.Bomb(t)), "", "; 67 million can be faxed"},
+		{"as large as can be", sized(t, image.NewGray(image.Rect(0, 0, 9, 9)), 8192, 8192), "", "cannot be read: "},
+		{"a line larger", sized(t, image.NewGray(image.Rect(0, 0, 9, 9)), 8192, 8193), "", "; 67 million can be faxed"},
+		{"as much memory as can be", sized(t, image.NewNRGBA64(image.Rect(0, 0, 9, 9)), 8192, 6400), "", "cannot be read: "},
+		{"more of it", sized(t, image.NewNRGBA64(image.Rect(0, 0, 9, 9)), 8192, 8000), "", "that takes 500 MiB of memory; 400 are allowed"},
+		{"a GIF of no pixels", "GIF89a\x64\x00\x64\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff\x2c\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x01\x2c\x00\x3b", "", "of no pixels"},
 	} {
 		dir := t.TempDir()
 		path, document := filepath.Join(dir, "1"), filepath.Join(dir, "1.pdf")
@@ -166,12 +184,12 @@ func FuzzPicture(f *testing.F) {
 		if err := os.WriteFile(path, content, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		page, width, height, err := readPicture(t.Context(), path)
+		p, err := readPicture(t.Context(), path)
 		switch {
 		case err != nil && !errors.As(err, new(*Unfit)) && !errors.Is(err, ErrDecoration):
 			t.Error(err)
-		case err == nil && (width <= 0 || height <= 0 || width > typeset.PageWidth || height > typeset.PageHeight || page.Rect.Empty() || len(page.Pix) > 4e6):
-			t.Errorf("%v dots on %g × %g mm", page.Rect, width, height)
+		case err == nil && (p.width <= 0 || p.height <= 0 || p.width > typeset.PageWidth || p.height > typeset.PageHeight || p.Rect.Empty() || len(p.Pix) > 4e6):
+			t.Errorf("%v dots on %g × %g mm", p.Rect, p.width, p.height)
 		}
 	})
 }
