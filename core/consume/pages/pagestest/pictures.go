@@ -90,7 +90,8 @@ func Held(t *testing.T, turn int) []byte {
 		}
 	}
 	plain := JPEG(t, to)
-	exif := []byte("Exif\x00\x00II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x03\x00\x01\x00\x00\x00" + string(rune(turn)) + "\x00\x00\x00\x00\x00\x00\x00")
+	const width6 = "\x00\x01\x03\x00\x01\x00\x00\x00\x06\x00\x00\x00" // another tag
+	exif := []byte("Exif\x00\x00II*\x00\x08\x00\x00\x00\x02\x00" + width6 + "\x12\x01\x03\x00\x01\x00\x00\x00" + string(rune(turn)) + "\x00\x00\x00\x00\x00\x00\x00")
 	app1 := append([]byte{0xff, 0xd8, 0xff, 0xe1, 0, byte(len(exif) + 2)}, exif...)
 	return append(app1, plain[2:]...)
 }

@@ -54,6 +54,7 @@ func TestOnPage(t *testing.T) {
 		{3000, 4000, 1, 190, 253.333}, // the same
 		{1000, 4000, 1, 69.25, 277},   // as high
 		{4000, 3000, 6, 253.333, 190}, // lies on its side
+		{4000, 3000, 5, 253.333, 190},
 		{48, 96, 6, 12.7, 25.4},
 	} {
 		width, height := onPage(tt.pixelsX, tt.pixelsY, tt.turn)
