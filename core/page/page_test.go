@@ -364,6 +364,10 @@ func TestHistory(t *testing.T) {
 	if day := h.Of("fax"); day != ([slots]Slot{}) {
 		t.Errorf("%v", day)
 	}
+	jobs.Reset() // as by a restart without the application
+	if h.sample(noon.Add(200 * time.Hour)); len(h.apps) != 0 {
+		t.Errorf("%d applications", len(h.apps))
+	}
 }
 
 // TestBars: a slot without jobs has no bar, one with few can be seen.

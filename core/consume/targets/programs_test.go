@@ -7,86 +7,12 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"smtpreceiver/core/consume"
 	"smtpreceiver/core/consume/targets/targettest"
 )
-
-// TestProgramGroup: after the time limit nothing of a program goes on, also not
-// what it started.
-func TestProgramGroup(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	script, alive := filepath.Join(dir, "send"), filepath.Join(dir, "alive")
-	targettest.Script(t, script, "(while :; do date >"+alive+"; sleep 0.02; done) & wait")
-	c, err := NewCommand([]string{script})
-	if err != nil {
-		t.Fatal(err)
-	}
-	why := targettest.New(t, "x").HandOnWithin(t, c, time.Second)
-	if !strings.Contains(why, "not done within timeout 1s") || !strings.Contains(why, "in_doubt is fail") {
-		t.Errorf("why %q", why)
-	}
-	time.Sleep(100 * time.Millisecond)
-	if err := os.Remove(alive); err != nil {
-		t.Fatal(err)
-	}
-	time.Sleep(200 * time.Millisecond)
-	if _, err := os.Stat(alive); err == nil {
-		t.Error("what the program started goes on")
-	}
-}
-
-// TestProgramSession: the terminal's Ctrl-C does not reach a program.
-func TestProgramSession(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	script, out := filepath.Join(dir, "send"), filepath.Join(dir, "out")
-	targettest.Script(t, script, "cut -d' ' -f1,6 /proc/self/stat >/dev/null; read -r pid comm state ppid pgrp session rest </proc/$$/stat; echo $$ $session >"+out)
-	c, err := NewCommand([]string{script})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat("/proc/self/stat"); err != nil {
-		t.Skip("no /proc here")
-	}
-	if why := targettest.New(t, "x").HandOn(t, c); why != "" {
-		t.Fatal(why)
-	}
-	got, _ := os.ReadFile(out)
-	fields := strings.Fields(string(got))
-	if len(fields) != 2 || fields[0] != fields[1] {
-		t.Errorf("pid and session %q: no session of its own", got)
-	}
-	if _, err := strconv.Atoi(fields[0]); err != nil {
-		t.Error(err)
-	}
-}
-
-// TestProgramEnvironment: none of our settings, passwords among them, is in it.
-func TestProgramEnvironment(t *testing.T) {
-	t.Setenv("SMTPRECEIVER_FORWARD_PASSWORD", "secret")
-	t.Setenv("SMTPRECEIVER_AUTHENTICATION_DSN", "secret")
-	t.Setenv("OTHER_SETTING", "kept")
-	dir := t.TempDir()
-	script, out := filepath.Join(dir, "send"), filepath.Join(dir, "out")
-	targettest.Script(t, script, "env >"+out)
-	c, err := NewCommand([]string{script})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if why := targettest.New(t, "x").HandOn(t, c); why != "" {
-		t.Fatal(why)
-	}
-	got, err := os.ReadFile(out)
-	if err != nil || strings.Contains(string(got), "secret") || strings.Contains(string(got), "SMTPRECEIVER_") || !strings.Contains(string(got), "OTHER_SETTING=kept") {
-		t.Errorf("%v, environment\n%s", err, got)
-	}
-}
 
 // TestSwappedFile: what lies under a file's name when the program runs does not
 // matter; it has the copy that was made of the regular file.
