@@ -24,3 +24,24 @@ func TestSummaryOfLittle(t *testing.T) {
 		}
 	}
 }
+
+// TestSummaryOfOne: one of what there may be many of is said, and so is that another program
+// alone bounds what a text costs.
+func TestSummaryOfOne(t *testing.T) {
+	t.Parallel()
+	s := parse(t, `
+forward_smtp_server: mx1.example
+proxy_protocol_from: 192.0.2.9
+applications:
+  one: {ctl_type: sms, output_folder: /x, addresses: a, max_parts: 1}
+  all: {ctl_type: sms, output_folder: /y, addresses: b, max_parts: 0}
+  fax: {ctl_type: fax, output_folder: /z, addresses: c, max_parts: 3}
+`)
+	var out strings.Builder
+	if err := Summary(&out, s); err != nil {
+		t.Fatal(err)
+	}
+	if text := out.String(); !strings.Contains(text, "forwarded to mx1.example:25, TLS") || !strings.Contains(text, "named by the proxies 192.0.2.9") || strings.Count(text, "max_parts does not") != 1 {
+		t.Error(text)
+	}
+}

@@ -1,8 +1,11 @@
 package picture
 
 import (
+	"bytes"
+	"compress/zlib"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"image"
 	"image/color"
@@ -35,7 +38,7 @@ func TestOrientation(t *testing.T) {
 		for _, at := range []struct {
 			x, y  int
 			black bool
-		}{{100, 75, true}, {300, 75, false}, {100, 225, false}, {300, 225, false}} {
+		}{{0, 0, true}, {100, 75, true}, {399, 0, false}, {300, 75, false}, {0, 299, false}, {100, 225, false}, {300, 225, false}} {
 			if shade := p.GrayAt(at.x, at.y).Y; (shade < 64) != at.black || (shade > 192) == at.black {
 				t.Errorf("orientation %d: at %d, %d it is %d", turn, at.x, at.y, shade)
 			}
@@ -171,6 +174,36 @@ func TestFile(t *testing.T) {
 	}
 	if err := File(t.Context(), filepath.Join(dir, "gone", "1.pdf"), path); err == nil || errors.As(err, new(*Unfit)) {
 		t.Errorf("no folder for the document: %v", err)
+	}
+}
+
+// TestPlace: a picture stands in the middle of the page, below its border.
+func TestPlace(t *testing.T) {
+	t.Parallel()
+	document := filepath.Join(t.TempDir(), "1.pdf")
+	if err := (page{image.NewGray(image.Rect(0, 0, 9, 9)), 50, 20}).write(document); err != nil {
+		t.Fatal(err)
+	}
+	pdf, err := os.ReadFile(document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, stream, _ := bytes.Cut(pdf, []byte("stream\n"))
+	unpacked, err := zlib.NewReader(bytes.NewReader(stream))
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := io.ReadAll(unpacked)
+	var width, height, x, y float64
+	_, place, _ := strings.Cut(string(content), "q ")
+	if n, scanned := fmt.Sscanf(place, "%g 0 0 %g %g %g cm /I", &width, &height, &x, &y); err != nil || n != 4 {
+		t.Fatalf("%q: %v, %v", content, err, scanned)
+	}
+	const mm = 72 / 25.4
+	for what, c := range map[string][2]float64{"width": {width, 50}, "height": {height, 20}, "from the left": {x, 80}, "from below": {y, 267}} {
+		if d := c[0]/mm - c[1]; d < -0.2 || d > 0.2 {
+			t.Errorf("%s: %g mm, want %g", what, c[0]/mm, c[1])
+		}
 	}
 }
 
