@@ -50,9 +50,7 @@ func (r *request) body(c *content) (*body, error) {
 	switch {
 	case r.json != nil:
 		var out bytes.Buffer
-		if err := c.encode(&out, r.json); err != nil {
-			return nil, err
-		}
+		c.encode(&out, r.json)
 		return textBody("application/json", out.Bytes()), nil
 	case len(r.form) > 0:
 		return textBody("application/x-www-form-urlencoded", []byte(filled(c, r.form).Encode())), nil
@@ -63,61 +61,53 @@ func (r *request) body(c *content) (*body, error) {
 }
 
 // encode writes a tree as JSON, members in their order.
-func (c *content) encode(out *bytes.Buffer, t *config.Tree) error {
+func (c *content) encode(out *bytes.Buffer, t *config.Tree) {
 	switch {
 	case t.Text != nil && *t.Text == fields.Attachments:
 		names := []string{}
 		for _, a := range c.Attachments {
 			names = append(names, a.Name)
 		}
-		return encodeJSON(out, names)
+		encodeJSON(out, names)
 	case t.Text != nil:
-		return encodeJSON(out, c.fill(*t.Text))
+		encodeJSON(out, c.fill(*t.Text))
 	case t.Literal != "":
 		out.WriteString(t.Literal)
-		return nil
 	case t.List != nil:
 		out.WriteByte('[')
 		for i := range t.List {
 			if i > 0 {
 				out.WriteByte(',')
 			}
-			if err := c.encode(out, &t.List[i]); err != nil {
-				return err
-			}
+			c.encode(out, &t.List[i])
 		}
 		out.WriteByte(']')
-		return nil
+	default:
+		out.WriteByte('{')
+		for i, m := range t.Object {
+			if i > 0 {
+				out.WriteByte(',')
+			}
+			encodeJSON(out, m.Name)
+			out.WriteByte(':')
+			c.encode(out, &m.Value)
+		}
+		out.WriteByte('}')
 	}
-	out.WriteByte('{')
-	for i, m := range t.Object {
-		if i > 0 {
-			out.WriteByte(',')
-		}
-		if err := encodeJSON(out, m.Name); err != nil {
-			return err
-		}
-		out.WriteByte(':')
-		if err := c.encode(out, &m.Value); err != nil {
-			return err
-		}
-	}
-	out.WriteByte('}')
-	return nil
 }
 
-func encodeJSON(out *bytes.Buffer, value any) error {
+// encodeJSON writes text, which always can be.
+func encodeJSON(out *bytes.Buffer, text any) {
 	e := json.NewEncoder(out)
 	e.SetEscapeHTML(false)
-	err := e.Encode(value)
+	_ = e.Encode(text)
 	out.Truncate(out.Len() - len("\n"))
-	return err
 }
 
 // parts makes a multipart/form-data body (RFC 7578). Its size is known beforehand:
 // many services take none without.
-func (r *request) parts(c *content) (b *body, err error) {
-	b = new(body)
+func (r *request) parts(c *content) (*body, error) {
+	b := new(body)
 	var readers []io.Reader
 	var text bytes.Buffer
 	flush := func() {
@@ -125,12 +115,10 @@ func (r *request) parts(c *content) (b *body, err error) {
 		readers = append(readers, bytes.NewReader(bytes.Clone(text.Bytes())))
 		text.Reset()
 	}
-	w := multipart.NewWriter(&text)
+	w := multipart.NewWriter(&text) // into memory, which takes all
 	for _, name := range slices.Sorted(maps.Keys(r.multipart)) {
 		if r.multipart[name] != fields.Attachments {
-			if err := w.WriteField(name, c.fill(r.multipart[name])); err != nil {
-				return nil, err
-			}
+			_ = w.WriteField(name, c.fill(r.multipart[name]))
 			continue
 		}
 		for _, a := range c.Attachments {
@@ -146,17 +134,13 @@ func (r *request) parts(c *content) (b *body, err error) {
 			header := textproto.MIMEHeader{}
 			header.Set("Content-Disposition", multipart.FileContentDisposition(name, attachmentName(a.Name, a.File)))
 			header.Set("Content-Type", contentType(a.File))
-			if _, err := w.CreatePart(header); err != nil {
-				return nil, errors.Join(err, b.Close())
-			}
+			_, _ = w.CreatePart(header)
 			flush()
 			readers = append(readers, io.LimitReader(f, info.Size()))
 			b.size += info.Size()
 		}
 	}
-	if err := w.Close(); err != nil {
-		return nil, errors.Join(err, b.Close())
-	}
+	_ = w.Close()
 	flush()
 	b.kind, b.Reader = w.FormDataContentType(), io.MultiReader(readers...)
 	return b, nil

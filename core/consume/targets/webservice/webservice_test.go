@@ -229,6 +229,19 @@ func TestHTTPAttachments(t *testing.T) {
 	if len(form.Value["text"][0]) != 4999 {
 		t.Errorf("the text of a fax was cut: %d", len(form.Value["text"][0]))
 	}
+	// A file that is not there: the one before it is closed, too.
+	job = targettest.New(t, "x")
+	job.Attach(t, "00000042_1_a.pdf", content)
+	job.Set(map[string]string{"attachments/count": "2", "attachments/2": "00000042_2_b.pdf"})
+	if why := job.HandOn(t, h); !strings.Contains(why, "00000042_2_b.pdf: no such file") || len(s.requests()) != 1 {
+		t.Errorf("%d requests, %q", len(s.requests()), why)
+	}
+	fds, _ := filepath.Glob("/proc/self/fd/*")
+	for _, fd := range fds {
+		if path, err := os.Readlink(fd); err == nil && strings.Contains(path, filepath.Dir(job.Folder)) && strings.HasSuffix(path, ".pdf") {
+			t.Errorf("%s is still open", path)
+		}
+	}
 }
 
 // TestHTTPAnswers: what each answer means.
@@ -397,6 +410,21 @@ func TestHTTPBodyClosedTwice(t *testing.T) {
 	closing.Wait()
 	if _, err := f.Stat(); err == nil {
 		t.Error("the file is open")
+	}
+}
+
+type unclosable struct{}
+
+func (unclosable) Close() error { return io.ErrClosedPipe }
+
+// TestHTTPBodyCloseFails: a file that cannot be closed is an error, each time.
+func TestHTTPBodyCloseFails(t *testing.T) {
+	t.Parallel()
+	b := &body{files: []io.Closer{unclosable{}}}
+	for range 2 {
+		if err := b.Close(); !errors.Is(err, io.ErrClosedPipe) {
+			t.Error(err)
+		}
 	}
 }
 
