@@ -603,6 +603,10 @@ func TestHTTPKeys(t *testing.T) {
 	for keys, want := range map[string]string{
 		"url: sms.example.com" + form:                                                    "url: it is no address",
 		"url: ftp://sms.example.com" + form:                                              "url: it is no address",
+		"url: 'http://x/{env:A}/{env:b c}'" + form:                                       "url: {env:b c} is no environment variable",
+		"url: http://x\nproxy: 'http://{env:b c}'" + form:                                "proxy: {env:b c} is no environment variable",
+		"url: http:///send" + form:                                                       "url: it is no address",
+		"url: 'http://[::1/send'" + form:                                                 "url: it is no address",
 		"url: 'http://x/{number}'" + form:                                                "url: only {env:NAME} may stand there",
 		"url: http://x":                                                                  "json: nothing of the job is sent",
 		"url: http://x\njson: {a: b}" + form:                                             "json: there is more than one body",
@@ -633,6 +637,37 @@ func TestHTTPKeys(t *testing.T) {
 		if !slices.ContainsFunc(said, func(s string) bool { return strings.Contains(s, want) }) && (want != "" || len(said) > 0) {
 			t.Errorf("%s: %q, want %q", keys, said, want)
 		}
+	}
+}
+
+// TestAsks: what a section needs of others is said where it is sound.
+func TestAsks(t *testing.T) {
+	t.Parallel()
+	for keys, want := range map[string][2]bool{
+		"url: http://sms.example.com\nform: {a: '{text}'}":   {true, true},
+		"url: http://sms.example.com\nform: {a: '{number}'}": {false, true},
+		"url: https://sms.example.com\nform: {a: '{gsm:|}'}": {true, false},
+		"url: http://sms.example.com\nform: {a: '{hex}{x}'}": {false, false}, // not sound
+		"url: http://localhost\nform: {a: b}":                {false, false},
+		"url: http://gateway:8080\nform: {a: b}":             {false, false},
+		"url: 'http://{env:HOST}/'\nform: {a: b}":            {false, false},
+		"url: http://192.0.2.1\nform: {a: b}":                {false, true},
+		"url: http://127.0.0.1\nform: {a: b}":                {false, false},
+		"url: http://10.1.2.3\nform: {a: b}":                 {false, false},
+		"url: http://169.254.1.1\nform: {a: b}":              {false, false},
+		"url: 'http://[::1]'\nform: {a: b}":                  {false, false},
+		"url: 'http://[2001:db8::1]'\nform: {a: b}":          {false, true},
+	} {
+		settings, err := config.Parse("yaml", []byte("applications:\n  sms: {output_folder: /tmp, ctl_type: sms, addresses: x}\nconsume:\n  sms:\n    target: http\n"+indent(keys)), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text, inClear := Asks(settings.Consume["sms"], settings.Applications["sms"]); [2]bool{text, inClear} != want {
+			t.Errorf("%s: %t, %t", keys, text, inClear)
+		}
+	}
+	if (&request{url: "http://[::1"}).inClear() {
+		t.Error("what is no address is in clear")
 	}
 }
 
