@@ -92,7 +92,7 @@ consume:
 func TestCheckWithoutApplication(t *testing.T) {
 	t.Parallel()
 	for _, k := range kinds {
-		settings, loaded := config.Parse("yaml", []byte("applications:\n  sms: {output_folder: /tmp, ctl_type: sms, addresses: x}\nconsume:\n  gone: {target: "+k.name+", target_folder: /tmp, channel: x, command: [/bin/true], url: 'http://x/', form: {a: b}, convert: {doc: ''}}\n"), nil)
+		settings, loaded := config.Parse("yaml", []byte("applications:\n  sms: {output_folder: /tmp, ctl_type: sms, addresses: x}\nconsume:\n  zz: {application: sms, target: command}\n  gone: {target: "+k.name+", target_folder: /tmp, channel: x, command: [/bin/true], url: 'http://x/', form: {a: b}, convert: {doc: ''}}\n"), nil)
 		problems, ok := loaded.(config.Problems)
 		if !ok || len(problems) != 1 {
 			t.Fatalf("loaded: %v", loaded)
@@ -102,8 +102,23 @@ func TestCheckWithoutApplication(t *testing.T) {
 				t.Errorf("%s: %s", k.name, w)
 			}
 		}
-		if said := problems.Error(); strings.Count(said, "consume.gone.application: ") > 1 || strings.Count(said, "consume.gone.convert") != 1 {
+		if said := problems.Error(); strings.Count(said, "consume.gone.application: ") > 1 || strings.Count(said, "consume.gone.convert") != 1 || !strings.Contains(said, "consume.zz.command: missing") {
 			t.Errorf("%s:\n%s", k.name, said)
+		}
+	}
+}
+
+// TestCheckFormats: a web service that is sent no text takes messages of any format.
+func TestCheckFormats(t *testing.T) {
+	t.Parallel()
+	for form, want := range map[string]bool{"{to: '{number}'}": false, "{text: '{text}'}": true} {
+		settings, err := config.Parse("yaml", []byte("applications:\n  fax: {output_folder: /tmp, ctl_type: fax, addresses: x, format_preference: mht}\nconsume:\n  fax: {target: http, url: 'https://fax.example.com', form: "+form+"}\n"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var problems config.Problems
+		if warnings := Check(settings, &problems); slices.ContainsFunc(warnings, func(w string) bool { return strings.Contains(w, "format_preference") }) != want || len(problems) > 0 {
+			t.Errorf("%s: %q, %v", form, warnings, problems)
 		}
 	}
 }

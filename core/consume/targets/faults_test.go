@@ -160,8 +160,8 @@ func TestLeftOvers(t *testing.T) {
 			if info.Mode().Perm()&0o007 != 0 || info.Mode().Perm()&0o700 < 0o600 {
 				t.Errorf("%s: %s has mode %v", name, path, info.Mode())
 			}
-			if gid := info.Sys().(*syscall.Stat_t).Gid; os.Getuid() == 0 && !info.IsDir() && gid != group {
-				t.Errorf("%s: %s is of group %d", name, path, gid)
+			if st := info.Sys().(*syscall.Stat_t); int(st.Uid) != os.Getuid() || os.Getuid() == 0 && !info.IsDir() && st.Gid != group {
+				t.Errorf("%s: %s is of %d and group %d", name, path, st.Uid, st.Gid)
 			}
 		}
 		b := &between{Target: target, t: t, prepare: func(j *consume.Job) error {
@@ -196,6 +196,9 @@ func TestLeftOvers(t *testing.T) {
 		to = t.TempDir()
 		target = open(to)
 		b = &between{Target: target, t: t, submit: func(j *consume.Job) error {
+			if answer, err := target.Has(t.Context(), j); answer != consume.No || err != nil {
+				t.Errorf("%s: not handed over yet: %v, %v", name, answer, err)
+			}
 			private(filepath.Join(to, stagingName))
 			if name == "folder" {
 				private(filepath.Join(to, stagingName, j.Key))
@@ -210,12 +213,9 @@ func TestLeftOvers(t *testing.T) {
 		if why := targettest.New(t, "whole").HandOn(t, b); why != "" {
 			t.Errorf("%s: %s", name, why)
 		}
-		fds, _ := filepath.Glob("/proc/self/fd/*")
-		for _, fd := range fds {
-			if path, err := os.Readlink(fd); err == nil && strings.HasPrefix(path, to) {
-				t.Errorf("%s: %s is still open", name, path)
-			}
-		}
+		targettest.Closed(t, filepath.Base(filepath.Dir(to))+"/"+filepath.Base(to)) // the target's folder
+		targettest.Closed(t, stagingName)
+		targettest.Closed(t, "00000042.txt")
 	}
 }
 
@@ -274,11 +274,25 @@ func TestEqual(t *testing.T) {
 	if err := errors.Join(roots[0].WriteFile("g", []byte("x"), 0o600), roots[1].Symlink("f", "g"), roots[1].WriteFile("f", []byte("x"), 0o600), roots[0].Mkdir("h", 0o700), roots[1].Mkdir("h", 0o700)); err != nil {
 		t.Fatal(err)
 	}
+	targettest.Closed(t, "f")
 	for name, fails := range map[string]bool{"g": false, "h": false, "none": true} {
 		if same, err := equal(roots[0], roots[1], name); same || (err != nil) != fails {
 			t.Errorf("%s: %t, %v", name, same, err)
 		}
 	}
+}
+
+// TestFlush: a folder that is gone cannot be brought to disk.
+func TestFlush(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := NewDrop(dir).Flush(); err != nil {
+		t.Error(err)
+	}
+	if err := NewDrop(filepath.Join(dir, "none")).Flush(); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("no folder: %v", err)
+	}
+	targettest.Closed(t, "")
 }
 
 // TestWithin: a folder lies in itself and in those above it.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"smtpreceiver/core/consume"
@@ -107,6 +108,9 @@ func TestMoveLeavesNoFolder(t *testing.T) {
 	for _, name := range []string{"../out", "/" + dir + "/out", stagingName + "/sub/in", ""} {
 		if err := move(staging, "copy", root, name); err == nil {
 			t.Errorf("moved to %q", name)
+		}
+		if err := move(staging, name, root, "in"); err == nil || !strings.Contains(err.Error(), "is no name of a file") {
+			t.Errorf("moved from %q: %v", name, err)
 		}
 	}
 	if err := move(staging, "copy", root, "in"); err != nil {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/consume"
@@ -127,6 +128,17 @@ func TestRefused(t *testing.T) {
 				t.Errorf("failed with %q, want %q", why, tt.want)
 			}
 		})
+	}
+}
+
+// TestGammuOrder: gammu-smsd sends by the priority in the name.
+func TestGammuOrder(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
+	for priority, want := range map[string]string{"high": "OUTA20261128_120000_00_1_key.txt", "low": "OUTE20261128_120000_00_1_key.txt", "normal": "OUTC20261128_120000_00_1_key.txt", "": "OUTC20261128_120000_00_1_key.txt"} {
+		if got := (&shortMessage{number: "1", priority: priority}).gammuName("key", at); got != want {
+			t.Errorf("%q: %s, want %s", priority, got, want)
+		}
 	}
 }
 

@@ -116,3 +116,15 @@ func Programs(t *testing.T, bodies map[string]string) {
 	}
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
 }
+
+// Closed fails the test if a file is still open that lies in one of its folders and whose
+// name ends so.
+func Closed(t *testing.T, ending string) {
+	t.Helper()
+	fds, _ := filepath.Glob("/proc/self/fd/*")
+	for _, fd := range fds {
+		if path, err := os.Readlink(fd); err == nil && strings.HasPrefix(path, filepath.Dir(t.TempDir())) && strings.HasSuffix(path, ending) {
+			t.Errorf("%s is still open", path)
+		}
+	}
+}

@@ -40,7 +40,7 @@ const (
 // read from it.
 type HTTP struct {
 	request request
-	success *regexp.Regexp // nil: any 2xx
+	success *regexp.Regexp // what an answer of 2xx holds
 	client  *http.Client
 
 	mu     sync.Mutex
@@ -53,7 +53,7 @@ func New(c *config.Consumer, app *config.Application) (*HTTP, error) {
 	r, problems := newRequest(c, app)
 	h := &HTTP{request: r}
 	var err error
-	if h.success, err = compiled(c.Success); err != nil {
+	if h.success, err = regexp.Compile(c.Success); err != nil {
 		problems.Add("success", err.Error(), "")
 	}
 	transport, refused, err := newTransport(c)
@@ -66,13 +66,6 @@ func New(c *config.Consumer, app *config.Application) (*HTTP, error) {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return h, problems.Err()
-}
-
-func compiled(expression string) (*regexp.Regexp, error) {
-	if expression == "" {
-		return nil, nil
-	}
-	return regexp.Compile(expression)
 }
 
 // newTransport is the way to the service. refused is the key of the error.
@@ -162,7 +155,7 @@ func (h *HTTP) judge(req *http.Request, answer *http.Response, said string, unre
 		return h.request.hidden(errors.New(text + fmt.Sprintf(format, args...)))
 	}
 	switch {
-	case status/100 == 2 && (h.success == nil || h.success.MatchString(said)):
+	case status/100 == 2 && h.success.MatchString(said):
 		return nil
 	case status/100 == 2 && unread != nil:
 		return h.unanswered(req, true, fmt.Errorf("the answer broke off: %w", unread))

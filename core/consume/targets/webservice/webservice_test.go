@@ -209,6 +209,7 @@ func TestHTTPAttachments(t *testing.T) {
 	if why := job.HandOn(t, h); why != "" {
 		t.Fatal(why)
 	}
+	targettest.Closed(t, ".pdf")
 	r := s.requests()[0]
 	if r.ContentLength != int64(len(s.sent()[0])) || len(r.TransferEncoding) > 0 {
 		t.Errorf("length %d of %d, %q", r.ContentLength, len(s.sent()[0]), r.TransferEncoding)
@@ -236,35 +237,39 @@ func TestHTTPAttachments(t *testing.T) {
 	if why := job.HandOn(t, h); !strings.Contains(why, "00000042_2_b.pdf: no such file") || len(s.requests()) != 1 {
 		t.Errorf("%d requests, %q", len(s.requests()), why)
 	}
-	fds, _ := filepath.Glob("/proc/self/fd/*")
-	for _, fd := range fds {
-		if path, err := os.Readlink(fd); err == nil && strings.Contains(path, filepath.Dir(job.Folder)) && strings.HasSuffix(path, ".pdf") {
-			t.Errorf("%s is still open", path)
-		}
-	}
+	targettest.Closed(t, ".pdf")
 }
 
 // TestHTTPAnswers: what each answer means.
 func TestHTTPAnswers(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
-		name, keys  string
-		status      int
-		said, later string // Retry-After
-		want        string // "": done
+		name, keys string
+		status     int
+		said       string
+		want       string // "": done
+		again      bool   // it is tried again
 	}{
-		{"ok", "", 200, "", "", ""},
-		{"created", "", 201, "{}", "", ""},
-		{"accepted as asked", "success: '(?i)accepted'", 202, "0: Accepted for delivery", "", ""},
-		{"200 for a failure", "success: '(?i)accepted'", 200, "ERR: bad number", "", "200 OK: it says: ERR: bad number (success does not match)"},
-		{"refused", "", 400, "bad\r\nnumber", "", "400 Bad Request: it says: bad number"},
-		{"forbidden", "", 401, "", "", "401 Unauthorized"},
-		{"too slow", "", 408, "", "", "given up after 1 tries"},
-		{"too early", "", 425, "", "", "given up after 1 tries"},
-		{"too many", "", 429, "", "", "given up after 1 tries"},
-		{"down", "", 503, "maintenance", "", "503 Service Unavailable: it says: maintenance"},
-		{"elsewhere", "", 302, "", "", "it points to https://other.example: change url"},
-		{"long answer", "success: needle", 200, strings.Repeat("x", 1<<20) + "needle", "", "success does not match"},
+		{"ok", "", 200, "", "", false},
+		{"created", "", 201, "{}", "", false},
+		{"the last of its kind", "", 299, "", "", false},
+		{"accepted as asked", "success: '(?i)accepted'", 202, "0: Accepted for delivery", "", false},
+		{"200 for a failure", "success: '(?i)accepted'", 200, "ERR: bad number", "200 OK: it says: ERR: bad number (success does not match)", false},
+		{"refused", "", 400, "bad\r\nnumber", "400 Bad Request: it says: bad number", false},
+		{"refused with a key", "idempotency_header: Key", 400, "", "400 Bad Request", false},
+		{"forbidden", "", 401, "", "401 Unauthorized", false},
+		{"a conflict without a key", "", 409, "", "409 Conflict", false},
+		{"the last refusal", "", 499, "", "499 ", false},
+		{"too slow", "", 408, "", "408 ", true},
+		{"too early", "", 425, "", "425 ", true},
+		{"too many", "", 429, "", "429 ", true},
+		{"broken", "", 500, "", "500 ", true},
+		{"down", "", 503, "maintenance", "503 Service Unavailable: it says: maintenance", true},
+		{"the last fault", "", 599, "", "599 ", true},
+		{"beyond", "", 600, "", "600 ", false},
+		{"elsewhere", "", 302, "", "it points to https://other.example: change url", true},
+		{"the last elsewhere", "", 399, "", "it points to https://other.example: change url", true},
+		{"long answer", "success: needle", 200, strings.Repeat("x", 1<<20) + "needle", "success does not match", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -274,7 +279,7 @@ func TestHTTPAnswers(t *testing.T) {
 				io.WriteString(w, tt.said)
 			})
 			why := targettest.New(t, "x").HandOn(t, mustTarget(t, "sms", "url: "+s.URL+"/p?password=hidden\nform: {text: '{text}'}\n"+tt.keys))
-			if !strings.Contains(why, tt.want) || (why == "") != (tt.want == "") || strings.Contains(why, "hidden") || strings.Contains(why, "secret") {
+			if !strings.Contains(why, tt.want) || (why == "") != (tt.want == "") || strings.Contains(why, "given up") != tt.again || strings.Contains(why, "hidden") || strings.Contains(why, "secret") {
 				t.Errorf("why %q, want %q", why, tt.want)
 			}
 			if len(s.requests()) != 1 {
@@ -513,6 +518,29 @@ func must(b []byte, err error) []byte {
 	return b
 }
 
+// TestHTTPSecretsKnown: what is secret of a request is known wherever it stands, and nothing
+// else is taken for one.
+func TestHTTPSecretsKnown(t *testing.T) {
+	t.Setenv("SMS_ONE", "first")
+	t.Setenv("SMS_TWO", "second")
+	h := mustTarget(t, "sms", "url: 'http://user:third@sms.invalid/{env:SMS_ONE}'\nheaders: {Authorization: fourth, X-Auth: fifth, X-Other: sixth, X-Auth-For: '{number}'}\nquery: {k: '{env:SMS_TWO}'}\nform: {text: '{text}'}")
+	const said = "first second third fourth fifth sixth {number} user"
+	if got, want := h.request.plain(said), "*** *** *** *** *** sixth {number} user"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// TestHTTPFaxNumber: a fax may be sent to what else one dials.
+func TestHTTPFaxNumber(t *testing.T) {
+	t.Parallel()
+	s := newService(t, nil)
+	job := targettest.New(t, "x")
+	job.Set(map[string]string{"to/number": "906,*1#"})
+	if why := job.HandOn(t, mustTarget(t, "fax", "url: "+s.URL+"\nform: {t: '{number}'}")); why != "" || s.sent()[0] != "t=906%2C%2A1%23" {
+		t.Errorf("%q, sent %q", why, s.sent())
+	}
+}
+
 // TestHTTPEmptySecrets: what is empty is no secret; it stands everywhere.
 func TestHTTPEmptySecrets(t *testing.T) {
 	t.Parallel()
@@ -543,22 +571,35 @@ func TestHTTPWays(t *testing.T) {
 	secure := httptest.NewUnstartedServer(nil)
 	s := &service{}
 	secure.Config.Handler = s
+	secure.EnableHTTP2 = true
 	secure.StartTLS()
 	t.Cleanup(secure.Close)
 	ca := filepath.Join(t.TempDir(), "ca.pem")
 	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secure.Certificate().Raw}), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if why := targettest.New(t, "x").HandOn(t, mustTarget(t, "sms", "url: "+secure.URL+"\nca_file: "+ca+"\nform: {text: '{text}'}")); why != "" || len(s.requests()) != 1 {
-		t.Errorf("own authority: %q", why)
+	if why := targettest.New(t, "x").HandOn(t, mustTarget(t, "sms", "url: "+secure.URL+"\nca_file: "+ca+"\nform: {text: '{text}'}")); why != "" || len(s.requests()) != 1 || s.requests()[0].ProtoMajor != 2 {
+		t.Errorf("own authority: %q, %+v", why, s.requests())
 	}
 
 	proxy := newService(t, nil)
 	if why := targettest.New(t, "Čau").HandOn(t, mustTarget(t, "sms", "url: http://sms.invalid/send\nmethod: GET\nproxy: "+proxy.URL+"\nquery: {text: '{text}'}")); why != "" || len(proxy.got) != 1 {
 		t.Fatalf("proxy: %q", why)
 	}
-	if r := proxy.got[0]; r.Method != "GET" || r.Host != "sms.invalid" || r.URL.Query().Get("text") != "Čau" || r.ContentLength > 0 {
-		t.Errorf("%s %s, host %s", r.Method, r.URL, r.Host)
+	if r := proxy.got[0]; r.Method != "GET" || r.Host != "sms.invalid" || r.URL.Query().Get("text") != "Čau" || r.ContentLength != 0 || len(r.TransferEncoding) > 0 || r.UserAgent() != "smtpreceiver" || r.Header.Get("Accept-Encoding") != "" {
+		t.Errorf("%s %s, host %s, %d bytes %q, %v", r.Method, r.URL, r.Host, r.ContentLength, r.TransferEncoding, r.Header)
+	}
+
+	// Each request has a connection of its own, and the query that stands in the address.
+	plain := newService(t, nil)
+	h := mustTarget(t, "sms", "url: "+plain.URL+"/?fixed=1\nform: {text: '{text}'}")
+	for range 2 {
+		if why := targettest.New(t, "x").HandOn(t, h); why != "" {
+			t.Error(why)
+		}
+	}
+	if r := plain.requests(); len(r) != 2 || r[0].RemoteAddr == r[1].RemoteAddr || r[0].URL.RawQuery != "fixed=1" {
+		t.Errorf("%d requests: %+v", len(r), r)
 	}
 }
 
@@ -580,6 +621,9 @@ func TestHTTPText(t *testing.T) {
 		{" \r\n", nil, "form: {t: '{subject}'}", "t=Hello", ""},
 		{"a€", nil, "form: {t: '{hex}{gsm:0|8}'}", "t=611b650", ""},
 		{"č", nil, "form: {t: '{hex}{gsm:0|8}'}", "t=010d8", ""},
+		{"č", nil, "form: {t: '{hex}'}", "t=010d", ""},
+		{strings.Repeat("č", 71), nil, "form: {t: '{parts}'}", "t=2", ""},
+		{"x", map[string]string{"to/number": "906,*1#"}, "form: {t: '{number}'}", "", "no number to dial"},
 		{"x", map[string]string{"system/format": "eml"}, "form: {t: '{text}'}", "", "format_preference"},
 		{"x", map[string]string{"to/number": "12ab"}, "form: {t: '{digits}'}", "", "no number to dial"},
 		{"x", map[string]string{"to/number": ""}, "form: {t: '{number}'}", "", "has no number"},
