@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"smtpreceiver/core/message/header"
+	"smtpreceiver/core/message/tnef"
 	"smtpreceiver/core/message/transfer"
 	"smtpreceiver/core/message/transfer/seek"
 )
@@ -86,6 +87,9 @@ func (m *Message) fileName(p *part) string {
 
 // embeddedSubject is the subject of a forwarded message.
 func (m *Message) embeddedSubject(p *part) string {
+	if p.tnefMail { // as a mail it would be read with all that is inside it
+		return tnef.Read(io.NewSectionReader(p.src, p.body, p.end-p.body), p.end-p.body, m.context).Subject
+	}
 	r := bufio.NewReaderSize(io.LimitReader(m.open(p), header.MaxPart), 4096)
 	var h header.Block
 	h.Reset(header.MaxPart, header.MaxPartFields)

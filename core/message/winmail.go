@@ -87,15 +87,18 @@ func tnefMail(m *Message, p *part, c charset.Context, depth int) io.Reader {
 		w.text("--" + alternative + "--\r\n")
 	}
 	for _, f := range t.files {
-		w.text("--" + mixed + "\r\n" + fileHead(m.fileName(f), f.mediaType))
-		switch {
-		case f.tnefMail && depth < maxTNEFDepth:
-			w.text("\r\n")
+		w.text("--" + mixed + "\r\n")
+		if f.tnefMail && depth < maxTNEFDepth {
+			w.text(fileHead(m.fileName(f), f.mediaType) + "\r\n")
 			w.open = append(w.open, func() (io.Reader, error) { return tnefMail(m, f, c, depth+1), nil })
-		default:
-			w.text("Content-Transfer-Encoding: base64\r\n\r\n")
-			w.open = append(w.open, func() (io.Reader, error) { return newBase64Lines(m.raw(f)), nil })
+			continue
 		}
+		name, mediaType := "winmail.dat", "application/ms-tnef" // of a message too deep
+		if !f.tnefMail {
+			name, mediaType = m.fileName(f), f.mediaType
+		}
+		w.text(fileHead(name, mediaType) + "Content-Transfer-Encoding: base64\r\n\r\n")
+		w.open = append(w.open, func() (io.Reader, error) { return newBase64Lines(m.raw(f)), nil })
 	}
 	w.text("--" + mixed + "--\r\n")
 	return &w.lined

@@ -66,6 +66,13 @@ func TestWorkGrowsWithTheMail(t *testing.T) {
 			stream := "\x78\x9f\x3e\x22\x01\x00" + strings.Repeat("\x01\x04\x80\x01\x00\x02\x00\x00\x00a\x00\x00\x00", size/13)
 			return "Content-Type: application/ms-tnef; name=winmail.dat\r\nContent-Transfer-Encoding: base64\r\n\r\n" + lines(base64.StdEncoding.EncodeToString([]byte(stream)))
 		},
+		"messages in TNEF": func(size int) string {
+			stream := tnefOf([]byte("text"))
+			for len(stream) < size {
+				stream = tnefOf(bytes.Repeat([]byte("x"), 1500), stream)
+			}
+			return "Content-Type: application/ms-tnef\r\nContent-Transfer-Encoding: base64\r\n\r\n" + lines(base64.StdEncoding.EncodeToString(stream))
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			const size = 64 << 10
