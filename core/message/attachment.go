@@ -145,7 +145,11 @@ func (m *Message) randomAccess(p *part) (io.ReaderAt, int64, error) {
 	if p.encoding == transfer.Identity {
 		return raw, raw.Size(), nil
 	}
-	d, err := seek.New(raw, p.encoding)
+	b := &m.buffers
+	if around, ok := m.source(p).(*seek.Reader); ok {
+		b = &around.Above
+	}
+	d, err := seek.New(raw, p.encoding, b)
 	if err != nil {
 		return nil, 0, err
 	}

@@ -69,7 +69,7 @@ func TestUUFileAnywhere(t *testing.T) {
 		text := strings.Repeat("x", before) + "\n" + strings.Repeat("y", before) + "\n\n"
 		all := text + file + text + file + "end"
 		for size := range 300 {
-			var u uuFinder
+			u := uuFinder{most: maxUUFiles}
 			for piece := range slices.Chunk([]byte(all), size+1) {
 				u.write(piece)
 			}
@@ -86,7 +86,7 @@ func TestUUFileAnywhere(t *testing.T) {
 		"data behind zero": "begin 644 a\n#86)C\n`\n#86)C\nend\n",
 		"a long line":      "begin 644 a\n#86)C\n" + strings.Repeat("x", 300) + "\n`\nend\n",
 	} {
-		var u uuFinder
+		u := uuFinder{most: maxUUFiles}
 		u.write([]byte(text))
 		if u.end(); len(u.files) != 0 {
 			t.Errorf("%s: %+v", name, u.files)

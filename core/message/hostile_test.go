@@ -2,11 +2,14 @@ package message
 
 import (
 	"bytes"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"runtime"
 	"strings"
 	"testing"
+
+	"smtpreceiver/core/message/tnef"
 )
 
 // countingSource counts the bytes that are read of it.
@@ -254,4 +257,44 @@ func live(t *testing.T, head, unit string, size int64) (most uint64) {
 	src.sample()
 	runtime.KeepAlive(m)
 	return most
+}
+
+// TestFilesThatAreNoParts: a mail of 500 parts with as many files in each as there can
+// be has no more than a thousand files, and its encoded parts share their buffers.
+func TestFilesThatAreNoParts(t *testing.T) {
+	const parts, mostFiles, mostMemory = 500, 1000, 8 << 20
+	const uu = "begin 644 a\n#0V%T\nend\n"
+	files := make([][]byte, tnef.MaxFiles)
+	for i := range files {
+		files[i] = tnefOf([]byte("x"))
+	}
+	stream := lines(base64.StdEncoding.EncodeToString(tnefOf(nil, files...)))
+	for name, tc := range map[string]struct {
+		part        string
+		files, kept int // of each part
+	}{
+		"uuencode":         {"\r\n" + strings.Repeat(uu, 100), 2, 0},
+		"encoded uuencode": {"Content-Transfer-Encoding: quoted-printable\r\n\r\n" + uu, 1, 0},
+		"TNEF":             {"Content-Type: application/ms-tnef\r\nContent-Transfer-Encoding: base64\r\n\r\n" + stream, 2, 1},
+	} {
+		mail := "Content-Type: multipart/mixed; boundary=b\r\n\r\n" + strings.Repeat("--b\r\n"+tc.part, parts-1) + "--b--\r\n"
+		runtime.GC()
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		m := parse(t, []byte(mail), Limits{})
+		body := m.Body(nil)
+		l := m.Attachments(body)
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		if live := int64(after.HeapAlloc) - int64(before.HeapAlloc); live > mostMemory {
+			t.Errorf("%s: %d bytes are live for a mail of %d", name, live, len(mail))
+		}
+		if want := (tc.files + tc.kept) * (parts - 1); len(l) != want || tc.files*parts > mostFiles {
+			t.Errorf("%s: %d files, want %d", name, len(l), want)
+		}
+		if text := readText(t, body); strings.Count(text, "begin 644") != (strings.Count(tc.part, "begin 644")-tc.files)*(parts-1) && tc.kept == 0 {
+			t.Errorf("%s: what is no file is not in the text", name)
+		}
+		runtime.KeepAlive(m)
+	}
 }

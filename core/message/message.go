@@ -16,6 +16,7 @@ import (
 	"smtpreceiver/core/message/charset"
 	"smtpreceiver/core/message/charset/labels"
 	"smtpreceiver/core/message/header"
+	"smtpreceiver/core/message/transfer/seek"
 )
 
 // Limits bound what one message may cost. A zero field means its default.
@@ -63,6 +64,8 @@ type Message struct {
 	context  charset.Context
 	borrowed int // charsets of texts in context
 	encoded  int // multiparts that were decoded as a whole
+	parts    int
+	buffers  seek.Buffers
 }
 
 // Parse indexes the size bytes of src, a message as received, in one pass. It

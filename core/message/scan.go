@@ -50,8 +50,13 @@ func (m *Message) index() error {
 	if err := s.heal(m.root); err != nil {
 		return err
 	}
+	m.parts = s.parts
 	return m.borrowHeads()
 }
+
+// share is how many of the files that part may have which are no MIME parts: those of
+// all parts together are no more than Limits.MaxParts, or one of each.
+func (m *Message) share(most int) int { return max(1, min(most, m.lim.MaxParts/m.parts)) }
 
 // run indexes the bytes of the source between two offsets.
 func (s *scanner) run(from, to int64) error {

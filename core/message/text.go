@@ -90,7 +90,7 @@ func (m *Message) isWord(p *part) bool {
 func (m *Message) surveyText(p *part, r io.Reader, e *charset.Evidence) error {
 	v := &p.survey
 	isHTML := isHTMLType(p.mediaType)
-	uu := uuFinder{part: p}
+	uu := uuFinder{most: m.share(maxUUFiles)}
 	buf, taken := make([]byte, 0, int(min(p.end-p.body+16, surveyWindow))+surveyAhead), 0
 	for first := true; ; first = false {
 		n, err := io.ReadFull(r, buf[len(buf):cap(buf)])

@@ -24,7 +24,7 @@ const (
 
 // uuFinder looks for uuencoded files in a text that is written to it.
 type uuFinder struct {
-	part  *part
+	most  int
 	files []uuFile
 
 	line  []byte // the piece of the current line that has come
@@ -79,7 +79,7 @@ func (u *uuFinder) take(line []byte) {
 	u.off += int64(len(line))
 	switch {
 	case len(line) > 6 && line[0] == 'b':
-		if name, ok := transfer.UUName(line); ok && len(u.files) < maxUUFiles {
+		if name, ok := transfer.UUName(line); ok && len(u.files) < u.most {
 			u.cur, u.open, u.lines, u.zero = uuFile{name: name, from: at}, true, 0, false
 			return
 		}

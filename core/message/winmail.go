@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime"
 	"net/mail"
+	"slices"
 	"strings"
 
 	"smtpreceiver/core/message/charset"
@@ -31,7 +32,11 @@ func (m *Message) unpack(p *part) *winmail {
 			p.winmail = &winmail{Stream: &tnef.Stream{Keep: true}}
 			return
 		}
-		p.winmail = readWinmail(src, size, m.context)
+		w := readWinmail(src, size, m.context)
+		if most := m.share(tnef.MaxFiles); len(w.files) > most {
+			w.files, w.Keep = slices.Clone(w.files[:most]), true
+		}
+		p.winmail = &winmail{Stream: &tnef.Stream{Keep: w.Keep}, texts: w.texts, files: w.files}
 	})
 	return p.winmail
 }

@@ -23,7 +23,7 @@ func TestSourceFails(t *testing.T) {
 	t.Parallel()
 	encoded := strings.Repeat(line+"\r\n", 5000)
 	src := &failing{r: strings.NewReader(encoded), from: int64(len(encoded))}
-	at, err := New(io.NewSectionReader(src, 0, int64(len(encoded))), transfer.Base64)
+	at, err := New(io.NewSectionReader(src, 0, int64(len(encoded))), transfer.Base64, new(Buffers))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +31,7 @@ func TestSourceFails(t *testing.T) {
 		if n, err := at.ReadAt(make([]byte, at.Size), 0); !errors.Is(err, io.ErrNoProgress) || int64(n) >= at.Size {
 			t.Errorf("the source fails from %d: %d bytes, %v", src.from, n, err)
 		}
-		if _, err := New(io.NewSectionReader(src, 0, int64(len(encoded))), transfer.Base64); !errors.Is(err, io.ErrNoProgress) {
+		if _, err := New(io.NewSectionReader(src, 0, int64(len(encoded))), transfer.Base64, new(Buffers)); !errors.Is(err, io.ErrNoProgress) {
 			t.Errorf("the source fails from %d at the first look: %v", src.from, err)
 		}
 	}
@@ -80,7 +80,7 @@ func FuzzTransfer(f *testing.F) {
 				t.Error(err)
 			}
 			src := bytes.Repeat(in, 1+2*markEvery/(len(in)+1))
-			d, err := New(io.NewSectionReader(bytes.NewReader(src), 0, int64(len(src))), tc.c)
+			d, err := New(io.NewSectionReader(bytes.NewReader(src), 0, int64(len(src))), tc.c, new(Buffers))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -112,7 +112,7 @@ func TestReader(t *testing.T) {
 		want[i] = byte(i * 7 / 3)
 	}
 	encoded := []byte(base64.StdEncoding.EncodeToString(want))
-	d, err := New(io.NewSectionReader(bytes.NewReader(encoded), 0, int64(len(encoded))), transfer.Base64)
+	d, err := New(io.NewSectionReader(bytes.NewReader(encoded), 0, int64(len(encoded))), transfer.Base64, new(Buffers))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,5 +124,47 @@ func TestReader(t *testing.T) {
 	}
 	if _, err := d.ReadAt(make([]byte, 1), -1); err == nil {
 		t.Error("a negative offset is read")
+	}
+}
+
+// TestSharedBuffers: two readers of one source, one of them short, and one of what is
+// encoded twice, each read in turns.
+func TestSharedBuffers(t *testing.T) {
+	t.Parallel()
+	var b Buffers
+	read := func(text string, around *Reader, size int64) *Reader {
+		src, buffers := io.ReaderAt(strings.NewReader(text)), &b
+		if around != nil {
+			src, size, buffers = around, around.Size, &around.Above
+		}
+		d, err := New(io.NewSectionReader(src, 0, size), transfer.Base64, buffers)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	long := make([]byte, 3*markEvery)
+	for i := range long {
+		long[i] = byte(i / 7)
+	}
+	once := base64.StdEncoding.EncodeToString(long)
+	twice := base64.StdEncoding.EncodeToString([]byte(once))
+	empty, short, one, outer := read("", nil, 0), read("QUJD", nil, 4), read(once, nil, int64(len(once))), read(twice, nil, int64(len(twice)))
+	inner := read("", outer, 0)
+	for off := range int64(12) {
+		for name, tc := range map[string]struct {
+			d    *Reader
+			want string
+		}{"empty": {empty, ""}, "short": {short, "ABC"}, "once": {one, string(long)}, "twice": {outer, once}, "twice, undone": {inner, string(long)}} {
+			want := tc.want[int(off)*len(tc.want)/12:]
+			want = want[:min(len(want), markEvery/4)]
+			got := make([]byte, len(want))
+			if n, err := tc.d.ReadAt(got, off*int64(len(tc.want))/12); err != nil || n != len(want) || string(got) != want {
+				t.Errorf("%s, from %d of 12: %d bytes of %d, %v", name, off, n, len(want), err)
+			}
+		}
+	}
+	if len(b.in) != markEvery {
+		t.Errorf("buffers of %d bytes", len(b.in))
 	}
 }
