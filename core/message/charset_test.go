@@ -125,15 +125,15 @@ func TestSurveyWindows(t *testing.T) {
 	t.Parallel()
 	for at := surveyWindow - 20; at < surveyWindow+surveyAhead+20; at++ {
 		pad := bytes.Repeat([]byte{' '}, at)
-		raw := slices.Concat([]byte("Content-Type: text/html\r\n\r\n"), pad, []byte("ž<img src='cid:a@b'>ž"))
+		raw := slices.Concat([]byte("Content-Type: text/html\r\nContent-Id: <a@b>\r\n\r\n"), pad, []byte("ž<img src='cid:a@b'>ž"))
 		m := parse(t, raw, Limits{})
 		if v, err := m.look(m.root); err != nil || v.verdict.Charset != "utf-8" || v.rtf || v.refs["a@b"] == "" {
-			t.Errorf("%d: %+v, %v", at, v, err)
+			t.Fatalf("%d: %+v, %v", at, v, err)
 		}
 		raw = slices.Concat([]byte("Content-Type: text/html\r\n\r\n"), pad, []byte("\xc5<{\\rtf1"))
 		m = parse(t, raw, Limits{})
 		if v, err := m.look(m.root); err != nil || v.verdict.Charset != "windows-1252" || !v.rtf {
-			t.Errorf("%d: %+v, %v", at, v, err)
+			t.Fatalf("%d: %+v, %v", at, v, err)
 		}
 	}
 }

@@ -65,6 +65,7 @@ type Message struct {
 	borrowed int // charsets of texts in context
 	encoded  int // multiparts that were decoded as a whole
 	parts    int
+	ids      map[string]bool // the Content-IDs of parts
 	buffers  seek.Buffers
 }
 

@@ -84,9 +84,9 @@ func (p *part) describe(fields []header.Field, c charset.Context) {
 		case "Content-Transfer-Encoding":
 			p.encoding = transfer.Parse(f.Value)
 		case "Content-Id":
-			p.contentID = header.Cut(strings.Trim(strings.TrimSpace(f.Value), "<>"), header.MaxValue)
+			p.contentID = strings.Trim(strings.TrimSpace(f.Value), "<>")
 		case "Content-Location":
-			p.location = header.Cut(strings.Join(strings.Fields(f.Value), ""), header.MaxValue)
+			p.location = strings.Join(strings.Fields(f.Value), "")
 		}
 	}
 	p.charset = ctype.Token("charset")
@@ -102,12 +102,19 @@ func (p *part) describe(fields []header.Field, c charset.Context) {
 	if p.name = disp.Value("filename", c); p.name == "" {
 		p.name = ctype.Value("name", c)
 	}
+	for value, most := range map[*string]int{&p.mediaType: maxToken, &p.boundary: maxBoundary, &p.charset: maxToken, &p.disposition: maxToken,
+		&p.name: header.MaxValue, &p.location: header.MaxValue, &p.contentID: surveyAhead, &p.rootID: surveyAhead} {
+		*value = strings.Clone(header.Cut(*value, most)) // a piece of a field would keep all of it in memory
+	}
 }
+
+// maxToken is the longest name of a media type (RFC 6838 §4.2 says 127 and 127).
+const maxToken = 255
 
 // setType takes the media type; what is none is text/plain (RFC 2045 §5.2).
 func (p *part) setType(head string) {
 	major, minor, ok := strings.Cut(head, "/")
-	if ok && header.IsToken(major) && header.IsToken(minor) && len(head) <= 255 {
+	if ok && header.IsToken(major) && header.IsToken(minor) && len(head) <= maxToken {
 		p.mediaType, p.typed = head, true
 	} else {
 		p.mediaType = "text/plain"

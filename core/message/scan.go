@@ -50,7 +50,12 @@ func (m *Message) index() error {
 	if err := s.heal(m.root); err != nil {
 		return err
 	}
-	m.parts = s.parts
+	m.parts, m.ids = s.parts, map[string]bool{}
+	m.root.each(func(p *part) {
+		if p.contentID != "" {
+			m.ids[p.contentID] = true
+		}
+	})
 	return m.borrowHeads()
 }
 

@@ -25,14 +25,13 @@ type survey struct {
 	claims  bool              // the body only claims to be encoded
 	rtf     bool              // text/html: it holds RTF
 	visible bool              // text/plain: something in it can be seen
-	refs    map[string]string // text/html: the Content-IDs it refers to, and how it writes them
+	refs    map[string]string // text/html: the Content-IDs of parts it refers to, and how it writes them
 	files   []uuFile          // text/plain: the uuencoded files in it
 }
 
 const (
 	surveyWindow = 32 << 10
 	surveyAhead  = 1024 // a match that begins in the window may need this much more
-	maxRefs      = 1000
 	maxWord      = 24 // letters of a word that can be taken for base64
 )
 
@@ -113,7 +112,7 @@ func (m *Message) surveyText(p *part, r io.Reader, e *charset.Evidence) error {
 				e.Meta = headCharset(buf[:min(len(buf), 4096)])
 			}
 			v.rtf = v.rtf || bytes.Contains(buf, []byte(`{\rtf1`)) || bytes.Contains(buf, []byte(`{\rtf2`))
-			v.addRefs(buf, limit)
+			v.addRefs(buf, limit, m.ids)
 		}
 		if last {
 			uu.end()
@@ -125,9 +124,9 @@ func (m *Message) surveyText(p *part, r io.Reader, e *charset.Evidence) error {
 	}
 }
 
-// addRefs notes the cid: references that begin before limit.
-func (v *survey) addRefs(b []byte, limit int) {
-	for from := 0; len(v.refs) < maxRefs; {
+// addRefs notes the cid: references to these Content-IDs that begin before limit.
+func (v *survey) addRefs(b []byte, limit int, ids map[string]bool) {
+	for from := 0; ; {
 		i := bytes.Index(b[from:], []byte("cid:"))
 		if i < 0 || from+i >= limit {
 			return
@@ -137,12 +136,12 @@ func (v *survey) addRefs(b []byte, limit int) {
 		if end < 0 {
 			end = len(b) - from
 		}
-		if v.refs == nil {
-			v.refs = map[string]string{}
-		}
-		if end > 0 {
-			ref := string(b[from : from+min(end, surveyAhead)])
-			v.refs[string(transfer.AppendPercent(nil, ref))] = ref
+		ref := string(b[from : from+min(end, surveyAhead)])
+		if id := string(transfer.AppendPercent(nil, ref)); ids[id] {
+			if v.refs == nil {
+				v.refs = map[string]string{}
+			}
+			v.refs[id] = ref
 		}
 		from += end
 	}

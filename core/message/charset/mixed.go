@@ -12,8 +12,8 @@ import (
 // gateways, quotations, headers cut on the way.
 type mixed struct {
 	transform.NopResetter
-	other    *[utf8.RuneSelf]rune // the upper half of the other charset; nil: it has more than one byte a character
-	two, big bool                 // characters of two bytes, or more, are in the text
+	other    transform.Transformer // of the other charset; nil: it has more than one byte a character
+	two, big bool                  // characters of two bytes, or more, are in the text
 }
 
 // newMixed takes as the other charset what the text would be in without a label.
@@ -23,16 +23,10 @@ func newMixed(e *Evidence) *mixed {
 		return m
 	}
 	for _, name := range append(append([]string{e.Meta}, e.Neighbours...), e.Default) {
-		c, ok := labels.Lookup(name)
-		if !ok || !c.ByteEach() {
-			continue
+		if c, ok := labels.Lookup(name); ok && c.ByteEach() {
+			m.other = c.NewDecoder()
+			break
 		}
-		m.other = new([utf8.RuneSelf]rune)
-		for i := range m.other {
-			b, _, _ := transform.Bytes(c.NewDecoder(), []byte{byte(i + utf8.RuneSelf)})
-			m.other[i], _ = utf8.DecodeRune(b)
-		}
-		break
 	}
 	return m
 }
@@ -61,7 +55,9 @@ func (m *mixed) Transform(dst, src []byte, atEOF bool) (nDst, nSrc int, err erro
 		case !whole && (len(rest) > 1 || m.has(rest[0])): // a character cut off at the end of the text
 			return nDst + copy(dst[nDst:], "\uFFFD"), len(src), nil
 		case m.other != nil:
-			r = m.other[rest[0]-utf8.RuneSelf]
+			n, _, _ := m.other.Transform(dst[nDst:], rest[:1], true)
+			nDst, nSrc = nDst+n, nSrc+1
+			continue
 		}
 		nDst += utf8.EncodeRune(dst[nDst:], r)
 		nSrc++
