@@ -39,10 +39,31 @@ func TestEncode(t *testing.T) {
 		{"shift_jis", "£¥한", "GBPJPYhan"}, // not the ASCII bytes of older tables
 		{"gb18030", "é한", "\xa8\xa6\x83\x36\x84\x33"},
 		{"cp1250", "", ""},
+		{"us-ascii", "a\u200c\u200fb\u2010", "ab-"}, // the first and last of the joiners
+		{"us-ascii", "‟ ‛ £ ¥", `" ' GBP JPY`},
+		{"us-ascii", "a\u0488b\u20ddc", "abc"}, // marks around a letter
+		{"gb18030", "\u07fa\u0800\U00010000", "\x81\x31\xb2\x36\x81\x31\xb3\x32\x90\x30\x81\x30"},
+		{"us-ascii", "\x7f\u0080\u009f\u00a1", "\x7f??!"},
 	}
 	for _, tt := range tests {
 		if got := mustLookup(t, tt.page).Encode(tt.in); string(got) != tt.want {
 			t.Errorf("%s: %q is %q, want %q", tt.page, tt.in, got, tt.want)
+		}
+	}
+}
+
+// TestZeroWidth: the first and last of each stretch of characters that are dropped, and
+// what stands beside them.
+func TestZeroWidth(t *testing.T) {
+	t.Parallel()
+	for _, r := range []rune{0x34f, 0x61c, 0x180e, 0x200b, 0x202a, 0x202e, 0x2060, 0x2064, 0x2066, 0x206f, 0xfeff, 0xfff9, 0xfffb, 0xe0000, 0xe007f} {
+		if !isZeroWidth(r) {
+			t.Errorf("%U stays", r)
+		}
+	}
+	for _, r := range []rune{'a', 0x34e, 0x350, 0x61b, 0x61d, 0x180d, 0x180f, 0x200a, 0x200c, 0x200f, 0x2029, 0x202f, 0x205f, 0x2065, 0x2070, 0xfefe, 0xff00, 0xfff8, 0xfffc, 0xdffff, 0xe0080} {
+		if isZeroWidth(r) {
+			t.Errorf("%U is dropped", r)
 		}
 	}
 }

@@ -29,6 +29,8 @@ func TestFileName(t *testing.T) {
 		{"", "attachment"}, {"   ", "attachment"}, {"...", "attachment"}, {"\x00", "attachment"}, {"\u200b", "attachment"},
 		{"CON", "_CON"}, {"con.txt", "_con.txt"}, {"nul .tar.gz", "_nul .tar.gz"}, {"Aux.", "_Aux"}, {"prn.a", "_prn.a"},
 		{"com1", "_com1"}, {"COM¹.txt", "_COM1.txt"}, {"lpt9.x", "_lpt9.x"}, {"ＣＯＮ", "_CON"}, {"CONIN$", "_CONIN$"}, {"conout$.txt", "_conout$.txt"},
+		{"com9", "_com9"}, {"lpt1", "_lpt1"}, {"com/", "attachment"}, {"com:", "com_"}, {"xcom1", "xcom1"}, {"com1x", "com1x"},
+		{"a\x7fb", "a b"}, {"a!b~c", "a!b~c"}, {"." + a(16), a(16)}, {"a." + a(15), "a." + a(15)},
 		{"com0", "com0"}, {"com10", "com10"}, {"CONSOLE", "CONSOLE"}, {"icon", "icon"}, {"lpt", "lpt"},
 		{a(64), a(64)}, {a(65), a(64)},
 		{a(100) + ".pdf", a(60) + ".pdf"},

@@ -58,7 +58,7 @@ func TestLookup(t *testing.T) {
 func TestLookupErrors(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ names, want string }{
-		{"utf-16 UTF-16LE utf16be ucs-2 cp1200 1201 utf-32 unicode utf-7 cp65000 iso-2022-jp ISO-2022-KR csISO2022JP hz-gb-2312 cp037 ibm500 IBM1047 cp1140", "not compatible with ASCII"},
+		{"utf-16 UTF-16LE utf16be ucs-2 cp1200 1201 utf-32 unicode utf-7 cp65000 iso-2022-jp ISO-2022-KR csISO2022JP hz-gb-2312 cp037 ibm500 IBM1047 cp1140 ucs-4 ebcdic-cp-us iso-10646-ucs-2 12000 12001 50220 50221 50222 50225 50227 52936", "not compatible with ASCII"},
 		{"widows-1250 windwos-1250", "windows-1250"},
 		{"iso-8859-22", "ISO-8859-2"},
 		{"shift-jsi", "did you mean Shift_JIS?"},
