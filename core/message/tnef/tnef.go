@@ -174,7 +174,7 @@ func (t *reader) attribute(id uint32) {
 func (t *reader) addText(mediaType, charset string, unit int64) {
 	text := Text{MediaType: mediaType, Charset: charset, Begin: t.pos, End: t.end}
 	var zero [2]byte
-	if n := text.End - text.Begin; n >= unit && unit > 0 {
+	if text.End-text.Begin >= unit {
 		if _, err := t.src.ReadAt(zero[:unit], text.End-unit); err == nil && zero == [2]byte{} {
 			text.End -= unit
 		}
@@ -240,9 +240,7 @@ func (t *reader) object() {
 	}
 	t.file.Begin, t.file.End = t.pos, t.end
 	var begin [4]byte
-	if _, err := t.src.ReadAt(begin[:], t.pos); err != nil {
-		return
-	}
+	t.src.ReadAt(begin[:], t.pos) // what cannot be read is no signature
 	if bytes.Equal(class[:], messageClass) && binary.LittleEndian.Uint32(begin[:]) == signature {
 		t.file.Message = true
 	}

@@ -139,12 +139,20 @@ func TestMessage(t *testing.T) {
 		"an address of Exchange is none": {newStream().props(attMsgProps,
 			prop{ptUnicode, propSenderAddress, utf16le("/O=X/CN=PETR")}, prop{ptUnicode, propSentByAddress, utf16le("p@x.cz")}),
 			"", "", "p@x.cz", ""},
-		"the first subject counts": {newStream().attribute(attSubject, []byte("one\x00")).props(attMsgProps, prop{ptUnicode, propSubject, utf16le("two")}), "one", "", "", ""},
-		"a number is no subject":   {newStream().props(attMsgProps, prop{ptLong, propSubject, []byte("abcd")}), "", "", "", ""},
-		"a text without its zero":  {newStream().attribute(attBody, []byte("x")), "", "", "", "cp1250 x"},
-		"no text":                  {newStream().attribute(attBody, []byte("\x00")), "", "", "", ""},
-		"an empty subject":         {newStream().attribute(attSubject, nil).attribute(attSubject, []byte("a")), "a", "", "", ""},
-		"HTML in an odd page":      {newStream().props(attMsgProps, prop{ptLong, propInternetCPID, []byte{0x52, 3, 0, 0}}, prop{ptBinary, propHTML, []byte("<p>")}), "", "", "", "cp850 <p>"},
+		"the first subject counts":                        {newStream().attribute(attSubject, []byte("one\x00")).props(attMsgProps, prop{ptUnicode, propSubject, utf16le("two")}), "one", "", "", ""},
+		"a number is no subject":                          {newStream().props(attMsgProps, prop{ptLong, propSubject, []byte("abcd")}), "", "", "", ""},
+		"a text without its zero":                         {newStream().attribute(attBody, []byte("x")), "", "", "", "cp1250 x"},
+		"no text":                                         {newStream().attribute(attBody, []byte("\x00")), "", "", "", ""},
+		"an empty subject":                                {newStream().attribute(attSubject, nil).attribute(attSubject, []byte("a")), "a", "", "", ""},
+		"a code page cut short":                           {newStream().attribute(attOemCodepage, []byte{0x52, 3}).attribute(attSubject, []byte("\xe8\x00")), "č", "", "", ""},
+		"a named property cut short":                      {newStream().attribute(attMsgProps, []byte{1, 0, 0, 0, ptString8, 0, 0, 0x80, 1, 2, 3}).attribute(attSubject, []byte("a")), "a", "", "", ""},
+		"a value cut short":                               {newStream().attribute(attMsgProps, []byte{1, 0, 0, 0, ptString8, 0, 0x37, 0, 1, 0, 0, 0, 9, 0, 0, 0, 'x'}).attribute(attSubject, []byte("a")), "a", "", "", ""},
+		"a string in 16 bits and what is behind its zero": {newStream().props(attMsgProps, prop{ptUnicode, propSubject, []byte("a\x00\x00\x01\x00\x00b\x00")}), "aĀ", "", "", ""},
+		"an odd string in 16 bits":                        {newStream().props(attMsgProps, prop{ptUnicode, propSubject, []byte("a\x00b")}), "a\ufffd", "", "", ""},
+		"several values":                                  {newStream().props(attMsgProps, prop{ptUnicode | ptMulti, propSubject, []byte("\x02\x00\x00\x00\x04\x00\x00\x00a\x00\x00\x00\x02\x00\x00\x00c\x00")}, prop{ptLong | ptMulti, propInternetCPID, []byte("\x02\x00\x00\x0012345678")}, prop{ptString8, propSubject, []byte("b")}), "b", "", "", ""},
+		"HTML in 8 bits keeps its zero":                   {newStream().props(attMsgProps, prop{ptBinary, propHTML, []byte("<p>\x00")}), "", "", "", " <p>\x00"},
+		"a long subject":                                  {newStream().props(attMsgProps, prop{ptString8, propSubject, bytes.Repeat([]byte("a"), header.MaxValue+1)}), strings.Repeat("a", header.MaxValue), "", "", ""},
+		"HTML in an odd page":                             {newStream().props(attMsgProps, prop{ptLong, propInternetCPID, []byte{0x52, 3, 0, 0}}, prop{ptBinary, propHTML, []byte("<p>")}), "", "", "", "cp850 <p>"},
 	} {
 		out := tc.s.read()
 		var texts []string
@@ -182,6 +190,17 @@ func TestMessage(t *testing.T) {
 		}
 		if got := strings.Join(files, "|"); got != tc.want {
 			t.Errorf("%s: %q, want %q", name, got, tc.want)
+		}
+	}
+}
+
+// TestSizes: a property of any type does not hide the next.
+func TestSizes(t *testing.T) {
+	t.Parallel()
+	for kind, size := range map[uint16]int{ptShort: 4, ptLong: 4, ptFloat: 4, ptDouble: 8, ptCurrency: 8, ptAppTime: 8, ptError: 4, ptBoolean: 4, ptObject: 5,
+		ptInt64: 8, ptString8: 1, ptUnicode: 2, ptSysTime: 8, ptCLSID: 16, ptBinary: 3} {
+		if out := newStream().props(attMsgProps, prop{kind, 1, make([]byte, size)}, prop{ptString8, propSubject, []byte("next")}).read(); out.Subject != "next" {
+			t.Errorf("type %#x: the next is %q", kind, out.Subject)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"encoding/base64"
+	"errors"
 	"io"
 	"strings"
 	"testing"
@@ -65,6 +66,15 @@ func TestTransferDecoder(t *testing.T) {
 		{"a damaged digit", Base64, full + "\r\n" + full[:20] + "*" + full[21:] + "\r\n" + full + "\r\n", fullText + strings.Replace(fullText, "P", "\x00", 1) + fullText},
 		{"an added character", Base64, full + "\r\n" + full[:20] + "\xa0" + full[20:] + "\r\n" + full + "\r\n", fullText + fullText + fullText},
 		{"a line put in", Base64, full + "\r\n-- page 2 --\r\n" + full + "\r\n", fullText + fullText},
+		{"a NUL is no digit", Base64, full + "\r\n" + full[:20] + "\x00" + full[20:] + "\r\n" + full + "\r\n", fullText + fullText + fullText},
+		{"words behind long lines", Base64, full + "\r\n(sent from the hall)\r\n" + full[4:] + "\r\n", fullText},
+		{"words behind long lines, at the end", Base64, full + "\r\n(sent from the hall)", fullText},
+		{"words behind lines of 28", Base64, full[:28] + "\r\n(sent from the hall)\r\n" + full[:28] + "\r\n", fullText[:21]},
+		{"words behind lines of 32", Base64, full[:32] + "\r\n(sent from the hall)\r\n" + full[:32] + "\r\n", fullText[:24] + fullText[:24]},
+		{"a short line is the last", Base64, full + "\r\nabcdef\r\nRegards\r\n", fullText},
+		{"a short line with a blank one behind", Base64, full + "\r\nabcdef\r\n\r\n", fullText + "i\xb7\x1dy"},
+		{"a damaged line of eight digits", Base64, "cGF0*cm8u=", "patro."},
+		{"a damaged line of seven", Base64, "cGF0*cm8=", "cGF0*cm8="},
 		{"uu", UUEncode, "begin 644 a.txt\r\n#0V%T\r\n`\r\nend\r\n", "Cat"},
 		{"uu without begin", UUEncode, "#0V%T\r\n`\r\nend\r\n", "Cat"},
 		{"uu with spaces", UUEncode, "begin 644 a\r\n#     \r\n \r\nend\r\nfooter\r\n", "\x00\x00\x00"},
@@ -89,7 +99,85 @@ func TestTransferDecoder(t *testing.T) {
 					t.Errorf("%s: %.100q, %v; want %.100q", name, got, err, tc.want)
 				}
 			}
+			if len(tc.in) < 1000 {
+				if got := dripped(tc.encoding.NewDecoder(), tc.in); got != tc.want {
+					t.Errorf("into the least room: %.100q; want %.100q", got, tc.want)
+				}
+			}
 		})
+	}
+}
+
+// dripped decodes with as little of the source and as little room as will do.
+func dripped(d *Decoder, in string) string {
+	var out []byte
+	for from, to, room := 0, 0, 0; ; {
+		dst := make([]byte, room)
+		nDst, nSrc, err := d.Transform(dst, []byte(in[from:to]), to == len(in))
+		out, from = append(out, dst[:nDst]...), from+nSrc
+		switch {
+		case errors.Is(err, transform.ErrShortDst):
+			room++
+		case to < len(in):
+			to, room = to+1, 0
+		case err != nil:
+			return err.Error()
+		default:
+			return string(out)
+		}
+	}
+}
+
+// TestBase64Lines: what is base64, what is it with damage, and what goes on behind its end.
+func TestBase64Lines(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		text                    string
+		base64, damaged, goesOn bool
+	}{
+		{"QUJD", true, false, false},                            // a word
+		{"QUJDREVGR0hJ", true, false, true},                     //
+		{"QUJDREVGR0hJSg", true, false, false},                  // no whole quanta
+		{"QUJDREVGR0hJSg==", true, true, true},                  //
+		{"=", true, false, true},                                // padding alone
+		{"====", true, false, true},                             //
+		{"=====", false, false, true},                           // a rule
+		{"Q===", false, false, true},                            // one digit is no byte
+		{"QU=J", false, false, true},                            // two want two of padding
+		{"QUI=QUI=", true, false, true},                         //
+		{"QU==QUI=", true, false, true},                         //
+		{"QUJDREVGR0hJSktM QUJD", true, false, false},           // a blank behind a long run
+		{"QUJDREVGR0hJSktM QUJDREVG QUJD", false, false, false}, // and behind a short one
+		{"QUJDREVGR0hJSktMQU QUJD", false, false, false},        // in a quantum
+		{"QUJDREVGR0hJSktMQUJD  QUJD", true, false, false},      // two blanks
+		{"QUJDREVG*R0hJSktM=", false, true, true},               //
+		{"QUJDREVG*R0hJSktM", false, false, false},              // without padding
+		{"QUJDREVG R0hJ*SktM=", false, false, true},             // with a blank
+		{"QUJD*=", false, false, true},                          // too short
+		{"QUJDREV*R0hJSkt*=", false, false, true},               // two wrong in 14 digits
+		{"QUJDREVG*R0hJSkt*=", false, false, true},              // in 15
+		{"QUJDREVG*R0hJSktM*=", false, true, true},              // in 16
+		{"420603111222", true, false, false},                    // a number
+		{"Administrators", true, false, false},                  //
+		{"abcdefghijklmnopqrstuvwx", true, false, false},        // of 24 letters
+		{"abcdefghijklmnopqrstuvwxyzab", true, false, true},     //
+		{"aBcdefgh", true, false, true},                         // two changes
+		{"AbcDefgh", true, false, true},                         //
+		{"abcdEFGH", true, false, false},                        // one
+	} {
+		text := []byte(tc.text)
+		if got := isBase64(text, 0); got != tc.base64 {
+			t.Errorf("%q is base64: %t", text, got)
+		}
+		if got := isDamaged(text); got != tc.damaged {
+			t.Errorf("%q is damaged: %t", text, got)
+		}
+		if got := goesOn(text, 0); got != tc.goesOn {
+			t.Errorf("%q goes on: %t", text, got)
+		}
+		if !goesOn(text, 1) {
+			t.Errorf("%q does not go on inside a quantum", text)
+		}
 	}
 }
 
