@@ -121,7 +121,11 @@ type content struct {
 func (m *Maker) content(ctx context.Context, recipe *Recipe) (*content, error) {
 	c := &content{recipe: recipe, message: m.root}
 	if recipe.AttachedMessage {
-		if inner, ok := m.root.Attached(); ok {
+		inner, err := m.root.Attached()
+		if err != nil {
+			return nil, err
+		}
+		if inner != nil {
 			c.message = inner
 		}
 	}

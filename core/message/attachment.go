@@ -110,18 +110,17 @@ func (m *Message) embeddedSubject(p *part) string {
 }
 
 // Attached is the first forwarded message (message/rfc822) in the message,
-// encoded or not.
-func (m *Message) Attached() (*Message, bool) {
+// encoded or not; nil if there is none. It fails only if the source does.
+func (m *Message) Attached() (*Message, error) {
 	p := firstEmbedded(m.root)
 	if p == nil {
-		return nil, false
+		return nil, nil
 	}
 	src, size, err := m.randomAccess(p)
 	if err != nil {
-		return nil, false
+		return nil, err
 	}
-	inner, err := Parse(src, size, m.lim)
-	return inner, err == nil
+	return Parse(src, size, m.lim)
 }
 
 func firstEmbedded(p *part) *part {

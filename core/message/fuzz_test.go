@@ -31,8 +31,11 @@ func FuzzMessage(f *testing.F) {
 		m := parse(t, raw, lim)
 		for range 3 {
 			checkMessage(t, m, int64(len(raw)))
-			inner, ok := m.Attached()
-			if !ok {
+			inner, err := m.Attached()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if inner == nil {
 				break
 			}
 			m = inner

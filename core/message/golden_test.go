@@ -63,7 +63,9 @@ func describe(t testing.TB, raw []byte, lim Limits) string {
 	m := parse(t, raw, lim)
 	var b strings.Builder
 	describeMessage(t, &b, m)
-	if inner, ok := m.Attached(); ok {
+	if inner, err := m.Attached(); err != nil {
+		t.Error(err)
+	} else if inner != nil {
 		b.WriteString("\n======== attached message\n")
 		describeMessage(t, &b, inner)
 	}

@@ -249,7 +249,9 @@ func live(t *testing.T, head, unit string, size int64) (most uint64) {
 			}
 		}
 	}
-	if inner, ok := m.Attached(); ok {
+	if inner, err := m.Attached(); err != nil {
+		t.Error(err)
+	} else if inner != nil {
 		if _, err := inner.Body(nil).WriteTo(io.Discard); err != nil {
 			t.Fatal(err)
 		}

@@ -174,7 +174,8 @@ func undone(r io.Reader, size int64, dec *transfer.Decoder) io.Reader {
 // broken is what follows where a source cannot be read.
 type broken struct{ err error }
 
-func (b broken) Read([]byte) (int, error) { return 0, b.err }
+func (b broken) Read([]byte) (int, error)          { return 0, b.err }
+func (b broken) ReadAt([]byte, int64) (int, error) { return 0, b.err }
 
 // raw reads the bytes of a part as they stand in the source.
 func (m *Message) raw(p *part) io.Reader {

@@ -1,6 +1,7 @@
 package message
 
 import (
+	"errors"
 	"image"
 	_ "image/gif"  // measured
 	_ "image/jpeg" // measured
@@ -73,6 +74,6 @@ func (m *Message) isLarge(p *part) bool {
 	if c, _, err := image.DecodeConfig(io.LimitReader(m.open(p), pictureTop)); err == nil {
 		return c.Width > largeSide && c.Height > largeSide
 	}
-	n, _ := io.CopyN(io.Discard, m.open(p), largeBytes)
-	return n == largeBytes && p.mediaType != "image/svg+xml"
+	_, err := io.CopyN(io.Discard, m.open(p), largeBytes)
+	return !errors.Is(err, io.EOF) && p.mediaType != "image/svg+xml" // one that cannot be read is not left out
 }

@@ -32,7 +32,7 @@ type survey struct {
 const (
 	surveyWindow = 32 << 10
 	surveyAhead  = 1024 // a match that begins in the window may need this much more
-	maxWord      = 24 // letters of a word that can be taken for base64
+	maxWord      = 24   // letters of a word that can be taken for base64
 )
 
 // look surveys a text part, once.

@@ -116,7 +116,7 @@ func (m *Message) findUUFiles(p *part) []*part {
 	src, base := m.source(p), p.body
 	if p.encoding != transfer.Identity && !v.claims {
 		if src, _, err = m.randomAccess(p); err != nil {
-			return nil
+			src = broken{err} // the text is without the files, so whoever reads them must hear of it
 		}
 		base = 0
 	}
