@@ -183,6 +183,54 @@ func TestFull(t *testing.T) {
 	}
 }
 
+// TestPictureWithoutHTML: where no HTML shows it a picture stays attached, whatever it says
+// of its place.
+func TestPictureWithoutHTML(t *testing.T) {
+	t.Parallel()
+	m := parse(t, crlf("MIME-Version: 1.0", "Content-Type: multipart/related; boundary=b", "", "--b", "", "words",
+		"--b", "Content-Type: image/png; name=a.png", "Content-Location: a.png", "", "x", "--b--", ""), Limits{})
+	for _, f := range []Format{TXT, HTM} {
+		if l := m.Attachments(m.Body([]Format{f})); len(l) != 1 || l[0].Name != "a.png" {
+			t.Errorf("%s: %v", f, l)
+		}
+	}
+}
+
+// TestTextsInTNEF: of several texts the one that is preferred is shown, else the first.
+func TestTextsInTNEF(t *testing.T) {
+	t.Parallel()
+	stream := append(tnefOf([]byte("one")), tnefOf([]byte("two"))[len("\x78\x9f\x3e\x22\x01\x00"):]...)
+	m := parse(t, append([]byte("Content-Type: application/ms-tnef\r\n\r\n"), stream...), Limits{})
+	for _, html := range []bool{false, true} {
+		if c := m.choose(html); len(c.unpacked) != 2 || len(c.shown) != 1 || c.shown[0] != c.unpacked[0] {
+			t.Errorf("HTML %t: %d of %d texts are shown", html, len(c.shown), len(c.unpacked))
+		}
+	}
+}
+
+// TestCharsetsSaid: of Subject, From and each text it is said how they were read, where
+// that is not simply what they declare.
+func TestCharsetsSaid(t *testing.T) {
+	t.Parallel()
+	m := parse(t, crlf("Subject: \xe9", "From: \xe9 <a@b.cz>", "Content-Type: text/plain; charset=utf-8", "", "\xe9"), Limits{})
+	readText(t, m.Body(nil))
+	got := m.Charsets()
+	for i, want := range []string{"Subject: none declared, read as ", "From: none declared, read as ", "text/plain: declared \"utf-8\", read as "} {
+		if len(got) != 3 || !strings.HasPrefix(got[i], want) {
+			t.Errorf("%q, want %s", got, want)
+		}
+	}
+	if notes := m.Problems(); len(notes) != 1 || notes[0] != "text is not in the charset \"utf-8\" that it declares" {
+		t.Errorf("%q", notes)
+	}
+	many := "Content-Type: multipart/mixed; boundary=b\r\n\r\n" + strings.Repeat("--b\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n\xe9\r\n", 3*maxNotes) + "--b--"
+	m = parse(t, []byte(many), Limits{})
+	readText(t, m.Body(nil))
+	if said, notes := len(m.Charsets()), len(m.Problems()); said != 2*maxNotes || notes != 2*maxNotes {
+		t.Errorf("%d and %d lines are said", said, notes)
+	}
+}
+
 // TestBlankAlternative: of texts that are all blank none says anything, and each counts as
 // what it is: a file beside them is attached.
 func TestBlankAlternative(t *testing.T) {
