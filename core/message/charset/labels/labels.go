@@ -69,7 +69,7 @@ var codePages = map[string]encoding.Encoding{
 	"28599": charmap.Windows1254, "28603": charmap.ISO8859_13, "28605": charmap.ISO8859_15,
 	"50220": japanese.ISO2022JP, "50221": japanese.ISO2022JP, "50222": japanese.ISO2022JP,
 	"51932": japanese.EUCJP, "51936": simplifiedchinese.GBK, "51949": korean.EUCKR,
-	"1200": unicode.UTF16(unicode.LittleEndian, unicode.UseBOM), "1201": unicode.UTF16(unicode.BigEndian, unicode.UseBOM),
+	"1200": unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM), "1201": unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM),
 	"65001": unicode.UTF8,
 }
 
