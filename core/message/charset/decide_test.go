@@ -4,11 +4,8 @@ import (
 	"io"
 	"strings"
 	"testing"
-	"testing/iotest"
 
 	"golang.org/x/text/transform"
-
-	"smtpreceiver/core/message/charset/labels"
 )
 
 // word is a text long enough that nobody takes it for another charset by chance.
@@ -110,13 +107,13 @@ func TestDecide(t *testing.T) {
 		{"Mac", "\xec\x61", Evidence{Declared: "x-mac-ce"}, "x-mac-ce", "it is declared", "ža", false},
 	} {
 		// As a part of a message is: the bytes in pieces, of whatever size.
-		for size, r := range map[string]io.Reader{"whole": strings.NewReader(tt.in), "bytes": iotest.OneByteReader(strings.NewReader(tt.in))} {
+		for size := 1; size < 10; size++ {
 			e := tt.e
-			pieces(&e.Bytes, tt.in, size == "bytes")
+			pieces(&e.Bytes, tt.in, size)
 			v := e.Decide()
-			got, err := io.ReadAll(v.Reader(r))
+			got, err := io.ReadAll(v.Reader(&sized{strings.NewReader(tt.in), size}))
 			if v.Charset != tt.charset || !strings.HasPrefix(v.Because, tt.because) || string(got) != tt.want || v.Guessed() != tt.guessed || err != nil {
-				t.Errorf("%s (%s): %q as %s because %s, guessed %v, %v; want %q as %s because %s", tt.name, size, got, v.Charset, v.Because, v.Guessed(), err, tt.want, tt.charset, tt.because)
+				t.Errorf("%s (pieces of %d): %q as %s because %s, guessed %v, %v; want %q as %s because %s", tt.name, size, got, v.Charset, v.Because, v.Guessed(), err, tt.want, tt.charset, tt.because)
 			}
 			if v.FromHead() != (tt.because == headSays) {
 				t.Errorf("%s: the head decided: %v", tt.name, v.FromHead())
@@ -131,17 +128,87 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-// pieces looks at a text, whole or as little at a time as can be.
-func pieces(s *Bytes, text string, small bool) {
-	if !small {
-		s.Add([]byte(text), true)
-		return
-	}
+// pieces looks at a text, a few bytes more at a time.
+func pieces(s *Bytes, text string, size int) {
 	begin := 0
-	for end := 1; end <= len(text); end++ {
+	for end := size; end < len(text); end += size {
 		begin += s.Add([]byte(text[begin:end]), false)
 	}
 	s.Add([]byte(text[begin:]), true)
+}
+
+// sized reads so many bytes at a time.
+type sized struct {
+	r    io.Reader
+	size int
+}
+
+func (s *sized) Read(b []byte) (int, error) { return s.r.Read(b[:min(len(b), s.size)]) }
+
+// TestOrder: how many zero bytes, and where, show the byte order.
+func TestOrder(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		units, odd, even, controls int // pairs of bytes; of these, zeros behind, zeros in front, controls
+		half                       bool
+		sure, unsure               string
+	}{
+		{units: 8, odd: 8, sure: "utf-16le", unsure: "utf-16le"},
+		{units: 8, even: 8, sure: "utf-16be", unsure: "utf-16be"},
+		{units: 8, odd: 8, half: true, sure: "utf-16le", unsure: "utf-16le"},
+		{units: 7, odd: 7, half: true, sure: "", unsure: "utf-16le"},
+		{units: 2, odd: 2, sure: "utf-16le", unsure: "utf-16le"},
+		{units: 1, odd: 1}, {units: 1, even: 1, half: true}, {units: 8},
+		{units: 10, odd: 4, sure: "utf-16le", unsure: "utf-16le"},
+		{units: 10, odd: 3, sure: "", unsure: "utf-16le"},
+		{units: 10, even: 4, sure: "utf-16be", unsure: "utf-16be"},
+		{units: 10, even: 3, sure: "", unsure: "utf-16be"},
+		{units: 20, odd: 8, even: 1, sure: "utf-16le", unsure: "utf-16le"},
+		{units: 19, odd: 8, even: 1, sure: "", unsure: "utf-16le"},
+		{units: 20, odd: 1, even: 8, sure: "utf-16be", unsure: "utf-16be"},
+		{units: 19, odd: 1, even: 8, sure: "", unsure: "utf-16be"},
+		{units: 20, odd: 4, even: 4},
+		{units: 10, odd: 2, controls: 6, sure: "utf-16le", unsure: "utf-16le"},
+		{units: 10, odd: 2, controls: 5, sure: "", unsure: "utf-16le"},
+		{units: 10, odd: 1, controls: 9, sure: "", unsure: "utf-16le"},
+		{units: 10, even: 2, controls: 6, sure: "utf-16be", unsure: "utf-16be"},
+		{units: 10, odd: 2, even: 1, controls: 7, sure: "", unsure: "utf-16le"},
+	} {
+		b := make([]byte, 0, 2*tt.units+1)
+		for i := range tt.units {
+			pair := [2]byte{'a', 'b'}
+			if i < tt.odd {
+				pair[1] = 0
+			}
+			if i >= tt.units-tt.even {
+				pair[0] = 0
+			}
+			if i < tt.controls {
+				pair[0] = 1
+			}
+			b = append(b, pair[:]...)
+		}
+		if tt.half {
+			b = append(b, 'c')
+		}
+		s := Look(b)
+		if got := s.order(true); got != tt.sure {
+			t.Errorf("%+v: surely %q", tt, got)
+		}
+		if got := s.order(false); got != tt.unsure {
+			t.Errorf("%+v: %q", tt, got)
+		}
+	}
+	for in, want := range map[string]string{ // by four bytes
+		"a\x00\x00\x00b\x00\x00\x00": "utf-32le", "\x00\x00\x00a\x00\x00\x00b": "utf-32be", "a\x01\x00\x00": "utf-32le", "\x00\x00\x01a": "utf-32be",
+		"ab\x00cab\x00c": "utf-16be", "\x00abc\x00abc": "utf-16be", "a\x00bca\x00bc": "utf-16le", "abc\x00abc\x00": "utf-16le",
+		"\x00\x00\x00\x00\x00\x00\x00\x00": "", "a\x00\x00\x00b": "utf-16le",
+	} {
+		s := Look([]byte(in))
+		if got := s.order(false); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
 }
 
 // TestBinary: what is no text, whatever its label says.
@@ -181,18 +248,9 @@ func TestVerdict(t *testing.T) {
 	}
 }
 
-// TestDefault: text without a charset is in that of the setting, else in the code
-// page where that has one byte a character.
-func TestDefault(t *testing.T) {
+// TestLends: which charsets text without a label can be in that stands beside.
+func TestLends(t *testing.T) {
 	t.Parallel()
-	for _, tt := range []struct{ setting, page, want string }{
-		{"iso-8859-2", "windows-1250", "iso-8859-2"}, {"", "windows-1250", "windows-1250"}, {"", "cp852", "cp852"},
-		{"", "utf-8", "windows-1252"}, {"", "shift_jis", "windows-1252"}, {"", "", "windows-1252"}, {"utf-8", "", "utf-8"},
-	} {
-		if got := labels.Default(tt.setting, tt.page); got != tt.want {
-			t.Errorf("%q, %q: %s, want %s", tt.setting, tt.page, got, tt.want)
-		}
-	}
 	for label, want := range map[string]bool{"windows-1250": true, "cp852": true, "euc-kr": true, "utf-8": true, "us-ascii": false, "utf-16": false, "iso-2022-jp": false, "x": false} {
 		if Lends(label) != want {
 			t.Errorf("%s lends its charset: %v", label, !want)

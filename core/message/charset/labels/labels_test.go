@@ -63,7 +63,7 @@ func TestDefault(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ setting, codePage, want string }{
 		{"koi8-r", "cp1250", "koi8-r"}, {"", "cp1250", "cp1250"}, {"", "cp852", "cp852"},
-		{"", "utf-8", "windows-1252"}, {"", "gbk", "windows-1252"}, {"", "nonsense", "windows-1252"}, {"", "", "windows-1252"},
+		{"", "utf-8", "windows-1252"}, {"", "gbk", "windows-1252"}, {"", "shift_jis", "windows-1252"}, {"utf-8", "", "utf-8"}, {"", "nonsense", "windows-1252"}, {"", "", "windows-1252"},
 	} {
 		if got := Default(tt.setting, tt.codePage); got != tt.want {
 			t.Errorf("%q, %q: %s, want %s", tt.setting, tt.codePage, got, tt.want)
