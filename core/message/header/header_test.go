@@ -49,6 +49,14 @@ func TestBlock(t *testing.T) {
 		{"Subject: a\r\nno field\r\nno more\r\n", "Subject=a", 12},
 		{": a\r\nSubject: b\r\n", "Subject=b", -1},
 		{"Sub ject: a\r\n", "", 0},
+		{"S~!: a\r\nS\x7f: b\r\n", "S~!=a", 8},
+		{"no field\r\nno more\r\nSubject: a\r\n b\r\nno\r\n no\r\n", "Subject=a b", 35},
+		{"\ufeff\ufeffSubject: a\r\n", "Subject=a", -1},
+		{"\u00a0\u200b Subject: a\r\n", "Subject=a", -1},
+		{"\u00a0Pump: a\r\n", "", 0},
+		{"A: b\r\n\ufeffSubject: a\r\n", "A=b", 6},
+		{"  Subject: a\r\n  words: b\r\n", "Subject=a words: b", -1},
+		{"Subject: a\r\n To: b\r\n", "Subject=a To: b", -1},
 	} {
 		for _, size := range []int{1 << 10, 64} {
 			h := block(tt.in, size, 1<<20, 100)
@@ -93,8 +101,13 @@ func TestIsMail(t *testing.T) {
 		"Errors-To": true, "User-Agent": true, "Return-Receipt-To": true, "Disposition-Notification-To": true, "Apparently-To": true, "Mime-Version": true,
 		"Pump": false, "Content": false, "X": false, "Fromage": false, "": false, strings.Repeat("x", 100): false,
 	} {
-		if got := IsMail([]Field{{Name: "Value"}, {Name: name}}); got != want {
+		if got := IsMail([]Field{{Name: "Value"}, {Name: name}}); got != want || IsMail([]Field{{Name: name}, {Name: "Value"}}) != want {
 			t.Errorf("%.40s: %v", name, got)
+		}
+	}
+	for name := range mailFields {
+		if !IsMail([]Field{{Name: name}}) {
+			t.Errorf("%s is listed and is none", name)
 		}
 	}
 	if IsMail(nil) {

@@ -41,6 +41,20 @@ func TestDecodeWords(t *testing.T) {
 		{"empty word", "=?utf-8?Q??=x", "x"},
 		{"cp names", "=?CP-1250?Q?=9E?= =?win-1250?Q?=9E?= =?cp932?B?g1g=?=", "žžス"},
 		{"utf-7", "=?utf-7?Q?+AX4-?=", "ž"},
+		{"raw, the first byte of 8 bits", "\x80", "€"},
+		{"raw ISO-2022", "\x1b$BF|\x1b(B", "日"},
+		{"raw UTF-16", "P\x00u\x00m\x00p\x003\x00", "Pump3"},
+		{"raw behind a word", "=?utf-8?Q?a?= \x80", "a €"},
+		{"blanks in the word", "=?utf-8? Q\t?a?=", "a"},
+		{"a charset of two words", "=?utf-8 x?Q?=C5=BE?= =?no such?Q?a?= =?a\tb?Q?a?= =?utf-8=?Q?b?=", "ž =?no such?Q?a?= =?a\tb?Q?a?= b"},
+		{"both encodings in a character", "=?utf-8?B?xQ==?= =?utf-8?Q?=BE?= =?utf-8?B?xQ==?= =?utf-8?B?vg==?=", "žž"},
+		{"one charset by two names", "=?utf8?Q?=C5?= =?UTF-8?Q?=BE?=", "ž"},
+		{"two charsets that nobody knows", "=?x-a?Q?=C5?= =?x-b?Q?=BE?=", "Å¾"},
+		{"one that nobody knows", "=?x-a?Q?=C5?= =?utf-8?Q?=BE?=", "Å¾"},
+		{"quanta of three digits and one", "=?utf-8?B?YWJ?= =?utf-8?B?j?=", "abc"},
+		{"quanta of three digits twice", "=?utf-8?B?YWI?= =?utf-8?B?YWI?=", "abab"},
+		{"a charset of 77 letters", "=?" + strings.Repeat("x", 77) + "?Q?a?=", "a"},
+		{"a charset of 78 letters", "=?" + strings.Repeat("x", 78) + "?Q?a?=", "=?" + strings.Repeat("x", 78) + "?Q?a?="},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -51,8 +65,6 @@ func TestDecodeWords(t *testing.T) {
 	}
 }
 
-// TestDecodeWordsLinear gives the decoder what makes naive ones quadratic; it
-// would not end in the time of a test.
 func TestWordCharset(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
@@ -67,6 +79,8 @@ func TestWordCharset(t *testing.T) {
 	}
 }
 
+// TestDecodeWordsLinear gives the decoder what makes naive ones quadratic; it
+// would not end in the time of a test.
 func TestDecodeWordsLinear(t *testing.T) {
 	t.Parallel()
 	const n = 1 << 18
@@ -76,6 +90,20 @@ func TestDecodeWordsLinear(t *testing.T) {
 			if !utf8.ValidString(got) || len(got) > n+2 {
 				t.Errorf("%q: %d bytes, valid %v", unit, len(got), utf8.ValidString(got))
 			}
+		}
+	}
+}
+
+// TestWordLen: how much of an address or a file name is one encoded word.
+func TestWordLen(t *testing.T) {
+	t.Parallel()
+	word := func(n int) string { return "=?a?Q?" + strings.Repeat("x", n-8) + "?=" }
+	for in, want := range map[string]int{
+		"": 0, "=": 0, "=?": 0, "=?a": 0, "=?a?": 0, "=?a?Q": 0, "=?a?Q?": 0, "=?a?Q?=": 0, "=?a?Q??=": 8, "=?a?Q?x?= y": 9, "=a?Q?x?=": 0, "=?a?Q?=?b?Q?x?=": 0, "x=?a?Q?x?=": 0,
+		word(maxWord): maxWord, word(maxWord + 1): 0,
+	} {
+		if got := WordLen(in); got != want {
+			t.Errorf("%.40q: %d, want %d", in, got, want)
 		}
 	}
 }

@@ -82,6 +82,28 @@ func TestHTMLText(t *testing.T) {
 		{"less than", "a < b && c > d", "a < b && c > d"},
 		{"tag at the end", "a<b", "a"},
 		{"unopened", "</p></div></a></ul></td></tr></blockquote></pre>a", "a"},
+		{"list that ends in an empty item", "<ul><li></ul>a", "a"},
+		{"text behind an empty item", "<ul><li></li>a</ul>b", "  a\nb"},
+		{"empty cell without a row", "x<td></td>y", "xy"},
+		{"block behind a cell without a row", "<td>a</td><p>b</p>", "a\n\nb"},
+		{"cell of a no-break space", "x<table><tr><td>&nbsp;</td></tr></table>y", "x\ny"},
+		{"cell of a no-break space before another", "x<table><tr><td>&nbsp;</td><td>b</td></tr></table>y", "x\nb\ny"},
+		{"cells of a heading", "<table><tr><th>a</th><th>b</th></tr></table>", "a\tb"},
+		{"many empty cells", "<table><tr><td>a</td>" + strings.Repeat("<td></td>", 2*maxTabs) + "<td>b</td></tr></table>", "a" + strings.Repeat("\t", maxTabs) + "b"},
+		{"many lists", strings.Repeat("<ul>", maxLists+2) + "<li>a" + strings.Repeat("</ul>", 3) + "<li>b" + strings.Repeat("</ul>", maxLists-1) + "c", strings.Repeat("  ", maxLists-1) + "- a\n" + strings.Repeat("  ", maxLists-2) + "- b\nc"},
+		{"many quotations", strings.Repeat("<blockquote type=cite>", maxLists+2) + "a" + strings.Repeat("</blockquote>", maxLists) + "b", strings.Repeat("> ", maxLists) + "a\nb"},
+		{"link as long as may be", `<a href="http://` + strings.Repeat("x", maxLink-7) + `">a</a>`, "a (http://" + strings.Repeat("x", maxLink-7) + ")"},
+		{"link longer by one", `<a href="http://` + strings.Repeat("x", maxLink-6) + `">a</a>`, "a"},
+		{"picture with long words", `<a href="http://x.cz"><img alt="` + strings.Repeat("y", maxAlt+1) + `" src=x></a>`, strings.Repeat("y", maxAlt) + " (http://x.cz)"},
+		{"hidden in hidden", "<div style=display:none>a<div>b</div>c</div>d<div style=display:none><div/>e</div>f", "df"},
+		{"hidden closed by itself", "a<svg/>b<script/>c</script>d", "abd"},
+		{"paragraph without space around", "<p style='margin: 0'>a</p><p style='margin:0cm'>b</p><p>c", "a\nb\n\nc"},
+		{"menu", "<menu><li>a</menu>b", "- a\nb"},
+		{"definitions", "<dl><dt>a<dd>b</dl>c", "a\nb\n\nc"},
+		{"controls", "a\x01\x1fb\x7fc", "ab\x7fc"},
+		{"a line break first", "<br>a", "a"},
+		{"preformatted by other names", "<xmp> a\n b</xmp><listing> c</listing>", " a\n b\n c"},
+		{"preformatted twice", "<pre><pre>a\n</pre> b\n</pre> c", "a\n\n b\n\nc"},
 		{"long text", "a" + big + " b", "a" + big + " b"},
 		{"long attribute", "a<img src='data:" + big + "'>b", "ab"},
 		{"long comment", "a<!--" + big + "-->b", "ab"},
@@ -144,6 +166,24 @@ func TestSpill(t *testing.T) {
 	}
 	if got := text.String() + spilled.String(); len(got) != len("abc"+long+comment) || !strings.HasPrefix(spilled.String(), "<img src='xxx") || !strings.HasSuffix(spilled.String(), "yy-->") {
 		t.Errorf("%d bytes, spilled %.20q", len(got), spilled.String())
+	}
+}
+
+// TestSkip: the end of a tag or comment is found wherever in a read it stands.
+func TestSkip(t *testing.T) {
+	t.Parallel()
+	for _, mark := range []string{">", "-->"} {
+		for _, n := range []int{0, 1, 2, 4092, 4093, 4094, 4095, 4096, 4097, 8190, 8191, 8192, 8193} {
+			for rest, end := range map[string]string{"rest" + mark: mark, "": ""} {
+				var spilled strings.Builder
+				whole := strings.Repeat("-", n) + end
+				p := &pushback{r: strings.NewReader(whole + rest)}
+				p.skip(mark, &spilled)
+				if got, err := io.ReadAll(p); err != nil || spilled.String() != whole || string(got) != rest {
+					t.Errorf("%s behind %d bytes: %d are skipped, %q, %v is left", mark, n, spilled.Len(), got, err)
+				}
+			}
+		}
 	}
 }
 
