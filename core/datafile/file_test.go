@@ -34,6 +34,13 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
+func move(t *testing.T, from, to string) {
+	t.Helper()
+	if err := os.Rename(from, to); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // age makes a file look older: what was written just now is always read again.
 func age(t *testing.T, path string) {
 	t.Helper()
@@ -61,6 +68,10 @@ func TestGet(t *testing.T) {
 	}{
 		{"as it was", func() {}, "one", ""},
 		{"older", func() { age(t, path) }, "one", ""},
+		{"moved away", func() { move(t, path, path+".away") }, "one", "not taken over"},
+		{"and back", func() { move(t, path+".away", path) }, "one", ""},
+		{"moved away again", func() { move(t, path, path+".away") }, "one", "not taken over"},
+		{"and back again", func() { move(t, path+".away", path) }, "one", ""},
 		{"another of the same length", func() { write(t, path, "two") }, "two", "words file read"},
 		{"and back within a tick of the clock", func() { write(t, path, "one") }, "one", "words file read"},
 		{"written again", func() { write(t, path, "one") }, "one", ""},
@@ -71,9 +82,7 @@ func TestGet(t *testing.T) {
 		{"gone again", func() { os.Remove(path) }, "one", "not taken over"},
 		{"replaced", func() {
 			write(t, path+".new", "three four")
-			if err := os.Rename(path+".new", path); err != nil {
-				t.Fatal(err)
-			}
+			move(t, path+".new", path)
 		}, "three four", "words=2"},
 		{"too large", func() { os.Truncate(path, MaxSize+1) }, "three four", "more than 32 MiB"},
 		{"emptied", func() { write(t, path, "") }, "", "words=0"},
@@ -112,6 +121,12 @@ func TestUnchangedIsNotRead(t *testing.T) {
 	}
 	if got := strings.Join(f.Get(), " "); got != "one" {
 		t.Errorf("%q was read though nothing about the file has changed", got)
+	}
+	for age, want := range map[time.Duration]bool{time.Second: false, time.Second + 1: true} {
+		f.seenAt = info.ModTime().Add(age)
+		if got := f.unchanged(info); got != want {
+			t.Errorf("seen %v after its time: unchanged %v", age, got)
+		}
 	}
 }
 
