@@ -110,6 +110,20 @@ func TestAddresses(t *testing.T) {
 		{"=?utf-8?Q?Jan_Novak?=", l{{"Jan Novak", ""}}},
 		{"=?utf-8?Q?Jan?=, =?utf-8?Q?Eva?= <a@b.cz>", l{{"Jan, Eva", "a@b.cz"}}},
 		{"<mailto:>, <mailto:a>", l{{"", "mailto"}, {"", "a"}}},
+		{"<Novak,Jan@b.cz>", l{{"", "Novak,Jan@b.cz"}}},
+		{"<@relay,other:a@b, c@d>", l{{"", "a@b,c@d"}}},
+		{"a@b (one) c@d (two), e@f", l{{"one two", "a@b"}, {"", "c@d"}, {"", "e@f"}}},
+		{"Jan <a@b.cz> Ing. c@d.cz e@f", l{{"Jan", "a@b.cz"}, {"", "c@d.cz"}, {"", "e@f"}}},
+		{"<a@b.cz> =?utf-8?Q?x=40y?=", l{{"x@y", "a@b.cz"}}},
+		{"<> Jan", l{{"Jan", ""}}},
+		{"Jan <Eva> (Petr)", l{{"Jan", "Eva"}}},
+		{"Jan Novak <> (Petr)", l{{"Jan Novak", ""}}},
+		{"a@b: c@d", l{{"", "a@b"}, {"", "c@d"}}},
+		{"a@b\t(x)", l{{"x", "a@b"}}},
+		{`"Jan	Novak"@b`, l{{"", `"Jan Novak"@b`}}},
+		{`<"Jan Novak"@b>`, l{{"", `"Jan Novak"@b`}}},
+		{"[a@b]", l{{"", "a@b"}}},
+		{"{a@b}, a@b:", l{{"", "a@b"}, {"", "a@b"}}},
 		{"root, operator", l{{"", "root"}, {"", "operator"}}},
 	} {
 		t.Run(tc.in, func(t *testing.T) {
@@ -134,6 +148,36 @@ func TestAddressBounds(t *testing.T) {
 				t.Fatalf("%q: name of %d, address of %d bytes", unit, len(a.Name), len(a.Email))
 			}
 		}
+	}
+}
+
+// TestAddressLimits: what is just within a limit, and what is just beyond.
+func TestAddressLimits(t *testing.T) {
+	t.Parallel()
+	x := func(n int) string { return strings.Repeat("x", n) }
+	for n, want := range map[int]int{1023: 1023, 1024: 1024, 1025: 1024} {
+		if l := Append(nil, "a "+x(n-2)+" <a@b>", cp1250); len(l) != 1 || len(l[0].Name) != want {
+			t.Errorf("a name of %d bytes: %d", n, len(l[0].Name))
+		}
+	}
+	for n, want := range map[int]int{512: 512, 513: 512} {
+		if l := Append(nil, x(n-2)+"@b", cp1250); len(l) != 1 || len(l[0].Email) != want {
+			t.Errorf("an address of %d bytes: %d", n, len(l[0].Email))
+		}
+	}
+	for n, want := range map[int]int{511: 1, 512: 3} { // a name in pieces, or two addresses in front
+		if l := Append(nil, x(512)+","+x(n)+", x <a@b>", cp1250); len(l) != want {
+			t.Errorf("pieces of 512 and %d bytes: %d addresses", n, len(l))
+		}
+	}
+	many := strings.Repeat("a@b,", 1001)
+	for before, want := range map[int]int{0: 1000, 1: 1000, 999: 1000, 1000: 1000, 1001: 1001} {
+		if l := Append(make([]Address, before), many, cp1250); len(l) != want {
+			t.Errorf("%d before: %d addresses", before, len(l))
+		}
+	}
+	if l := Append(nil, "<a@b> "+strings.Repeat("c@d ", 1001), cp1250); len(l) != 1000 {
+		t.Errorf("without commas: %d addresses", len(l))
 	}
 }
 
