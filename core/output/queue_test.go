@@ -1,13 +1,18 @@
 package output
 
 import (
+	"errors"
+	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"smtpreceiver/core/config"
 	"smtpreceiver/core/queue"
+	"smtpreceiver/core/queue/queuetest"
 	"smtpreceiver/core/spool"
 )
 
@@ -20,6 +25,87 @@ func TestNoJobOfTheQueue(t *testing.T) {
 	}
 	if err := (queueBatch{new(queue.Batch)}).Commit(t.Context()); err == nil {
 		t.Error("jobs that were not staged are visible")
+	}
+}
+
+// TestThroughTheQueue: jobs of a message become visible in the queue, share a file, and
+// count for all gateways; another gateway may not have the name of this one.
+func TestThroughTheQueue(t *testing.T) {
+	t.Parallel()
+	s := &config.Settings{StateDirectory: t.TempDir(), Instance: "gw1", Queue: config.Queue{
+		Servers: []string{queuetest.Start(t).Addr}, Replicas: 1, Name: "q", MaxSize: 1 << 20, CommitTimeout: time.Second, Unsynced: "accept",
+	}}
+	local, err := spool.Open(t.Context(), spool.Config{StateDirectory: s.StateDirectory, Instance: "gw1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	q, err := OpenQueue(t.Context(), s, local, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.Close()
+	b := q.NewBatch()
+	defer b.Abort()
+	first, err := b.NewJob("fax")
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := b.NewJob("fax")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := first.Create(first.Stem() + ".txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.Write([]byte("text"))
+	if err := errors.Join(err, f.Close(), second.Link(second.Stem()+".txt", first, first.Stem()+".txt"), first.Control([]byte("[system]\r\n")), second.Control([]byte("[system]\r\n")),
+		b.Stage(t.Context()), b.Assure(t.Context()), b.Commit(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	if err := q.Each(t.Context(), "fax", func(f *queue.Found) error {
+		for _, file := range f.Job.Files {
+			names = append(names, file.Name)
+		}
+		return nil
+	}); err != nil || !slices.Equal(names, []string{"gw1-00000001.txt", "gw1-00000001.ctl", "gw1-00000002.txt", "gw1-00000002.ctl"}) {
+		t.Errorf("%q, %v", names, err)
+	}
+	for i, want := range []bool{true, true, false} {
+		place, ok, err := q.Take(t.Context(), "a@b.example", 2)
+		if err != nil || ok != want || (place != nil) != want {
+			t.Errorf("job %d: %v, %v, %v", i, place, ok, err)
+		}
+	}
+	if errs := CheckQueue(t.Context(), s); errs != nil {
+		t.Errorf("check: %v", errs)
+	}
+	other := *s
+	other.StateDirectory = t.TempDir()
+	if errs := CheckQueue(t.Context(), &other); errs != nil {
+		t.Errorf("check of a gateway that was never started: %v", errs)
+	}
+	if _, err := queue.Owner(other.StateDirectory, ownerFile); err != nil {
+		t.Fatal(err)
+	}
+	if errs := CheckQueue(t.Context(), &other); len(errs) != 1 || !strings.Contains(errs[0].Error(), "instance gw1 is that of the host") {
+		t.Errorf("check of another gateway with its name: %v", errs)
+	}
+}
+
+// TestErrorsOfTheQueue: each keeps its words, and gets its meaning for the client.
+func TestErrorsOfTheQueue(t *testing.T) {
+	t.Parallel()
+	odd := errors.New("odd")
+	for err, want := range map[error]error{queue.ErrUnknown: ErrUnknown, queue.ErrTooLarge: ErrTooLarge, odd: odd} {
+		got := queueError(fmt.Errorf("fax: %w", err))
+		if !errors.Is(got, want) || !strings.HasSuffix(got.Error(), "fax: "+err.Error()) || errors.Is(got, ErrUnknown) != (want == ErrUnknown) {
+			t.Errorf("%v: %v", err, got)
+		}
+	}
+	if queueError(nil) != nil {
+		t.Error("an error of nothing")
 	}
 }
 
