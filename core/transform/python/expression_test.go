@@ -2,6 +2,7 @@ package python
 
 import (
 	"context"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -198,6 +199,7 @@ func TestRuntimeErrors(t *testing.T) {
 		`len(1)`:                       "int has no length",
 		`name + 1`:                     "unknown binary op",
 		`name.get('x')`:                "string has no get",
+		`name.splitlines(True)`:        "splitlines: got 1 arguments",
 		`name.ljust(3, 'ab')`:          "the fill must be one character",
 		`name.index('x')`:              "substring not found",
 		`time.localtime(1e300)`:        "years 1 to 9999",
@@ -240,6 +242,28 @@ func TestTime(t *testing.T) {
 		`time.time()`:                                                  "1772680029.5",
 		`time.strftime('%E %Q %')`:                                     "%E %Q %",
 	})
+}
+
+// TestNumbersOfATime: each number of a time has its bounds.
+func TestNumbersOfATime(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ at, least, most int }{{0, 1, 9999}, {1, 1, 12}, {2, 1, 31}, {3, 0, 23}, {4, 0, 59}, {5, 0, 61}} {
+		for n, fits := range map[int]bool{tt.least - 1: false, tt.least: true, tt.most: true, tt.most + 1: false} {
+			numbers := []string{"2026", "1", "1", "0", "0", "0", "0", "0", "0"}
+			numbers[tt.at] = strconv.Itoa(n)
+			expression := `'made' if time.strftime('%x', (` + strings.Join(numbers, ", ") + `)) else ''`
+			if fits {
+				check(t, expression, sample(), "made")
+			} else {
+				fails(t, expression, "nine numbers")
+			}
+		}
+	}
+	for seconds, want := range map[string]string{"-62135596800": "1", "253402300799": "9999"} {
+		check(t, `time.gmtime(`+seconds+`).tm_year`, sample(), want)
+	}
+	fails(t, `time.gmtime(-62135596801)`, "years 1 to 9999")
+	fails(t, `time.gmtime(253402300800)`, "years 1 to 9999")
 }
 
 func TestRegexpModule(t *testing.T) {
