@@ -125,11 +125,8 @@ func eachName(path string, f func(fs.DirEntry) bool) error {
 				return nil
 			}
 		}
-		if err == io.EOF {
-			return nil
-		}
 		if err != nil {
-			return err
+			return ignore(err, io.EOF)
 		}
 	}
 }

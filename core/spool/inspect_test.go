@@ -68,6 +68,9 @@ func TestInspect(t *testing.T) {
 	if _, err := Inspect(filepath.Join(folder, "missing"), 0); err == nil || !strings.Contains(err.Error(), "missing") {
 		t.Errorf("a missing folder: %v", err)
 	}
+	if _, err := Inspect(filepath.Join(folder, "00000100.txt"), 0); !errors.Is(err, syscall.ENOTDIR) {
+		t.Errorf("a file: %v", err)
+	}
 }
 
 // TestInspectIsBounded: neither many jobs nor many staged files cost memory or

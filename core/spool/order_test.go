@@ -136,6 +136,49 @@ func TestOrderOfCompletion(t *testing.T) {
 	}
 }
 
+// A folder is taken into use: its staging directory is on disk before any job.
+func TestOrderOfOpening(t *testing.T) {
+	t.Parallel()
+	out := tempFolders(t, 1)[0]
+	w := &watcher{}
+	s := openSpool(t, Config{}, w.disk())
+	w.reset(nil)
+	f, err := s.folder(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr, root := trace(w.seen()), filepath.Join(out, stagingName)
+	tr.wantBefore(t, "root of staging, then its name on disk", tr.where("mkdir", path(root)), 1, tr.where("syncdir", path(out)), 1)
+	tr.wantBefore(t, "staging directory, then its name on disk", tr.where("mkdir", path(f.staging())), 1, tr.where("syncdir", path(root)), 1)
+}
+
+// A folder that keeps renames in order spares its own sync, and no other's.
+func TestOrderOfTwoFileSystems(t *testing.T) {
+	t.Parallel()
+	outs := tempFolders(t, 2)
+	w := &watcher{}
+	s := openSpool(t, Config{}, w.disk())
+	f, err := s.folder(outs[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.inOrder = false
+	if _, err := s.folder(outs[0]); err != nil {
+		t.Fatal(err)
+	}
+	w.reset(nil)
+	if _, err := deliver(t.Context(), s, outs...); err != nil {
+		t.Fatal(err)
+	}
+	tr := trace(w.seen())
+	controls := tr.where("rename", func(p string) bool {
+		return slices.Contains(outs, filepath.Dir(p)) && strings.HasSuffix(p, controlSuffix)
+	})
+	synced := tr.where("syncdir", path(outs[1]))
+	tr.wantBefore(t, "data on disk before the CTLs", synced[:1], 1, controls, 2)
+	tr.wantBefore(t, "CTLs before their folders", controls, 2, append(synced[1:], tr.where("syncdir", path(outs[0]))...), 2)
+}
+
 // What a job costs is decided here: the commonest one, a text and its CTL.
 func TestCallsOfASmallJob(t *testing.T) {
 	t.Parallel()

@@ -337,6 +337,23 @@ func TestInDoubt(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	t.Run("one part set aside", func(t *testing.T) { // and then it was killed
+		t.Parallel()
+		folders := decided(t)
+		owner := filepath.Dir(find(t, folders[0], "*"+decisionSuffix))
+		if err := errors.Join(os.Rename(owner, owner+asideSuffix), os.Remove(owner+lockSuffix)); err != nil {
+			t.Fatal(err)
+		}
+		s := openSpool(t, Config{}, disk{})
+		if err := s.Use(folders); err != nil {
+			t.Error(err)
+		}
+		for i, folder := range folders {
+			if state, err := Inspect(folder, 0); err != nil || state.SetAside != 1 || len(list(t, folder)) > 0 {
+				t.Errorf("folder %d: %+v, %v, visible %q", i, state, err, list(t, folder))
+			}
+		}
+	})
 	t.Run("record torn", func(t *testing.T) {
 		t.Parallel()
 		folders := tempFolders(t, 2)

@@ -42,7 +42,7 @@ func TestTempFileFails(t *testing.T) {
 	if err := s.Use([]string{folder}); err != nil {
 		t.Fatal(err)
 	}
-	for _, op := range []string{"create", "write"} {
+	for _, op := range []string{"create", "write", "close", "remove"} {
 		w.reset(func(_ int, c call) error {
 			if c.op == op {
 				return syscall.ENOSPC
@@ -52,8 +52,10 @@ func TestTempFileFails(t *testing.T) {
 		f, err := s.TempFile(folder)
 		if err == nil {
 			_, err = f.Write([]byte("x"))
-			if err := f.Close(); err != nil {
-				t.Error(err)
+			if closed := f.Close(); op == "write" && closed != nil {
+				t.Error(closed)
+			} else if op != "write" {
+				err = errors.Join(err, closed)
 			}
 		}
 		if !errors.Is(err, syscall.ENOSPC) {
