@@ -51,6 +51,13 @@ func TestLongText(t *testing.T) {
 	check(t, `<%`+chain+`%>`, it, strings.ReplaceAll(it.Msg, "ž", "z"))
 }
 
+// TestLongestTemplate: a template may be as long as the limit says.
+func TestLongestTemplate(t *testing.T) {
+	t.Parallel()
+	longest := strings.Repeat("a", maxTemplate)
+	check(t, longest, sample(), longest)
+}
+
 // TestResultLimit shows that text is refused past the limit and kept before.
 func TestResultLimit(t *testing.T) {
 	t.Parallel()
