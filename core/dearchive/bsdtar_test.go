@@ -64,6 +64,12 @@ func extract(t *testing.T, ctx context.Context, r *Rules, name string, archive [
 			}
 		}
 	}
+	descriptors, _ := os.ReadDir("/proc/self/fd") // on Linux
+	for _, d := range descriptors {
+		if name, _ := os.Readlink("/proc/self/fd/" + d.Name()); strings.HasPrefix(name, parent) {
+			t.Errorf("left open: %s", name)
+		}
+	}
 	return list.String(), files, err
 }
 

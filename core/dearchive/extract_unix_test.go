@@ -62,8 +62,8 @@ b'`, "-x=2\n\na\nb=3\n\na\\b=1\n\n", 0, ""},
 		{"endless file", small, `cat /dev/zero >x`, "", 0, "more than 1048576 bytes"},
 		{"endless files", small, `i=0; while head -c 100000 /dev/zero >f$i; do i=$((i+1)); done`, "", 0, "more than"},
 		{"endless temporary files", small, `while mktemp -d; do :; done`, "", 0, "more than 20 files"},
-		{"as long as allowed", Limits{Timeout: time.Hour, MaxSize: 10, MaxFiles: 1}, `printf 0123456789 >x`, "x=0123456789\n", 0, ""},
-		{"past a limit later", Limits{Timeout: time.Minute, MaxSize: 1 << 20, MaxFiles: 20}, `sleep 0.2; while mktemp -d; do :; done`, "", 0, "more than 20 files"},
+		{"as long as allowed", Limits{Timeout: time.Hour, MaxSize: 10, MaxFiles: 1}, `sleep 0.1; printf 0123456789 >x`, "x=0123456789\n", 0, ""},
+		{"past a limit for a moment", small, `sleep 0.1; i=0; while test $i -lt 300000; do i=$((i+1)); : >"$TMPDIR/$((i%30))"; done; rm "$TMPDIR"/*; echo x >x`, "", 0, "more than 20 files"},
 		{"endless messages", small, `yes`, "", 0, "more than 1048576 bytes"},
 		{"folder for a link", roomy, `cd /; rmdir "$2"; ln -s / "$2"`, "", 0, "escapes"},
 		{"hangs", Limits{Timeout: time.Millisecond, MaxSize: 1, MaxFiles: 1}, `sleep 1000`, "", 0, "not done within 1ms"},
@@ -75,7 +75,7 @@ b'`, "-x=2\n\na\nb=3\n\na\\b=1\n\n", 0, ""},
 			t.Parallel()
 			got, files, err := extract(t, context.Background(), script(t, tt.limits, tt.text), "a.zip", []byte("content"))
 			if tt.fails != "" {
-				if err == nil || !strings.Contains(err.Error(), tt.fails) || len(err.Error()) > maxReport+200 {
+				if err == nil || !strings.Contains(err.Error(), tt.fails) || len(err.Error()) > maxReport+200 || strings.HasSuffix(err.Error(), "says: ") {
 					t.Errorf("error %v, want %s", err, tt.fails)
 				}
 				return
@@ -240,6 +240,28 @@ func TestConverter(t *testing.T) {
 	}
 	if _, _, err := extract(t, context.Background(), r, "a.zip", nil); err == nil || err.Error() != `no converter for "a.zip"` {
 		t.Errorf("%v", err)
+	}
+}
+
+// waiting counts who waits for its end.
+type waiting struct {
+	context.Context
+	n int
+}
+
+func (*waiting) Done() <-chan struct{} { return make(chan struct{}) }
+
+func (w *waiting) AfterFunc(func()) (stop func() bool) {
+	w.n++
+	return func() bool { w.n--; return true }
+}
+
+// TestTimeoutEnds: of an unpacking that is done no timer waits on.
+func TestTimeoutEnds(t *testing.T) {
+	t.Parallel()
+	ctx := &waiting{Context: context.Background()}
+	if _, _, err := extract(t, ctx, script(t, roomy, "echo x >x"), "a.zip", nil); err != nil || ctx.n != 0 {
+		t.Errorf("%v; %d wait", err, ctx.n)
 	}
 }
 

@@ -62,10 +62,7 @@ func (r *remover) remove(folder string, e fs.DirEntry) error {
 		r.moved++
 		return r.root.Rename(path, fmt.Sprint(r.prefix, r.moved))
 	}
-	if err := r.empty(path); err != nil {
-		return err
-	}
-	return r.root.Remove(path)
+	return r.empty(path) // the next look at the top removes it
 }
 
 // list reads some entries of a folder; a fresh listing each time, because
