@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -140,6 +141,47 @@ func TestCrashOfRecoveryAtEveryCall(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Each call of a recovery fails once: it says so, and the next one comes to the end.
+func TestEachCallOfRecoveryFails(t *testing.T) {
+	t.Parallel()
+	for _, later := range []int{1, 2, 8} { // calls from the first rename to the crash
+		for n := 1; ; n++ {
+			folders := tempFolders(t, 2)
+			crashed(t, folders, shapeOf([]int{0, 1, 0}), firstRename(t, shapeOf([]int{0, 1, 0}))+later)
+			if err := os.WriteFile(filepath.Join(folders[1], stagingName, "dead"+lockSuffix), nil, 0o600); err != nil { // and no directory
+				t.Fatal(err)
+			}
+			w := &watcher{}
+			s := openSpool(t, Config{}, w.disk())
+			var failed call
+			w.reset(func(i int, c call) error {
+				if i == n {
+					failed = c
+					return syscall.EIO
+				}
+				return nil
+			})
+			if err := s.recoverAll(folders); errors.Is(err, syscall.EIO) != (failed != call{}) {
+				t.Errorf("%v failed: %v", failed, err)
+			}
+			w.reset(nil)
+			if err := errors.Join(s.recoverAll(folders), s.Close()); err != nil {
+				t.Errorf("the next recovery: %v", err)
+			}
+			wantAllOrNone(t, folders, 3, false)
+			if t.Failed() {
+				t.Fatalf("call %d, after a crash %d calls from the first rename", n, later)
+			}
+			if failed == (call{}) {
+				if n < 15 {
+					t.Errorf("a recovery of %d calls", n)
+				}
+				break
+			}
+		}
 	}
 }
 

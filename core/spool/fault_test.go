@@ -145,6 +145,9 @@ func TestAllCallsOfAKindFail(t *testing.T) {
 			if told, undone := strings.Contains(log.String(), "could not be undone"), op != "rename"; told == undone {
 				t.Errorf("undone: %t, and the log says:\n%s", undone, &log)
 			}
+			if told := strings.Contains(log.String(), "staging not tidied"); told != (op == "remove") {
+				t.Errorf("staging not tidied: %t, and the log says:\n%s", !told, &log)
+			}
 			w.reset(nil)
 			abandon(s)
 			recoverWith(t, nil, folders...)
@@ -154,6 +157,34 @@ func TestAllCallsOfAKindFail(t *testing.T) {
 			}
 			wantAllOrNone(t, folders, jobs, delivered)
 		})
+	}
+}
+
+// What is asked of a directory that cannot be used any more fails.
+func TestClosedDirectory(t *testing.T) {
+	t.Parallel()
+	d, err := openDir(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.close(); err != nil {
+		t.Fatal(err)
+	}
+	_, list := disk{}.readDir(d)
+	_, read := disk{}.readFile(d.at("x"), 1)
+	_, created := disk{}.create(d.at("x"))
+	for what, err := range map[string]error{
+		"readdir": list, "read": read, "create": created, "mkdir": disk{}.mkdir(d.at("x"), 0o700), "syncdir": disk{}.syncDir(d),
+		"remove": disk{}.remove(d.at("x")), "remove if there": disk{}.removeIfThere(d.at("x")), "remove tree": disk{}.removeTree(d.at("x")),
+		"link": disk{}.link(d.at("x"), d.at("y")), "move": disk{}.move(d.at("x"), d.at("y")), "replace": disk{}.replace(d.at("x"), d.at("y")),
+		"write file": disk{}.writeFile(d.at("x"), nil),
+	} {
+		if err == nil {
+			t.Errorf("%s: no error", what)
+		}
+	}
+	if there, err := exists(d.at("x")); there || err == nil {
+		t.Errorf("exists: %t, %v", there, err)
 	}
 }
 

@@ -39,6 +39,18 @@ func TestCheckName(t *testing.T) {
 	}
 }
 
+func TestParseControlName(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"1.ctl": "1", "1.ctl,.txt": "1 1.txt", "a,b.ctl": "", "1.ctl,x": "", "1.ctl,": "", "1.ctl,.ctl": "", ".ctl": "", "@1.ctl": "", "1.txt": "", "1.ctl.txt": "",
+	} {
+		stem, data, ok := parseControlName(name)
+		if got := strings.Join(append([]string{stem}, data...), " "); ok != (want != "") || ok && got != want {
+			t.Errorf("%q: %q, %t", name, got, ok)
+		}
+	}
+}
+
 // The names of staged files lead back to what they are made of, and to files in
 // the same directory, whatever bytes that is.
 func FuzzStagedNames(f *testing.F) {

@@ -27,6 +27,22 @@ func TestOwnerless(t *testing.T) {
 	}
 }
 
+// syncfs is trusted on file systems that are known to mean it.
+func TestSyncfsIsNotTrustedAnywhere(t *testing.T) {
+	t.Parallel()
+	proc, err := os.Open("/proc")
+	if err != nil {
+		t.Skip(err)
+	}
+	if syncfsIsTrusted(proc) {
+		t.Error("it is on a file system that has no disk")
+	}
+	proc.Close()
+	if syncfsIsTrusted(proc) {
+		t.Error("it is on nothing")
+	}
+}
+
 // held lists what this process has open in the folders.
 func held(t *testing.T, folders []string) (names []string) {
 	t.Helper()

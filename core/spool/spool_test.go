@@ -113,6 +113,28 @@ func TestUseReportsBadFolders(t *testing.T) {
 	}
 }
 
+// A folder that is named twice is one, and keeps none behind it from use.
+func TestUseOfAFolderTwice(t *testing.T) {
+	t.Parallel()
+	folders := tempFolders(t, 2)
+	s := openSpool(t, Config{}, disk{noSyncForTesting: true})
+	if err := s.Use([]string{folders[0], folders[0] + "/.", folders[1]}); err != nil || !slices.Equal(s.used, folders) {
+		t.Errorf("in use: %q, %v", s.used, err)
+	}
+}
+
+// An owner's name is one element on every system, and says whose it is.
+func TestOwnerName(t *testing.T) {
+	t.Parallel()
+	for instance, want := range map[string]string{"azAZ09-": "azAZ09-", "a.b_c": "a-b-c", strings.Repeat("x", 64): strings.Repeat("x", 64)} {
+		s := openSpool(t, Config{Instance: instance}, disk{})
+		name, again := s.ownerName(), s.ownerName()
+		if !strings.HasPrefix(name, fmt.Sprintf("%s-%d-", want, os.Getpid())) || name == again || !isElement(name) {
+			t.Errorf("instance %s: %s, %s", instance, name, again)
+		}
+	}
+}
+
 // What a link named .staging leads to is not ours.
 func TestStagingMustBeADirectory(t *testing.T) {
 	t.Parallel()
