@@ -2,10 +2,14 @@ package python
 
 import (
 	"context"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"go.starlark.net/starlark"
+	"go.starlark.net/starlarkstruct"
 )
 
 // values are values of each kind by name.
@@ -296,4 +300,71 @@ func TestRegexpModule(t *testing.T) {
 		`re.search(name[:1], 'xJ').group()`:                                       "J",
 		`re.sub('(a)(b)(c)(d)(e)(f)(g)(h)(i)(j)', r'\10', 'abcdefghij')`:          "j",
 	})
+}
+
+// TestAnyArguments calls every function and method with arguments of each kind, too few
+// and too many: it may fail, and must not panic.
+func TestAnyArguments(t *testing.T) {
+	t.Parallel()
+	r := &Run{values: sample(), made: maxMade, thread: new(starlark.Thread)}
+	r.thread.SetLocal(runKey, r)
+	found := regexp.MustCompile("(a)(?P<n>x)?")
+	values := []starlark.Value{
+		starlark.None, starlark.True, starlark.MakeInt(-1), starlark.MakeInt(1 << 40), starlark.Float(1.5), starlark.String(""), starlark.String("až{}%s"),
+		starlark.Tuple{}, starlark.NewList([]starlark.Value{starlark.String("a"), starlark.MakeInt(1)}), starlark.NewDict(0),
+		mapping(func(string) string { return "" }), structTime(r.values.Now()), &match{found, "a", found.FindStringSubmatchIndex("a")},
+	}
+	arguments := []starlark.Tuple{nil}
+	for _, a := range values {
+		arguments = append(arguments, starlark.Tuple{a})
+		for _, b := range values {
+			arguments = append(arguments, starlark.Tuple{a, b})
+			for _, c := range values[:8] {
+				arguments = append(arguments, starlark.Tuple{a, b, c}, starlark.Tuple{a, b, c, c})
+			}
+		}
+	}
+	answered := 0
+	call := func(what string, f starlark.Value) {
+		for _, args := range arguments {
+			func() {
+				defer func() {
+					if p := recover(); p != nil {
+						t.Errorf("%s%v: %v", what, args, p)
+					}
+				}()
+				r.left = r.made
+				if v, err := starlark.Call(r.thread, f, args, nil); (v == nil) != (err != nil) {
+					t.Errorf("%s%v: %v, %v", what, args, v, err)
+				} else if err == nil {
+					answered++
+					_, _ = resultText(v)
+				}
+			}()
+		}
+	}
+	for name, f := range environment {
+		if module, ok := f.(*starlarkstruct.Module); ok {
+			for function, f := range module.Members {
+				if _, ok := f.(starlark.Callable); ok {
+					call(name+"."+function, f)
+				}
+			}
+		} else if isWordByte(name[0]) && name != opIterate {
+			call(name, f)
+		}
+	}
+	for _, x := range values {
+		for _, name := range attributes {
+			r.left = r.made
+			if f, err := attribute(r, starlark.Tuple{x, starlark.String(name)}, nil); err == nil {
+				if _, ok := f.(starlark.Callable); ok {
+					call(x.String()+"."+name, f)
+				}
+			}
+		}
+	}
+	if answered < 1000 {
+		t.Errorf("only %d answers", answered)
+	}
 }

@@ -58,6 +58,7 @@ func TestBombs(t *testing.T) {
 		{"sub that repeats", `re.sub('(?s)(.+)', '\\1' * 10000, msg)`, "over the limit"},
 		{"findall groups", `re.findall('()()()()()()()()()()', msg)`, "matches over the limit"},
 		{"split", `(msg * 30).split('a')`, ""},
+		{"rsplit past int", `msg.rsplit(None, 1099511627776)[0]`, ""},
 		{"rsplit", `msg.rsplit(None, 2000000000)[0]`, ""},
 		{"strip", `msg.strip(('b' * 1000) * 2 + 'ž')`, "characters to strip over the limit"},
 		{"ljust", `'a'.ljust(1000000000)`, "width over the limit"},

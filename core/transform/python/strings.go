@@ -154,10 +154,11 @@ func split(name string) method {
 			parts += strings.Count(s, sep)
 		}
 		if len(args) == 2 {
-			if most, err := starlark.AsInt32(args[1]); err == nil && most >= 0 {
-				most = min(most, parts-1)
-				parts = most + 1
-				args = starlark.Tuple{args[0], starlark.MakeInt(most)}
+			if n, ok := args[1].(starlark.Int); ok && n.Sign() >= 0 { // rsplit makes room for as many as it is told
+				if most, err := starlark.AsInt32(n); err == nil {
+					parts = min(parts-1, most) + 1
+				}
+				args = starlark.Tuple{args[0], starlark.MakeInt(parts - 1)}
 			}
 		}
 		if err := r.elements(parts); err != nil {
