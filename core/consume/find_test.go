@@ -18,6 +18,7 @@ import (
 
 	"smtpreceiver/contrib/mtatest"
 	"smtpreceiver/core/consume/folder"
+	"smtpreceiver/core/ctl"
 )
 
 // opened is a consumer whose folders are open and that does nothing yet.
@@ -245,7 +246,7 @@ func TestSetup(t *testing.T) {
 		return nil
 	}
 	runUntil(t, t.Context(), o, func() bool { return log.count("job handed on") == 1 })
-	if tries != 3 || log.count("level=ERROR", `error="no cluster"`) != 1 {
+	if tries != 3 || log.count("level=ERROR", `error="no cluster"`) != 1 || log.count("parts=") != 0 {
 		t.Errorf("%d tries\n%s", tries, log.all())
 	}
 	o.Setup = func() error { return errors.New("no cluster") }
@@ -292,13 +293,19 @@ func TestJobFiles(t *testing.T) {
 			text, err := read(j.CopyControl())
 			said("its copy", text, err, old)
 		}
-		text, err := read(j.CopyFile("1_1_a.pdf"))
+		copied, err := j.CopyFile("1_1_a.pdf")
+		text, err := read(copied, err)
 		said("a copy", text, err, "%PDF-")
 		if err := j.WriteText("OTHER TEXT"); err != nil {
 			t.Error(err)
 		}
 		text, err = read(j.CopyFile(j.Text))
 		said("a text of the target's", text, err, "other text")
+		for _, name := range []string{"1_1_a.pdf", "1.txt", "1.ctl"} { // what a program writes there may be secret, too
+			if info, err := os.Stat(filepath.Join(filepath.Dir(copied), name)); err != nil || info.Mode().Perm() != 0o600 {
+				t.Errorf("%s: %v, %v", name, info, err)
+			}
+		}
 		said("as it is read", j.Decode([]byte("x")), nil, "x")
 		for _, gone := range []string{"1_2_b.pdf", strings.Repeat("x", 300)} {
 			if _, err := j.CopyFile(gone); !is[permanentError](err) {
@@ -328,6 +335,21 @@ func TestJobFiles(t *testing.T) {
 		t.Errorf("%q is left: %v", scratch, err)
 	}
 	wantFiles(t, o, ".done/today/1.ctl", ".done/today/1.txt", ".done/today/1.fax", ".done/today/1_1_a.pdf")
+}
+
+// TestNoScratch: without a private folder nothing is copied.
+func TestNoScratch(t *testing.T) {
+	t.Parallel()
+	j := &Job{Job: &ctl.Job{Text: "1.txt"}, Key: "a/b", scratch: new(scratch), encode: func(s string) []byte { return []byte(s) }}
+	defer j.scratch.remove()
+	for name, do := range map[string]func() error{
+		"folder": func() error { _, err := j.Scratch(); return err }, "file": func() error { _, err := j.CopyFile("1.txt"); return err },
+		"CTL": func() error { _, err := j.CopyControl(); return err }, "text": func() error { return j.WriteText("x") },
+	} {
+		if err := do(); err == nil || !strings.Contains(err.Error(), "path separator") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
 
 // TestScratchMadeAgain: what cleans TMPDIR costs no job, and nothing is left.
@@ -408,7 +430,8 @@ func TestGaugesOfSeveral(t *testing.T) {
 	t.Parallel()
 	o := options(t, new(fake))
 	a, b := New(o), New(o)
-	registry, g := prometheus.NewRegistry(), &gauges{consumers: []*Consumer{a, b}, failed: map[*Consumer]counted{}}
+	o.App = "sms"
+	registry, g := prometheus.NewRegistry(), &gauges{consumers: []*Consumer{a, b, New(o)}, failed: map[*Consumer]counted{}}
 	registry.MustRegister(g)
 	failed := func() (n float64) {
 		families, err := registry.Gather()
@@ -416,6 +439,9 @@ func TestGaugesOfSeveral(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, f := range families {
+			if want := map[bool]int{true: 6, false: 2}[f.GetName() == "smtpreceiver_consume_jobs"]; len(f.GetMetric()) != want {
+				t.Errorf("%s: %d gauges of two applications", f.GetName(), len(f.GetMetric()))
+			}
 			for _, m := range f.GetMetric() {
 				if labels := m.GetLabel(); len(labels) == 2 && labels[1].GetValue() == folder.StateFailed {
 					n += m.GetGauge().GetValue()
@@ -430,8 +456,10 @@ func TestGaugesOfSeveral(t *testing.T) {
 	}
 	write(t, filepath.Join(o.Failed, "1.ctl"), "x")
 	soon := failed()
-	g.failed[a] = counted{at: time.Now().Add(-countedFor - time.Second)}
-	if later := failed(); before != 0 || soon != 0 || later != 1 {
+	for c := range g.failed {
+		g.failed[c] = counted{at: time.Now().Add(-countedFor - time.Second)}
+	}
+	if later := failed(); before != 0 || soon != 0 || later != 2 { // it is the folder of both
 		t.Errorf("%v failed, soon after that %v, later %v", before, soon, later)
 	}
 }

@@ -281,6 +281,9 @@ func TestReportUnreadable(t *testing.T) {
 		r.round(t.Context())
 	}
 	wantTold(t, sink, "2@x.test ")
+	if said := sink.Commands(); said[len(said)-1] != "QUIT" {
+		t.Errorf("the connection stays open: %q", said)
+	}
 	if log.count("is no report") != 1 {
 		t.Errorf("log:\n%s", log.all())
 	}
@@ -595,8 +598,8 @@ func TestManyReports(t *testing.T) {
 		}
 	}
 	o.close()
-	if o.way != nil || o.sent != 0 {
-		t.Errorf("%+v", o)
+	if said := strings.Join(sink.Commands(), "\n"); o.way != nil || o.sent != 0 || strings.Count(said, "QUIT") != 2 {
+		t.Errorf("%+v, said %s", o, said)
 	}
 }
 

@@ -149,6 +149,18 @@ type noScratch struct{ incoming.Scratch }
 func (noScratch) TempDir() (string, error)                   { return "", errFault }
 func (noScratch) TempFile(string) (incoming.TempFile, error) { return nil, errFault }
 
+// fullScratch makes files that take nothing.
+type fullScratch struct{ scratch }
+
+func (s fullScratch) TempFile(of string) (incoming.TempFile, error) {
+	f, err := s.scratch.TempFile(of)
+	return fullFile{f}, err
+}
+
+type fullFile struct{ incoming.TempFile }
+
+func (fullFile) Write([]byte) (int, error) { return 0, errFault }
+
 // TestFilesAreLetGo: what a job has read is closed, also where it could not be
 // written.
 func TestFilesAreLetGo(t *testing.T) {
@@ -197,7 +209,7 @@ func TestControlFileHasASize(t *testing.T) {
 			j.document(t, r) // can be read
 			continue
 		}
-		if err == nil || reply.Of(err).Code != 552 || j.ctl != "" {
+		if err == nil || reply.Of(err).Code != 552 || reply.Of(err).Enhanced != [3]int{5, 3, 4} || j.ctl != "" {
 			t.Errorf("%d values of 32 KiB: error %v, a CTL of %d bytes", columns, err, len(j.ctl))
 		}
 	}

@@ -330,7 +330,7 @@ func TestDisplayName(t *testing.T) {
 
 func TestLocalPartAndShortName(t *testing.T) {
 	t.Parallel()
-	for mailbox, want := range map[string]string{"a@b": "a", `"x@y"@b`: `"x@y"`, "postmaster": "postmaster", "": ""} {
+	for mailbox, want := range map[string]string{"a@b": "a", `"x@y"@b`: `"x@y"`, "postmaster": "postmaster", "@b": "", "": ""} {
 		if got := localPart(mailbox); got != want {
 			t.Errorf("localPart(%q) = %q, want %q", mailbox, got, want)
 		}
@@ -362,6 +362,16 @@ func TestWriteText(t *testing.T) {
 				t.Errorf("%.20q in pieces of %d: %.40q, want %.40q", text, size, out.String(), want)
 			}
 		}
+	}
+}
+
+// TestEmptyMessage: a mail without a byte makes a job like any other.
+func TestEmptyMessage(t *testing.T) {
+	t.Parallel()
+	r := recipe(t)
+	m, _ := maker(t, Mail{}, "")
+	if j := m.job(t, "1", r, recipient(t, "1@fax")); j.files["gw1-1.txt"] != "" || j.document(t, r).Get("system", "txt") != "gw1-1.txt" {
+		t.Errorf("%q, CTL %s", j.files, j.ctl)
 	}
 }
 

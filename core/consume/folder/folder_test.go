@@ -342,6 +342,11 @@ func TestLockWithoutName(t *testing.T) {
 		t.Fatal(err)
 	}
 	put(t, lock, "")
+	job(t, output, "00000043")
+	other := mustTake(t, f, "00000043")
+	if err := errors.Join(os.Remove(filepath.Join(output, ".consume/00000043.lock")), other.Release()); err != nil {
+		t.Errorf("a lock whose name is gone is given back: %v", err)
+	}
 	orphan := h.lock
 	again, err := f.claim("00000042")
 	if err != nil {
@@ -454,6 +459,12 @@ func TestClean(t *testing.T) {
 		t.Fatal(err)
 	}
 	put(t, filepath.Join(room, "5.ctl"), "x")
+	for _, other := range []string{"B", "C", "D"} { // which is no reason to leave others
+		if err := os.Mkdir(filepath.Join(failed, other), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		put(t, filepath.Join(failed, other, "5.ctl"), "x")
+	}
 	asRoot(t)
 	if err := os.Chown(room, nobody, nobody); err != nil {
 		t.Fatal(err)

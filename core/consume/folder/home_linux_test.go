@@ -111,6 +111,15 @@ func TestRootActsForTheOwner(t *testing.T) {
 			t.Errorf("%s belongs to %+v, want %+v", path, got, want)
 		}
 	}
+	// Root's own folders are not given to their group.
+	own, _ := stage(t)
+	if err := os.Chown(own, 0, nobody); err != nil {
+		t.Fatal(err)
+	}
+	mustOpen(t, func() (*Folder, error) { return Open(own, filepath.Join(own, ".done"), failed) })
+	if info, err := os.Lstat(filepath.Join(own, ".done")); err != nil || ownerOf(info).group == nobody {
+		t.Errorf("%+v, %v", info, err)
+	}
 	for _, tt := range []struct {
 		of, output int
 		want       bool

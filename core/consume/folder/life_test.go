@@ -3,6 +3,7 @@
 package folder
 
 import (
+	"encoding/json"
 	"errors"
 	"io"
 	"os"
@@ -171,7 +172,16 @@ func TestLongJournal(t *testing.T) {
 		t.Fatal(err)
 	}
 	h = mustTake(t, f, "00000042")
-	h.Journal.Note += strings.Repeat("page.pdf ", 1000)
+	data, err := h.Journal.encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Journal.Note += strings.Repeat("x", maxJournal-len(data))
+	if err := errors.Join(h.Save(true), h.Release()); err != nil {
+		t.Fatal(err)
+	}
+	h = mustTake(t, f, "00000042")
+	h.Journal.Note += "x"
 	if err := h.Save(true); err == nil {
 		t.Error("a journal that cannot be read is written")
 	}
@@ -775,7 +785,18 @@ func TestOutbox(t *testing.T) {
 	ready("sent")
 	wantFiles(t, "sent", filepath.Join(output, ".consume/reports"), senderLock)
 	large := letter(report.Failed)
-	large.Text = make([]byte, maxLetter)
+	line, err := json.Marshal(large)
+	if err != nil {
+		t.Fatal(err)
+	}
+	large.Text = make([]byte, maxLetter-len(line)-1)
+	if err := other.Put(h, large); err != nil {
+		t.Error(err)
+	}
+	if l, _, err := other.Read(letterName(h, report.Failed)); err != nil || len(l.Text) != len(large.Text) {
+		t.Errorf("%v, %v", l, err)
+	}
+	large.Text = append(large.Text, 'x')
 	if err := other.Put(h, large); err == nil {
 		t.Error("a letter was written that is too long to be read")
 	}

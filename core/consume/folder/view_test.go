@@ -261,24 +261,25 @@ func TestGoneMeanwhile(t *testing.T) {
 			func(see func(*Entry) error) error {
 				return v.Each([]string{StateWaiting, StateHeld, StateFailed, StateDone}, see)
 			},
-			func(see func(*Entry) error) error { return v.Latest(9, see) },
+			func(see func(*Entry) error) error { return v.Latest(99, see) },
 		} {
-			for _, stem := range []string{"1", "2", "3"} {
+			stems := strings.Split("abcdefghijkl", "")
+			for _, stem := range stems {
 				put(t, filepath.Join(output, at, stem+".ctl"), "x")
 			}
 			seen := 0
 			err := look(func(e *Entry) error {
-				seen++
-				for _, stem := range []string{"1", "2", "3"} {
-					if stem != e.Stem {
-						if err := os.Remove(filepath.Join(output, at, stem+".ctl")); err != nil {
-							return err
-						}
+				if seen++; seen > 1 {
+					return nil
+				}
+				for _, stem := range slices.DeleteFunc(slices.Clone(stems), func(stem string) bool { return stem == e.Stem })[:6] {
+					if err := os.Remove(filepath.Join(output, at, stem+".ctl")); err != nil {
+						return err
 					}
 				}
 				return os.RemoveAll(filepath.Join(output, ".done/2026-01-02"))
 			})
-			if err != nil || seen != 1 && at != ".done/2026-01-01" { // the last day has none
+			if err != nil || seen != 6 && (at != ".done/2026-01-01" || seen != 0) { // the last day has none
 				t.Errorf("in %q: seen %d, %v", at, seen, err)
 			}
 			if err := os.MkdirAll(filepath.Join(output, ".done/2026-01-02"), 0o755); err != nil {
