@@ -215,3 +215,101 @@ func TestRetryAndDrop(t *testing.T) {
 		t.Errorf("failed %q, waiting %q", ids, waiting)
 	}
 }
+
+// TestWhatKeepsTheConsumer: a folder that cannot be counted says why, and what the
+// consumer does not trust.
+func TestWhatKeepsTheConsumer(t *testing.T) {
+	t.Parallel()
+	s := filled(t)
+	fax := filepath.Join(s.dir, "fax")
+	said := func(want string) {
+		t.Helper()
+		if c := CountFolders(s.Settings)[fax]; (c.Untrusted == "") != (want == "") || !strings.Contains(c.Untrusted, want) {
+			t.Errorf("%q, want %q", c.Untrusted, want)
+		}
+	}
+	s.write(t, "fax/.consume/reports/1-AAAAAAAA.final", `{"made":"2026-11-28T10:00:00Z"}`+"\n", 0)
+	said("")
+	if c := CountFolders(s.Settings)[fax]; c.Reports.Waiting != 1 || len(c.Last) != 1 {
+		t.Errorf("%+v", c)
+	}
+	s.write(t, "fax/.consume/reports/2-AAAAAAAA.final", "x", 0)
+	said("2-AAAAAAAA.final is no report")
+	if os.Geteuid() == 0 {
+		if err := errors.Join(os.Chown(filepath.Join(fax, ".failed"), 65533, 65533), os.Chown(filepath.Join(fax, ".consume"), 65534, 65534)); err != nil {
+			t.Fatal(err)
+		}
+		said(filepath.Join(fax, ".failed") + " belongs to 65533")
+	}
+	if err := os.RemoveAll(filepath.Join(fax, ".failed")); err != nil {
+		t.Fatal(err)
+	}
+	s.write(t, "fax/.failed", "a file", 0)
+	said(".failed")
+	if _, err := Latest(s.Settings, 5); err == nil || !strings.Contains(err.Error(), "application fax: ") {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestNothingWaits: of a folder without a failed or held job there is no last one, and
+// why the oldest waits is that of its last try.
+func TestNothingWaits(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.write(t, "fax/.consume/00000001.ctl", control("fax", "1"), 2*time.Hour)
+	s.write(t, "fax/.consume/00000001.json", `{"state":"waiting","key":"AAAAAAAA","attempts":1,"reason":"busy"}`, 0)
+	s.write(t, "fax/00000002.ctl", control("fax", "2"), time.Hour)
+	c := CountFolders(s.Settings)[filepath.Join(s.dir, "fax")]
+	if c.Waiting != 2 || c.Oldest != "00000001" || c.LastTry != "busy" || len(c.Last) != 0 || c.Untrusted != "" {
+		t.Errorf("%+v", c)
+	}
+	s.write(t, "fax/.consume/00000003.ctl", control("fax", "3"), 3*time.Hour)
+	s.write(t, "fax/.consume/00000003.json", "no journal", 0)
+	if c = CountFolders(s.Settings)[filepath.Join(s.dir, "fax")]; c.Held != 1 || c.Last["held"] == nil || c.Last["held"].ID != "00000003" || c.Last["failed"] != nil {
+		t.Errorf("%+v", c)
+	}
+}
+
+// TestFirstConsumer: of several sections that hand on the jobs of one application the
+// first by its name stands for all.
+func TestFirstConsumer(t *testing.T) {
+	t.Parallel()
+	s := filled(t)
+	for _, name := range []string{"another", "zebra"} {
+		c := *s.Consume["modem"]
+		s.Consume[name] = &c
+	}
+	_, jobs := listed(t, s, Filter{})
+	if got := jobs["00000001"].Consumer; got != "another" {
+		t.Errorf("handed on by %q", got)
+	}
+}
+
+// TestNoFolderStaysOpen: looking at jobs and changing them keeps no folder open.
+func TestNoFolderStaysOpen(t *testing.T) {
+	s := filled(t)
+	_, jobs := listed(t, s, Filter{})
+	open := func() int {
+		entries, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Skip("no /proc here")
+		}
+		return len(entries)
+	}
+	for name, do := range map[string]func(){
+		"each":    func() { listed(t, s, Filter{}) },
+		"latest":  func() { Latest(s.Settings, 5) },
+		"count":   func() { CountFolders(s.Settings) },
+		"reports": func() { jobs["00000004"].AddReports() },
+		"drop":    func() { jobs["00000001"].Drop() },
+	} {
+		do()
+		before := open()
+		for range 10 {
+			do()
+		}
+		if after := open(); after > before+5 {
+			t.Errorf("%s: %d descriptors, before %d", name, after, before)
+		}
+	}
+}
