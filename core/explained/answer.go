@@ -119,9 +119,9 @@ type Job struct {
 	Name        string `json:"name"`
 	Application string `json:"application"`
 	Recipient   string `json:"recipient"`
-	Folder      string `json:"folder"`
-	Files       []File `json:"files"` // the CTL, the message file, attachments, what a report will need
-	SMS         *SMS   `json:"sms"`   // of ctl_type sms with a text; null: others
+	Folder      string `json:"folder"` // empty: the queue
+	Files       []File `json:"files"`  // the CTL, the message file, attachments, what a report will need
+	SMS         *SMS   `json:"sms"`    // of ctl_type sms with a text; null: others
 }
 
 // SMS is what a text costs where smtpreceiver hands it on.

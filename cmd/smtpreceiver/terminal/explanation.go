@@ -149,7 +149,7 @@ func (p explanationPrinter) message(m *explained.Message) {
 		p.printf("charset of %s\n", s)
 	}
 	for i, j := range m.Jobs {
-		p.printf("\njob %d: %s of %s for %s, in %s\n", i+1, j.Name, j.Application, j.Recipient, cmp.Or(j.Folder, "."))
+		p.printf("\njob %d: %s of %s for %s, in %s\n", i+1, j.Name, j.Application, j.Recipient, cmp.Or(j.Folder, "the queue"))
 		for _, f := range j.Files {
 			p.printf("  %s, %d bytes\n", f.Name, f.Size)
 			if f.Text == nil {
