@@ -48,8 +48,12 @@ const (
 		`This report was made by the fax and SMS gateway. Nobody reads answers to it.\n`
 )
 
-// maxText bounds what the templates make, in bytes.
-const maxText = 64 << 10
+// Bounds in bytes: of what the templates make, and of a value for programs. Some
+// servers take no line of more than 998 (RFC 5322 section 2.1.1).
+const (
+	maxText  = 64 << 10
+	maxValue = 900
+)
 
 // Compose writes a report on a job: plain text, message/delivery-status and the
 // header of the mail (RFC 3464, RFC 6522). The errors are those of templates, which
@@ -113,7 +117,7 @@ func (c *Composer) status(q *Request, o Outcome) string {
 	var b strings.Builder
 	field := func(name, value string) {
 		if value != "" {
-			fmt.Fprintf(&b, "%s: %s\r\n", name, value)
+			fmt.Fprintf(&b, "%s: %s\r\n", name, value[:min(len(value), maxValue)])
 		}
 	}
 	field("Reporting-MTA", "dns; "+c.Host)
@@ -127,7 +131,7 @@ func (c *Composer) status(q *Request, o Outcome) string {
 	field("Action", string(o.Action))
 	field("Status", o.Code)
 	if o.Reason != "" {
-		field("Diagnostic-Code", "x-"+o.App+"; "+visible(oneLine(o.Reason, 900)))
+		field("Diagnostic-Code", "x-"+o.App+"; "+visible(o.Reason))
 	}
 	field("Last-Attempt-Date", o.At.Format(time.RFC1123Z))
 	if o.Action == Delayed && !o.Until.IsZero() {
