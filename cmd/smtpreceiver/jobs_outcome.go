@@ -77,8 +77,8 @@ func (a *app) outcome(c *cobra.Command, s *config.Settings, id string, o targets
 	return nil
 }
 
-// jobKey is the key of a job within a name.
-var jobKey = regexp.MustCompile(`smtpreceiver-([A-Za-z0-9][A-Za-z0-9-]{0,63})-[A-Z2-7]{8}\b`)
+// jobKey is the key of a job within a name: of a folder's, or longer, of a queue's.
+var jobKey = regexp.MustCompile(`smtpreceiver-([A-Za-z0-9][A-Za-z0-9-]{0,63})-(?:[A-Z2-7]{8}|[A-Z2-7]{26}[0-9]+)\b`)
 
 // jobOf is the ID of the job that a name is of.
 func jobOf(name string) string {

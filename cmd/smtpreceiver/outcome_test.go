@@ -240,7 +240,7 @@ func TestKannelOutcome(t *testing.T) {
 	}
 	eventually(t, "the handler to listen", func() bool { return ask("") == http.StatusBadRequest })
 	for query, want := range map[string]int{
-		"job=00000001&type=4": 200, "job=00000001&type=8&answer=ACK": 200, "job=00000002&type=16&answer=NACK/0x0b/Invalid+Destination": 200,
+		"job=00000001&type=4": 200, "job=smtpreceiver-00000001-ABCDEFGH&type=8&answer=ACK": 200, "job=00000002&type=16&answer=NACK/0x0b/Invalid+Destination": 200,
 		"job=99999999&type=1": 500, "job=..%2Fx&type=1": 400, "job=--app&type=1": 400,
 	} {
 		if got := ask(query); got != want {
@@ -258,7 +258,7 @@ func TestKannelReports(t *testing.T) {
 	k, port := newKannel(t), mtatest.FreePort(t)
 	sink := mtatest.NewSink(t, mtatest.SinkOptions{})
 	recipe := strings.Replace(readFile(t, "../../contrib/consumers/kannel.yaml"), ":13013/", fmt.Sprintf(":%d/", k.sendsms), 1)
-	recipe = strings.Replace(recipe, "dlr-mask: '{report:31|0}'\n", fmt.Sprintf("dlr-mask: '31'\n      dlr-url: 'http://127.0.0.1:%d/?job={id}&type=%%d&answer=%%A'\n", port), 1)
+	recipe = strings.Replace(recipe, "dlr-mask: '{report:31|0}'\n", fmt.Sprintf("dlr-mask: '31'\n      dlr-url: 'http://127.0.0.1:%d/?job={key}&type=%%d&answer=%%A'\n", port), 1)
 	recipe = strings.Replace(recipe, "    target: http\n", "    target: http\n    outcomes: handler\n", 1)
 	r := newReceiver(t, reportsTo(t, sink.Addr)+recipe)
 	handler, environ := handlerOf(t, r, "kannel-outcome")
