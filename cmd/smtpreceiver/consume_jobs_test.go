@@ -91,6 +91,9 @@ func TestJobs(t *testing.T) {
 	if old := r.listed(t, "--older", "1h"); len(old) != 0 {
 		t.Errorf("older than an hour: %+v", old)
 	}
+	if exit, said := command("show", "77", "3", "78"); exit != 1 || !strings.Contains(said, "number=3") || !strings.Contains(said, "there is no job 77\nthere is no job 78") {
+		t.Errorf("show of one that is there: %d, %s", exit, said)
+	}
 	for id, want := range map[string]string{"1": "state        failed\n", "00000002": "next try     ", "3": "number=3"} {
 		if exit, said := command("show", id); exit != 0 || !strings.Contains(said, want) {
 			t.Errorf("show %s: %d, %s", id, exit, said)
@@ -104,6 +107,10 @@ func TestJobs(t *testing.T) {
 	if exit, said := command("retry", "--app", "fax"); exit != 1 || !strings.Contains(said, "no section of consume hands on the jobs of application fax") {
 		t.Errorf("retry of fax: %d, %s", exit, said)
 	}
+	if exit, said := command("retry", "77", "2", "--app", "sms"); exit != 1 || !strings.Contains(said, "there is no job 77") || !strings.Contains(said, "retry: 1 of 1 jobs\n") {
+		t.Errorf("retry of one that is there: %d, %s", exit, said)
+	}
+	runCommand(t, r.dir, nil, "consume", "--once", "-c", r.config)
 	if exit, said := command("retry", "1", "2", "--app", "sms"); exit != 0 || said != "retry: 2 of 2 jobs\n" {
 		t.Errorf("retry: %d, %s", exit, said)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -102,9 +103,9 @@ func (a *app) jobsShow() *cobra.Command {
 		Use:   "show ID...",
 		Short: "Show all that is known of a job",
 		RunE: func(c *cobra.Command, ids []string) error {
-			found, err := a.named(ids, joblist.Filter{})
-			if err != nil {
-				return err
+			found, failed := a.named(ids, joblist.Filter{})
+			if len(found) == 0 {
+				return failed
 			}
 			for _, j := range found {
 				j.Control = j.Text()
@@ -113,12 +114,12 @@ func (a *app) jobsShow() *cobra.Command {
 				}
 			}
 			if asJSON {
-				return printJSON(c.OutOrStdout(), found)
+				return errors.Join(failed, printJSON(c.OutOrStdout(), found))
 			}
 			for _, j := range found {
 				terminal.Job(c.OutOrStdout(), j)
 			}
-			return nil
+			return failed
 		},
 	})
 	c.Args = someJobs
@@ -133,7 +134,8 @@ func someJobs(c *cobra.Command, args []string) error {
 	return nil
 }
 
-// named finds the jobs of some IDs; an ID that nobody has is an error.
+// named finds the jobs of some IDs. What could not be looked at is in the error, or an ID
+// that nobody has.
 func (a *app) named(ids []string, f joblist.Filter) ([]*joblist.Job, error) {
 	settings, _, err := a.load()
 	if err != nil {
@@ -141,9 +143,13 @@ func (a *app) named(ids []string, f joblist.Filter) ([]*joblist.Job, error) {
 	}
 	f.IDs = ids
 	var found []*joblist.Job
-	err = joblist.Each(settings, f, func(j *joblist.Job) error { found = append(found, j); return nil })
-	if err == nil && len(found) == 0 && len(ids) > 0 {
-		err = fmt.Errorf("there is no job %s", strings.Join(ids, ", "))
+	if err = joblist.Each(settings, f, func(j *joblist.Job) error { found = append(found, j); return nil }); err != nil {
+		return found, err
+	}
+	for _, id := range ids {
+		if !slices.ContainsFunc(found, func(j *joblist.Job) bool { return j.Is(id) }) {
+			err = errors.Join(err, fmt.Errorf("there is no job %s", id))
+		}
 	}
 	return found, err
 }
@@ -164,11 +170,11 @@ func (a *app) jobsChange(name, summary, long string, change func(*joblist.Job) e
 			if len(f.States) == 0 {
 				f.States = []string{"waiting", "held", "failed"}
 			}
-			found, err := a.named(ids, f)
-			if err != nil {
-				return err
+			found, failed := a.named(ids, f)
+			if len(found) == 0 && failed != nil {
+				return failed
 			}
-			return changeJobs(c, name, found, change)
+			return cmp.Or(failed, changeJobs(c, name, found, change)) // which has told its own
 		},
 	})
 	c.Args = cobra.ArbitraryArgs

@@ -62,7 +62,7 @@ const settledWithin = 30 * time.Second
 
 func (a *app) outcome(c *cobra.Command, s *config.Settings, id string, o targets.Outcome) error {
 	found, err := a.named([]string{id}, joblist.Filter{})
-	if err != nil {
+	if len(found) == 0 { // folders of other applications may be closed to this user
 		return err
 	}
 	for _, j := range found {

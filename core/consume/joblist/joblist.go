@@ -248,6 +248,9 @@ func (f *Filter) means(e *folder.Entry) bool {
 	return len(f.IDs) == 0 || slices.ContainsFunc(f.IDs, func(id string) bool { return same(id, e.Stem) })
 }
 
+// Is tells a job by its ID.
+func (j *Job) Is(id string) bool { return same(id, j.ID) }
+
 // same takes an ID with or without its zeros.
 func same(id, stem string) bool {
 	if id == stem {
