@@ -37,8 +37,14 @@ const (
 
 // View looks at an output folder and what belongs to it, and changes nothing.
 type View struct {
+	// Only says of which jobs Each tells, by their names; nil: of all. Files of others are
+	// not read.
+	Only func(stem string) bool
+
 	output, work, done, failed *dir // work, done and failed: nil if not there
 }
+
+func (v *View) means(stem string) bool { return v.Only == nil || v.Only(stem) }
 
 // OpenView opens what is there.
 func OpenView(output, done, failed string) (*View, error) {
@@ -169,7 +175,7 @@ func (v *View) Each(states []string, see func(*Entry) error) error {
 		}
 	}
 	if wanted(StateWaiting) || wanted(StateHeld) {
-		err := v.onTheirWay(all, func(e *Entry) error {
+		err := v.onTheirWay(v.means, func(e *Entry) error {
 			if !wanted(e.State) {
 				return nil
 			}
@@ -218,6 +224,9 @@ func (v *View) eachDone(see func(*Entry) error) error {
 
 // entry reads a job that is not on its way.
 func (v *View) entry(d *dir, stem, state string, see func(*Entry) error) error {
+	if !v.means(stem) {
+		return nil
+	}
 	info, err := d.root.Lstat(stem + controlExt)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // taken meanwhile

@@ -127,8 +127,9 @@ func Each(s *config.Settings, f Filter, see func(*Job) error) error {
 			errs = append(errs, fmt.Errorf("application %s: %w", p.app, err))
 			continue
 		}
+		v.Only = f.names
 		err = v.Each(states, func(e *folder.Entry) error {
-			if !f.means(e) {
+			if !f.lasting(e) {
 				return nil
 			}
 			j := p.job(e)
@@ -241,12 +242,12 @@ func (p *place) count(c *Count) error {
 	return err
 }
 
-func (f *Filter) means(e *folder.Entry) bool {
-	if f.Older > 0 && time.Since(e.Since) < f.Older {
-		return false
-	}
-	return len(f.IDs) == 0 || slices.ContainsFunc(f.IDs, func(id string) bool { return same(id, e.Stem) })
+// names says whether a job of that name may be meant.
+func (f *Filter) names(stem string) bool {
+	return len(f.IDs) == 0 || slices.ContainsFunc(f.IDs, func(id string) bool { return same(id, stem) })
 }
+
+func (f *Filter) lasting(e *folder.Entry) bool { return f.Older <= 0 || time.Since(e.Since) >= f.Older }
 
 // Is tells a job by its ID.
 func (j *Job) Is(id string) bool { return same(id, j.ID) }
@@ -290,8 +291,12 @@ type Reports struct {
 	Waits  []string        `json:"waits"` // why each report that waits was not sent; "": it was not tried
 }
 
-// AddReports looks up what the sender was told.
+// AddReports looks up what the sender was told. Of a job in the queue that is not known
+// before a consumer has brought it here.
 func (j *Job) AddReports() error {
+	if j.queued != nil {
+		return nil
+	}
 	v, err := folder.OpenView(j.place.output, j.place.done, j.place.failed)
 	if err != nil {
 		return err

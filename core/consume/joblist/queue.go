@@ -72,10 +72,10 @@ func eachQueued(s *config.Settings, f Filter, see func(*Job) error) error {
 		}
 		err = q.Each(ctx, app, func(queued *queue.Found) error {
 			e := &folder.Entry{Stem: queued.Stem, State: folder.StateWaiting, Since: queued.Since, Path: "queue " + s.Queue.Name}
-			e.Control, _ = q.Control(ctx, queued.Job) // what cannot be read is shown without
-			if !f.means(e) || queued.Entry.State.Over() {
+			if !f.names(e.Stem) || !f.lasting(e) || queued.Entry.State.Over() {
 				return nil
 			}
+			e.Control, _ = q.Control(ctx, queued.Job) // what cannot be read is shown without
 			e.Tries, e.Reason = queued.Entry.Attempts, queued.Entry.Reason
 			j := p.job(e)
 			j.queued = queued

@@ -165,6 +165,18 @@ func TestEachQueued(t *testing.T) {
 	}
 }
 
+// TestReportsQueued: a job that lies in the queue has no folder to look into.
+func TestReportsQueued(t *testing.T) {
+	t.Parallel()
+	s := filledQueue(t)
+	_, jobs := listed(t, s.site, Filter{States: []string{"waiting"}})
+	for id, j := range jobs {
+		if err := j.AddReports(); err != nil || j.Reports != nil {
+			t.Errorf("%s: %+v, %v", id, j.Reports, err)
+		}
+	}
+}
+
 // TestEachQueuedErrors: what cannot be read is in the error, and the rest is listed.
 func TestEachQueuedErrors(t *testing.T) {
 	t.Parallel()
