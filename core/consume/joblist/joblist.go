@@ -347,8 +347,8 @@ var ErrNotYet = errors.New("it is not settled yet")
 // there is one now, which the consumer sends.
 func (j *Job) Tell(s *config.Settings, o targets.Outcome) (told bool, err error) {
 	switch {
-	case j.State == folder.StateWaiting:
-		return false, fmt.Errorf("job %s is waiting: %w", j.ID, ErrNotYet)
+	case j.State == folder.StateWaiting, j.State == folder.StateHeld && j.entry.Journal != nil: // its consumer may be started again
+		return false, fmt.Errorf("job %s is %s: %w", j.ID, j.State, ErrNotYet)
 	case j.State == folder.StateFailed && o.Action == report.Failed: // which its sender has heard at the hand-over
 		return false, nil
 	case j.State != folder.StateDone:

@@ -27,6 +27,8 @@ func TestTell(t *testing.T) {
 	s.write(t, "fax/.done/2026-11-28/00000006.ctl", control("fax", "6"), time.Hour) // its sender is told nothing
 	s.write(t, "fax/.done/2026-11-28/00000009.ctl", "no CTL", time.Hour)
 	s.write(t, "sms/.done/2026-11-28/00000010.ctl", control("sms", "10"), time.Hour)
+	s.write(t, "fax/.consume/00000014.ctl", control("fax", "14"), 0) // its consumer was killed as it moved the job
+	s.write(t, "fax/.consume/00000014.json", `{"state":"done","key":"AAAAAAAA"}`, 0)
 	_, jobs := listed(t, s, Filter{})
 	for _, c := range []struct {
 		id     string
@@ -35,6 +37,7 @@ func TestTell(t *testing.T) {
 		err    string
 	}{
 		{"00000001", report.Delivered, false, "job 00000001 is waiting: it is not settled yet"},
+		{"00000014", report.Delivered, false, "job 00000014 is held: it is not settled yet"},
 		{"00000003", report.Failed, false, ""},
 		{"00000003", report.Delivered, false, "job 00000003 is failed: an outcome is that of a job which its target has"},
 		{"00000008", report.Failed, false, "job 00000008 is held"},
@@ -49,7 +52,7 @@ func TestTell(t *testing.T) {
 		if told != c.told || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
 			t.Errorf("%s %s: %v, %v, want %v, %q", c.id, c.action, told, err, c.told, c.err)
 		}
-		if waits := c.id == "00000001"; waits != errors.Is(err, ErrNotYet) {
+		if waits := c.id == "00000001" || c.id == "00000014"; waits != errors.Is(err, ErrNotYet) {
 			t.Errorf("%s: not yet: %v", c.id, err)
 		}
 	}
