@@ -136,17 +136,18 @@ func (r *reporter) due(name string) (*folder.Letter, folder.Tried) {
 		r.finish(name)
 		return nil, folder.Tried{}
 	}
-	letter, tried, err := r.outbox.Read(name)
-	if err != nil {
-		if !errors.Is(err, fs.ErrNotExist) {
-			r.trouble(err)
-		}
-		return nil, tried
-	}
+	tried := r.outbox.Tried(name)
 	if known, is := r.kept[name]; is {
 		tried = known.tried
 	}
 	if r.had == nil && tried.Next.After(time.Now()) || r.had[name] {
+		return nil, tried
+	}
+	letter, _, err := r.outbox.Read(name)
+	if err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			r.trouble(err)
+		}
 		return nil, tried
 	}
 	return letter, tried

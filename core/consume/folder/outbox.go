@@ -2,7 +2,7 @@ package folder
 
 import (
 	"bufio"
-	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -82,19 +82,9 @@ func (o *Outbox) Mine() (bool, error) {
 	if o.lock != nil {
 		return true, nil
 	}
-	file, err := o.dir.create(senderLock)
-	if errors.Is(err, fs.ErrExist) {
-		file, err = o.dir.root.OpenFile(senderLock, os.O_RDWR|nonblock, 0)
-	}
-	if err != nil {
-		return false, err
-	}
-	locked, err := tryLock(file)
-	if err != nil || !locked {
-		return false, errors.Join(err, file.Close())
-	}
-	o.lock = file
-	return true, nil
+	var err error
+	o.lock, _, err = o.dir.tryLock(senderLock)
+	return o.lock != nil, err
 }
 
 func letterName(h *Held, a report.Action) string {
@@ -212,13 +202,16 @@ func parseLetterName(name string) (stem, key string, final, ok bool) {
 }
 
 // Read reads a letter and what became of it. fs.ErrNotExist: it is gone.
-func (o *Outbox) Read(name string) (*Letter, Tried, error) { return readLetter(o.dir, name, true) }
+func (o *Outbox) Read(name string) (*Letter, Tried, error) {
+	l, err := readLetter(o.dir, name, true)
+	return l, o.Tried(name), err
+}
 
 // readLetter leaves the text out unless it is to be whole.
-func readLetter(d *dir, name string, whole bool) (*Letter, Tried, error) {
+func readLetter(d *dir, name string, whole bool) (*Letter, error) {
 	file, err := d.open(name)
 	if err != nil {
-		return nil, Tried{}, err
+		return nil, err
 	}
 	defer file.Close()
 	r := bufio.NewReader(io.LimitReader(file, maxLetter))
@@ -228,28 +221,27 @@ func readLetter(d *dir, name string, whole bool) (*Letter, Tried, error) {
 		err = json.Unmarshal(line, l)
 	}
 	if err != nil {
-		return nil, Tried{}, fmt.Errorf("%s is no report: %w", filepath.Join(d.path, name), err)
+		return nil, fmt.Errorf("%s is no report: %w", filepath.Join(d.path, name), err)
 	}
 	if whole {
-		if l.Text, err = io.ReadAll(r); err != nil {
-			return nil, Tried{}, err
-		}
+		l.Text, err = io.ReadAll(r)
 	}
-	var tried Tried
-	if data, err := readSmall(d, name+tryExt); err == nil {
-		_ = json.Unmarshal(data, &tried) // it only says when to try again
-	}
-	return l, tried, nil
+	return l, err
 }
 
-func readSmall(d *dir, name string) ([]byte, error) {
-	file, err := d.open(name)
+// Tried says what became of a letter, which it need not read for that.
+func (o *Outbox) Tried(name string) Tried { return o.dir.tried(name) }
+
+func (d *dir) tried(name string) (t Tried) {
+	file, err := d.open(name + tryExt)
 	if err != nil {
-		return nil, err
+		return t
 	}
 	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, maxJournal))
-	return bytes.TrimSpace(data), err
+	if json.NewDecoder(io.LimitReader(file, maxJournal)).Decode(&t) != nil { // it only says when to try again
+		return Tried{}
+	}
+	return t
 }
 
 // Note writes down why a letter was not sent.
@@ -288,7 +280,7 @@ func (v *View) Reports() (r Reports, err error) {
 		if _, _, _, ok := parseLetterName(e.Name()); !ok {
 			return nil
 		}
-		l, tried, err := readLetter(d, e.Name(), false)
+		l, err := readLetter(d, e.Name(), false)
 		if err != nil {
 			return ignoreGone(err)
 		}
@@ -296,9 +288,7 @@ func (v *View) Reports() (r Reports, err error) {
 		if r.Oldest.IsZero() || l.Made.Before(r.Oldest) {
 			r.Oldest = l.Made
 		}
-		if tried.Reason != "" {
-			r.Reason = tried.Reason
-		}
+		r.Reason = cmp.Or(d.tried(e.Name()).Reason, r.Reason)
 		return nil
 	})
 }
@@ -319,12 +309,8 @@ func (v *View) Told(e *Entry) (q *report.Request, waits []string, err error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		file, err := d.open(e.Stem + report.FileExt)
-		if err == nil {
-			q, err = report.Decode(file)
-			file.Close()
-		}
-		if err = errors.Join(ignoreGone(err), d.close()); err != nil {
+		q, err = readRequest(d.open(e.Stem + report.FileExt))
+		if err = errors.Join(err, d.close()); err != nil {
 			return nil, nil, err
 		}
 		if q != nil {
@@ -343,11 +329,8 @@ func (v *View) Told(e *Entry) (q *report.Request, waits []string, err error) {
 		if stem, _, _, ok := parseLetterName(entry.Name()); !ok || stem != e.Stem {
 			return nil
 		}
-		_, tried, err := readLetter(d, entry.Name(), false)
-		if err == nil {
-			waits = append(waits, tried.Reason)
-		}
-		return ignoreGone(err)
+		waits = append(waits, d.tried(entry.Name()).Reason)
+		return nil
 	})
 	return q, waits, err
 }

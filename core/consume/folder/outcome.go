@@ -3,7 +3,6 @@ package folder
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 
 	"smtpreceiver/core/report"
 )
@@ -19,19 +18,11 @@ func (f *Folder) Tell(e *Entry, a report.Action, write func(*report.Request) *Le
 	defer func() { err = errors.Join(err, o.Close()) }()
 	return told, f.with(e, func(h *Held, d *dir) error {
 		name := e.Stem + report.FileExt
-		file, err := d.open(name)
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		defer file.Close()
-		q, err := report.Decode(file)
+		q, err := readRequest(d.open(name))
 		if err != nil {
 			return fmt.Errorf("job %s: %w", e.Stem, err)
 		}
-		if q.HasTold(a) {
+		if q == nil || q.HasTold(a) {
 			return nil
 		}
 		l := write(q)

@@ -3,6 +3,7 @@ package folder
 import (
 	"errors"
 	"io/fs"
+	"os"
 	"slices"
 	"time"
 
@@ -19,7 +20,11 @@ func withRequest(stem string, files []string) []string {
 
 // Request reads what a report on the job needs; nil: its sender is told nothing.
 func (h *Held) Request() (*report.Request, error) {
-	file, err := h.Open(h.Stem + report.FileExt)
+	return readRequest(h.Open(h.Stem + report.FileExt))
+}
+
+// readRequest reads one that was opened, and closes it; nil: there is none.
+func readRequest(file *os.File, err error) (*report.Request, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
