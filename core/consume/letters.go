@@ -66,6 +66,7 @@ func (r *reporter) last(ctx context.Context) error {
 	r.ended.Wait()
 	ctx, cancel := context.WithTimeout(ctx, onceFor)
 	defer cancel()
+	r.tellDelays(ctx, map[string]bool{})
 	r.until = time.Time{} // the server has one more try, too
 	r.round(ctx)
 	names, mine, err := r.letters()

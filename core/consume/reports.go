@@ -118,7 +118,7 @@ func (r *reporter) tell(j *settling) error {
 	tells := r.Tells != nil && j.job != nil && r.Tells(j.job)
 	wanted := q.Wants(action) && (action == report.Failed || !tells)
 	if action == report.Relayed && j.Journal.Reason != "" { // not all of it: in part a failure, of which no target knows
-		wanted = q.Wants(report.Failed) || q.Wants(report.Relayed)
+		wanted = q.Wants(report.Relayed) || q.Wants(report.Failed) && !q.HasTold(report.Failed)
 	}
 	switch {
 	case q.HasTold(action): // before, or in this very settling, which a crash has cut short
@@ -195,17 +195,21 @@ func (r *reporter) delays(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		for _, stem := range r.consumer.late(r.DelayAfter, told) {
-			if ctx.Err() != nil {
-				return
-			}
-			over, err := r.delayed(stem)
-			if err != nil {
-				r.consumer.trouble(stem, err)
-			}
-			if over {
-				told[stem] = true
-			}
+		r.tellDelays(ctx, told)
+	}
+}
+
+func (r *reporter) tellDelays(ctx context.Context, told map[string]bool) {
+	for _, stem := range r.consumer.late(r.DelayAfter, told) {
+		if ctx.Err() != nil {
+			return
+		}
+		over, err := r.delayed(stem)
+		if err != nil {
+			r.consumer.trouble(stem, err)
+		}
+		if over {
+			told[stem] = true
 		}
 	}
 }
@@ -235,12 +239,13 @@ func (r *reporter) delayed(stem string) (over bool, err error) {
 	case errors.Is(err, folder.ErrBusy):
 		return false, nil
 	case err != nil || h == nil:
-		return true, err
+		return err == nil, err
 	}
 	defer func() { err = errors.Join(err, h.Release()) }()
 	q, err := r.request(h)
-	if err != nil || q == nil || h.Journal.State.Over() || !q.Wants(report.Delayed) || q.HasTold(report.Delayed) || r.loops(q) {
-		return true, err
+	heard := err == nil && q != nil && (h.Journal.Delayed || q.HasTold(report.Delayed) || q.HasTold(report.Failed)) // and is tried again
+	if err != nil || q == nil || heard || h.Journal.State.Over() || !q.Wants(report.Delayed) || r.loops(q) {
+		return err == nil, err
 	}
 	o := r.outcome(report.Delayed, h)
 	o.Code, o.Reason = "4.0.0", h.Journal.Reason
@@ -254,7 +259,8 @@ func (r *reporter) delayed(stem string) (over bool, err error) {
 		return false, err
 	}
 	q.Told = append(q.Told, report.Delayed)
-	if err := h.SaveRequest(q); err != nil {
+	h.Journal.Delayed = true
+	if err := errors.Join(h.SaveRequest(q), h.Save(false)); err != nil {
 		return false, err
 	}
 	r.wake()

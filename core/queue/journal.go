@@ -34,6 +34,7 @@ type Entry struct {
 	First    time.Time `json:"first,omitzero"` // since when the target should have had it
 	Note     string    `json:"note,omitempty"`
 	Reason   string    `json:"reason,omitempty"`
+	Delayed  bool      `json:"delayed,omitempty"` // its sender has heard that it waits
 }
 
 func (e Entry) encode() []byte {

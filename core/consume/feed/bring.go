@@ -88,7 +88,7 @@ func (f *Feed) bring(ctx context.Context, l *queue.Lease, entry queue.Entry) err
 
 // journalOf is what the queue knows of a job, as the folder has it.
 func journalOf(l *queue.Lease, e queue.Entry) *folder.Journal {
-	j := &folder.Journal{State: folder.Waiting, Key: l.Name(), Attempts: e.Attempts, First: e.First, Reason: e.Reason}
+	j := &folder.Journal{State: folder.Waiting, Key: l.Name(), Attempts: e.Attempts, First: e.First, Reason: e.Reason, Delayed: e.Delayed}
 	if e.State == queue.Begun {
 		j.State, j.Begun, j.Note, j.Target = folder.Begun, e.Since, e.Note, e.Target
 		if !e.Begun.IsZero() { // older versions write none
@@ -102,6 +102,6 @@ func journalOf(l *queue.Lease, e queue.Entry) *folder.Journal {
 func (f *Feed) entryOf(s queue.State, j *folder.Journal) queue.Entry {
 	return queue.Entry{
 		Begun: j.Begun, State: s, By: f.Me, Host: f.Host, Since: time.Now().UTC(), Target: j.Target,
-		Attempts: j.Attempts, First: j.First, Note: j.Note, Reason: j.Reason,
+		Attempts: j.Attempts, First: j.First, Note: j.Note, Reason: j.Reason, Delayed: j.Delayed,
 	}
 }

@@ -31,6 +31,18 @@ func TestBegun(t *testing.T) {
 	}
 }
 
+// TestDelayKnown: a consumer knows of a job that is given back that its sender has heard
+// that it waits.
+func TestDelayKnown(t *testing.T) {
+	t.Parallel()
+	f, l := New(Options{Me: "me"}), &queue.Lease{Job: &queue.Job{Key: "K"}}
+	for _, known := range []bool{true, false} {
+		if j := journalOf(l, f.entryOf(queue.Waiting, &folder.Journal{Delayed: known})); j.Delayed != known {
+			t.Errorf("%v: %+v", known, j)
+		}
+	}
+}
+
 // TestJudgedMeanwhile: a job that is judged while it is on its way here does not come
 // once more, as one that is still to be handed on.
 func TestJudgedMeanwhile(t *testing.T) {

@@ -43,7 +43,8 @@ type Journal struct {
 	Reason   string    `json:"reason,omitempty"`
 	// Unreadable: the consumer's user cannot read the CTL, whoever else can.
 	Unreadable bool `json:"unreadable,omitempty"`
-	Parts      int  `json:"parts,omitempty"` // SMS that the job makes; 0: it is none
+	Delayed    bool `json:"delayed,omitempty"` // its sender has heard that it waits; for other consumers, too
+	Parts      int  `json:"parts,omitempty"`   // SMS that the job makes; 0: it is none
 	// Rooms for files: of the done folder, which Held.Keep has begun to fill; and
 	// where the verdict puts all of them. Older versions wrote full paths.
 	Kept string `json:"kept,omitempty"`
