@@ -66,9 +66,15 @@ func (s Server) Open(ctx context.Context) (*Way, error) {
 	defer cancel()
 	w, err := s.open(ctx, s.TLS)
 	if err != nil && s.TLS == opportunistic && ctx.Err() == nil {
-		return s.open(ctx, plain)
+		w, err = s.open(ctx, plain)
 	}
-	return w, err
+	if err == nil {
+		err = w.do(ctx, w.login)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return w, nil
 }
 
 func (s Server) open(ctx context.Context, mode string) (*Way, error) {
@@ -78,15 +84,20 @@ func (s Server) open(ctx context.Context, mode string) (*Way, error) {
 		return nil, fmt.Errorf("report server: %w", err)
 	}
 	w := &Way{conn: conn, server: s}
-	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	if err := w.greet(mode); err != nil {
-		conn.Close() // go-smtp may have done so
-		return nil, w.fault(ctx, err)
-	}
-	return w, nil
+	return w, w.do(ctx, func() error { return w.greet(mode) })
 }
 
-// greet goes on until the server waits for a report.
+// do is a step on the way there, which ends with an error of it.
+func (w *Way) do(ctx context.Context, step func() error) error {
+	defer context.AfterFunc(ctx, func() { w.conn.Close() })()
+	if err := step(); err != nil {
+		w.conn.Close() // go-smtp may have done so
+		return w.fault(ctx, err)
+	}
+	return nil
+}
+
+// greet goes on until the server knows who we are.
 func (w *Way) greet(mode string) (err error) {
 	host, _, err := net.SplitHostPort(w.server.Addr)
 	if err != nil {
@@ -104,10 +115,7 @@ func (w *Way) greet(mode string) (err error) {
 		w.client = smtp.NewClient(w.conn)
 	}
 	w.client.CommandTimeout, w.client.SubmissionTimeout = sendTimeout, sendTimeout
-	if err := w.client.Hello(w.server.Host); err != nil {
-		return err
-	}
-	return w.login()
+	return w.client.Hello(w.server.Host)
 }
 
 // login authenticates if that was asked for; the password goes through TLS or stays
