@@ -158,6 +158,11 @@ func (c *Consumer) announce(ctx context.Context, j *Job) error {
 		return err
 	}
 	state := j.held.Journal.State
+	if state == folder.Failed { // nobody else has it then, to try it again or to tell its sender
+		if err := j.held.Last(j.dataFiles()); err != nil {
+			return err
+		}
+	}
 	err := c.Source.Judge(context.WithoutCancel(ctx), j.Stem, j.held.Journal)
 	var before *Verdict
 	switch {

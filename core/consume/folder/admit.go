@@ -109,6 +109,35 @@ func (f *Folder) receive(d *dir, file, name string, a *Admitted) error {
 	return nil
 }
 
+// Last brings to disk all that is here of a job, with its journal. Nothing of one that
+// was admitted need be there; who gave it forgets it when it has failed.
+func (h *Held) Last(files []string) error {
+	places, err := h.places()
+	if err == nil && files == nil {
+		files, err = filesIn(h.folder.output, h.Stem)
+	}
+	for _, d := range places {
+		for _, name := range withRequest(h.Stem, files) {
+			err = errors.Join(err, d.last(name))
+		}
+		err = errors.Join(err, d.sync())
+	}
+	return errors.Join(err, h.folder.work.last(h.Stem+controlExt), h.Save(true))
+}
+
+// last brings a file to disk. What is no file is none of a job that could be kept.
+func (d *dir) last(name string) error {
+	info, err := d.root.Lstat(name)
+	if err != nil || !info.Mode().IsRegular() {
+		return ignoreGone(err)
+	}
+	f, err := d.root.OpenFile(name, os.O_RDWR|nonblock, 0)
+	if err != nil {
+		return d.fault(err)
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
 // Discard removes a job that is not ours any more, with its files.
 func (h *Held) Discard(files []string) error {
 	places, err := h.places()
