@@ -3,8 +3,9 @@
 //
 // find.go knows which jobs there are, order.go which comes next, health.go whether
 // the target is up; consumer.go has the workers; handover.go holds the rules: when
-// a job is tried, tried again, in doubt, given up. What lies on disk, and the sole
-// right to a job, is package folder.
+// a job is tried, tried again, in doubt, given up; settler.go carries verdicts out;
+// reports.go writes what senders are told of them, letters.go sends it. What lies on
+// disk, and the sole right to a job, is package folder.
 //
 // A job of high priority goes first, then the oldest. Jobs to one number go one
 // after the other, also while the first waits for another try; two processes on one

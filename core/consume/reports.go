@@ -116,14 +116,10 @@ func (r *reporter) tell(j *settling) error {
 		return err
 	}
 	tells := r.Tells != nil && j.job != nil && r.Tells(j.job)
-	wanted := q.Wants(action) && (action == report.Failed || !tells)
-	if action == report.Relayed && j.Journal.Reason != "" { // not all of it: in part a failure, of which no target knows
-		wanted = q.Wants(report.Relayed) || q.Wants(report.Failed) && !q.HasTold(report.Failed)
-	}
 	switch {
 	case q.HasTold(action): // before, or in this very settling, which a crash has cut short
 		return nil
-	case !wanted || r.loops(q):
+	case !wanted(q, action, j.Journal.Reason, tells) || r.loops(q):
 		return r.outbox.Withdraw(j.Held)
 	}
 	o := r.outcome(action, j.Held)
@@ -140,6 +136,17 @@ func (r *reporter) tell(j *settling) error {
 	q.Told = append(q.Told, action)
 	j.Request = q
 	return nil
+}
+
+// wanted says whether a sender is to hear of a verdict; tells: from its target it does.
+func wanted(q *report.Request, verdict report.Action, reason string, tells bool) bool {
+	switch {
+	case verdict == report.Failed:
+		return q.Wants(verdict)
+	case reason != "": // not all of it was handed on: in part a failure, of which no target knows
+		return q.Wants(verdict) || q.Wants(report.Failed) && !q.HasTold(report.Failed)
+	}
+	return q.Wants(verdict) && !tells
 }
 
 // request reads what reports need. What is no request any more costs the report,

@@ -98,7 +98,7 @@ func (s *settler) settle(batch []*settling, hooks *sync.WaitGroup) {
 			c.addAgain(j.Stem, time.Now().Add(c.RetryDelay))
 			continue
 		}
-		c.report(j)
+		c.ended(j)
 		if j.Journal.State == folder.Failed && c.OnFailed != nil {
 			c.hooked <- struct{}{}
 			hooks.Go(func() {
@@ -151,8 +151,8 @@ func (s *settler) hook(j *settling) {
 	}
 }
 
-// report logs the end of a job.
-func (c *Consumer) report(j *settling) {
+// ended logs and counts the end of a job.
+func (c *Consumer) ended(j *settling) {
 	rcpt := ""
 	if j.job != nil {
 		rcpt = j.job.Address
