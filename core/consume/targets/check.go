@@ -17,7 +17,7 @@ import (
 // beyond what each key tells by itself.
 func Check(s *config.Settings, problems *config.Problems) (warnings []string) {
 	warnings = checkReports(s, problems)
-	serves := map[string]string{}
+	serves, shown := map[string]string{}, map[string][2]string{}
 	for _, name := range slices.Sorted(maps.Keys(s.Consume)) {
 		c := s.Consume[name]
 		k := kindOf(c.Target)
@@ -43,6 +43,13 @@ func Check(s *config.Settings, problems *config.Problems) (warnings []string) {
 			warnings = append(warnings, application+": consume."+other+" serves "+appName+" too; each job goes to one of the two")
 		}
 		serves[appName] = name
+		if done, failed := c.Folders(app.OutputFolder); !s.Queue.On() {
+			if first, twice := shown[appName]; twice && first != [2]string{done, failed} {
+				warnings = append(warnings, config.KeyPath("consume", name)+": jobs, status and metrics look for the jobs of "+appName+" that are done or have failed in "+first[0]+" and "+first[1]+" only: set done_folder and failed_folder to these")
+			} else if !twice {
+				shown[appName] = [2]string{done, failed}
+			}
+		}
 		if layout, err := layoutOf(s, app); err == nil {
 			if key := dropped(layout, app); key != "" {
 				problems.Add(application, "ctl_layout drops "+key+", without which nothing can be handed on", "rename the key instead")
