@@ -1,6 +1,7 @@
 package report
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -16,5 +17,22 @@ func TestRefusedByTLS(t *testing.T) {
 	_, err := Server{Addr: h.Addr, Host: "gw.test", TLS: opportunistic, Username: "user", Password: "secret"}.Open(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "535 5.7.8 no") || len(h.Lines("AUTH")) != 1 {
 		t.Errorf("%v, heard %q", err, h.Lines(""))
+	}
+}
+
+// TestLoginWanted: a server that wants TLS or a login first refuses no report; it is to be
+// set up, and reports wait.
+func TestLoginWanted(t *testing.T) {
+	t.Parallel()
+	for _, at := range []string{"MAIL", "RCPT"} {
+		h := (&mtatest.NextHop{Answers: mtatest.With(at, "530 5.7.0 Must issue a STARTTLS command first\r\n")}).Start(t)
+		w, err := Server{Addr: h.Addr, Host: "gw.test"}.Open(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = w.Send(t.Context(), "a@x.test", []byte(letter))
+		if w.Close(); err == nil || errors.As(err, new(*RefusedError)) || !strings.Contains(err.Error(), "530 5.7.0 Must issue") {
+			t.Errorf("%s: %v", at, err)
+		}
 	}
 }

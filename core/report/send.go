@@ -154,7 +154,7 @@ func (w *Way) Send(ctx context.Context, to string, letter []byte) error {
 	switch {
 	case errors.As(err, &refused):
 		return err
-	case errors.As(err, &answer) && answer.Code != 421 && answer.Code/100 >= 4 && answer.Code/100 <= 5:
+	case errors.As(err, &answer) && !ofSession(answer.Code) && answer.Code/100 >= 4 && answer.Code/100 <= 5:
 		if w.client.Reset() != nil {
 			w.conn.Close()
 		}
@@ -163,6 +163,10 @@ func (w *Way) Send(ctx context.Context, to string, letter []byte) error {
 	w.conn.Close()
 	return w.fault(ctx, err)
 }
+
+// ofSession tells an answer that is not one to a report: the server goes down, or wants
+// TLS or a login before it takes any (RFC 3207 section 4, RFC 4954 section 6).
+func ofSession(code int) bool { return code == 421 || code == 530 }
 
 func (w *Way) send(to string, letter []byte) error {
 	options := &smtp.MailOptions{UTF8: !ascii(to)}
