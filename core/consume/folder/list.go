@@ -126,8 +126,8 @@ func (v *View) Count() (c Counts, err error) {
 
 // Reason is why the last try of a waiting job was in vain; "": it was not tried.
 func (v *View) Reason(stem string) (why string) {
-	_ = v.onTheirWay(all, func(e *Entry) error {
-		if e.Stem == stem && e.Journal != nil {
+	_ = v.onTheirWay(func(at string) bool { return at == stem }, func(e *Entry) error {
+		if e.Journal != nil {
 			why = e.Reason
 		}
 		return nil

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -38,5 +39,26 @@ func TestOnly(t *testing.T) {
 	})
 	if slices.Sort(got); err != nil || !slices.Equal(got, want) {
 		t.Errorf("%q, %v; want %q", got, err, want)
+	}
+}
+
+// TestReportsBad: a report that is none is one that waits, and why; the others are counted.
+func TestReportsBad(t *testing.T) {
+	t.Parallel()
+	output := t.TempDir()
+	box := OutboxPath(output)
+	if err := os.MkdirAll(box, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"1-KEY.final": "no letter", "2-KEY.final": `{"to":"a@x.test","made":"2026-11-28T10:00:00Z"}` + "\n", "other": "x"} {
+		put(t, filepath.Join(box, name), text)
+	}
+	v, err := OpenView(output, filepath.Join(output, ".done"), filepath.Join(output, ".failed"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	if r, err := v.Reports(); err != nil || r.Waiting != 2 || !strings.Contains(r.Reason, "1-KEY.final is no report") || r.Oldest.IsZero() {
+		t.Errorf("%+v, %v", r, err)
 	}
 }

@@ -281,10 +281,14 @@ func (v *View) Reports() (r Reports, err error) {
 			return nil
 		}
 		l, err := readLetter(d, e.Name(), false)
-		if err != nil {
-			return ignoreGone(err)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
 		}
 		r.Waiting++
+		if err != nil {
+			r.Reason = err.Error()
+			return nil
+		}
 		if r.Oldest.IsZero() || l.Made.Before(r.Oldest) {
 			r.Oldest = l.Made
 		}
