@@ -280,19 +280,23 @@ func (v *View) Reports() (r Reports, err error) {
 		if _, _, _, ok := parseLetterName(e.Name()); !ok {
 			return nil
 		}
-		l, err := readLetter(d, e.Name(), false)
-		if errors.Is(err, fs.ErrNotExist) {
+		info, err := e.Info()
+		if err != nil {
+			return ignoreGone(err)
+		}
+		made, why := info.ModTime(), ""
+		if l, err := readLetter(d, e.Name(), false); errors.Is(err, fs.ErrNotExist) {
 			return nil
+		} else if err != nil {
+			why = err.Error()
+		} else {
+			made, why = l.Made, d.tried(e.Name()).Reason
 		}
 		r.Waiting++
-		if err != nil {
-			r.Reason = err.Error()
-			return nil
+		if r.Oldest.IsZero() || made.Before(r.Oldest) {
+			r.Oldest = made
 		}
-		if r.Oldest.IsZero() || l.Made.Before(r.Oldest) {
-			r.Oldest = l.Made
-		}
-		r.Reason = cmp.Or(d.tried(e.Name()).Reason, r.Reason)
+		r.Reason = cmp.Or(why, r.Reason)
 		return nil
 	})
 }
