@@ -121,7 +121,8 @@ func (v *View) Count() (c Counts, err error) {
 		return c, err
 	}
 	h := home{dir: v.failed, output: v.output}
-	return c, h.jobs(func(*dir, string) error { c.Failed++; return nil })
+	err = h.jobs(func(*dir, string) error { c.Failed++; return nil })
+	return c, err
 }
 
 // Reason is why the last try of a waiting job was in vain; "": it was not tried.

@@ -276,7 +276,7 @@ func (v *View) Reports() (r Reports, err error) {
 		return r, ignoreGone(err)
 	}
 	defer d.close()
-	return r, d.each(func(e fs.DirEntry) error {
+	err = d.each(func(e fs.DirEntry) error {
 		if _, _, _, ok := parseLetterName(e.Name()); !ok {
 			return nil
 		}
@@ -299,6 +299,7 @@ func (v *View) Reports() (r Reports, err error) {
 		r.Reason = cmp.Or(why, r.Reason)
 		return nil
 	})
+	return r, err
 }
 
 func ignoreGone(err error) error {

@@ -16,7 +16,7 @@ func (f *Folder) Tell(e *Entry, a report.Action, write func(*report.Request) *Le
 		return false, err
 	}
 	defer func() { err = errors.Join(err, o.Close()) }()
-	return told, f.with(e, func(h *Held, d *dir) error {
+	err = f.with(e, func(h *Held, d *dir) error {
 		name := e.Stem + report.FileExt
 		q, err := readRequest(d.open(name))
 		if err != nil {
@@ -41,4 +41,5 @@ func (f *Folder) Tell(e *Entry, a report.Action, write func(*report.Request) *Le
 		}
 		return d.replace(name, data, true)
 	})
+	return told, err
 }
