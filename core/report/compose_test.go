@@ -160,8 +160,8 @@ func TestComposeFrom(t *testing.T) {
 	}
 }
 
-// TestComposeBounds: a subject has 200 bytes at most, a text 64 KiB, a reason 900 in the
-// part for programs; the longest header is still read.
+// TestComposeBounds: a subject has 200 bytes at most, a text 64 KiB, a value of the
+// part for programs 900; the longest header is still read.
 func TestComposeBounds(t *testing.T) {
 	t.Parallel()
 	q, o := request(), failure()
@@ -169,7 +169,7 @@ func TestComposeBounds(t *testing.T) {
 	o.Reason = strings.Repeat("r", 1000)
 	letter, _ := composer(t, strings.Repeat("s", 250), "<%subject%><%headers['x']%><%headers['x']%>").Compose(t.Context(), q, o)
 	h, got := parts(t, letter)
-	reason := strings.Repeat("r", 900)
+	reason := strings.Repeat("r", 900-len("x-fax; "))
 	if h.Get("Subject") != strings.Repeat("s", 200) || got["text/plain"] != "first"+strings.Repeat("y", 65_536-len("first")) || !strings.Contains(got["message/delivery-status"], "x-fax; "+reason+"\r\n") {
 		t.Errorf("a subject of %d bytes, a text of %d: %.20q\n%s", len(h.Get("Subject")), len(got["text/plain"]), got["text/plain"], got["message/delivery-status"])
 	}

@@ -234,7 +234,10 @@ func TestWhatKeepsTheConsumer(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 	s.write(t, "fax/.consume/reports/2-AAAAAAAA.final", "x", 0)
-	said("2-AAAAAAAA.final is no report")
+	said("")
+	if c := CountFolders(s.Settings)[fax]; c.Reports.Waiting != 2 || !strings.Contains(c.Reports.Reason, "2-AAAAAAAA.final is no report") {
+		t.Errorf("%+v", c)
+	}
 	if os.Geteuid() == 0 {
 		if err := errors.Join(os.Chown(filepath.Join(fax, ".failed"), 65533, 65533), os.Chown(filepath.Join(fax, ".consume"), 65534, 65534)); err != nil {
 			t.Fatal(err)
