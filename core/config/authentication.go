@@ -21,7 +21,7 @@ func (l *loader) authentication(s *Settings) {
 	a := s.Authentication
 	l.people(s, people{"authentication.", a.Backend, a.Driver, a.URL, a.StartTLS, a.BindDN, a.BindPassword})
 	const backendKey = "authentication.backend"
-	if a.Backend != "none" && !a.AllowPlaintext && s.TLS.CertFile == "" && s.TLS.KeyFile == "" {
+	if a.Backend != "none" && !a.AllowPlaintext && s.TLS.CertFile == "" {
 		l.contradiction(backendKey, "of no use, because clients authenticate only under TLS and there is no certificate",
 			"set tls.cert_file and tls.key_file, or authentication.allow_plaintext to 1", "tls.cert_file", "tls.key_file", "authentication.allow_plaintext")
 	}

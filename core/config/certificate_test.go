@@ -54,7 +54,7 @@ func TestCheckCertificate(t *testing.T) {
 func TestShellQuote(t *testing.T) {
 	t.Parallel()
 	for path, want := range map[string]string{
-		"/etc/azAZ09/._-": "/etc/azAZ09/._-", "/a b": "'/a b'", "/a'b": "'/a'\\''b'", "/$(x)": "'/$(x)'", "/`x`": "'/`x`'", "/a{b": "'/a{b'", "/ž": "'/ž'", "/a@b": "'/a@b'", "/a[b": "'/a[b'",
+		"/etc/azAZ09/._-": "/etc/azAZ09/._-", "/a b": "'/a b'", "/a'b": "'/a'\\''b'", "/$(x)": "'/$(x)'", "/`x`": "'/`x`'", "/a{b": "'/a{b'", "/ž": "'/ž'", "/a@b": "'/a@b'", "/a[b": "'/a[b'", "$x": "'$x'", "a:b": "'a:b'",
 	} {
 		if got := ShellQuote(path); got != want {
 			t.Errorf("%s: %s, want %s", path, got, want)

@@ -118,8 +118,17 @@ func TestAddedFilesWrong(t *testing.T) {
 			"conf.d/a.yaml: a list where a section must be: write keys with values below it\nconf.d/b.yaml: a single value where a section must be: write keys with values below it"},
 		{"beside a main file that is none", [][2]string{{"smtpreceiver.yaml", "- x\n"}, {"conf.d/a.yaml", "smtp_port: 1\n"}},
 			`configuration: a list where a section must be: write keys with values below it`},
-		{"folder", [][2]string{main, {"conf.d/a.yaml/x", ""}},
-			`conf.d/a.yaml: cannot be read: is a directory: give the user of the service access to it, or name another file with --config`},
+		{"folders", [][2]string{main, {"conf.d/a.yaml/x", ""}, {"conf.d/b.yaml/x", ""}},
+			"conf.d/a.yaml: cannot be read: is a directory: give the user of the service access to it, or name another file with --config\n" +
+				"conf.d/b.yaml: cannot be read: is a directory: give the user of the service access to it, or name another file with --config"},
+		{"twice, once bad", [][2]string{{"smtpreceiver.yaml", mainFile + "smtp_port: x\n"}, {"conf.d/a.yaml", "smtp_port: 1\n"}},
+			`smtp_port: given twice, in smtpreceiver.yaml:4 and in conf.d/a.yaml:1: keep one`},
+		{"twice, once in TOML", [][2]string{{"smtpreceiver.toml", "smtp_port = 1\nforward_smtp_server = 'a'\n"}, {"conf.d/a.yaml", "smtp_port: 1\n"}},
+			`smtp_port: given twice, in smtpreceiver.toml and in conf.d/a.yaml:1: keep one`},
+		{"bad value of a key in capitals", [][2]string{main, {"conf.d/a.yaml", "\nSMTP_Port: x\n"}},
+			`smtp_port (conf.d/a.yaml:2): "x" is not a valid number: write a whole number`},
+		{"unknown, in capitals", [][2]string{main, {"conf.d/a.yaml", "\nSMTP.Prot: x\n"}},
+			`"SMTP.Prot" (conf.d/a.yaml:2): unknown key: did you mean smtp_port?`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -72,11 +72,10 @@ func (c *Consumer) NeedsNumber() bool {
 
 // sharing checks the keys that a queue needs, and those that it makes idle.
 func (l *loader) sharing(shown string, c *Consumer, queue bool) {
-	standard := consumerKeys.byName["poll_interval"]
 	switch {
 	case queue && c.TakeoverAfter <= c.Timeout:
 		l.contradiction(shown+"takeover_after", "no longer than timeout, so a job could be taken over that is still being handed over", "make it much longer", "queue.servers", shown+"timeout")
-	case queue && l.given[shown+"poll_interval"] && c.IsSet(standard.name):
+	case queue && c.IsSet("poll_interval"):
 		l.contradiction(shown+"poll_interval", "has no meaning with queue.servers, which tells of jobs by itself", "remove it", "queue.servers")
 	case !queue && c.WorkDirectory != "":
 		l.contradiction(shown+"work_directory", "set, but jobs come from an output folder", "remove it, or set queue.servers", "queue.servers")

@@ -81,6 +81,9 @@ func TestFolders(t *testing.T) {
 		{queue + "consume: {other: {application: fax, target: hylafax, work_directory: /work}}", "/work/other", "/work/other/.done", "/work/other/.failed"},
 	} {
 		s := mustParse(t, "yaml", tt.text)
+		if app := s.Applications["fax"]; app.CTLType != "fax" || len(app.Addresses) != 1 || app.MaxParts != 10 {
+			t.Errorf("%s\n%+v", tt.text, app)
+		}
 		folder := s.FolderOf("other")
 		done, failed := s.Consume["other"].Folders(folder)
 		if filepath.ToSlash(folder) != tt.folder || filepath.ToSlash(done) != tt.done || filepath.ToSlash(failed) != tt.failed {

@@ -59,11 +59,25 @@ func TestAllowed(t *testing.T) {
 		"authentication: {backend: sql, driver: sqlite, dsn: /x, query: q, allow_plaintext: 1}" + minimal,
 		"authentication: {backend: ldap, url: 'ldap://x', base_dn: dc=x, filter: (uid=%s), start_tls: 1, bind_dn: cn=x, bind_password: x, allow_plaintext: 1}" + minimal,
 		"authentication: {backend: none, allow_plaintext: 1, sender_must_match: 0, max_failures: 3, failure_window: 1h, timeout: 1}" + minimal,
+		"senders: {backend: ldap, url: 'ldap://x', base_dn: dc=x, filter: (mail=%s), attributes: {name: mail}}" + minimal,
+		"consume: {fax: {target: hylafax, poll_interval: 20s, timeout: 1h, takeover_after: 1h}}" + minimal,
 		minimal + "    cmd_tags: mobilchange\n",
 		minimal + "    nonstandard_data_terminator: '\\r\\nEND\\r\\n'\n    nonstandard_data_terminator_clients: a\n",
 		minimal + "  sms: {enabled: 0, output_folder: /x, ctl_type: sms, addresses: a}\n",
 	} {
 		mustParse(t, "yaml", data)
+	}
+}
+
+func TestIsAddress(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]bool{
+		"nats://a:4222": true, "tls://a": true, "nats://[::1]:4222/": true,
+		"": false, "a:4222": false, "http://a": false, "nats://": false, "nats:///": false, "nats://u@a": false, "nats://a/x": false, "nats://a?x": false, "nats://a#x": false, "nats://a:x": false,
+	} {
+		if isAddress(address, "nats", "tls") != want {
+			t.Errorf("%q is an address: %v", address, !want)
+		}
 	}
 }
 

@@ -26,7 +26,7 @@ applications:
     transform: {subject: Fax}
 `
 	want := mustParse(t, "yaml", file)
-	want.SMTPPort = 2525
+	want.SMTPIPAddress, want.SMTPPort = "127.0.0.1", 2525
 	want.Clients = []string{"10.0.0.0/8", "a,b"}
 	want.MinFreeSpace = 5 << 20
 	want.LogEventLog = ""
@@ -39,6 +39,7 @@ applications:
 	app.NonstandardDataTerminator, app.NonstandardDataTerminatorClients = "\r\n .\r\n", []string{"10.1.1.1"}
 	app.DearchiveTimeout = 2 * time.Minute
 	got := mustParse(t, "yaml", file,
+		"SMTPRECEIVER_SMTP_IP_ADDRESS=127.0.0.1",
 		"SMTPRECEIVER_SMTP_PORT=2525",
 		"SMTPRECEIVER_CLIENTS=10.0.0.0/8; a,b;",
 		"SMTPRECEIVER_MIN_FREE_SPACE=5 MiB",
@@ -77,6 +78,7 @@ func TestEnvironmentAlone(t *testing.T) {
 func TestEnvironmentProblems(t *testing.T) {
 	t.Parallel()
 	const twins = "applications:\n  fax-1: &fax {output_folder: /x, ctl_type: fax, addresses: a}\n  fax_1: *fax\n"
+	const apart = "applications:\n  a: &fax {output_folder: /x, ctl_type: fax, addresses: a}\n  fax-1: *fax\n  b: *fax\n  c: *fax\n  fax.1: *fax\n"
 	for _, test := range []struct {
 		file, variable string
 		want           []string
@@ -99,6 +101,8 @@ func TestEnvironmentProblems(t *testing.T) {
 			`applications.sms.enabled: environment variable SMTPRECEIVER_APPLICATIONS_SMS_ENABLED: "maybe" is not a valid bool: write 1 or true, 0 or false`,
 			"applications.sms.output_folder: missing (the section is there because of environment variable SMTPRECEIVER_APPLICATIONS_SMS_ENABLED): set it, for example /var/spool/smtpreceiver/fax"}},
 		{twins, "SMTPRECEIVER_APPLICATIONS_FAX_1_ENABLED=1", []string{"SMTPRECEIVER_APPLICATIONS_FAX_1_ENABLED: may mean fax-1 or fax_1: rename one of these sections, or set the key in the file"}},
+		{apart, "SMTPRECEIVER_APPLICATIONS_FAX_1_ENABLED=0", []string{"SMTPRECEIVER_APPLICATIONS_FAX_1_ENABLED: may mean fax-1 or fax.1: rename one of these sections, or set the key in the file"}},
+		{minimal, "SMTPRECEIVER_SMTP_IP_ADRESS=::1", []string{"SMTPRECEIVER_SMTP_IP_ADRESS: unknown environment variable: did you mean SMTPRECEIVER_SMTP_IP_ADDRESS?"}},
 		{minimal, "SMTPRECEIVER_APPLICATIONS_A B C D E_ENABLED=1", []string{"SMTPRECEIVER_APPLICATIONS_A B C D E_ENABLED: unknown environment variable: unset it; the names are SMTPRECEIVER_<KEY> and SMTPRECEIVER_APPLICATIONS_<NAME>_<KEY> and SMTPRECEIVER_CONSUME_<NAME>_<KEY>"}},
 	} {
 		t.Run(test.variable, func(t *testing.T) {

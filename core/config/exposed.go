@@ -2,12 +2,10 @@ package config
 
 import (
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
 	"runtime"
-	"slices"
 	"strings"
 )
 
@@ -25,22 +23,16 @@ func (s *Settings) Exposed() []string {
 	}
 	in := map[string][]string{} // keys by the file that sets them
 	var files []string          // that a key names
-	note := func(prefix string, k schema, of any) {
-		for _, f := range k.fields {
-			key, value := prefix+f.name, f.in(of)
-			switch kind := f.tag.Get("secret"); {
-			case kind == "" || value.IsZero():
-			case kind == "file":
-				files = appendExposed(files, key, value.String())
-			case !strings.HasSuffix(f.name, ".dsn") || passwordInDSN.MatchString(value.String()):
-				file := s.fileOf(key)
-				in[file] = append(in[file], key)
-			}
+	for _, f := range schemaOf[Settings]().fields {
+		value := f.in(s)
+		switch kind := f.tag.Get("secret"); {
+		case kind == "" || value.IsZero():
+		case kind == "file":
+			files = appendExposed(files, f.name, value.String())
+		case !strings.HasSuffix(f.name, ".dsn") || passwordInDSN.MatchString(value.String()):
+			file := s.fileOf(f.name)
+			in[file] = append(in[file], f.name)
 		}
-	}
-	note("", schemaOf[Settings](), s)
-	for _, name := range slices.Sorted(maps.Keys(s.Consume)) {
-		note(KeyPath("consume", name)+".", consumerKeys, s.Consume[name])
 	}
 	for _, file := range s.Files {
 		if keys := in[file]; len(keys) > 0 {

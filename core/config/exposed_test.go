@@ -36,6 +36,7 @@ func TestExposed(t *testing.T) {
 		{"password", plain + "forward_password: p\n", "", nil, 0o644, []string{"forward_password: " + file + " has mode 0644"}},
 		{"not for others", plain + "forward_password: p\n", "", nil, 0o640, nil},
 		{"writable", plain + "forward_password: p\n", "", nil, 0o642, []string{"has mode 0642"}},
+		{"executable", plain + "forward_password: p\n", "", nil, 0o641, nil},
 		{"no secret", "", "", nil, 0o644, nil},
 		{"by environment", plain, "", []string{"SMTPRECEIVER_FORWARD_PASSWORD=p"}, 0o644, nil},
 		{"in conf.d", "", plain + "forward_password: p\n", nil, 0o644, []string{"forward_password: " + filepath.Join(dir, "conf.d", "a.yaml") + " has mode 0644"}},

@@ -36,7 +36,7 @@ func (b *treeBuilder) yamlNode(y *yaml.Node, depth int) (*node, error) {
 	n := &node{}
 	switch y.Kind {
 	case yaml.AliasNode:
-		return b.yamlNode(y.Alias, depth+1)
+		return b.yamlNode(y.Alias, depth)
 	case yaml.ScalarNode:
 		tag := y.ShortTag()
 		n.scalar, n.text, n.null = true, y.Value, tag == "!!null"

@@ -88,6 +88,58 @@ func TestKeysAreDocumented(t *testing.T) {
 	}
 }
 
+// TestTypesOfKeys: what a key takes is said where not everything goes.
+func TestTypesOfKeys(t *testing.T) {
+	t.Parallel()
+	want := map[string]string{"smtp_port": "number", "bare_newlines": "reject|accept", "applications.<name>.format_preference": "list of txt|eml|mht|htm", "clients": "list"}
+	for _, key := range Keys() {
+		if typ, listed := want[key.Name]; listed && key.Type != typ {
+			t.Errorf("%s: %s, want %s", key.Name, key.Type, typ)
+		}
+	}
+}
+
+// TestSampleShape: what is written around the keys; the texts of all are held
+// against the packaged file elsewhere.
+func TestSampleShape(t *testing.T) {
+	t.Parallel()
+	sample := string(Sample())
+	const head = "# Configuration of smtpreceiver. Every key is shown with its default; remove the # to change one.\n\n# ---- Listening ----\n\n# Standalone: the IP address"
+	if !strings.HasPrefix(sample, head) {
+		t.Errorf("it begins %q", sample[:len(head)])
+	}
+	for _, part := range []string{
+		"\n#smtp_ip_address: ''\n\n# Standalone: the TCP port", "\n#milter:\n\n  # Where the mail server", "\n\n  # Permissions of the Unix sockets, octal, in quotes.\n  #socket_mode: '0660'\n",
+		"\n\n# ---- Applications ----\n\n#applications:\n  #fax:\n\n    # 0 switches the application off.\n    #enabled: 1\n",
+		"\n    # This key must be set.\n    #output_folder: /var/spool/smtpreceiver/fax\n", "\n    #transform: {}\n",
+	} {
+		if !strings.Contains(sample, part) {
+			t.Errorf("nowhere %q", part)
+		}
+	}
+	if n := strings.Count(sample, "\n#milter:\n") + strings.Count(sample, "# ---- Limits ----"); n != 2 {
+		t.Errorf("headings %d times, want 2", n)
+	}
+	if n := strings.Count(sample, "# This key must be set.\n"); n != 4 { // output_folder, ctl_type, addresses, target
+		t.Errorf("%d keys must be set", n)
+	}
+}
+
+func TestWrap(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		text  string
+		width int
+		want  []string
+	}{
+		{"aa bb cc", 5, []string{"aa bb", "cc"}}, {"aa bb cc", 4, []string{"aa", "bb", "cc"}}, {"aa bb cc", 8, []string{"aa bb cc"}}, {"aaaaaa  bb\ncc", 5, []string{"aaaaaa", "bb cc"}}, {"", 5, []string{""}},
+	} {
+		if got := wrap(tt.text, tt.width); !slices.Equal(got, tt.want) {
+			t.Errorf("%q at %d: %q, want %q", tt.text, tt.width, got, tt.want)
+		}
+	}
+}
+
 // TestTagsHold finds misprints in the tags: every default must be valid itself,
 // every tag known.
 func TestTagsHold(t *testing.T) {

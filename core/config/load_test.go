@@ -147,6 +147,11 @@ func TestSpellings(t *testing.T) {
 				}
 				return strings.Join(all, ", ")
 			}, "1, 1.50, true, text 1, null, text 0x1"},
+		{"numbers in a tree of TOML", "toml", "[applications.x]\noutput_folder = '/x'\nctl_type = 'sms'\naddresses = 'a'\n[consume.x]\ntarget = 'http'\nurl = 'http://h/'\njson = {a = 1, b = '1'}",
+			func(s *Settings) any {
+				o := s.Consume["x"].JSON.Object
+				return o[0].Value.Literal + ", " + *o[1].Value.Text
+			}, "1, 1"},
 		{"anchor and merge", "yaml", "milter: &m {timeout: 5}\nctl_layout: {<<: [{a/b: c/d}, {a/b: lost, e/f: g/h}], x/y: z}", func(s *Settings) any { return s.CTLLayout["a/b"] + s.CTLLayout["e/f"] }, "c/dg/h"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -169,6 +174,7 @@ func TestRefusedFiles(t *testing.T) {
 		{"JSON key twice", "json", `{"smtp_port": 1, "smtp_port": 2}`, `smtp_port: given twice`},
 		{"TOML syntax", "toml", "smtp_port = 25\nclients = [", "line 2: "},
 		{"TOML mode without quotes", "toml", "[milter]\nsocket_mode = 0o660", "milter.socket_mode: a number without quotes"},
+		{"not UTF-8 behind a sign of it", "yaml", "# \ufffd\n\xff", "line 2: not UTF-8"},
 		{"list at the top", "yaml", "- smtp_port", "configuration: a list where a section must be"},
 		{"YAML key is a list", "yaml", "? [a]\n: b", "line 1: a key must be a word"},
 		{"alias within itself", "yaml", "clients: &a [*a]", "nested more than 20 levels deep"},
@@ -215,7 +221,7 @@ func TestLoadFinds(t *testing.T) {
 	}
 
 	write(t, filepath.Join(second, "smtpreceiver.yaml"), "")
-	if _, _, err = Load(Source{Dirs: []string{second}}); err == nil || !strings.Contains(err.Error(), "remove all but one") {
+	if _, _, err = Load(Source{Dirs: []string{second}}); err == nil || err.Error() != filepath.Join(second, "smtpreceiver.yaml")+": is not the only configuration there: "+file+" too: remove all but one" {
 		t.Errorf("two files: %v", err)
 	}
 }
@@ -224,6 +230,7 @@ func TestLoadFinds(t *testing.T) {
 // before the one of the system.
 func TestLoadLooksHere(t *testing.T) {
 	t.Chdir(t.TempDir())
+	t.Setenv("ProgramData", t.TempDir())
 	write(t, "smtpreceiver.yaml", "forward_smtp_server: mail.example.com")
 	if _, read, err := Load(Source{}); err != nil || read != "smtpreceiver.yaml" {
 		t.Errorf("Load = %q, %v", read, err)
@@ -233,6 +240,61 @@ func TestLoadLooksHere(t *testing.T) {
 	}
 	if _, _, err := Load(Source{Dirs: []string{"smtpreceiver.yaml"}}); err == nil || !strings.HasPrefix(filepath.ToSlash(err.Error()), "smtpreceiver.yaml/smtpreceiver.yaml: cannot be read: ") {
 		t.Errorf("a file in the place of the folder: %v", err)
+	}
+}
+
+// TestBounds of what is read: exactly as much as may be, and no more.
+func TestBounds(t *testing.T) {
+	t.Parallel()
+	nest := func(levels int, begin, end string) string {
+		return strings.Repeat(begin, levels) + strings.Repeat(end, levels)
+	}
+	for _, tt := range []struct {
+		name, format, least, most string
+	}{
+		{"lists in YAML", "yaml", nest(21, "[", "]"), nest(22, "[", "]")},
+		{"sections in YAML", "yaml", nest(20, "{a: ", "}"), nest(21, "{a: ", "}")},
+		{"aliases in YAML", "yaml", "a: &a " + nest(19, "[", "]") + "\nb: [*a]", "a: &a " + nest(20, "[", "]") + "\nb: [*a]"},
+		{"lists in JSON", "json", nest(21, "[", "]"), nest(22, "[", "]")},
+		{"sections in JSON", "json", nest(20, `{"a":`, "}")[:20*5] + "1" + strings.Repeat("}", 20), nest(20, `{"a":`, "}")[:20*5] + "[1]" + strings.Repeat("}", 20)},
+		{"lists in TOML", "toml", "a = " + nest(20, "[", "]"), "a = " + nest(21, "[", "]")},
+		{"sections in TOML", "toml", nest(20, "{a = ", "}")[1:20*5] + "1" + strings.Repeat("}", 19), nest(20, "{a = ", "}")[1:20*5] + "[1]" + strings.Repeat("}", 19)},
+		{"brackets in TOML", "toml", "#" + strings.Repeat("[{", 5000), "#" + strings.Repeat("[{", 5000) + "{"},
+		{"bytes", "yaml", strings.Repeat("#", 1<<20), strings.Repeat("#", 1<<20+1)},
+	} {
+		if _, err := new(treeBuilder).tree(tt.format, []byte(tt.least)); err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+		if _, err := new(treeBuilder).tree(tt.format, []byte(tt.most)); err == nil || !strings.Contains(err.Error(), "which is no configuration") {
+			t.Errorf("%s, more than may be: %v", tt.name, err)
+		}
+	}
+	b := &treeBuilder{nodes: 100_000 - 1}
+	if b.enter(0) != nil || b.enter(0) == nil {
+		t.Error("100,000 values are too many, or one more is not")
+	}
+	file := filepath.Join(t.TempDir(), "large.yaml")
+	write(t, file, strings.Repeat("#", 1<<20+1))
+	if _, _, err := Load(Source{File: file}); err == nil || !strings.Contains(err.Error(), "larger than 1048576 bytes") {
+		t.Errorf("a large file: %v", err)
+	}
+}
+
+// TestNeedsScratch: where archives are unpacked, or jobs go into a queue.
+func TestNeedsScratch(t *testing.T) {
+	t.Parallel()
+	unpack := map[string][]string{"zip": {"a"}}
+	for _, tt := range []struct {
+		servers []string
+		app     Application
+		want    bool
+	}{
+		{nil, Application{}, false}, {nil, Application{ProcessAttachments: true}, false}, {nil, Application{Dearchive: unpack}, false},
+		{nil, Application{ProcessAttachments: true, Dearchive: unpack}, true}, {[]string{"a"}, Application{}, true},
+	} {
+		if got := (&Settings{Queue: Queue{Servers: tt.servers}}).NeedsScratch(&tt.app); got != tt.want {
+			t.Errorf("%+v: %v", tt, got)
+		}
 	}
 }
 

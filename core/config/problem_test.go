@@ -55,7 +55,7 @@ func TestKeyPath(t *testing.T) {
 func TestMergeSaysEachFaultOnce(t *testing.T) {
 	t.Parallel()
 	p := Problems{{Key: "a", What: "first"}}
-	p.Merge(Problems{{Key: "a", What: "seen again"}, {Key: "b", What: "one"}, {Key: "b", What: "two"}})
+	p.Merge(Problems{{Key: "b", What: "one"}, {Key: "a", What: "seen again"}, {Key: "b", What: "two"}})
 	if got := p.Error(); got != "a: first\nb: one\nb: two" {
 		t.Errorf("%q", got)
 	}

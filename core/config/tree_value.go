@@ -19,7 +19,7 @@ type Member struct {
 
 // treeOf makes a value of a node; nil: the node holds nothing.
 func (l *loader) treeOf(n *node, key string) *Tree {
-	if len(n.pairs)+len(n.list) == 0 {
+	if len(n.pairs) == 0 && len(n.list) == 0 {
 		if !n.mapping {
 			l.problems.Add(key, n.describe()+" where a section must be", remedies[kindTree])
 		}

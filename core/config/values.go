@@ -154,7 +154,7 @@ func unescape(text string) (string, error) {
 		}
 		at := strings.IndexByte(`rnt\`, text[i])
 		if at < 0 {
-			return "", fmt.Errorf("unknown escape %q", text[i-1:i+1])
+			return "", errors.New("unknown escape")
 		}
 		decoded.WriteByte("\r\n\t\\"[at])
 	}
