@@ -222,12 +222,14 @@ func TestPoolClosesIdle(t *testing.T) {
 			p.is(t, time.Since(begun).String(), opened, closed)
 		}
 		p.use(t, 3)()
-		at(40, 3, 0)
-		p.use(t, 1)()
+		at(10, 3, 0)
+		p.use(t, 2)()
 		at(59, 3, 0)
-		at(91, 3, 2)
-		p.use(t, 1)() // as the last one
-		at(150, 3, 2)
-		at(182, 3, 3)
+		at(61, 3, 1)
+		p.use(t, 1)()
+		at(69, 3, 1)
+		at(91, 3, 2) // looked at each half minute
+		at(121, 3, 2)
+		at(151, 3, 3)
 	})
 }
