@@ -25,6 +25,9 @@ func TestCheckCertificate(t *testing.T) {
 		t.Errorf("problems differ (-want +got):\n%s", diff)
 	}
 	write(t, cert, "not PEM")
+	if diff := cmp.Diff(want[1:], s.CheckCertificate()); diff != "" {
+		t.Errorf("without the key problems differ (-want +got):\n%s", diff)
+	}
 	write(t, key, "not PEM")
 	want = Problems{{
 		Key: "tls.cert_file", What: cert + " and " + key + " are no pair: failed to find any PEM data in certificate input",

@@ -152,7 +152,7 @@ func (l *loader) value(n *node, key string, f field) (value any) {
 }
 
 func (l *loader) text(n *node, key string) string {
-	if n.null || !n.scalar {
+	if !n.scalar {
 		l.problems.Add(key, n.describe()+" where one value must be", `write one value, "" for an empty one`)
 	}
 	return n.text
@@ -160,7 +160,7 @@ func (l *loader) text(n *node, key string) string {
 
 // texts reads a list of values; one value is a list of one.
 func (l *loader) texts(n *node, key string) []string {
-	if n.scalar && !n.null {
+	if n.scalar {
 		return []string{n.text}
 	}
 	if n.null || n.mapping {

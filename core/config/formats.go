@@ -39,7 +39,7 @@ func (b *treeBuilder) yamlNode(y *yaml.Node, depth int) (*node, error) {
 		return b.yamlNode(y.Alias, depth)
 	case yaml.ScalarNode:
 		tag := y.ShortTag()
-		n.scalar, n.text, n.null = true, y.Value, tag == "!!null"
+		n.scalar, n.text, n.null = tag != "!!null", y.Value, tag == "!!null"
 		n.literal = tag == "!!int" || tag == "!!float" || tag == "!!bool"
 	case yaml.SequenceNode:
 		for _, item := range y.Content {
@@ -52,7 +52,7 @@ func (b *treeBuilder) yamlNode(y *yaml.Node, depth int) (*node, error) {
 	case yaml.MappingNode:
 		n.mapping = true
 		var merged []*node
-		for i := 0; i+1 < len(y.Content); i += 2 {
+		for i := 0; i < len(y.Content); i += 2 {
 			name := y.Content[i]
 			child, err := b.yamlNode(y.Content[i+1], depth+1)
 			if err != nil {
@@ -184,7 +184,7 @@ func (b *treeBuilder) jsonNode(decoder *jsonTokens, depth int) (*node, error) {
 	n := &node{}
 	switch token {
 	case nil:
-		n.scalar, n.null = true, true
+		n.null = true
 		return n, nil
 	case json.Delim('{'):
 		n.mapping = true
