@@ -510,6 +510,11 @@ func TestBadFile(t *testing.T) {
 
 func TestBadOptions(t *testing.T) {
 	t.Parallel()
+	ldap := func(change func(*Options)) Options {
+		o := Options{Backend: "ldap", URL: "ldap://x", BaseDN: "dc=x", Filter: "(mail=%s)", Attributes: map[string]string{"name": "mail"}, Timeout: 1}
+		change(&o)
+		return o
+	}
 	for _, tt := range []struct {
 		o    Options
 		want string // options
@@ -523,6 +528,13 @@ func TestBadOptions(t *testing.T) {
 		{Options{Backend: "sql", Driver: "postgres", DSN: "port=x", Query: "SELECT 1", Timeout: 1}, "query dsn"},
 		{Options{Backend: "sql", Driver: "sqlite", DSN: "file:x", Query: "SELECT ?, ?", Timeout: 1}, "query dsn"},
 		{Options{Backend: "ldap", URL: "x", BaseDN: "x", Filter: "(", BindDN: "x", Timeout: 1}, "url base_dn filter attributes bind_dn"},
+		{ldap(func(o *Options) { o.URL = "http://x" }), "url"},
+		{ldap(func(o *Options) { o.BaseDN = "" }), "base_dn"},
+		{ldap(func(o *Options) { o.Filter = "(mail=%s" }), "filter"},
+		{ldap(func(o *Options) { o.Attributes = map[string]string{"name": ""} }), "attributes"},
+		{ldap(func(o *Options) { o.Attributes = map[string]string{"mail": "mail"} }), "attributes"},
+		{ldap(func(o *Options) { o.BindDN = "cn=x" }), "bind_dn"},
+		{ldap(func(o *Options) { o.BindPassword = "x" }), "bind_dn"},
 		{Options{Backend: "ldap", URL: "ldap://x", BaseDN: "dc=x", Filter: "(mail=x)", Attributes: map[string]string{"name": "a b", "x": "y"}, Timeout: 1}, "filter attributes"},
 	} {
 		table, err := New(tt.o, rowtest.Compile, slog.New(slog.DiscardHandler))
