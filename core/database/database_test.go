@@ -95,6 +95,13 @@ func silent(greeting string) mysql.DialContextFunc {
 	}
 }
 
+// loud is where the driver of MySQL writes by itself.
+type loud struct{}
+
+func (loud) Print(v ...any) { panic(fmt.Sprint("beside the log: ", v)) }
+
+func init() { mysql.SetLogger(loud{}) }
+
 // TestMySQLTimeouts: each step with a server has the time limit, or its own of
 // the DSN, also where the question has none.
 func TestMySQLTimeouts(t *testing.T) {
