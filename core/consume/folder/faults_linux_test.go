@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"smtpreceiver/contrib/mtatest"
 	"smtpreceiver/core/report"
 )
 
@@ -387,4 +388,73 @@ func TestNothingStaysOpen(t *testing.T) {
 			t.Errorf("%s: %d descriptors, before %d", name, after, before)
 		}
 	}
+}
+
+// TestSyncedInTurn: data files are on disk before the control file is where it makes a
+// job of them, and that one before the journal goes.
+func TestSyncedInTurn(t *testing.T) {
+	t.Parallel()
+	// held runs do until it wants to sync d, looks, and lets it go on.
+	held := func(d *dir, do func(), look func()) {
+		t.Helper()
+		d.syncs.serial.Lock()
+		ended := make(chan bool, 1)
+		go func() { do(); ended <- true }()
+		for end := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+			d.syncs.mu.Lock()
+			waits := d.syncs.next != nil
+			d.syncs.mu.Unlock()
+			if waits {
+				break
+			}
+			if time.Now().After(end) {
+				t.Fatal("it does not want to sync")
+			}
+		}
+		look()
+		d.syncs.serial.Unlock()
+		mtatest.Receive(t, "the end", ended)
+	}
+	output, open := stage(t)
+	job(t, output, "00000043")
+	f := mustOpen(t, open)
+	now := time.Now()
+	var verdicts []*Verdict
+	for stem, state := range map[string]State{"00000042": Failed, "00000043": Done} {
+		h := mustTake(t, f, stem)
+		if err := h.Judge(state, "why", now); err != nil {
+			t.Fatal(err)
+		}
+		v := &Verdict{Held: h, Files: []string{stem + ".txt"}}
+		if verdicts = append(verdicts, v); state == Failed { // the first
+			verdicts[0], verdicts[len(verdicts)-1] = v, verdicts[0]
+		}
+	}
+	day, err := f.doneHome.dirOf(today(now))
+	if err != nil {
+		t.Fatal(err)
+	}
+	held(day, func() { f.Settle(verdicts) }, func() {
+		wantFiles(t, "while data files are synced", output, ".consume/00000042.ctl", ".consume/00000042.json", ".consume/00000042.lock", ".failed/00000042.txt", ".failed/00000042.err",
+			".consume/00000043.ctl", ".consume/00000043.json", ".consume/00000043.lock", ".done/"+today(now)+"/00000043.txt")
+		fail(t, unsynced, f.failedHome.dir) // its data files are on disk, its control file is not
+	})
+	if verdicts[0].Err == nil || verdicts[1].Err != nil {
+		t.Errorf("a control file that is not on disk: %v; the other: %v", verdicts[0].Err, verdicts[1].Err)
+	}
+	f = mustOpen(t, open)
+	e := &Entry{Stem: "00000042", Path: filepath.Join(output, ".failed/00000042.ctl")}
+	for _, v := range verdicts {
+		if err := v.Forget(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	held(f.output, func() {
+		if err := f.Again(e, []string{"00000042.txt"}); err != nil {
+			t.Error(err)
+		}
+	}, func() {
+		wantFiles(t, "while it is put back", output, ".failed/00000042.ctl", ".failed/00000042.err", "00000042.txt", ".consume/00000042.lock",
+			".done/"+today(now)+"/00000043.txt", ".done/"+today(now)+"/00000043.ctl")
+	})
 }
