@@ -263,3 +263,59 @@ func TestTriesCounted(t *testing.T) {
 		t.Errorf("%v parts, %v cuts", parts, cuts)
 	}
 }
+
+// TestNoTemporaryFolder: without one jobs are handed on that need none, and the log says
+// what was not cleaned up.
+func TestNoTemporaryFolder(t *testing.T) {
+	o := options(t, new(fake))
+	addJob(t, o, "1")
+	log := logged(&o)
+	t.Setenv("TMPDIR", filepath.Join(o.Folder, "gone"))
+	if left := drain(t, o); left != 0 || log.count("level=WARN", "old temporary files not removed") != 1 {
+		t.Errorf("%d left\n%s", left, log.all())
+	}
+	if path, err := new(scratch).make("x"); path != "" || !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%q, %v", path, err)
+	}
+}
+
+// TestNothingStaysOpen: a consumer that has ended, and a job that was read, keep nothing
+// open.
+func TestNothingStaysOpen(t *testing.T) {
+	open := func() int {
+		entries, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Skip("no /proc here")
+		}
+		return len(entries)
+	}
+	o := options(t, new(fake))
+	reporting(&o, "127.0.0.1:1")
+	addReported(t, o, "1", "")
+	o.Target.(*fake).submit = func(j *Job) error { return Permanent(errors.New("no")) }
+	held := take(t, o, "1")
+	c := New(o)
+	for name, do := range map[string]func(){
+		"read":    func() { c.jobOf(held).ReadFile("1.txt") },
+		"drained": func() { New(o).Drain(t.Context()) },
+		"run":     func() { runUntil(t, t.Context(), o, func() bool { return true }) },
+		"no source": func() {
+			broken := o
+			broken.Source = &brought{opened: errors.New("no cluster")}
+			if _, err := New(broken).Drain(t.Context()); err == nil {
+				t.Error("drained without its source")
+			}
+		},
+		"counted": func() { New(o).failedJobs(); New(o).waitingReports() },
+		"cleaned": func() { removeOldScratch(time.Now()) },
+	} {
+		do()
+		before := open()
+		for range 10 {
+			do()
+		}
+		if after := open(); after > before+5 {
+			t.Errorf("%s: %d descriptors, before %d", name, after, before)
+		}
+	}
+}

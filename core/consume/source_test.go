@@ -341,6 +341,15 @@ func TestGauges(t *testing.T) {
 			t.Errorf("%s is %v (there %v), want %v", key, value, there, want)
 		}
 	}
+	build := 0.0
+	for key, value := range got {
+		if strings.HasPrefix(key, "build_info ") && strings.Contains(key, " 1.2") && strings.Contains(key, "consume") {
+			build += value
+		}
+	}
+	if build != 1 {
+		t.Errorf("%v programs: %v", build, got)
+	}
 	if age := got["consume_oldest_seconds fax"]; age < 240 || age > 900 {
 		t.Errorf("the oldest waits %v s, want four minutes", age)
 	}

@@ -174,6 +174,15 @@ func TestRooms(t *testing.T) {
 	if err != nil || err2 != nil || again != first || later == first {
 		t.Errorf("%p, %p, %p, %v, %v", first, again, later, err, err2)
 	}
+	if err := f.Clean(0, 0, time.Now()); err != nil || len(h.days) != 0 { // it may have removed one
+		t.Errorf("%d days are open after cleaning, %v", len(h.days), err)
+	}
+	if _, err := f.failedHome.dirOf("AAAAAAAA"); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Clean(0, 0, time.Now()); err != nil || len(f.failedHome.days) != 0 {
+		t.Errorf("%d rooms are open after cleaning, %v", len(f.failedHome.days), err)
+	}
 	first.close()
 	for room, at := range map[string]string{"2026-01-03": "2026-01-03", "2026-01-04/AAAAAAAA": "2026-01-04", "2026-01-05/AAAAAAAA": "2026-01-05/AAAAAAAA"} {
 		path := filepath.Join(h.path, at)
