@@ -79,16 +79,23 @@ func places(s *config.Settings) ([]*place, error) {
 		}
 		p := &place{app: app, output: conf.OutputFolder, read: read, text: text}
 		p.done, p.failed = new(config.Consumer).Folders(conf.OutputFolder)
-		for _, name := range slices.Sorted(maps.Keys(s.Consume)) {
-			if c := s.Consume[name]; c.ApplicationOf(name) == app {
-				p.consumer = name
-				p.done, p.failed = c.Folders(conf.OutputFolder)
-				break
-			}
+		if p.consumer = consumerOf(s, app); p.consumer != "" {
+			p.done, p.failed = s.Consume[p.consumer].Folders(conf.OutputFolder)
 		}
 		found = append(found, p)
 	}
 	return found, nil
+}
+
+// consumerOf is the section of consume that hands on an application's jobs, of several
+// the first; "": none does.
+func consumerOf(s *config.Settings, app string) string {
+	for _, name := range slices.Sorted(maps.Keys(s.Consume)) {
+		if s.Consume[name].ApplicationOf(name) == app {
+			return name
+		}
+	}
+	return ""
 }
 
 // Each calls see for every job that is meant, application by application. A

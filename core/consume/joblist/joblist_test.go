@@ -288,6 +288,19 @@ func TestFirstConsumer(t *testing.T) {
 	}
 }
 
+// TestJobOfTomorrow: where a clock was wrong a job of the future is one, too.
+func TestJobOfTomorrow(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.write(t, "fax/00000001.ctl", control("fax", "1"), -time.Hour)
+	if ids, _ := listed(t, s, Filter{}); len(ids) != 1 {
+		t.Errorf("%q", ids)
+	}
+	if ids, _ := listed(t, s, Filter{Older: time.Minute}); len(ids) != 0 {
+		t.Errorf("older than a minute: %q", ids)
+	}
+}
+
 // TestNoFolderStaysOpen: looking at jobs and changing them keeps no folder open.
 func TestNoFolderStaysOpen(t *testing.T) {
 	s := filled(t)

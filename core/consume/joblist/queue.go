@@ -65,11 +65,7 @@ func eachQueued(s *config.Settings, f Filter, see func(*Job) error) error {
 			return fmt.Errorf("applications.%s: %w", app, err)
 		}
 		p := &place{app: app, read: read, text: text, settings: s}
-		for name, c := range s.Consume {
-			if c.ApplicationOf(name) == app {
-				p.consumer = name
-			}
-		}
+		p.consumer = consumerOf(s, app)
 		err = q.Each(ctx, app, func(queued *queue.Found) error {
 			e := &folder.Entry{Stem: queued.Stem, State: folder.StateWaiting, Since: queued.Since, Path: "queue " + s.Queue.Name}
 			if !f.names(e.Stem) || !f.lasting(e) || queued.Entry.State.Over() {

@@ -48,6 +48,8 @@ consume:
   all: {application: sms, target: command, command: [/bin/true], work_directory: '%[2]s/elsewhere'}
   line: {application: mail, target: command, command: [/bin/true], work_directory: '%[2]s'}
   modem: {application: fax, target: command, command: [/bin/true], work_directory: '%[2]s'}
+  second: {application: mail, target: command, command: [/bin/true], work_directory: '%[2]s/elsewhere'}
+  third: {application: mail, target: command, command: [/bin/true], work_directory: '%[2]s/elsewhere'}
 `, s.server.Addr, s.dir), nil); err != nil {
 		t.Fatal(err)
 	}
