@@ -63,7 +63,7 @@
 // A staging directory that can be locked has a dead owner. The process that got
 // the lock brings to disk what may be in the cache alone, and settles it:
 //
-//   - CTL staged, decided by a record: the rest of the renames are made.
+//   - CTL staged, decided by a record: the rest of the renames are made, as in step 6.
 //   - CTL staged, no decision: data files that have left, which is to say are
 //     named and no longer staged, are removed from the folder, then the staged
 //     files. Nobody was told of success.
