@@ -47,8 +47,10 @@ func (b folderBatch) NewJob(folder string) (job.Job, error) {
 	return folderJob{j}, nil
 }
 
-func (b folderBatch) Stage(ctx context.Context) error {
-	err := b.Batch.Stage(ctx)
+func (b folderBatch) Stage(ctx context.Context) error { return folderError(b.Batch.Stage(ctx)) }
+
+// folderError gives an error of the spool the meaning it has for the client.
+func folderError(err error) error {
 	if errors.Is(err, spool.ErrTooLarge) {
 		return fmt.Errorf("%w: %w", ErrTooLarge, err)
 	}

@@ -2,7 +2,6 @@ package output
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
 	"strconv"
@@ -94,18 +93,34 @@ func TestThroughTheQueue(t *testing.T) {
 	}
 }
 
-// TestErrorsOfTheQueue: each keeps its words, and gets its meaning for the client.
-func TestErrorsOfTheQueue(t *testing.T) {
+// TestMeaningOfErrors: each keeps its words, and gets its meaning for the client.
+func TestMeaningOfErrors(t *testing.T) {
 	t.Parallel()
 	odd := errors.New("odd")
-	for err, want := range map[error]error{queue.ErrUnknown: ErrUnknown, queue.ErrTooLarge: ErrTooLarge, odd: odd} {
-		got := queueError(fmt.Errorf("fax: %w", err))
-		if !errors.Is(got, want) || !strings.HasSuffix(got.Error(), "fax: "+err.Error()) || errors.Is(got, ErrUnknown) != (want == ErrUnknown) {
-			t.Errorf("%v: %v", err, got)
+	for _, tt := range []struct {
+		of        func(error) error
+		err, want error
+	}{
+		{queueError, queue.ErrUnknown, ErrUnknown}, {queueError, queue.ErrTooLarge, ErrTooLarge}, {queueError, odd, odd}, {queueError, nil, nil},
+		{folderError, spool.ErrTooLarge, ErrTooLarge}, {folderError, odd, odd}, {folderError, nil, nil},
+	} {
+		got := tt.of(tt.err)
+		if !errors.Is(got, tt.err) || !errors.Is(got, tt.want) || errors.Is(got, ErrUnknown) != (tt.want == ErrUnknown) || errors.Is(got, ErrTooLarge) != (tt.want == ErrTooLarge) {
+			t.Errorf("%v: %v", tt.err, got)
 		}
 	}
-	if queueError(nil) != nil {
-		t.Error("an error of nothing")
+}
+
+// TestNoTempFile: where none can be made there is an error, and no file around a nil one.
+func TestNoTempFile(t *testing.T) {
+	t.Parallel()
+	s, err := spool.Open(t.Context(), spool.Config{StateDirectory: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if f, err := Folders(s).TempFile("/nonexistent"); f != nil || err == nil {
+		t.Errorf("%v, %v", f, err)
 	}
 }
 
