@@ -63,23 +63,28 @@ func held(t *testing.T, folders []string) (names []string) {
 // for its folder.
 func TestNothingStaysOpen(t *testing.T) {
 	t.Parallel()
-	folders := decidedBatch(t)
+	folders := tempFolders(t, 1)
+	crashed(t, folders, shapeOf([]int{0, 0}), firstRename(t, shapeOf([]int{0, 0}))+2) // decided
+	folders = append(folders, folders[0]+".link")                                     // the same by another name
+	if err := os.Symlink(folders[0], folders[1]); err != nil {
+		t.Fatal(err)
+	}
 	root := filepath.Join(folders[0], stagingName)
 	if err := errors.Join(os.Mkdir(filepath.Join(root, "untrusted"), 0o700), os.Chown(filepath.Join(root, "untrusted"), stranger, stranger)); err != nil {
 		t.Skip("only root gives files away")
 	}
-	s := openSpool(t, Config{}, disk{noSyncForTesting: true})
+	s := openSpool(t, Config{FirstID: 100}, disk{noSyncForTesting: true})
 	var needed []string
 	for range 3 {
 		_, err := deliver(t.Context(), s, folders[0])
 		temp, tempErr := s.TempFile(folders[0])
-		if err := errors.Join(err, tempErr, temp.Close(), s.Probe(folders[0])); err != nil {
+		if err := errors.Join(err, tempErr, temp.Close(), s.Probe(folders[0]), TryWriting(folders[0])); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := Inspect(folders[0], 0); err != nil {
 			t.Error(err)
 		}
-		if err := s.recoverAll(folders); !errors.Is(err, errUntrusted) {
+		if err := s.recoverAll(folders[1:]); !errors.Is(err, errUntrusted) {
 			t.Errorf("recovery: %v", err)
 		}
 		if now := held(t, folders); needed == nil {
