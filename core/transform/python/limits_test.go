@@ -144,7 +144,10 @@ func TestPatternLimit(t *testing.T) {
 	limited(`re.search(name, msg)`, "regular expression with its text over the limit")
 	limited(`re.findall(name, msg)`, "regular expression with its text over the limit")
 	limited(`re.sub(name, '', msg)`, "regular expression with its text over the limit")
-	check(t, `'none' if not re.search('\Ab{900}[cd]', msg) else ''`, v, "none") // the administrator's own
+	for _, flags := range []string{"", ", re.M", ", re.I|re.S"} { // the administrator's own
+		check(t, `'none' if not re.search('\Ab{900}[cd]', msg`+flags+`) else ''`, v, "none")
+		check(t, `'none' if not re.match('b`+strings.Repeat("a", maxPattern)+`', msg`+flags+`) else ''`, v, "none")
+	}
 	v["name"] = "a"
 	constant := "a" + strings.Repeat("a", maxPattern)
 	check(t, `re.search('`+constant+`', name)|'none'`, v, "none")

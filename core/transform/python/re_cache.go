@@ -36,6 +36,7 @@ func (c expressionCache) add(pattern string, flags regex.Flags) error {
 // expression finds or compiles what a call of the re module names, for the text s;
 // given are the flags of the call.
 func (r *Run) expression(pattern, s string, given int, flags regex.Flags) (*regexp.Regexp, error) {
+	_, constant := r.patterns[expressionKey{pattern, flags}]
 	for _, f := range regexpFlags {
 		if given&f.value != 0 {
 			flags |= f.flag
@@ -48,12 +49,12 @@ func (r *Run) expression(pattern, s string, given int, flags regex.Flags) (*rege
 	if re, ok := r.patterns[expressionKey{pattern, flags}]; ok {
 		return re, nil
 	}
-	if len(pattern) > maxPattern {
+	if !constant && len(pattern) > maxPattern {
 		return nil, errLimit("regular expression", maxPattern)
 	}
 	re, err := regex.Compile(pattern, flags)
-	if err != nil {
-		return nil, err
+	if err != nil || constant {
+		return re, err
 	}
 	tree, err := syntax.Parse(re.String(), syntax.Perl)
 	if err != nil {
