@@ -368,3 +368,45 @@ func TestAnyArguments(t *testing.T) {
 		t.Errorf("only %d answers", answered)
 	}
 }
+
+// TestWrongArguments: what cannot be done with arguments is said.
+func TestWrongArguments(t *testing.T) {
+	t.Parallel()
+	for reason, expressions := range map[string][]string{
+		"got 0 arguments":  {`len()`, `str()`, `name.zfill()`, `name.ljust()`, `headers.get()`, `time.strftime()`, `name.find()`, `name.join()`},
+		"missing argument": {`int()`, `re.search('a')`, `re.match('a')`, `re.findall('a')`, `re.sub('a', 'b')`},
+		"got 1 arguments":  {`time.time(1)`, `re.search('J', name).groups(1)`, `name.replace('a')`},
+		"got 2 arguments":  {`len('a', 'b')`, `str(1, 2)`, `name.zfill(1, 2)`, `time.localtime(1, 2)`, `time.gmtime(1, 2)`, `re.search('J', name).start(0, 1)`},
+		"got 3 arguments":  {`int('1', 10, 3)`, `headers.get('a', 'b', 'c')`, `time.strftime('%x', 1, 2)`, `name.center(1, 'a', 'b')`},
+		"got 4 arguments":  {`re.search('J', name, 0, 1)`, `re.findall('J', name, 0, 1)`},
+		"got string, want int": {
+			`name.zfill('a')`, `name.rjust('a')`, `name.find('a', 'b')`, `name.count('a', 0, 'b')`, `name.split(',', 'x')`, `range('a')`,
+			`'%*d' % ('a', 1)`, `'%.*f' % ('a', 1)`, `name['a':]`, `name[:1:'a']`, `[1]['a']`,
+		},
+		"got int, want":           {`name.join(1)`, `headers.get(1)`},
+		"is not a number of":      {`time.gmtime('a')`},
+		`expression "Jan(": miss`: {`re.search(name + '(', name)`, `re.findall(name + '(', name)`, `re.sub(name + '(', 'b', name)`},
+		"unknown flags":           {`re.findall('a', name, 1)`, `re.sub('a', 'b', name, 1, 1)`, `re.search('a', name, 32)`},
+		"has no group":            {`re.search('J', name).start(1)`, `re.search('J', name).span('x')`, `re.search('J', name).group(-1)`, `re.sub('(J)', '\\2', name)`},
+		"got float, want int":     {`re.search('J', name).group(1.5)`},
+		"no named arguments":      {`re.search('J', name).group(n=1)`},
+		"step":                    {`range(1, 2, 0)`, `[1][0:1:0]`, `name[::0]`},
+		"unhashable":              {`{}[[]]`, `{re.search('J', name): 1}`},
+		" has no keys":            {`headers.keys()`, `re.search('J', name).keys`, `time.localtime().keys()`},
+		`no key "a"`:              {`'%(a)s' % {1: 2}`},
+		"needs a dict":            {`'%(a' % {'a': 1}`},
+		"one character":           {`'%c' % 1114112`, `'%c' % -1`, `'%c' % ''`},
+		"needs a number":          {`'%d' % None`, `'%x' % 'a'`, `'%e' % None`},
+		"modulo by zero":          {`1 % 0`},
+		"unknown binary op":       {`'a' * 'b'`, `name << 1`},
+		"negative shift":          {`1 << -1`},
+		"division by zero":        {`re.sub('J', lambda m: 1 / 0, name)`},
+		"not iterable":            {`[x for x in 1]`, `zip(range(2), 1)`},
+		`unknown \g`:              {`re.sub('J', '\\g<', name)`, `re.sub('J', '\\g<0', name)`},
+		"is not a text but":       {`name.format`, `range(2)`},
+	} {
+		for _, expression := range expressions {
+			fails(t, expression, reason)
+		}
+	}
+}

@@ -3,6 +3,8 @@ package python
 import (
 	"context"
 	"errors"
+	"math"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
@@ -182,6 +184,53 @@ func TestCharge(t *testing.T) {
 			if r := (&Run{left: c.cost - less}); r.charge(c.value) == nil {
 				t.Errorf("%v costs %d, not %d", c.value, c.cost-less, c.cost)
 			}
+		}
+	}
+}
+
+// TestBounds: what is just within each limit is done, and what is past it is not.
+func TestBounds(t *testing.T) {
+	t.Parallel()
+	long := func(c string, n int) string { return "'" + strings.Repeat(c, n) + "'" }
+	for _, c := range []struct{ within, want, past, reason string }{
+		{`len('a'.ljust(1000))`, "1000", `'a'.ljust(1001)`, "width over the limit of 1000"},
+		{`len('a'.rjust(1000))`, "1000", `'a'.rjust(1001)`, "width over the limit of 1000"},
+		{`len('a'.center(1000))`, "1000", `'a'.center(1001)`, "width over the limit of 1000"},
+		{`len('1'.zfill(1000))`, "1000", `'1'.zfill(1001)`, "width over the limit of 1000"},
+		{`len('%1000d' % 1)`, "1000", `'%1001d' % 1`, "width over the limit of 1000"},
+		{`len('%-*d' % (1000, 1))`, "1000", `'%*d' % (1001, 1)`, "width over the limit of 1000"},
+		{`('%*d' % (-1000, 1))[:2]`, "1 ", `'%*d' % (-1001, 1)`, "width over the limit of 1000"},
+		{`len('%.1000f' % 1)`, "1002", `'%.1001f' % 1`, "width over the limit of 1000"},
+		{`len(str(int(` + long("9", 1000) + `)))`, "1000", `int(` + long("9", 1001) + `)`, "text of a number over the limit of 1000"},
+		{`'xay'.strip(` + long("x", 999) + ` + 'y')`, "a", `'xay'.strip(` + long("x", 1000) + ` + 'y')`, "characters to strip over the limit of 1000"},
+		{`len(time.strftime(` + long("a", 1000) + `))`, "1000", `time.strftime(` + long("a", 1001) + `)`, "time format over the limit of 1000"},
+		{`len(str(1` + strings.Repeat("<<511", 8) + `<<7))`, "1233", `1` + strings.Repeat("<<511", 8) + `<<8`, "number over the limit of 4096 bits"},
+		{`len(str((1<<511<<511<<511<<511<<3) * (1<<511<<511<<511<<511<<3)))`, "1233", `(1<<511<<511<<511<<511<<3) * (1<<511<<511<<511<<511<<4)`, "number over the limit of 4096 bits"},
+	} {
+		check(t, c.within, sample(), c.want)
+		fails(t, c.past, c.reason)
+	}
+	for _, r := range []struct {
+		left, most int
+	}{{elementCost * 5, 5}, {elementCost*6 - 1, 5}, {elementCost * (maxElements + 9), maxElements}} {
+		run := &Run{left: r.left}
+		if run.elements(r.most) != nil || run.elements(r.most+1) == nil || run.left != r.left {
+			t.Errorf("%d bytes are not for %d elements", r.left, r.most)
+		}
+	}
+	run := &Run{left: 5}
+	if run.spend(-1) == nil || run.spend(6) == nil || run.spend(5) != nil || run.left != 0 || run.spend(0) != nil {
+		t.Errorf("%d are left of 5", run.left)
+	}
+	for _, c := range [][3]int{{3, 7, 21}, {0, 7, 0}, {-3, 7, 0}, {3, 0, 0}, {2, math.MaxInt / 4, math.MaxInt / 4 * 2}, {2, math.MaxInt/4 + 1, math.MaxInt / 2}, {math.MaxInt, math.MaxInt, math.MaxInt / 2}} {
+		if got := times(c[0], c[1]); got != c[2] {
+			t.Errorf("%d times %d: %d", c[0], c[1], got)
+		}
+	}
+	matches := regexp.MustCompile("(a)(a)")
+	for left, want := range map[int]int{6 * elementCost * 3: 3, 6*elementCost*3 - 1: 0} { // a list of places and two groups each
+		if got, err := (&Run{left: left}).matches(matches, "aaaaaa", -1); len(got) != want || (err == nil) != (want > 0) {
+			t.Errorf("%d bytes: %d matches, %v", left, len(got), err)
 		}
 	}
 }
