@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -461,7 +462,7 @@ func TestFolderGone(t *testing.T) {
 	defer large.Abort()
 	large.Sender("a@b.example", Envelope{})
 	large.plans = trx.plans
-	if _, err := large.Write(withCRLF("Subject: x\n\n" + strings.Repeat("x\n", 1<<20))); replyTo(err) != "451 4.3.0" {
+	if _, err := large.Write(withCRLF("Subject: x\n\n" + strings.Repeat("x\n", 1<<20))); !errors.As(err, &refusal) || replyTo(err) != "451 4.3.0" {
 		t.Errorf("a large message: %v", err)
 	}
 }
@@ -506,6 +507,9 @@ applications:
 				text, err := io.ReadAll(trx.Message())
 				if err != nil || string(text) != "Subject: 907\r\n\r\nbody\r\n" {
 					t.Errorf("the message is %q, %v", text, err)
+				}
+				if names := trx.Jobs(); len(names) != 1 {
+					t.Errorf("jobs %q", names)
 				}
 				if err := trx.Commit(t.Context()); err != nil {
 					t.Error(err)
