@@ -134,6 +134,41 @@ func TestUsefulClientStays(t *testing.T) {
 	})
 }
 
+// Each thing that is useful gives the whole time again: a login, a recipient more than since the
+// last message, DATA, and the end of the message.
+func TestEachUsefulThing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inner := newPipeListener()
+		s := &wireServer{password: func(string, string) error { return nil }}
+		s.serve(t, inner, testOptions())
+		d := inner.dial(t)
+		d.Want("220 ")
+		d.Say("EHLO c.test", "250 ")
+		eightMinutes := func() {
+			for range 10 {
+				time.Sleep(48 * time.Second)
+				d.Say("NOOP", "250 ")
+			}
+		}
+		eightMinutes()
+		d.Say("AUTH PLAIN AGEAYg==", "235 ")
+		eightMinutes()
+		d.Say("MAIL FROM:<a@x.test>", "250 ")
+		d.Say("RCPT TO:<1@fax>", "250 ")
+		eightMinutes()
+		d.Say("DATA", "354 ")
+		for range 10 {
+			time.Sleep(48 * time.Second)
+			d.Send("x\r\n")
+		}
+		d.Say(".", "250 ")
+		eightMinutes()
+		d.Say("MAIL FROM:<a@x.test>", "250 ")
+		d.Say("RCPT TO:<1@fax>", "250 ")
+		eightMinutes()
+	})
+}
+
 func TestIdleClientIsToldGoodbye(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inner := newPipeListener()
