@@ -183,3 +183,39 @@ func TestMetricsOfOutputs(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// TestEventsOfATransaction: what became of a mail is in the log, with all that names it.
+func TestEventsOfATransaction(t *testing.T) {
+	t.Parallel()
+	b := open(t, spooling)
+	c := localhost
+	c.User, c.Frontend = "jana", metrics.Milter
+	x := b.Begin(c)
+	x.SetQueueID("Q1")
+	if _, err := x.Sender("a@b.example", Envelope{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := x.Recipient(t.Context(), "1@sms", RecipientOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	write(t, x, "Subject: x\n\nx\n")
+	x.Forwarded(t.Context(), "mx:25", "250 ok", []string{"eva@b.example"})
+	x.Refused(t.Context(), "2@sms", &reply.Reply{Code: 550, Enhanced: [3]int{5, 7, 1}, Text: "no"})
+	x.Refused(t.Context(), "", &reply.Reply{Code: 451, Enhanced: [3]int{4, 3, 0}, Text: "later"})
+	commit(t, x)
+	log := b.log.String()
+	const of = " session=s1 queue_id=Q1 client=127.0.0.1 user=jana from=<a@b.example> "
+	for _, want := range []string{
+		"level=INFO msg=forwarded" + of + `rcpt=[eva@b.example] server=mx:25 size=17 status=250 reply="250 ok" took=`,
+		"level=INFO msg=refused" + of + `rcpt=2@sms status=550 reason="5.7.1 no"`,
+		"level=WARN msg=refused" + of + `status=451 reason="4.3.0 later"`,
+		"level=INFO msg=job" + of + "app=sms rcpt=1@sms job=00000001 size=17 status=250 took=",
+	} {
+		if strings.Count(log, want) != 1 {
+			t.Errorf("log %s\nlacks %s", log, want)
+		}
+	}
+	if n := counters(t, b.Metrics(), "job_bytes_total")["sms"]; n != 17 {
+		t.Errorf("%v bytes counted", n)
+	}
+}
