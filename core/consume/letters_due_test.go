@@ -2,6 +2,7 @@ package consume
 
 import (
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -29,4 +30,42 @@ func TestNotDue(t *testing.T) {
 			t.Errorf("next try in %v: log:\n%s", next, log.all())
 		}
 	}
+}
+
+// TestFailureTakenBack: a failure that could not be sent yet is not told once the job was
+// tried again and is done; those of other jobs, and what is still true, wait on.
+func TestFailureTakenBack(t *testing.T) {
+	t.Parallel()
+	sink := mtatest.NewSink(t, mtatest.SinkOptions{Replies: []mtatest.Reply{{On: mtatest.OnDot, Match: "Action: failed", Text: "450 4.2.0 later"}}})
+	target := &fake{submit: refuse}
+	o := options(t, target)
+	reporting(&o, sink.Addr)
+	for stem, notify := range map[string]string{"1": "", "2": "SUCCESS,FAILURE", "3": "", "11": ""} {
+		addReported(t, o, stem, notify)
+	}
+	wantUnsent := func(left int, stems ...string) {
+		t.Helper()
+		n, err := New(o).Drain(t.Context())
+		var letters []string
+		for _, stem := range []string{"1", "2", "3", "11"} {
+			if found, _ := filepath.Glob(filepath.Join(folder.OutboxPath(o.Folder), stem+"-*.final")); len(found) > 0 {
+				letters = append(letters, stem)
+			}
+		}
+		if n != left || err == nil || !slices.Equal(letters, stems) {
+			t.Errorf("%d left, %q wait, %v", n, letters, err)
+		}
+	}
+	wantUnsent(4, "1", "2", "3", "11")
+	target.submit = func(j *Job) error {
+		if j.Stem == "3" {
+			return refuse(j)
+		}
+		return nil
+	}
+	for _, stem := range []string{"1", "2", "3"} {
+		retry(t, o, stem)
+	}
+	wantUnsent(1, "3", "11")
+	wantTold(t, sink, "2@x.test relayed")
 }

@@ -115,6 +115,11 @@ func (r *reporter) tell(j *settling) error {
 	if err != nil || q == nil {
 		return err
 	}
+	if action == report.Relayed && q.HasTold(report.Failed) { // which is not true any more
+		if err := r.outbox.WithdrawOlder(j.Held); err != nil {
+			return err
+		}
+	}
 	tells := r.Tells != nil && j.job != nil && r.Tells(j.job)
 	switch {
 	case q.HasTold(action): // before, or in this very settling, which a crash has cut short

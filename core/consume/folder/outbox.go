@@ -112,6 +112,22 @@ func (o *Outbox) Put(h *Held, l *Letter) error {
 // cut took back.
 func (o *Outbox) Withdraw(h *Held) error { return o.dir.removeIfThere(letterName(h, report.Failed)) }
 
+// WithdrawOlder removes the final reports on a job that were made before it was tried
+// again, and not sent yet.
+func (o *Outbox) WithdrawOlder(h *Held) error {
+	var older []string
+	err := o.dir.each(func(e fs.DirEntry) error {
+		if stem, key, final, ok := parseLetterName(e.Name()); ok && final && stem == h.Stem && key != h.Journal.Key {
+			older = append(older, e.Name())
+		}
+		return nil
+	})
+	for _, name := range older {
+		err = errors.Join(err, o.Remove(name))
+	}
+	return err
+}
+
 // Ready lists the letters that may be sent, the oldest first. One on a delay that
 // is over is removed.
 func (o *Outbox) Ready() ([]string, error) {
