@@ -266,3 +266,19 @@ func TestNobodyListens(t *testing.T) {
 		}
 	}
 }
+
+// TestAnonymous: without the name of an account nothing is bound.
+func TestAnonymous(t *testing.T) {
+	t.Parallel()
+	addr, end := ldapServer(t, tls.Certificate{}, nil)
+	s, err := ParseServer("ldap://"+addr, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := s.Account("", "")(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	mtatest.Receive(t, "the end of the connection", end)
+}
