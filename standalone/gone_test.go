@@ -260,3 +260,36 @@ func TestForwardServerInTheMiddle(t *testing.T) {
 		})
 	}
 }
+
+// A message that passes its limit while it is forwarded never gets its final dot, and the next one
+// of the session goes over another connection.
+func TestTooLargeWhileForwarded(t *testing.T) {
+	t.Parallel()
+	hop := newHop(t)
+	g := startRaw(t, localClients+forwardingTo(hop)+"max_message_size: 20000\n"+faxAndSMS)
+	d := g.greeted(t)
+	for _, tt := range []struct{ body, reply string }{{strings.Repeat(strings.Repeat("x", 998)+"\r\n", 40), "552 5.3.4 "}, {"Subject: small\r\n\r\n", "250 2.0.0 Ok: queued as 42"}} {
+		d.Say("MAIL FROM:<a@x.test>", "250 ")
+		d.Say("RCPT TO:<eva@example.com>", "250 ")
+		d.Say("DATA", "354 ")
+		d.Say(tt.body+".", tt.reply)
+	}
+	eventually(t, "the end of the first connection", func() bool { return len(hop.Lines("cut off: Received")) == 1 })
+	if cut, whole := hop.Lines("cut off: Received"), hop.Lines("Received"); len(whole) != 1 || !strings.Contains(whole[0], "Subject: small") || len(hop.Lines("EHLO")) != 2 {
+		t.Errorf("%d cut off, whole %.300q", len(cut), whole)
+	}
+}
+
+// A forward server that says 421 and stays is left.
+func TestForwardServerThatSaysGoodbyeIsLeft(t *testing.T) {
+	t.Parallel()
+	hop := (&mtatest.NextHop{Answers: mtatest.With("RCPT", "421 4.3.2 bye\r\n")}).Start(t)
+	g := startRaw(t, localClients+forwardingTo(hop)+faxAndSMS)
+	d := g.greeted(t)
+	d.Say("MAIL FROM:<a@x.test>", "250 ")
+	d.Say("RCPT TO:<eva@example.com>", "451 4.3.2 ")
+	left := make(chan bool)
+	go func() { hop.Stop(); close(left) }()
+	mtatest.Receive(t, "the end of its connection", left)
+	d.Say("NOOP", "250 ")
+}

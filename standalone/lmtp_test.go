@@ -245,4 +245,19 @@ func TestLMTPHasPlacesOfItsOwn(t *testing.T) {
 	g.dialFrom(t, "127.0.0.1", smtp).Want("421 4.3.2 ", "")
 	lhlo(t, unix).Say("NOOP", "250 ")
 	g.dial(t).Want("421 4.3.2 ", "")
+	families, err := g.receiver.Metrics().Registry().Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := map[string]float64{}
+	for _, f := range families {
+		for _, m := range f.Metric {
+			if f.GetName() == "smtpreceiver_connections_total" {
+				served[m.Label[0].GetValue()] = m.GetCounter().GetValue()
+			}
+		}
+	}
+	if served["smtp"] != 1 || served["lmtp"] != 1 {
+		t.Errorf("counted %v", served)
+	}
 }

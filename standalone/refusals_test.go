@@ -228,6 +228,7 @@ func TestAddressesWithoutADomain(t *testing.T) {
 	if heard := strings.Join(hop.Lines("MAIL", "RCPT"), "|"); heard != "MAIL FROM:<root> BODY=8BITMIME|RCPT TO:<postmaster>" {
 		t.Errorf("the forward server heard %q", heard)
 	}
+	g.logged(t, "msg=forwarded", "from=<root>", "rcpt=[postmaster]", "server="+hop.Addr)
 	families, err := g.receiver.Metrics().Registry().Gather()
 	if err != nil {
 		t.Fatal(err)

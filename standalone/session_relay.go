@@ -72,7 +72,6 @@ func (s *session) forward(send func(io.Writer) error) (*reply.Reply, error) {
 	reply, err := w.Close()
 	if err == nil {
 		s.trx.Forwarded(s.wire.Ctx, s.relay.Server, reply.Text, s.fwd.rcpts)
-		s.fwd = envelope{}
 	}
 	return reply, err
 }
@@ -92,5 +91,4 @@ func (s *session) abandonRelay() {
 		s.relay.Abandon()
 		s.relay = nil
 	}
-	s.fwd = envelope{}
 }

@@ -83,7 +83,7 @@ func TestWatched(t *testing.T) {
 		w.Replace(over)
 		go io.WriteString(secured, "y")
 		var p [4]byte
-		if n, err := w.Read(p[:], noLimit(over)); string(p[:n]) != "y" || err != nil || w.Conn() != over {
+		if n, err := w.Read(p[:], noLimit(over)); string(p[:n]) != "y" || err != nil || w.Conn() != over || w.Conn() != over {
 			t.Errorf("behind TLS: %q, %v", p[:n], err)
 		}
 	})
@@ -141,6 +141,17 @@ func TestWatchedTimes(t *testing.T) {
 				t.Errorf("read %s", got)
 			}
 			*gone = 1
+		},
+		"watched again": func(t *testing.T, w *Watched, theirs net.Conn, gone *int, read func() string) {
+			w.Busy(false)
+			time.Sleep(2 * WatchAfter)
+			go io.WriteString(theirs, "a")
+			if got := read(); got != "a" {
+				t.Errorf("read %s", got)
+			}
+			w.Busy(false)
+			time.Sleep(2 * WatchAfter)
+			theirs.Close()
 		},
 		"others read, nothing had come": func(t *testing.T, w *Watched, theirs net.Conn, gone *int, read func() string) {
 			w.Busy(false)
