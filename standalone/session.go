@@ -215,9 +215,6 @@ func (s *session) message() (*reply.Reply, error) {
 			return nil, err
 		}
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
 	return answer, s.trx.Commit(ctx)
 }
 
