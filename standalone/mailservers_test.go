@@ -13,7 +13,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"smtpreceiver/contrib/mtatest"
 )
@@ -98,15 +97,6 @@ func connectionsTo(t *testing.T, addr string) int {
 		t.Fatal(err)
 	}
 	return strings.Count(string(table), fmt.Sprintf(" 0100007F:%04X 01 ", port))
-}
-
-func eventually(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(time.Minute); !is(); time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within a minute: %s", what)
-		}
-	}
 }
 
 // openSMTPD is an OpenSMTPD that relays all it gets to a URL. It knows its own

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"smtpreceiver/contrib/mtatest"
 	"smtpreceiver/core"
@@ -148,4 +149,13 @@ func (g *gateway) control(t testing.TB, folder, job string) string {
 		t.Fatal(err)
 	}
 	return string(b)
+}
+
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); !is(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within a minute: %s", what)
+		}
+	}
 }
