@@ -14,6 +14,7 @@ import (
 	"smtpreceiver/core/consume/folder"
 	"smtpreceiver/core/ctl"
 	"smtpreceiver/core/report"
+	"smtpreceiver/core/transform"
 )
 
 // reporting has the consumer report to the server.
@@ -581,6 +582,25 @@ func TestForgottenParts(t *testing.T) {
 	}
 	wantUnsent(t, o, 1)
 	wantFiles(t, o, ".consume/reports/.lock", ".consume/reports/4-KEY.final.new", ".consume/reports/5-KEY.final", ".consume/reports/5-KEY.final.try", ".consume/reports/other")
+}
+
+// TestReportTemplateFails: a template of reports that fails is logged and costs no report.
+func TestReportTemplateFails(t *testing.T) {
+	t.Parallel()
+	sink := mtatest.NewSink(t, mtatest.SinkOptions{})
+	o := options(t, &fake{submit: refuse})
+	reporting(&o, sink.Addr)
+	var err error
+	if o.Reports.Composer.Text, err = transform.ParseTemplate("<%int('x')%>"); err != nil {
+		t.Fatal(err)
+	}
+	addReported(t, o, "1", "")
+	log := logged(&o)
+	drain(t, o)
+	wantTold(t, sink, "1@x.test failed")
+	if log.count("level=WARN", "template of reports", "job=1") != 1 {
+		t.Error(log.all())
+	}
 }
 
 // TestManyReports: a hundred go over one connection.

@@ -22,6 +22,7 @@ type brought struct {
 	opened    error
 	begun     error
 	judged    error
+	unsaid    bool // what Later cannot say
 	elsewhere int
 	said      []string
 }
@@ -41,7 +42,7 @@ func (s *brought) Begin(_ context.Context, stem string, j *folder.Journal) error
 
 func (s *brought) Later(_ context.Context, stem string, j *folder.Journal) bool {
 	s.said = append(s.said, "later "+stem+" "+string(j.State))
-	return true
+	return !s.unsaid
 }
 
 func (s *brought) Judge(_ context.Context, stem string, j *folder.Journal) error {
@@ -257,6 +258,28 @@ func TestDoubtStays(t *testing.T) {
 	}
 	if journal, err := os.ReadFile(filepath.Join(o.Folder, ".consume", "1.json")); err != nil || !strings.Contains(string(journal), `"state":"begun"`) {
 		t.Errorf("journal %s, %v", journal, err)
+	}
+}
+
+// TestLaterUnsaid: where the others cannot be told that the target does not have a job,
+// one that was begun before is begun still, and any other waits.
+func TestLaterUnsaid(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		before string
+		unsaid bool
+		want   string
+	}{{"begun", true, "begun"}, {"begun", false, "waiting"}, {"waiting", true, "waiting"}, {"waiting", false, "waiting"}} {
+		o := options(t, &fake{answer: No, submit: func(*Job) error { return errors.New("busy") }})
+		source := &brought{unsaid: tt.unsaid}
+		o.Source, o.Identity = source, "here"
+		interrupt(t, o, "1", `{"state":"`+tt.before+`","key":"K","target":"here","begun":"2026-11-28T10:00:00Z"}`)
+		if left := drain(t, o); left != 1 || !slices.Contains(source.said, "later 1 waiting") {
+			t.Errorf("%+v: %d left, said %q", tt, left, source.said)
+		}
+		if journal, err := os.ReadFile(filepath.Join(o.Folder, ".consume", "1.json")); err != nil || !strings.Contains(string(journal), `"state":"`+tt.want+`"`) {
+			t.Errorf("%+v: journal %s, %v", tt, journal, err)
+		}
 	}
 }
 
