@@ -158,7 +158,7 @@ func (ts *TagSet) Cut(r io.Reader) (tags []Tag, rest io.Reader, err error) {
 	if len(tags) == 0 {
 		return nil, br, nil
 	}
-	if line, size := cutLine(block[used:], whole); size > 0 && len(bytes.TrimSpace(line)) == 0 {
+	if line, size := cutLine(block[used:], whole); len(bytes.TrimSpace(line)) == 0 {
 		used += size
 	}
 	_, err = br.Discard(used)

@@ -369,6 +369,18 @@ func TestAnyArguments(t *testing.T) {
 	}
 }
 
+// TestTruthAndText: what is no text of its own is there, has a text, and may be a key or not.
+func TestTruthAndText(t *testing.T) {
+	t.Parallel()
+	checkAll(t, map[string]string{
+		`'there' if time.localtime() and headers and re.search('J', name) else ''`: "there",
+		`len(str(headers | 'x')) + len([headers | 'x', time.gmtime(0) | 'x'])`:     "9",
+		`str(headers) + str(re.search('J', name)) + str(time.gmtime(0))`:           "<table><match>(1970, 1, 1, 0, 0, 0, 3, 1, 0)",
+		`{time.gmtime(0): 'same'}[time.gmtime(0)]`:                                 "same",
+		`time.gmtime(0) == time.gmtime(0) and len(time.gmtime(0))`:                 "9",
+	})
+}
+
 // TestWrongArguments: what cannot be done with arguments is said.
 func TestWrongArguments(t *testing.T) {
 	t.Parallel()
