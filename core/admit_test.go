@@ -83,6 +83,9 @@ func TestAuthenticate(t *testing.T) {
 	if b.Authenticating() {
 		t.Error("clients can authenticate with no backend")
 	}
+	if got := fmt.Sprint(counters(t, b.Metrics(), "logins_total")); got != "map[bad:1 locked:2 ok:2 unavailable:1]" {
+		t.Errorf("counted %s", got)
+	}
 }
 
 // TestAdmit has for each client what the greeting and MAIL say, without and

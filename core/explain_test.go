@@ -330,6 +330,9 @@ applications:
     max_jobs_per_sender: 7
     max_jobs_per_client: 8
 `)
+	if !strings.Contains(b.log.String(), "level=WARN msg=\"applications.sms.addresses[0]: takes whatever follows too") {
+		t.Errorf("what is odd in the configuration is not logged: %s", b.log)
+	}
 	for _, tt := range []struct{ user, from, to, want string }{
 		{"", "a@b.example", "2@sms", "clients[0]; -require_authenticated the client has not authenticated"},
 		{"u", "a@b.example", "2@sms", `clients; require_authenticated authenticated as u; from_disabled sender <a@b.example> matches none; from_enabled[1] sender <a@b.example> matches; numbers_denied number "2" matches none; numbers_allowed[1] number "2" matches; max_jobs_per_sender 7; max_jobs_per_client 8`},

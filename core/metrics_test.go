@@ -218,4 +218,13 @@ func TestEventsOfATransaction(t *testing.T) {
 	if n := counters(t, b.Metrics(), "job_bytes_total")["sms"]; n != 17 {
 		t.Errorf("%v bytes counted", n)
 	}
+	families, err := b.Metrics().Registry().Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == "smtpreceiver_commit_duration_seconds" && f.Metric[0].GetHistogram().GetSampleCount() != 1 {
+			t.Errorf("the time of making jobs: %v", f)
+		}
+	}
 }
