@@ -261,10 +261,10 @@ func live(t *testing.T, head, unit string, size int64) (most uint64) {
 	return most
 }
 
-// TestFilesThatAreNoParts: a mail of 500 parts with as many files in each as there can
+// TestFilesThatAreNoParts: a mail of 100 parts with as many files in each as there can
 // be has no more than a thousand files, and its encoded parts share their buffers.
 func TestFilesThatAreNoParts(t *testing.T) {
-	const parts, mostFiles, mostMemory = 500, 1000, 8 << 20
+	const parts, mostFiles, mostMemory = 100, 1000, 4 << 20
 	const uu = "begin 644 a\n#0V%T\nend\n"
 	files := make([][]byte, tnef.MaxFiles)
 	for i := range files {
@@ -275,9 +275,9 @@ func TestFilesThatAreNoParts(t *testing.T) {
 		part        string
 		files, kept int // of each part
 	}{
-		"uuencode":         {"\r\n" + strings.Repeat(uu, 100), 2, 0},
+		"uuencode":         {"\r\n" + strings.Repeat(uu, 100), 10, 0},
 		"encoded uuencode": {"Content-Transfer-Encoding: quoted-printable\r\n\r\n" + uu, 1, 0},
-		"TNEF":             {"Content-Type: application/ms-tnef\r\nContent-Transfer-Encoding: base64\r\n\r\n" + stream, 2, 1},
+		"TNEF":             {"Content-Type: application/ms-tnef\r\nContent-Transfer-Encoding: base64\r\n\r\n" + stream, 10, 1},
 	} {
 		mail := "Content-Type: multipart/mixed; boundary=b\r\n\r\n" + strings.Repeat("--b\r\n"+tc.part, parts-1) + "--b--\r\n"
 		runtime.GC()
