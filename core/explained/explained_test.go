@@ -17,7 +17,7 @@ func TestReadFiles(t *testing.T) {
 	dir := t.TempDir()
 	for name, content := range map[string]string{
 		"00000001.ctl": "c", "00000001.txt": "tt", "00000001.report": "r", "00000001_1_b.ctl": "x", "00000001_2_a.pdf": "xx", "00000001_10_a.txt": "xxx", "00000001_note": "",
-		"0000000.ctl": "x", "000000010.ctl": "x", "00000001x.txt": "x", "00000002.ctl": "x", "00000000_1_a.txt": "x", "htm.bin": "b", "htm.ctl": "c",
+		"0000000.ctl": "x", "000000010.ctl": "x", "00000001x.txt": "x", "00000002.ctl": "x", "00000003": "x", "00000000_1_a.txt": "x", "htm.bin": "b", "htm.ctl": "c",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)

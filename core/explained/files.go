@@ -24,7 +24,7 @@ func ReadFiles(folder, name string, decode func([]byte) string) ([]File, error) 
 	var files []File
 	for _, e := range entries {
 		rest, ours := strings.CutPrefix(e.Name(), name)
-		if !ours || rest[0] != '.' && rest[0] != '_' {
+		if !ours || rest == "" || rest[0] != '.' && rest[0] != '_' {
 			continue
 		}
 		file, err := read(filepath.Join(folder, e.Name()), rest, decode)
@@ -46,11 +46,9 @@ func place(rest string) int {
 		return -1
 	case rest == report.FileExt:
 		return math.MaxInt
-	case rest[0] == '.':
-		return 0
 	}
 	number, _, _ := strings.Cut(rest[1:], "_")
-	n, _ := strconv.Atoi(number)
+	n, _ := strconv.Atoi(number) // 0 of the message
 	return n
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -80,6 +81,38 @@ func TestBackendsOfAReload(t *testing.T) {
 	first.CloseBut(nil, slog.New(slog.NewTextHandler(&log, nil)))
 	if log.Len() > 0 {
 		t.Error(&log)
+	}
+}
+
+// TestBackendsAreClosed: what the other configuration does not use ends its connections.
+func TestBackendsAreClosed(t *testing.T) {
+	t.Parallel()
+	database := write(t, "")
+	sql := func(section, query string) string {
+		return section + ": {backend: sql, driver: sqlite, dsn: '" + database + "', query: \"" + query + "\"}\n"
+	}
+	yaml := app + strings.Replace(sql("authentication", "SELECT 'x' WHERE ? = 'y'"), "}", ", allow_plaintext: 1}", 1) + sql("senders", "SELECT 1 AS max_jobs WHERE ? = 'y'")
+	log := slog.New(slog.DiscardHandler)
+	b, err := Open(parse(t, yaml), nil, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := func() (auth, senders bool) {
+		_, err := b.Auth.Verify(t.Context(), netip.Prefix{}, "a", "b")
+		auth = err != nil && strings.Contains(err.Error(), "is closed")
+		_, err = b.Senders.Find(t.Context(), "a@b.example")
+		return auth, err != nil && strings.Contains(err.Error(), "is closed")
+	}
+	for _, tt := range []struct {
+		others        *Backends
+		auth, senders bool
+	}{
+		{b, false, false}, {&Backends{Auth: b.Auth}, false, true}, {&Backends{}, true, true},
+	} {
+		b.CloseBut(tt.others, log)
+		if auth, senders := closed(); auth != tt.auth || senders != tt.senders {
+			t.Errorf("%+v: closed %t, %t, want %t, %t", tt.others, auth, senders, tt.auth, tt.senders)
+		}
 	}
 }
 
