@@ -56,8 +56,7 @@ func (r Region) Number(written string) string {
 }
 
 func (r Region) complete(plain string) (string, bool) {
-	if plain == "" || len(plain) > maxDigits || strings.ContainsFunc(plain, func(c rune) bool { return !Dialled(c) }) ||
-		strings.LastIndexByte(plain, '+') > 0 {
+	if len(plain) > maxDigits || strings.ContainsFunc(plain, func(c rune) bool { return !Dialled(c) }) {
 		return "", false
 	}
 	n, err := phonenumbers.ParseAndKeepRawInput(plain, r.code)
