@@ -231,6 +231,99 @@ func TestCharsetsSaid(t *testing.T) {
 	}
 }
 
+// TestKinds: what the type, name and place of a part make of it.
+func TestKinds(t *testing.T) {
+	t.Parallel()
+	alternative := &part{mediaType: "multipart/alternative"}
+	root := &part{mediaType: "text/x-web", contentID: "r"}
+	related := &part{mediaType: "multipart/related", parent: alternative, rootID: "r", kids: []*part{{mediaType: "text/x-other"}, root}}
+	alone := &part{mediaType: "multipart/related", kids: []*part{{mediaType: "text/x-web"}}}
+	report := &part{mediaType: "multipart/report", parent: &part{mediaType: "multipart/mixed"}}
+	root.parent, related.kids[0].parent, alone.kids[0].parent = related, related, alone
+	for name, tt := range map[string]struct {
+		p    *part
+		want string // the kinds, each a letter: text, inline, named, unknown, rendition, status, words of a report, message
+	}{
+		"plain":               {&part{mediaType: "text/plain"}, "tinu"},
+		"plain, inner":        {&part{mediaType: "text/plain", parent: report.parent}, "tinu"},
+		"enriched":            {&part{mediaType: "text/enriched"}, "tinu"},
+		"richtext":            {&part{mediaType: "text/richtext"}, "tinu"},
+		"HTML":                {&part{mediaType: "text/html"}, "tinu"},
+		"XHTML":               {&part{mediaType: "application/xhtml+xml"}, "tin"},
+		"with a name":         {&part{mediaType: "text/plain", name: "a"}, "tn"},
+		"attached, the whole": {&part{mediaType: "text/plain", disposition: "attachment"}, "tiu"},
+		"attached, inner":     {&part{mediaType: "text/plain", disposition: "attachment", parent: report.parent}, "t"},
+		"in a report":         {&part{mediaType: "text/plain", parent: report}, "tinuw"},
+		"beyond a limit":      {&part{mediaType: "text/plain", opaque: true}, "tnu"},
+		"another text":        {&part{mediaType: "text/x-web"}, "u"},
+		"another, inner":      {&part{mediaType: "text/x-web", parent: alternative}, "ur"},
+		"another, named":      {&part{mediaType: "text/x-web", parent: alternative, name: "a"}, ""},
+		"another, attached":   {&part{mediaType: "text/x-web", parent: alternative, disposition: "attachment"}, ""},
+		"another, opaque":     {&part{mediaType: "text/x-web", parent: alternative, opaque: true}, "u"},
+		"another, of TNEF":    {&part{mediaType: "text/x-web", parent: alternative, tnefPart: true}, "u"},
+		"another, mixed":      {&part{mediaType: "text/x-web", parent: report.parent}, "u"},
+		"root of related":     {root, "ur"},
+		"beside the root":     {related.kids[0], "u"},
+		"related alone":       {alone.kids[0], "u"},
+		"calendar":            {&part{mediaType: "text/calendar", parent: alternative}, "u"},
+		"RTF":                 {&part{mediaType: "text/rtf", parent: alternative}, "r"},
+		"style":               {&part{mediaType: "text/css"}, ""},
+		"script":              {&part{mediaType: "text/javascript"}, ""},
+		"header":              {&part{mediaType: "text/rfc822-headers"}, ""},
+		"status":              {&part{mediaType: "message/delivery-status"}, "s"},
+		"notification":        {&part{mediaType: "message/global-disposition-notification"}, "s"},
+		"complaint":           {&part{mediaType: "message/feedback-report"}, "s"},
+		"message":             {&part{mediaType: "message/rfc822"}, "m"},
+		"message in UTF-8":    {&part{mediaType: "message/global"}, "m"},
+		"PDF":                 {&part{mediaType: "application/pdf"}, ""},
+	} {
+		got := ""
+		for _, kind := range []struct {
+			letter string
+			is     bool
+		}{
+			{"t", tt.p.isText()}, {"i", tt.p.inlineText()}, {"n", tt.p.isNamedText()}, {"u", tt.p.isUnknownText()}, {"r", tt.p.isRendition()},
+			{"s", tt.p.isStatus()}, {"w", tt.p.isReportWords()}, {"m", tt.p.embedded()},
+		} {
+			if kind.is {
+				got += kind.letter
+			}
+		}
+		if got != tt.want {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+	}
+	if !root.inside("multipart/alternative") || root.inside("text/x-web") || related.relatedRoot() != root || alone.relatedRoot() != alone.kids[0] {
+		t.Error("what a part is inside of")
+	}
+}
+
+// TestNotesAreFew: of limits that cut again and again some are told.
+func TestNotesAreFew(t *testing.T) {
+	t.Parallel()
+	m := parse(t, []byte(mixed+strings.Repeat("--o\nA: b\nC: d\n\nx\n", 2*maxNotes)+"--o--\n"), Limits{MaxHeaderFields: 1})
+	if notes := m.Problems(); len(notes) != maxNotes {
+		t.Errorf("%d notes", len(notes))
+	}
+}
+
+// TestBlankText: what shows nothing, and what does.
+func TestBlankText(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]bool{
+		"": true, " \t\r\n": true, "\u00a0\u2003\u200b\ufeff": true, "\u017e": false, ".": false, "~": false, "begin 644 a\n#86)C\nend\n": true, "begin 644 a\n#86)C\nend\nx": false,
+	} {
+		m := parse(t, []byte("Content-Type: text/plain; charset=utf-8\n\n"+body), Limits{})
+		if got := m.blankText(m.root); got != want {
+			t.Errorf("%q: %t", body, got)
+		}
+		m = parse(t, []byte("Content-Type: text/html; charset=utf-8\n\n<p>"+body), Limits{})
+		if got := m.blankText(m.root); got != want && !strings.HasPrefix(body, "begin") {
+			t.Errorf("%q in HTML: %t", body, got)
+		}
+	}
+}
+
 // TestBlankAlternative: of texts that are all blank none says anything, and each counts as
 // what it is: a file beside them is attached.
 func TestBlankAlternative(t *testing.T) {

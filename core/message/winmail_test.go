@@ -8,21 +8,74 @@ import (
 	"testing"
 )
 
+// tnefStream builds TNEF streams.
+type tnefStream []byte
+
+func newTNEF() tnefStream { return tnefStream("\x78\x9f\x3e\x22\x01\x00") }
+
+func (s *tnefStream) attribute(id uint32, data []byte) {
+	*s = binary.LittleEndian.AppendUint32(append(*s, 2), id)
+	*s = append(append(binary.LittleEndian.AppendUint32(*s, uint32(len(data))), data...), 0, 0)
+}
+
+// property is an attribute of one property of variable length.
+func (s *tnefStream) property(attribute uint32, kind, id uint16, value []byte) {
+	b := binary.LittleEndian.AppendUint16([]byte{1, 0, 0, 0}, kind)
+	b = binary.LittleEndian.AppendUint32(append(binary.LittleEndian.AppendUint16(b, id), 1, 0, 0, 0), uint32(len(value)))
+	s.attribute(attribute, append(append(b, value...), make([]byte, -len(value)&3)...))
+}
+
+func (s *tnefStream) file(name, data string) {
+	s.attribute(0x00069002, nil)
+	s.attribute(0x00018010, []byte(name))
+	s.attribute(0x0006800f, []byte(data))
+}
+
 // tnefOf is a TNEF stream with that text and these messages in it, which have no name.
 func tnefOf(text []byte, messages ...[]byte) []byte {
-	b := []byte("\x78\x9f\x3e\x22\x01\x00")
-	attribute := func(id uint32, data []byte) {
-		b = binary.LittleEndian.AppendUint32(append(b, 2), id)
-		b = append(append(binary.LittleEndian.AppendUint32(b, uint32(len(data))), data...), 0, 0)
-	}
-	attribute(0x0002800c, text)
+	s := newTNEF()
+	s.attribute(0x0002800c, text)
 	for _, m := range messages {
-		object := append([]byte("\x07\x03\x02\x00\x00\x00\x00\x00\xc0\x00\x00\x00\x00\x00\x00\x46"), m...) // its class
-		props := append([]byte{1, 0, 0, 0, 0x0d, 0, 0x01, 0x37, 1, 0, 0, 0}, binary.LittleEndian.AppendUint32(nil, uint32(len(object)))...)
-		attribute(0x00069002, nil)
-		attribute(0x00069005, append(append(props, object...), make([]byte, -len(object)&3)...))
+		s.attribute(0x00069002, nil)
+		s.property(0x00069005, 0x000d, 0x3701, append([]byte("\x07\x03\x02\x00\x00\x00\x00\x00\xc0\x00\x00\x00\x00\x00\x00\x46"), m...)) // behind its class
 	}
-	return b
+	return s
+}
+
+// TestTNEFMessage: a message inside a TNEF stream becomes a mail with all that it has.
+func TestTNEFMessage(t *testing.T) {
+	t.Parallel()
+	data := strings.Repeat("x", 120)
+	inner := newTNEF()
+	inner.attribute(0x00018004, []byte("Order 5"))
+	inner.property(0x00069003, 0x001e, 0x0c1a, []byte("Jan"))
+	inner.property(0x00069003, 0x001e, 0x0c1f, []byte("jan@b.cz"))
+	inner.attribute(0x0002800c, []byte("caf\xe9"))
+	inner.property(0x00069003, 0x0102, 0x1013, []byte("<p>"))
+	inner.file("a b.txt", data)
+	bare := newTNEF()
+	bare.attribute(0x0002800c, []byte("x"))
+	m := parse(t, append([]byte("Content-Type: application/ms-tnef\r\n\r\n"), tnefOf([]byte("outer"), inner, bare)...), Limits{})
+	l := m.Attachments(m.Body(nil))
+	if len(l) != 2 || l[0].Name != "Order 5.eml" || l[1].Name != "message.eml" {
+		t.Fatalf("%+v", l)
+	}
+	b64 := base64.StdEncoding.EncodeToString
+	for i, want := range [][]byte{
+		crlf("From: \"Jan\" <jan@b.cz>", "Subject: Order 5", "MIME-Version: 1.0", `Content-Type: multipart/mixed; boundary="=_files_1"`, "",
+			"--=_files_1", `Content-Type: multipart/alternative; boundary="=_texts_1"`, "",
+			"--=_texts_1", "Content-Type: text/plain; charset=utf-8", "Content-Transfer-Encoding: base64", "", b64([]byte("café")),
+			"--=_texts_1", "Content-Type: text/html; charset=utf-8", "Content-Transfer-Encoding: base64", "", b64([]byte("<p>")), "--=_texts_1--",
+			"--=_files_1", "Content-Type: application/octet-stream", `Content-Disposition: attachment; filename="a b.txt"`, "Content-Transfer-Encoding: base64", "",
+			b64([]byte(data[:57])), b64([]byte(data[57:114])), b64([]byte(data[114:])), "--=_files_1--", ""),
+		crlf("MIME-Version: 1.0", `Content-Type: multipart/mixed; boundary="=_files_1"`, "",
+			"--=_files_1", `Content-Type: multipart/alternative; boundary="=_texts_1"`, "",
+			"--=_texts_1", "Content-Type: text/plain; charset=utf-8", "Content-Transfer-Encoding: base64", "", b64([]byte("x")), "--=_texts_1--", "--=_files_1--", ""),
+	} {
+		if got := content(t, l[i]); got != string(want) {
+			t.Errorf("%q\nwant %q", got, want)
+		}
+	}
 }
 
 // TestTNEFMessagesInsideEachOther: five deep each is a message, what lies deeper is
