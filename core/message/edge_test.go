@@ -41,17 +41,19 @@ func TestPhotograph(t *testing.T) {
 	for name, c := range map[string]struct {
 		mediaType, content string
 		stays              bool
+		words              string
 	}{
-		"small":              {"image/png", measured(400, 400), false},
-		"wide":               {"image/png", measured(500, 400), false},
-		"high":               {"image/png", measured(400, 500), false},
-		"large":              {"image/png", measured(401, 401), true},
-		"unknown, few bytes": {"image/x", strings.Repeat("x", 100<<10-1), false},
-		"unknown, many":      {"image/x", strings.Repeat("x", 100<<10), true},
-		"a drawing":          {"image/svg+xml", strings.Repeat("x", 100<<10), false},
+		"small":                {"image/png", measured(400, 400), false, "words"},
+		"wide":                 {"image/png", measured(500, 400), false, "words"},
+		"high":                 {"image/png", measured(400, 500), false, "words"},
+		"large":                {"image/png", measured(401, 401), true, "words"},
+		"unknown, few bytes":   {"image/x", strings.Repeat("x", 100<<10-1), false, "words"},
+		"unknown, many":        {"image/x", strings.Repeat("x", 100<<10), true, "words"},
+		"a drawing":            {"image/svg+xml", strings.Repeat("x", 100<<10), false, "words"},
+		"small, without words": {"image/png", measured(1, 1), true, "&nbsp;"},
 	} {
 		m := parse(t, crlf("MIME-Version: 1.0", "Content-Type: multipart/related; boundary=b", "",
-			"--b", "Content-Type: text/html", "", "<p>words <img src='cid:1@x'>",
+			"--b", "Content-Type: text/html", "", "<p>"+c.words+"<img src='cid:1@x'>",
 			"--b", "Content-Type: "+c.mediaType, "Content-ID: <1@x>", "Content-Disposition: inline", "Content-Transfer-Encoding: base64", "",
 			base64.StdEncoding.EncodeToString([]byte(c.content)), "--b--", ""), Limits{})
 		if n := len(m.Attachments(m.Body([]Format{TXT}))); (n == 1) != c.stays {
@@ -295,6 +297,18 @@ func TestKinds(t *testing.T) {
 	}
 	if !root.inside("multipart/alternative") || root.inside("text/x-web") || related.relatedRoot() != root || alone.relatedRoot() != alone.kids[0] {
 		t.Error("what a part is inside of")
+	}
+}
+
+// TestPartFields: which lines show that a part begins.
+func TestPartFields(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]bool{
+		"Content-Type: x": true, "content-x:": true, "CONTENT-ID : x": true, "Content-: x": false, "Content-Type": false, "Content-Ty pe: x": false, " Content-Type: x": false, "Subject: x": false, "": false, ":": false,
+	} {
+		if isPartField(line) != want {
+			t.Errorf("%q: %t", line, !want)
+		}
 	}
 }
 

@@ -168,7 +168,7 @@ func (m *Message) borrow(label string) {
 // borrowHeads notes what HTML declares in its head alone, if its bytes bear it out.
 func (m *Message) borrowHeads() (err error) {
 	m.root.each(func(p *part) {
-		if err != nil || !p.leaf() || p.opaque || p.charset != "" || !isHTMLType(p.mediaType) {
+		if err != nil || p.opaque || p.charset != "" || !isHTMLType(p.mediaType) {
 			return
 		}
 		var v *survey

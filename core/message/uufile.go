@@ -78,7 +78,7 @@ func (u *uuFinder) take(line []byte) {
 	at := u.off
 	u.off += int64(len(line))
 	switch {
-	case len(line) > 6 && line[0] == 'b':
+	case line[0] == 'b':
 		if name, ok := transfer.UUName(line); ok && len(u.files) < u.most {
 			u.cur, u.open, u.lines, u.zero = uuFile{name: name, from: at}, true, 0, false
 			return
