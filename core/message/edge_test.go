@@ -300,6 +300,32 @@ func TestKinds(t *testing.T) {
 	}
 }
 
+// TestFileNames: what a file is called that has no name, or no ending.
+func TestFileNames(t *testing.T) {
+	t.Parallel()
+	long := "X-Long: " + strings.Repeat("x", 4096-len("X-Long: ")) + "Subject: wrong\r\n" // as if it began a line for a reader of 4096 bytes
+	for part, want := range map[string]string{
+		"Content-Type: application/pdf; name=a.pdf\r\n\r\n":                                                                "a.pdf",
+		"Content-Type: application/pdf\r\n\r\n":                                                                            "attachment.pdf",
+		"Content-Type: application/x-none\r\n\r\n":                                                                         "attachment",
+		"Content-Type: text/calendar\r\n\r\n":                                                                              "attachment.ics",
+		"Content-Type: text/plain\r\nContent-Disposition: attachment\r\n\r\nx":                                             "attachment.txt",
+		"Content-Type: message/rfc822; name=A.EML\r\n\r\nSubject: b\r\n\r\n":                                               "A.EML",
+		"Content-Type: message/rfc822; name=a\r\n\r\nSubject: b\r\n\r\n":                                                   "a.eml",
+		"Content-Type: message/rfc822\r\n\r\n" + long + "Subject: =?utf-8?q?=C5=BE?=\r\n\r\nx":                             "ž.eml",
+		"Content-Type: message/global\r\n\r\nX: y\r\n\r\nSubject: wrong\r\n":                                               "message.eml",
+		"Content-Type: message/rfc822\r\n\r\nSubject: " + strings.Repeat("y", 300) + "\r\n":                                strings.Repeat("y", 200) + ".eml",
+		"Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\nU3ViamVjdDogeA==":                        "x.eml",
+		"Content-Type: application/x-none\r\nContent-Transfer-Encoding: x-uuencode\r\n\r\nbegin 644 b.tif\r\n#86)C\r\nend": "b.tif",
+		"Content-Type: application/x-none\r\nContent-Transfer-Encoding: x-uuencode\r\n\r\n#86)C\r\nend":                    "attachment",
+	} {
+		m := parse(t, []byte("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\ntext\r\n--b\r\n"+part+"\r\n--b--\r\n"), Limits{})
+		if l := m.Attachments(m.Body(nil)); len(l) != 1 || l[0].Name != want {
+			t.Errorf("%.200q: %+v, want %q", part, l, want)
+		}
+	}
+}
+
 // TestPartFields: which lines show that a part begins.
 func TestPartFields(t *testing.T) {
 	t.Parallel()

@@ -164,7 +164,7 @@ func (s *scanner) delimiter(text []byte) (i int, last bool) {
 		case !ok || p.boundary == "" || len(rest) > 0 && string(rest) != "--":
 		case !p.closed:
 			return i, len(rest) > 0
-		case closed < 0 && len(rest) == 0:
+		case len(rest) == 0:
 			closed = i
 		}
 	}

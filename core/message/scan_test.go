@@ -1,6 +1,7 @@
 package message
 
 import (
+	"encoding/base64"
 	"io"
 	"strings"
 	"testing"
@@ -40,6 +41,8 @@ func TestStructure(t *testing.T) {
 		{"no body and no field of a mail", "A: b\nC: d\n", "plain=A: b\nC: d\n"},
 		{"a part that is no header", mixed + "--o\nLevel: 95\n--o--\n", "mixed(plain=Level: 95\n)"},
 		{"delimiter in the header", strings.TrimSuffix(mixed, "\n") + "--o\n\na\n--o--\n", "mixed(plain=a)"},
+		{"delimiter in the header behind others", strings.TrimSuffix(mixed, "\n") + "--x\n--y\n--o\n\na\n--o--\n", "mixed(plain=a)"},
+		{"a digest of words", "Content-Type: multipart/digest; boundary=o\n\n--o\nA: b\n--o--\n", "digest(rfc822=)"},
 		{"delimiter behind a blank", strings.TrimSuffix(mixed, "\n") + " \n--o\n\na\n--o--\n", "mixed(plain=a)"},
 		{"another delimiter", mixed + "--x\nContent-Type: text/html\n\na\n--x--\n", "mixed(html=a)"},
 		{"another delimiter without fields", mixed + "--x\n\na\n--x\n\nb\n--x--\n", "mixed(plain=a plain=b)"},
@@ -118,5 +121,15 @@ func TestPartHeaderBound(t *testing.T) {
 	}
 	if notes := m.Problems(); len(notes) != 1 || notes[0] != "header of part 2 cut to 65536 bytes and 1000 fields" {
 		t.Errorf("notes %q", notes)
+	}
+}
+
+// TestDepthOfDecoded: a multipart that was encoded as a whole stands as deep as it does.
+func TestDepthOfDecoded(t *testing.T) {
+	t.Parallel()
+	encoded := base64.StdEncoding.EncodeToString([]byte("--e\n" + inner + "--i\n\na\n--i--\n--e--\n"))
+	m := parse(t, []byte(mixed+"--o\nContent-Type: multipart/related; boundary=e\nContent-Transfer-Encoding: base64\n\n"+encoded+"\n--o--\n"), Limits{MaxDepth: 2})
+	if got, want := shape(t, m, m.root), "mixed(related(alternative="+inner+"--i\n\na\n--i--))"; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
