@@ -313,6 +313,7 @@ func TestFileNames(t *testing.T) {
 		"Content-Type: message/rfc822; name=A.EML\r\n\r\nSubject: b\r\n\r\n":                                               "A.EML",
 		"Content-Type: message/rfc822; name=a\r\n\r\nSubject: b\r\n\r\n":                                                   "a.eml",
 		"Content-Type: message/rfc822\r\n\r\n" + long + "Subject: =?utf-8?q?=C5=BE?=\r\n\r\nx":                             "ž.eml",
+		"Content-Type: message/rfc822\r\n\r\n" + strings.Replace(long, "Subject: wrong", "", 1) + "Subject: b\r\n\r\nx":    "b.eml",
 		"Content-Type: message/global\r\n\r\nX: y\r\n\r\nSubject: wrong\r\n":                                               "message.eml",
 		"Content-Type: message/rfc822\r\n\r\nSubject: " + strings.Repeat("y", 300) + "\r\n":                                strings.Repeat("y", 200) + ".eml",
 		"Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\nU3ViamVjdDogeA==":                        "x.eml",
@@ -322,6 +323,37 @@ func TestFileNames(t *testing.T) {
 		m := parse(t, []byte("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\ntext\r\n--b\r\n"+part+"\r\n--b--\r\n"), Limits{})
 		if l := m.Attachments(m.Body(nil)); len(l) != 1 || l[0].Name != want {
 			t.Errorf("%.200q: %+v, want %q", part, l, want)
+		}
+	}
+}
+
+// TestChoice: what is shown where a multipart says so in its own way.
+func TestChoice(t *testing.T) {
+	t.Parallel()
+	picture := "\n--b\nContent-Type: image/png; name=a.png\nContent-Id: <a>\n\nx"
+	for name, tt := range map[string]struct{ mail, shown, attached string }{
+		"the root of related is named":                       {"Content-Type: multipart/related; boundary=b; start=\"<r>\"\n\n--b\nContent-Type: text/plain\nContent-Id: <a>\n\nx\n--b\nContent-Type: text/html\nContent-Id: <r>\n\n<p>y\n--b--\n", "text/html", "attachment.txt"},
+		"a multipart of no more than a stock sentence":       {mixed + "This is a multi-part message in MIME format.\n", "", ""},
+		"a multipart without parts":                          {mixed + "words\n", "text/plain", ""},
+		"words of a report beside HTML that says nothing":    {"Content-Type: multipart/report; boundary=b\n\n--b\nContent-Type: text/html\n\n<p>\n--b\nContent-Type: text/plain; name=a.txt\nContent-Disposition: attachment\n\nwords\n--b--\n", "text/plain", ""},
+		"words of a report beside HTML that shows a picture": {"Content-Type: multipart/report; boundary=b\n\n--b\nContent-Type: text/html\n\n<img src=cid:a>\n--b\nContent-Type: text/plain; name=a.txt\nContent-Disposition: attachment\n\nwords" + picture + "\n--b--\n", "text/html", "a.txt a.png"},
+		"a report that is its status":                        {"Content-Type: multipart/report; boundary=b\n\n--b\nContent-Type: message/delivery-status\n\nStatus: 5.1.1\n--b--\n", "message/delivery-status", ""},
+		"a text with a name alone":                           {mixed + "--o\nContent-Type: text/plain; name=a.txt\n\nwords\n--o--\n", "text/plain", ""},
+		"words in front of the first part":                   {mixed + "words\n--o\nContent-Type: application/pdf; name=a.pdf\n\nx\n--o--\n", "text/plain", "a.pdf"},
+		"a stock sentence in front of it":                    {mixed + "This is a multi-part message in MIME format.\n--o\nContent-Type: application/pdf; name=a.pdf\n\nx\n--o--\n", "", "a.pdf"},
+		"a text of a type that nobody knows":                 {mixed + "--o\nContent-Type: text/x-none\n\nwords\n--o--\n", "text/x-none", ""},
+	} {
+		m := parse(t, []byte(tt.mail), Limits{})
+		b := m.Body([]Format{HTM})
+		var shown, attached []string
+		for _, p := range b.shown {
+			shown = append(shown, p.mediaType)
+		}
+		for _, a := range m.Attachments(b) {
+			attached = append(attached, a.Name)
+		}
+		if strings.Join(shown, " ") != tt.shown || strings.Join(attached, " ") != tt.attached {
+			t.Errorf("%s: %q is shown, %q attached; want %q, %q", name, shown, attached, tt.shown, tt.attached)
 		}
 	}
 }
