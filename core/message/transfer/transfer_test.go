@@ -31,6 +31,12 @@ const fullText = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234"
 
 var full = base64.StdEncoding.EncodeToString([]byte(fullText))
 
+// uuLine is a line of uuencode as mailers write it, uuText what it says.
+const (
+	uuText = "The quick brown fox jumps over the lazy dog!!"
+	uuLine = "M5&AE('%U:6-K(&)R;W=N(&9O>\"!J=6UP<R!O=F5R('1H92!L87IY(&1O9R$A"
+)
+
 func TestTransferDecoder(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
@@ -76,6 +82,12 @@ func TestTransferDecoder(t *testing.T) {
 		{"a damaged line of eight digits", Base64, "cGF0*cm8u=", "patro."},
 		{"a damaged line of seven", Base64, "cGF0*cm8=", "cGF0*cm8="},
 		{"uu", UUEncode, "begin 644 a.txt\r\n#0V%T\r\n`\r\nend\r\n", "Cat"},
+		{"a long line with damage", Base64, strings.Repeat("QUJD", 400) + "*" + strings.Repeat("QUJD", 400) + "\r\n(sent from the hall)\r\n", strings.Repeat("ABC", 800)},
+		{"a line as long as is judged", Base64, strings.Repeat("QUJD", 255) + "QUI\n(sent from the hall)\nbye\n", strings.Repeat("ABC", 255) + "AB"},
+		{"uu, a whole line", UUEncode, "begin 644 a\n" + uuLine + "\n!80``\n`\nend\n", uuText + "a"},
+		{"uu, two bytes", UUEncode, "begin 644 a\n\"86(`\nend\n", "ab"},
+		{"uu, a checksum", UUEncode, "begin 644 a\n" + uuLine + "X\nend\n", uuText},
+		{"uu, a second file", UUEncode, "begin 644 a\n#0V%T\nbegin 644 b\n#0V%T\nend\n", "CatCat"},
 		{"uu without begin", UUEncode, "#0V%T\r\n`\r\nend\r\n", "Cat"},
 		{"uu with spaces", UUEncode, "begin 644 a\r\n#     \r\n \r\nend\r\nfooter\r\n", "\x00\x00\x00"},
 		{"uu, text in front", UUEncode, "See:\r\nbegin 644 a.txt\r\n#0V%T\r\nend", "Cat"},
