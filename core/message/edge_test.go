@@ -86,12 +86,76 @@ func TestUUFileAnywhere(t *testing.T) {
 		"no line of data":  "begin 644 a\n`\nend\n",
 		"another line":     "begin 644 a\n#86)C\nwords\n`\nend\n",
 		"data behind zero": "begin 644 a\n#86)C\n`\n#86)C\nend\n",
+		"a long name":      "begin 644 " + strings.Repeat("a", 300) + "\n#86)C\nend\n",
 		"a long line":      "begin 644 a\n#86)C\n" + strings.Repeat("x", 300) + "\n`\nend\n",
 	} {
-		u := uuFinder{most: maxUUFiles}
-		u.write([]byte(text))
-		if u.end(); len(u.files) != 0 {
-			t.Errorf("%s: %+v", name, u.files)
+		for size := range len(text) {
+			u := uuFinder{most: maxUUFiles}
+			for piece := range slices.Chunk([]byte(text), size+1) {
+				u.write(piece)
+			}
+			if u.end(); len(u.files) != 0 {
+				t.Fatalf("%s, in pieces of %d: %+v", name, size+1, u.files)
+			}
+		}
+	}
+}
+
+// TestUUFileIsWhole: what is read of a file in a text, and of the text around it, in
+// whatever encoding the text is, or claims to be.
+func TestUUFileIsWhole(t *testing.T) {
+	t.Parallel()
+	const text = "before\r\nbegin 644 a.txt\r\n#86)C\r\n`\r\nend\r\nbehind"
+	for encoding, body := range map[string]string{"7bit": text, "quoted-printable": strings.ReplaceAll(text, "b", "=62"), "base64": base64.StdEncoding.EncodeToString([]byte(text)), "Base64": text} {
+		m := parse(t, []byte("Content-Transfer-Encoding: "+encoding+"\r\n\r\n"+body), Limits{})
+		b := m.Body(nil)
+		l := m.Attachments(b)
+		if len(l) != 1 || l[0].Name != "a.txt" || content(t, l[0]) != "abc" {
+			t.Errorf("%s: %+v", encoding, l)
+		}
+		if got := readText(t, b); got != "before\nbehind" {
+			t.Errorf("%s: %q", encoding, got)
+		}
+	}
+}
+
+// TestLongTexts: a text behind an encoded one, and HTML that holds RTF, are longer than
+// what is looked at in one piece.
+func TestLongTexts(t *testing.T) {
+	t.Parallel()
+	for shift := range 2 {
+		behind := strings.Repeat("x", shift) + strings.Repeat("ž", surveyWindow)
+		m := parse(t, []byte("Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\nUHVtcCAzIGlzIGRvd24hIQ==\r\n_____\r\n"+behind), Limits{DefaultCharset: "windows-1250"})
+		if got, want := readText(t, m.Body(nil)), "Pump 3 is down!!\n_____\n"+behind; got != want {
+			t.Errorf("%d bytes, want %d: %.60q", len(got), len(want), got)
+		}
+	}
+	m := parse(t, []byte("Content-Type: text/html\r\n\r\n{\\rtf1 x}"+strings.Repeat("y", 2*surveyWindow)), Limits{})
+	if got := readText(t, m.Body(nil)); got != "" {
+		t.Errorf("%.60q of RTF is shown", got)
+	}
+}
+
+// TestPicturesOfMHT: which parts an mht holds as pictures of its HTML.
+func TestPicturesOfMHT(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		around, part string
+		inline       bool
+	}{
+		"by its ID":                 {"mixed", "Content-Type: image/png\nContent-Id: <a>", true},
+		"by another ID":             {"related", "Content-Type: image/png\nContent-Id: <b>", false},
+		"of any type":               {"mixed", "Content-Type: application/octet-stream\nContent-Id: <a>", true},
+		"by its place":              {"related", "Content-Type: image/png\nContent-Location: b.png", true},
+		"by its place, not related": {"mixed", "Content-Type: image/png\nContent-Location: b.png", false},
+		"by its place, no picture":  {"related", "Content-Type: text/css; name=a.css\nContent-Location: a.css", false},
+		"a message":                 {"mixed", "Content-Type: message/rfc822\nContent-Id: <a>", false},
+		"beyond a limit":            {"mixed", "Content-Type: multipart/mixed; boundary=c\nContent-Id: <a>", false},
+	} {
+		m := parse(t, []byte("Content-Type: multipart/"+tt.around+"; boundary=b\n\n--b\nContent-Type: text/html\n\n<img src=cid:a>\n--b\n"+tt.part+"\n\nx\n--b--\n"), Limits{MaxDepth: 1})
+		b := m.Body([]Format{MHT})
+		if len(b.inline)+len(b.attached) != 1 || (len(b.inline) == 1) != tt.inline {
+			t.Errorf("%s: %d are in it, %d attached", name, len(b.inline), len(b.attached))
 		}
 	}
 }

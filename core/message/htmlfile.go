@@ -121,7 +121,7 @@ func tagName(raw []byte) string {
 		return ""
 	}
 	end := bytes.IndexAny(raw, " \t\r\n\f/>")
-	if end < 0 || end > 16 {
+	if end < 0 {
 		return ""
 	}
 	return strings.ToLower(string(raw[1:end]))

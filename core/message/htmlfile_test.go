@@ -24,6 +24,8 @@ func TestHTMLCopy(t *testing.T) {
 		"<p a='é":           d + "<p a='é",
 		big + "<p>é":        d + big + "<p>é",
 		"é" + comment + "é": d + "é" + comment + "é",
+		comment + "é":       comment + d + "é",
+		"<" + strings.Repeat("x", 20) + ">é<metadata charset=x>é": d + "<" + strings.Repeat("x", 20) + ">é<metadata charset=x>é",
 	} {
 		raw := "Content-Type: text/html; charset=utf-8\r\n\r\n" + in
 		var b strings.Builder

@@ -80,6 +80,7 @@ func TestBodyPreference(t *testing.T) {
 		{"alternative", alternative, "htm;txt", HTM, "plain"},
 		{"blank text", blank, "txt;htm", HTM, "html\n"},
 		{"blank text", blank, "txt", TXT, "html\n"},
+		{"all blank", strings.Replace(blank, "<p>html", "<p>", 1), "txt;htm", HTM, ""},
 		{"pdf", pdf, "txt", TXT, ""},
 		{"pdf", pdf, "txt;eml", EML, ""},
 		{"pdf", pdf, "mht;htm", MHT, ""},

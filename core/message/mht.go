@@ -40,7 +40,7 @@ func (b *Body) takePictures() {
 // picture says whether HTML that refers to those Content-IDs shows the part
 // (RFC 2392, RFC 2557).
 func (p *part) picture(refs map[string]string) bool {
-	if p.opaque || p.embedded() || p.tnefPart {
+	if p.opaque || p.embedded() {
 		return false
 	}
 	return refs[p.contentID] != "" || p.location != "" && strings.HasPrefix(p.mediaType, "image/") &&

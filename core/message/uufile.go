@@ -44,7 +44,7 @@ func (u *uuFinder) write(b []byte) {
 			piece = b[:i+1]
 		}
 		b = b[len(piece):]
-		if i >= 0 && len(u.line) == 0 && !u.long { // the usual case: a whole line
+		if i >= 0 && len(u.line) == 0 && !u.long && len(piece) <= maxUULine { // the usual case: a whole line
 			u.take(piece)
 			continue
 		}
@@ -101,9 +101,6 @@ func (u *uuFinder) take(line []byte) {
 
 // uuFiles are the files in a text part, as parts.
 func (m *Message) uuFiles(p *part) []*part {
-	if p.mediaType != "text/plain" || p.opaque {
-		return nil
-	}
 	p.filesOnce.Do(func() { p.files = m.findUUFiles(p) })
 	return p.files
 }
