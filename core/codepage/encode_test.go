@@ -40,6 +40,7 @@ func TestEncode(t *testing.T) {
 		{"gb18030", "é한", "\xa8\xa6\x83\x36\x84\x33"},
 		{"cp1250", "", ""},
 		{"us-ascii", "a\u200c\u200fb\u2010", "ab-"}, // the first and last of the joiners
+		{"us-ascii", "∼", "~"},
 		{"us-ascii", "‟ ‛ £ ¥", `" ' GBP JPY`},
 		{"us-ascii", "a\u0488b\u20ddc", "abc"}, // marks around a letter
 		{"gb18030", "\u07fa\u0800\U00010000", "\x81\x31\xb2\x36\x81\x31\xb3\x32\x90\x30\x81\x30"},

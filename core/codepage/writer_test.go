@@ -100,4 +100,13 @@ func TestWriterErrors(t *testing.T) {
 	if err = errors.Join(err, w.Close()); !errors.Is(err, errFull) {
 		t.Errorf("the last character is lost without an error: %v", err)
 	}
+	for n := pieceSize - 3; n < pieceSize+3; n++ { // the last character may be what fills a piece
+		for _, last := range []string{"x", "\xc5"} {
+			w = p.Writer(&shortWriter{0})
+			_, err = w.Write([]byte(strings.Repeat("x", n) + last))
+			if err = errors.Join(err, w.Close()); !errors.Is(err, errFull) {
+				t.Errorf("%d bytes and %q are lost without an error: %v", n, last, err)
+			}
+		}
+	}
 }

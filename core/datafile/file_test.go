@@ -142,6 +142,26 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
+// TestOpenLimits: a file as large as may be is read, and one that cannot be read is an
+// error.
+func TestOpenLimits(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "words")
+	write(t, path, "")
+	if err := os.Truncate(path, MaxSize); err != nil {
+		t.Fatal(err)
+	}
+	whole := func(_ string, data []byte) (words, error) { return make(words, len(data)>>20), nil }
+	if f, err := Open(path, "words", whole, slog.New(slog.DiscardHandler)); err != nil || f.Get().Len() != MaxSize>>20 {
+		t.Errorf("as large as may be: %v", err)
+	}
+	if runtime.GOOS == "linux" { // nothing is at the first address
+		if _, err := Open("/proc/self/mem", "words", parse, slog.New(slog.DiscardHandler)); err == nil {
+			t.Error("what cannot be read is no error")
+		}
+	}
+}
+
 func TestWarnsOfAccess(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {

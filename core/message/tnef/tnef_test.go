@@ -151,8 +151,10 @@ func TestMessage(t *testing.T) {
 		"an odd string in 16 bits":                        {newStream().props(attMsgProps, prop{ptUnicode, propSubject, []byte("a\x00b")}), "a\ufffd", "", "", ""},
 		"several values":                                  {newStream().props(attMsgProps, prop{ptUnicode | ptMulti, propSubject, []byte("\x02\x00\x00\x00\x04\x00\x00\x00a\x00\x00\x00\x02\x00\x00\x00c\x00")}, prop{ptLong | ptMulti, propInternetCPID, []byte("\x02\x00\x00\x0012345678")}, prop{ptString8, propSubject, []byte("b")}), "b", "", "", ""},
 		"HTML in 8 bits keeps its zero":                   {newStream().props(attMsgProps, prop{ptBinary, propHTML, []byte("<p>\x00")}), "", "", "", " <p>\x00"},
-		"a long subject":                                  {newStream().props(attMsgProps, prop{ptString8, propSubject, bytes.Repeat([]byte("a"), header.MaxValue+1)}), strings.Repeat("a", header.MaxValue), "", "", ""},
-		"HTML in an odd page":                             {newStream().props(attMsgProps, prop{ptLong, propInternetCPID, []byte{0x52, 3, 0, 0}}, prop{ptBinary, propHTML, []byte("<p>")}), "", "", "", "cp850 <p>"},
+		"HTML beside another number": {newStream().props(attMsgProps, prop{ptLong, propInternetCPID, []byte{0x52, 3, 0, 0}}, prop{ptLong, propInternetCPID + 1, []byte{0x53, 3, 0, 0}},
+			prop{ptString8, propInternetCPID, []byte("abcd")}, prop{ptBinary, propHTML, []byte("<p>")}), "", "", "", "cp850 <p>"},
+		"a long subject":      {newStream().props(attMsgProps, prop{ptString8, propSubject, bytes.Repeat([]byte("a"), header.MaxValue+1)}), strings.Repeat("a", header.MaxValue), "", "", ""},
+		"HTML in an odd page": {newStream().props(attMsgProps, prop{ptLong, propInternetCPID, []byte{0x52, 3, 0, 0}}, prop{ptBinary, propHTML, []byte("<p>")}), "", "", "", "cp850 <p>"},
 	} {
 		out := tc.s.read()
 		var texts []string
@@ -170,6 +172,9 @@ func TestMessage(t *testing.T) {
 		"a message":                         {newStream().file("", prop{ptObject, propAttachData, []byte(class + inner)}), "message  " + inner},
 		"another object that looks so":      {newStream().file("", prop{ptObject, propAttachData, []byte("0123456789abcdef" + inner)}), "  " + inner},
 		"a message that is no stream":       {newStream().file("", prop{ptObject, propAttachData, []byte(class + "no stream")}), "  no stream"},
+		"an object cut short":               {newStream().file("", prop{ptObject, propAttachData, []byte("0123")}), ""},
+		"an object of nothing":              {newStream().file("", prop{ptObject, propAttachData, []byte(class)}), ""},
+		"a message of three bytes":          {newStream().file("", prop{ptObject, propAttachData, []byte(class + "\x78\x9f\x3e")}), "  \x78\x9f\x3e"},
 		"an object replaces the data":       {newStream().file("stands for it", prop{ptObject, propAttachData, []byte(class + inner)}), "message  " + inner},
 		"data, then again as a property":    {newStream().file("first", prop{ptBinary, propAttachData, []byte("second")}), "  first"},
 		"title":                             {titled("a.txt", "data"), " a.txt data"},
@@ -228,7 +233,7 @@ func TestBounds(t *testing.T) {
 	endless.put(byte(1), uint32(attBody), uint32(0xffffffff), []byte("x"))
 	counts := newStream()
 	counts.attribute(attMsgProps, []byte{0xff, 0xff, 0xff, 0xff, 0x1e, 0x10, 1, 0x10, 0xff, 0xff, 0xff, 0xff})
-	unknown := newStream().props(attMsgProps, prop{0x77, 1, []byte("abcd")}, prop{ptString8, propBody, []byte("x\x00")}).file("after")
+	unknown := newStream().props(attMsgProps, prop{0x77, 1, nil}, prop{ptString8, propBody, []byte("x\x00")}).file("after")
 	for name, tc := range map[string]struct {
 		s            *stream
 		files, texts int
