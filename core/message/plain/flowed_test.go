@@ -27,7 +27,7 @@ func TestFlowed(t *testing.T) {
 		{"flowed to the end", "a \n", false, "a \n"},
 		{"no end", "a", false, "a"},
 		{"long line", long + "\nend\n", false, long + "end\n"},
-		{"deep quotes", strings.Repeat(">", 1000) + "a\n", false, strings.Repeat(">", maxQuote) + " a\n"},
+		{"deep quotes", strings.Repeat(">", 1000) + "a\n", false, strings.Repeat(">", 50) + " a\n"},
 		{"empty", "", false, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
