@@ -70,7 +70,7 @@ func (c *choice) lastResort() {
 
 // preamble finds words in front of the first part of a multipart.
 func (c *choice) preamble(p *part) *part {
-	if q := p.preamble; q != nil && !p.leaf() && !c.m.blankText(q) && !c.m.stockText(q) {
+	if q := p.preamble; q != nil && !c.m.blankText(q) && !c.m.stockText(q) {
 		return q
 	}
 	for _, k := range p.kids {
@@ -194,7 +194,7 @@ func (c *choice) holds(p *part, ask func(*part) bool) bool {
 // promote shows the first attachment that is as asked.
 func (c *choice) promote(ask func(*part) bool) bool {
 	for i, p := range c.attached {
-		if !p.opaque && !p.tnefPart && ask(p) {
+		if !p.tnefPart && ask(p) {
 			c.shown = []*part{p}
 			c.attached = append(c.attached[:i:i], c.attached[i+1:]...)
 			return true

@@ -8,6 +8,7 @@ import (
 	"image/png"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -419,6 +420,60 @@ func TestChoice(t *testing.T) {
 		if strings.Join(shown, " ") != tt.shown || strings.Join(attached, " ") != tt.attached {
 			t.Errorf("%s: %q is shown, %q attached; want %q, %q", name, shown, attached, tt.shown, tt.attached)
 		}
+	}
+}
+
+// TestShownEitherWay: what is shown as plain text, and as HTML.
+func TestShownEitherWay(t *testing.T) {
+	t.Parallel()
+	part := func(kind, content string) string { return "--b\nContent-Type: " + kind + "\n\n" + content + "\n" }
+	for name, tt := range map[string]struct{ mail, plain, html string }{
+		"HTML without words beside text": {"mixed" + part("text/html", "<img src=x>") + part("text/plain", "words"), "1", "0 1"},
+		"HTML twice":                     {"alternative" + part("text/html", "<p>a") + part("text/html", "<p>b"), "1", "1"},
+		"text twice":                     {"alternative" + part("text/plain", "a") + part("text/plain", "b") + part("text/html", "<p>b"), "0", "2"},
+		"no HTML":                        {"alternative" + part("text/plain", " ") + part("text/plain", "b"), "1", "1"},
+		"text beside the root":           {"related" + part("text/html\nContent-Id: <r>", "<p>a") + part("text/plain", "b") + part("text/plain\nContent-Id: <c>", "c"), "0 1", "0 1"},
+		"texts beside the root":          {"related" + part("text/html", "<p>a") + part("multipart/mixed; boundary=c\nContent-Id: <c>", "--c\n\nb\n--c--"), "0 1", "0 1"},
+	} {
+		kind, rest, _ := strings.Cut(tt.mail, "--b")
+		m := parse(t, []byte("Content-Type: multipart/"+kind+"; boundary=b\n\n--b"+rest+"--b--\n"), Limits{})
+		for html, want := range map[bool]string{false: tt.plain, true: tt.html} {
+			var got []string
+			for _, p := range m.choose(html).shown {
+				for p.parent != m.root {
+					p = p.parent
+				}
+				got = append(got, strconv.Itoa(slices.Index(m.root.kids, p)))
+			}
+			if strings.Join(got, " ") != want {
+				t.Errorf("%s, HTML %t: %s, want %s", name, html, got, want)
+			}
+		}
+	}
+}
+
+// TestFileOfTNEFIsNoText: a text file in a winmail.dat is never what a mail says.
+func TestFileOfTNEFIsNoText(t *testing.T) {
+	t.Parallel()
+	stream := newTNEF()
+	stream.file("a.txt", "words")
+	stream.property(0x00069005, 0x001e, 0x370e, []byte("text/plain"))
+	m := parse(t, append([]byte("Content-Type: application/ms-tnef\r\n\r\n"), stream...), Limits{})
+	if b := m.Body(nil); len(b.shown) != 0 || len(b.attached) != 2 || b.attached[0].mediaType != "text/plain" {
+		t.Errorf("%d are shown, %d attached", len(b.shown), len(b.attached))
+	}
+}
+
+// TestBorrowed: text without a charset is in that of the nearest: of a text, then of Subject.
+func TestBorrowed(t *testing.T) {
+	t.Parallel()
+	m := parse(t, []byte("Subject: =?koi8-r?Q?a?=\n"+mixed+"--o\nContent-Type: text/plain; charset=windows-1250\n\nx\n--o\n\n\x9e\n--o--\n"), Limits{})
+	if got := readText(t, m.Body(nil)); got != "x\nž" {
+		t.Errorf("%q", got)
+	}
+	m = parse(t, []byte("Subject: =?koi8-r?Q?a?=\n"+mixed+strings.Repeat("--o\nContent-Type: text/plain; charset=windows-1250\n\nx\n", 10)+"--o--\n"), Limits{})
+	if got := m.context.Neighbours; len(got) != 4 || got[3] != "koi8-r" {
+		t.Errorf("%q", got)
 	}
 }
 

@@ -61,6 +61,10 @@ func TestStructure(t *testing.T) {
 		{"encoded as a whole, another boundary", "Content-Type: multipart/mixed; boundary=x\nContent-Transfer-Encoding: base64\n\nLS1vCgphCi0tbwoKYgotLW8tLQo=\n", "mixed(plain=a plain=b)"},
 		{"encoded as a whole, no part", "Content-Type: multipart/mixed; boundary=x\nContent-Transfer-Encoding: base64\n\nYQ==\n", "plain=a"},
 		{"encoded as a whole, plain delimiters", "Content-Type: multipart/mixed; boundary=o\nContent-Transfer-Encoding: quoted-printable\n\n--o\nContent-Type: text/html; charset=3Dutf-8\n\n=C5=88\n--o--\n", "mixed(html=ň)"},
+		{"claims to be encoded, and is not", "Content-Type: multipart/mixed; boundary=o\nContent-Transfer-Encoding: quoted-printable\n\n--o\nContent-Type: text/plain\n\na=3Db\n--o--\n", "mixed(plain=a=3Db)"},
+		{"another delimiter, and lines like one", mixed + "--x\n\na\n--y\n\nb\n--x\n\nc\n", "mixed(plain=a\n--y\n\nb plain=c\n)"},
+		{"a signature before a field", mixed + "a\n-- Petr\nContent-Type: text/html\n\nb\n", "plain=a\n-- Petr\nContent-Type: text/html\n\nb\n"},
+		{"a last delimiter before a field", mixed + "a\n--x--\nContent-Type: text/html\n\nb\n", "plain=a\n--x--\nContent-Type: text/html\n\nb\n"},
 		{"no end of line", "A: b\n\na", "plain=a"},
 		{"only text", "a text\nof two lines\n", "plain=a text\nof two lines\n"},
 		{"text after the fields", "A: b\na text\n\nmore\n", "plain=a text\n\nmore\n"},
@@ -124,6 +128,22 @@ func TestPartHeaderBound(t *testing.T) {
 	}
 	if notes := m.Problems(); len(notes) != 1 || notes[0] != "header of part 2 cut to 65536 bytes and 1000 fields" {
 		t.Errorf("notes %q", notes)
+	}
+}
+
+// TestEncodedMultipartsAreFew: of multiparts that are encoded as a whole eight are decoded.
+func TestEncodedMultipartsAreFew(t *testing.T) {
+	t.Parallel()
+	one := "--o\nContent-Type: multipart/mixed; boundary=i\nContent-Transfer-Encoding: base64\n\nLS1pCgph\n"
+	m := parse(t, []byte(mixed+strings.Repeat(one, 10)+"--o--\n"), Limits{})
+	decoded := 0
+	for _, k := range m.root.kids {
+		if len(k.kids) > 0 {
+			decoded++
+		}
+	}
+	if len(m.root.kids) != 10 || decoded != 8 {
+		t.Errorf("%d of %d are decoded", decoded, len(m.root.kids))
 	}
 }
 
