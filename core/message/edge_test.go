@@ -208,6 +208,9 @@ func TestUnreadable(t *testing.T) {
 	if list := m.Attachments(m.Body([]Format{TXT})); len(list) != 1 || list[0].Name != "winmail.dat" {
 		t.Errorf("%+v", list)
 	}
+	if !m.isLarge(m.root.kids[1]) {
+		t.Error("a picture that cannot be read is left out as a small one")
+	}
 	source.from = 0
 	for _, f := range []Format{TXT, HTM, MHT, EML} {
 		if _, err := m.Body([]Format{f}).WriteTo(io.Discard); !errors.Is(err, source.err) {

@@ -139,14 +139,13 @@ func TestAttachedNone(t *testing.T) {
 // follow too: the error comes out, or the message is read as it would be.
 func TestSourceFails(t *testing.T) {
 	t.Parallel()
-	raw := crlf("Content-Type: multipart/mixed; boundary=m", "", "--m", "Content-Type: text/html; charset=utf-8", "", "<p>é<img src=cid:a>", "--m",
+	raw := crlf("Content-Type: multipart/mixed; boundary=m", "", "--m", "Content-Type: text/html; charset=utf-8", "", "<p>é", "--m",
 		"Content-Type: application/ms-tnef", "Content-Transfer-Encoding: base64", "", "eJ8+Ig==", "--m",
 		"Content-Type: message/rfc822", "Content-Transfer-Encoding: base64", "", "U3ViamVjdDogeA0KDQp0", "--m",
 		"Content-Type: multipart/mixed; boundary=e", "Content-Transfer-Encoding: base64", "", "LS1lDQoNCmENCi0tZS0tDQo=", "--m",
 		"Content-Type: multipart/mixed; boundary=f", "", "--other", "Content-Type: text/plain", "", "b", "--m",
 		"Content-Transfer-Encoding: base64", "", "words that only claim to be encoded: \xe9", "--m",
-		"Content-Transfer-Encoding: quoted-printable", "", "c", "begin 644 a", "#86)C", "end", "--m",
-		"Content-Type: image/x", "Content-Id: <a>", "", strings.Repeat("x", largeBytes), "--m--")
+		"Content-Transfer-Encoding: quoted-printable", "", "c", "begin 644 a", "#86)C", "end", "--m--")
 	for name, most := range map[string]int{"one": 1, "all": math.MaxInt} {
 		want := ""
 		for n := -1; ; n++ {
