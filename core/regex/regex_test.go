@@ -52,6 +52,8 @@ func TestSyntaxErrors(t *testing.T) {
 		{`a++b`, `++`, "possessive"},
 		{`a*+b`, `*+`, "possessive"},
 		{`a{2}+b`, `}+`, "possessive"},
+		{`a?+b`, `?+`, "possessive"},
+		{`a+?+b`, `+?+`, "invalid nested repetition operator"},
 		{`(a)\1`, `\1`, "back-references"},
 		{`(?P<q>a)(?P=q)`, `(?P=q)`, "back-references"},
 		{`(?P<q>a)\k<q>`, `\k<q>`, "back-references"},
