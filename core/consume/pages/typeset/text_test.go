@@ -39,6 +39,23 @@ func TestShaped(t *testing.T) {
 	}
 }
 
+// TestForms: each letter has the forms that Unicode has for it, in their order, and no
+// other's.
+func TestForms(t *testing.T) {
+	t.Parallel()
+	for letter, want := range map[rune]string{
+		'ٱ': "\uFB50\uFB51", 'ۓ': "\uFBB0\uFBB1", 'ڭ': "\uFBD3\uFBD4\uFBD5\uFBD6", 'ې': "\uFBE4\uFBE5\uFBE6\uFBE7", 'ی': "\uFBFC\uFBFD\uFBFE\uFBFF",
+		'ء': "\uFE80", 'ى': "\uFEEF\uFEF0", 'ي': "\uFEF1\uFEF2\uFEF3\uFEF4", 'a': "", 'ـ': "",
+	} {
+		if got := string(letterForms[letter]); got != want {
+			t.Errorf("%c: %+q, want %+q", letter, got, want)
+		}
+	}
+	if got := string(lamAlef['آ']) + string(lamAlef['ا']); got != "\uFEF5\uFEF6\uFEFB\uFEFC" || len(lamAlef) != 4 {
+		t.Errorf("with lam %+q, %d of them", got, len(lamAlef))
+	}
+}
+
 func TestVisual(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

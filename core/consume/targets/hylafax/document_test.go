@@ -75,6 +75,7 @@ func TestDocuments(t *testing.T) {
 		{"left out behind pages", "", []string{"a.txt", "one", "b.mp4", "\x00"}, false,
 			"1.pdf=one\nleft.pdf=" + left + "b.mp4\n", "", "b.mp4"},
 		{"no font", "a 😀\U00012000", nil, false, "text.pdf=a \uFFFD\uFFFD\n", "", `2 characters are not on the fax, because no font here has them: 𒀀 (U+12000) 😀 (U+1F600)`},
+		{"no font for one", "a 😀", nil, false, "text.pdf=a \uFFFD\n", "", `1 characters are not on the fax, because no font here has them: 😀 (U+1F600)`},
 		{"strict", "words", []string{"a.txt", "one", "b.mp4", "\x00"}, true, "", `attachment cannot be faxed: "b.mp4": PDF, PostScript, TIFF, pictures and plain text can be faxed; skip_unknown leaves such ones out`, ""},
 		{"nothing", "\n", []string{"a.mp4", "\x00", "b.zip", "\x01"}, false, "", `the message cannot be faxed: nothing of it can be faxed: "a.mp4": PDF, PostScript, TIFF, pictures and plain text can be faxed; "b.zip": PDF`, ""},
 	} {

@@ -15,6 +15,7 @@ import (
 	"smtpreceiver/core/consume"
 	"smtpreceiver/core/consume/targets/targettest"
 	"smtpreceiver/core/ctl"
+	"smtpreceiver/core/dearchive"
 )
 
 // TestSendfaxFails: a fax that sendfax could not hand in is not taken for sent,
@@ -24,6 +25,7 @@ func TestSendfaxFails(t *testing.T) {
 		{"refused", "echo bad number >&2; exit 1", "echo HylaFAX scheduler on x: Running", "given up after 1 tries"},
 		{"taken all the same", "exit 1", `echo "HylaFAX scheduler on x: Running"; echo "$KEY|"`, ""},
 		{"nobody can be asked", "echo lost the connection >&2; exit 1", "exit 1", "the target cannot be asked"},
+		{"no program", "", "", "cannot be started"},
 		{"never reached", "echo Can not reach server at host x, port 4559. >&2; exit 1", "echo Can not reach service 1 at host x; exit 1", "sendfax: exit status 1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -32,6 +34,12 @@ func TestSendfaxFails(t *testing.T) {
 				"sendfax": `while [ "$1" != -i ]; do shift; done; echo "$2" >` + record + "\n" + tt.sendfax,
 				"faxstat": "KEY=$(cat " + record + ")\n" + tt.faxstat,
 			})
+			if tt.name == "no program" {
+				first, _, _ := strings.Cut(os.Getenv("PATH"), ":")
+				if err := os.WriteFile(filepath.Join(first, "sendfax"), []byte("\x7fELF nothing"), 0o755); err != nil {
+					t.Fatal(err)
+				}
+			}
 			why := targettest.New(t, "x").HandOn(t, &Target{})
 			if !strings.Contains(why, tt.want) || (why == "") != (tt.want == "") {
 				t.Errorf("why %q, want %q", why, tt.want)
@@ -88,7 +96,7 @@ func TestSilenced(t *testing.T) {
 		arguments string
 		silent    bool
 	}{
-		{"", false}, {"-N", true}, {"-nN", true}, {"-m -N", true}, {"-D", false}, {"-N -D", false}, {"-N -R", false}, {"-D -N", true}, {"-DN", true}, {"N", false},
+		{"", false}, {"-N", true}, {"-nN", true}, {"-m -N", true}, {"-D", false}, {"-N -D", false}, {"-N -R", false}, {"-D -N", true}, {"-DN", true}, {"N", false}, {"x -N", true},
 		{"-f other@example.com", true}, {"-fother@example.com", true}, {"-nf other@example.com", true},
 		{"-c -N", false}, {"-cN", false}, {"-nc -N", false}, {"-c x -N", true}, {"-cx -N", true}, {"-N -cD", true}, {"-N -c -D", true}, {"-sN -m", false}, {"-c", false},
 	} {
@@ -110,8 +118,12 @@ func TestConvertersOfAConsumer(t *testing.T) {
 	t.Parallel()
 	h, missing, err := New(&config.Consumer{
 		Server: "fax1", Arguments: []string{"-m"}, SkipUnknown: true, Cover: true,
-		Convert: map[string][]string{"doc": {"/none/a", "{file}", "{dir}"}, "odt": {"/bin/true", "{file}", "{dir}"}},
+		Convert:        map[string][]string{"doc": {"/none/a", "{file}", "{dir}"}, "odt": {"/bin/true", "{file}", "{dir}"}},
+		ConvertTimeout: time.Minute, ConvertMaxSize: 2, ConvertMaxMemory: 3,
 	})
+	if want := (dearchive.Limits{Timeout: time.Minute, MaxSize: 2, MaxFiles: 10_000, MaxMemory: 3}); h.Pages.Converters.Limits != want {
+		t.Errorf("limits %+v, want %+v", h.Pages.Converters.Limits, want)
+	}
 	if err != nil || len(missing) != 1 || missing["doc"] == nil {
 		t.Errorf("missing %v, %v", missing, err)
 	}
@@ -156,6 +168,42 @@ func TestHas(t *testing.T) {
 				t.Errorf("%v, %v, want %v, %q", asked.answer, asked.err, tt.want, tt.err)
 			}
 		})
+	}
+}
+
+// TestHasWithoutHome: settings of faxstat that cannot be read are not left out in silence.
+func TestHasWithoutHome(t *testing.T) {
+	home := t.TempDir()
+	t.Setenv("HOME", home)
+	if err := os.Mkdir(filepath.Join(home, ".hylarc"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	targettest.Programs(t, map[string]string{"faxstat": "echo HylaFAX scheduler on x: Running; echo 'K|'"})
+	asked := &asks{}
+	if targettest.New(t, "x").HandOn(t, asked); asked.answer != consume.Unknown || asked.err == nil {
+		t.Errorf("%v, %v", asked.answer, asked.err)
+	}
+}
+
+// TestPlain: nothing that HylaFAX reads as more than a text is left.
+func TestPlain(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{"a\x7fb\x1fc~}": "a b c~}", "a\r\nb\t": "a b", `#a<b>(c)"d\e%f;g`: "a b c d e f g", "x@y": "x y"} {
+		if got := plain(in, "@"); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}
+
+// TestNoFax: what can be no fax is refused before anything is made of it.
+func TestNoFax(t *testing.T) {
+	t.Parallel()
+	for want, set := range map[string]map[string]string{"no number to dial": {"to/number": "12ab"}, "format_preference": {"system/format": "mht"}} {
+		s := targettest.New(t, "x")
+		s.Set(set)
+		if why := s.HandOn(t, &Target{}); !strings.Contains(why, want) {
+			t.Errorf("%v: %q", set, why)
+		}
 	}
 }
 
