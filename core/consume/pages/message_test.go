@@ -1,13 +1,16 @@
 package pages
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"smtpreceiver/core/consume/pages/pagestest"
@@ -47,6 +50,78 @@ func TestForwarded(t *testing.T) {
 	}
 	if list(files.Left) != `"b.mp4": PDF, PostScript, TIFF, pictures and plain text can be faxed` {
 		t.Error(list(files.Left))
+	}
+}
+
+// TestForwardedBeside: messages beside each other are not inside each other, and each says
+// of itself what it has.
+func TestForwardedBeside(t *testing.T) {
+	t.Parallel()
+	files := (&Maker{}).Message(upper)
+	mails := []string{"Subject: one\r\n\r\nwords", "Cc: c@x.test, d@x.test\r\n\r\nwords", "From: \r\nDate: today\r\n\r\nwords", "X: y\r\n\r\nwords", "To: a@x.test\r\n\r\nwords"}
+	var parts []Part
+	for _, mail := range mails {
+		parts = append(parts, part("a.eml", mail))
+	}
+	got, err := paged(t, files, "", parts...)
+	const want = "1-text.pdf=Subject: one|words 2-text.pdf=Cc: <c@x.test>, <d@x.test>|words 3-text.pdf=Date: today|words 4-text.pdf=words 5-text.pdf=To: <a@x.test>|words"
+	if err != nil || got != want || len(files.Left) > 0 {
+		t.Errorf("%v, %v\n%s\nwant\n%s", err, files.Left, got, want)
+	}
+}
+
+// TestLeftOut: a hundred are named.
+func TestLeftOut(t *testing.T) {
+	t.Parallel()
+	const begin = "Left out of this fax, because it cannot be printed:\n"
+	for n, want := range map[int]string{0: "", 1: begin + "a\n", 100: begin + strings.Repeat("a\n", 100), 101: begin + strings.Repeat("a\n", 100) + "and 1 more\n"} {
+		if got := leftOut(slices.Repeat([]Left{{Name: "a"}}, n)); got != want {
+			t.Errorf("%d: %q", n, got)
+		}
+	}
+}
+
+// TestLimited: a text has 16 MiB at most.
+func TestLimited(t *testing.T) {
+	t.Parallel()
+	text := bytes.Repeat([]byte("x"), 16<<20+1)
+	if data, err := limited(bytes.NewReader(text[1:])); len(data) != 16<<20 || err != nil {
+		t.Errorf("%d bytes, %v", len(data), err)
+	}
+	if _, err := limited(bytes.NewReader(text)); !errors.As(err, new(*Unfit)) || err.Error() != "a text of more than 16 MiB" {
+		t.Error(err)
+	}
+	if _, err := limited(iotest.ErrReader(io.ErrNoProgress)); !errors.Is(err, io.ErrNoProgress) {
+		t.Error(err)
+	}
+}
+
+// closes is a reader that tells whether it was closed.
+type closes struct {
+	io.Reader
+	closed bool
+}
+
+func (c *closes) Close() error { c.closed = true; return nil }
+
+// TestSave: a file is new and whole, or there is an error; what it is made of is closed.
+func TestSave(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "1")
+	for _, c := range []struct {
+		from io.Reader
+		want error
+	}{{strings.NewReader("x"), nil}, {strings.NewReader("y"), os.ErrExist}} {
+		from := &closes{Reader: c.from}
+		if err := save(from, path); !errors.Is(err, c.want) || !from.closed {
+			t.Errorf("%v, want %v; closed %t", err, c.want, from.closed)
+		}
+	}
+	if got, err := os.ReadFile(path); string(got) != "x" || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
+	if err := save(&closes{Reader: iotest.ErrReader(io.ErrNoProgress)}, path+"2"); !errors.Is(err, io.ErrNoProgress) {
+		t.Error(err)
 	}
 }
 
