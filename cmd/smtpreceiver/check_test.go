@@ -31,7 +31,7 @@ func TestSummary(t *testing.T) {
 // without making the configuration a bad one.
 func TestCheckWarns(t *testing.T) {
 	t.Parallel()
-	r := newReceiver(t, "forward_smtp_server: 127.0.0.1", "forward_username: u", "forward_password: p", "forward_tls: required")
+	r := newReceiver(t, "forward_smtp_server: 127.0.0.1", "forward_username: u", "forward_password: p", "forward_tls: required", "reports: {smtp_server: 127.0.0.1}", "consume: {sms: {target: command, command: [/bin/true]}}")
 	r.environ = []string{"SMTPRECEIVER_CLIENTS=127.0.0.1;nosuchhost.invalid"}
 	for dir := r.dir; dir != os.TempDir(); dir = filepath.Dir(dir) {
 		if err := os.Chmod(dir, 0o755); err != nil {
@@ -48,6 +48,7 @@ func TestCheckWarns(t *testing.T) {
 	for _, want := range []string{
 		"warning: forward_password: smtpreceiver.yaml has mode 0644", "chmod o= smtpreceiver.yaml\n",
 		"warning: clients: look up nosuchhost.invalid",
+		"warning: reports: no section of consume hands on the jobs of application fax",
 		"smtpreceiver.yaml: no problems\n\nstandalone ", "127.0.0.1, nosuchhost.invalid\n",
 	} {
 		if !strings.Contains(stdout, want) {

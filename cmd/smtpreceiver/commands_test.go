@@ -36,6 +36,9 @@ func golden(t *testing.T, name, got string) {
 func TestExitStatus(t *testing.T) {
 	t.Parallel()
 	good, bad, empty := newReceiver(t), newReceiver(t, "no_such_key: 1"), t.TempDir()
+	consumed := newReceiver(t, "consume: {fax: {target: command, command: [/bin/true]}}")
+	noProgram := newReceiver(t, "consume: {fax: {target: command, command: [send]}}")
+	queued := newReceiver(t, "instance: gw1", "queue: {servers: ['nats://127.0.0.1:1'], unsynced: accept}")
 	const everywhere = "no file found at smtpreceiver.yaml, smtpreceiver.toml, smtpreceiver.json, " +
 		"/etc/smtpreceiver/smtpreceiver.yaml, /etc/smtpreceiver/smtpreceiver.toml, /etc/smtpreceiver/smtpreceiver.json"
 	for _, tt := range []struct {
@@ -60,6 +63,16 @@ func TestExitStatus(t *testing.T) {
 		{"check --config " + good.config, 0, good.config + ": no problems", ""},
 		{"check -c " + bad.config, 1, "no_such_key", ""},
 		{"check", 1, everywhere, ""},
+		{"check -c " + queued.config, 1, "queue", ""},
+		{"check -c " + noProgram.config, 1, "consume.fax.command", ""},
+		{"standalone -c " + noProgram.config, 1, "", "consume.fax.command"},
+		{"milter -c " + noProgram.config, 1, "", "consume.fax.command"},
+		{"consume -c " + noProgram.config, 1, "", noProgram.config + ": consume.fax.command"},
+		{"consume -c " + bad.config, 1, "", "no_such_key"},
+		{"consume -c " + good.config, 1, "", "nothing to do, there is no section consume"},
+		{"consume none -c " + consumed.config, 2, "", "has no section consume.none"},
+		{"consume --once -c " + consumed.config, 0, "", ""},
+		{"consume fax --once -c " + consumed.config, 0, "", ""},
 		{"standalone", 1, "", everywhere},
 		{"milter", 1, "", everywhere},
 		{"check -c /nonexistent.yaml", 1, "/nonexistent.yaml", ""},
