@@ -111,12 +111,12 @@ func visual(line []rune, rightToLeft bool) []rune {
 	if !slices.ContainsFunc(line, func(r rune) bool { return isRightToLeft([]rune{r}) }) {
 		return line
 	}
-	base := bidi.LeftToRight
+	mark := '\u200E' // the direction is the paragraph's, whatever this line begins with
 	if rightToLeft {
-		base = bidi.RightToLeft
+		mark = '\u200F'
 	}
 	var p bidi.Paragraph
-	if _, err := p.SetString(string(line), bidi.DefaultDirection(base)); err != nil {
+	if _, err := p.SetString(string(mark) + string(line)); err != nil {
 		return line
 	}
 	order, err := p.Order()
@@ -137,5 +137,5 @@ func visual(line []rune, rightToLeft bool) []rune {
 			turned = nil
 		}
 	}
-	return append(out, turned...)
+	return slices.DeleteFunc(append(out, turned...), func(r rune) bool { return r == mark })
 }

@@ -40,8 +40,6 @@ var ErrTooLong = fmt.Errorf("a text of more than %d pages, or of as much work", 
 // long: they were made. lacking are the characters that no font has, in order.
 func (f *Fonts) Document(path, text string) (pages int, lacking []rune, err error) {
 	s := &setting{Fpdf: fpdf.New("P", "mm", "A4", ""), of: f, lacking: map[rune]bool{}, known: map[*font]bool{}, fonts: map[rune]*font{}, widths: map[rune]float64{}, back: map[rune]float64{}}
-	s.SetAutoPageBreak(false, margin)
-	s.SetCellMargin(0)
 	s.AddPage()
 	s.y = margin
 	s.font(unknown)

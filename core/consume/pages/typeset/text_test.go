@@ -1,15 +1,19 @@
 package typeset
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"codeberg.org/go-pdf/fpdf"
+	"golang.org/x/image/font/gofont/goregular"
 
 	"smtpreceiver/core/consume/pages/pagestest"
 )
@@ -25,9 +29,11 @@ func TestShaped(t *testing.T) {
 		"لا":        "\uFEFB",                   //
 		"بَيت":      "\uFE91\u064E\uFEF4\uFE96", // over a mark
 		"بـ":        "\uFE91ـ",                  // with a stroke
-		"می\u200Cخ": "\uFEE3\uFBFD\uFEA5",       // not over a non-joiner
-		"ه\u200D":   "\uFEEB",                   // as if joined
-		"گپ 12 ב":   "\uFB94\uFB57 12 ב",        // Persian
+		"بل":        "\uFE91\uFEDE",
+		"ل":         "\uFEDD",
+		"می\u200Cخ": "\uFEE3\uFBFD\uFEA5", // not over a non-joiner
+		"ه\u200D":   "\uFEEB",             // as if joined
+		"گپ 12 ב":   "\uFB94\uFB57 12 ב",  // Persian
 		"بيت بيت":   "\uFE91\uFEF4\uFE96 \uFE91\uFEF4\uFE96",
 	} {
 		if got := string(shaped([]rune(text), all)); got != want {
@@ -70,6 +76,8 @@ func TestVisual(t *testing.T) {
 		{"a אב b גד c", "a בא b דג c", false},
 		{"a אב 12", "a 12 בא", false},
 		{"a אב, b", "a בא, b", false},
+		{"a א1", "a 1א", false},
+		{"12 (3)", "12 (3)", false},
 	} {
 		line := []rune(tt.line)
 		if got := isRightToLeft(line); got != tt.right {
@@ -77,6 +85,77 @@ func TestVisual(t *testing.T) {
 		}
 		if got := string(visual(line, tt.right)); got != tt.want {
 			t.Errorf("%s: %s, want %s", tt.line, got, tt.want)
+		}
+	}
+}
+
+// TestVisualOfALine: a line of a paragraph from the left may begin with a number, one of a
+// paragraph from the right with a word from the left.
+func TestVisualOfALine(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string][2]string{"12 אב": {"12 בא", "בא 12"}, "x אב": {"x בא", "בא x"}, "12": {"12", "12"}} {
+		for i, right := range []bool{false, true} {
+			if got := string(visual([]rune(line), right)); got != want[i] {
+				t.Errorf("%s, from the right %t: %q, want %q", line, right, got, want[i])
+			}
+		}
+	}
+}
+
+// TestFromTheRight: a line from the right ends at the left edge of the right margin.
+func TestFromTheRight(t *testing.T) {
+	t.Parallel()
+	for right, want := range map[bool]float64{false: margin, true: PageWidth - margin - 3*6.001*25.4/72} { // 3 letters of 0.6001 em
+		s := &setting{Fpdf: fpdf.New("P", "mm", "A4", ""), of: &Fonts{next: len(fontFiles)}, known: map[*font]bool{}, fonts: map[rune]*font{}, widths: map[rune]float64{}, back: map[rune]float64{}}
+		s.SetCompression(false)
+		s.AddPage()
+		s.font('x')
+		s.line([]rune("xxx"), right)
+		var out bytes.Buffer
+		if err := s.Output(&out); err != nil {
+			t.Fatal(err)
+		}
+		place := regexp.MustCompile(`BT ([0-9.]+) [0-9.]+ Td`).FindStringSubmatch(out.String())
+		if place == nil {
+			t.Fatal(out.String())
+		}
+		x, err := strconv.ParseFloat(place[1], 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := x*25.4/72 - want; d < -0.05 || d > 0.05 {
+			t.Errorf("from the right %t: at %g mm, want %g", right, x*25.4/72, want)
+		}
+	}
+}
+
+// TestRightToLeftMark: the marks of Hebrew to Arabic and no others.
+func TestRightToLeftMark(t *testing.T) {
+	t.Parallel()
+	for r, want := range map[rune]bool{'\u0301': false, '\u058F': false, '\u0591': true, '\u08FF': true, '\u0900': false} {
+		if isRightToLeftMark(r) != want {
+			t.Errorf("%U: not %t", r, want)
+		}
+	}
+}
+
+// TestFontFiles: a file that is not there, or is no font, is passed over. Not beside other
+// tests: it exchanges the list.
+func TestFontFiles(t *testing.T) {
+	defer func(files []string) { fontFiles = files }(fontFiles)
+	dir := t.TempDir()
+	junk, good := filepath.Join(dir, "junk.ttf"), filepath.Join(dir, "good.ttf")
+	if err := errors.Join(os.WriteFile(junk, []byte("no font"), 0o600), os.WriteFile(good, goregular.TTF, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	fontFiles = []string{filepath.Join(dir, "none"), junk, good}
+	f := new(Fonts)
+	if f.with('x') == nil || len(f.read) != 1 || f.next != 0 {
+		t.Errorf("%d fonts for a letter of our own", len(f.read))
+	}
+	for range 2 {
+		if f.with('\uE000') != nil || len(f.read) != 2 || f.read[1].name != "font3" || f.next != 3 {
+			t.Errorf("%d fonts, %d files", len(f.read), f.next)
 		}
 	}
 }
@@ -130,6 +209,8 @@ func TestFits(t *testing.T) {
 		"国国国国国国国国国国国":                         10,
 		"xx xxx国国国国国国":                        10,
 		"xx xxx国xxxxx":                        7,
+		"xx xxxxxxx国":                         10,
+		" xxxxxxxxxx":                         1,
 		"|":                                   1,
 		"||":                                  1,
 	} {
