@@ -63,7 +63,7 @@ func TestExitStatus(t *testing.T) {
 		{"check --config " + good.config, 0, good.config + ": no problems", ""},
 		{"check -c " + bad.config, 1, "no_such_key", ""},
 		{"check", 1, everywhere, ""},
-		{"check -c " + queued.config, 1, "queue", ""},
+		{"check -c " + queued.config, 1, "queue.servers: no connection to nats://127.0.0.1:1", ""},
 		{"check -c " + noProgram.config, 1, "consume.fax.command", ""},
 		{"standalone -c " + noProgram.config, 1, "", "consume.fax.command"},
 		{"milter -c " + noProgram.config, 1, "", "consume.fax.command"},

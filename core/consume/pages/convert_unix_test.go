@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -41,6 +42,9 @@ func made(t *testing.T, files *Files, name string, content []byte) (string, erro
 		t.Fatal(err)
 	}
 	documents, err := files.file(context.Background(), path, name)
+	if there, read := os.ReadDir(filepath.Dir(path)); read != nil || slices.ContainsFunc(there, func(e os.DirEntry) bool { return !strings.HasPrefix(e.Name(), "1") }) {
+		t.Errorf("left behind: %v, %v", there, read)
+	}
 	var said []string
 	for _, document := range documents {
 		data, err := os.ReadFile(document)
@@ -76,6 +80,7 @@ func TestConvert(t *testing.T) {
 		{"converted", "a.DOC", "x", `printf %%PDF-%s "$(cat "$1")" >"$2/a.pdf"`, roomy, "-1.pdf=%PDF-x", false},
 		{"several, in order", "a.doc", "x", `echo '%!b' >b; echo '%!a' >a`, roomy, "-1.ps=%!a\n -2.ps=%!b\n", false},
 		{"what cannot be faxed beside what can", "a.doc", "x", `echo '%!b' >b; echo junk >a`, roomy, "-2.ps=%!b\n", false},
+		{"too many", "a.doc", "x", `for i in $(seq 1001); do echo '%!' >$i; done`, roomy, "a fax of more than 1000 pages", false},
 		{"text", "a.doc", "x", `echo text >a.txt`, roomy, "-1.pdf", false},
 		{"not again", "a.doc", "x", `cp "$1" a.doc`, roomy, "its converter made nothing that can be faxed", false},
 		{"taken as it is", "a.doc", "%PDF-1", `exit 1`, roomy, ".pdf=%PDF-1", false},
@@ -120,6 +125,9 @@ func TestConvertShares(t *testing.T) {
 	if _, err := made(t, files, "a.doc", []byte("x")); !errors.As(err, new(*Unfit)) || !strings.Contains(err.Error(), "more than 397 bytes") {
 		t.Errorf("the second: %v", err)
 	}
+	if left := files.converters.Timeout; left >= roomy.Timeout || left < roomy.Timeout-time.Minute {
+		t.Errorf("%v are left of %v", left, roomy.Timeout)
+	}
 	if _, err := made(t, m.Message(upper), "a.doc", []byte("x")); err != nil {
 		t.Errorf("another message: %v", err)
 	}
@@ -134,6 +142,11 @@ func TestConverterMissing(t *testing.T) {
 	}
 	if _, err := made(t, m.Message(upper), "a.doc", []byte("x")); err == nil || errors.As(err, new(*Unfit)) {
 		t.Errorf("until it is installed: %v", err)
+	}
+	for extension, program := range map[string]string{"odt": "/none/converter", "ods": "/etc/passwd"} { // the last may not be run
+		if missing, err := m.AddConverter(extension, []string{program, "{file}", "{dir}"}); missing == nil || err != nil || m.missing["."+extension] == nil {
+			t.Errorf("%s: %v, %v", program, missing, err)
+		}
 	}
 	if missing, err := m.AddConverter("xls", []string{"sh", "{archive}", "{dir}"}); missing != nil || err == nil || !strings.Contains(err.Error(), "there are {file} and {dir}") {
 		t.Errorf("%v, %v", missing, err)

@@ -582,6 +582,10 @@ func TestHTTPWays(t *testing.T) {
 		t.Errorf("own authority: %q, %+v", why, s.requests())
 	}
 
+	if why := targettest.New(t, "x").HandOn(t, mustTarget(t, "sms", "url: "+secure.URL+"\nca_file: "+ca+"\nmethod: GET\nquery: {text: '{text}'}")); why != "" || s.requests()[1].ContentLength != 0 {
+		t.Errorf("nothing but a query: %q, %d bytes", why, s.requests()[1].ContentLength)
+	}
+
 	proxy := newService(t, nil)
 	if why := targettest.New(t, "Čau").HandOn(t, mustTarget(t, "sms", "url: http://sms.invalid/send\nmethod: GET\nproxy: "+proxy.URL+"\nquery: {text: '{text}'}")); why != "" || len(proxy.got) != 1 {
 		t.Fatalf("proxy: %q", why)
