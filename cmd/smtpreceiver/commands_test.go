@@ -38,7 +38,8 @@ func TestExitStatus(t *testing.T) {
 	good, bad, empty := newReceiver(t), newReceiver(t, "no_such_key: 1"), t.TempDir()
 	consumed := newReceiver(t, "consume: {fax: {target: command, command: [/bin/true]}}")
 	noProgram := newReceiver(t, "consume: {fax: {target: command, command: [send]}}")
-	queued := newReceiver(t, "instance: gw1", "queue: {servers: ['nats://127.0.0.1:1'], unsynced: accept}")
+	queued := filepath.Join(good.dir, "queued.yaml")
+	writeFile(t, queued, "instance: gw1\nqueue: {servers: ['nats://127.0.0.1:1'], unsynced: accept}\nstate_directory: "+good.dir+"\napplications: {fax: {ctl_type: fax, addresses: a}}\n")
 	const everywhere = "no file found at smtpreceiver.yaml, smtpreceiver.toml, smtpreceiver.json, " +
 		"/etc/smtpreceiver/smtpreceiver.yaml, /etc/smtpreceiver/smtpreceiver.toml, /etc/smtpreceiver/smtpreceiver.json"
 	for _, tt := range []struct {
@@ -63,7 +64,7 @@ func TestExitStatus(t *testing.T) {
 		{"check --config " + good.config, 0, good.config + ": no problems", ""},
 		{"check -c " + bad.config, 1, "no_such_key", ""},
 		{"check", 1, everywhere, ""},
-		{"check -c " + queued.config, 1, "queue.servers: no connection to nats://127.0.0.1:1", ""},
+		{"check -c " + queued, 1, "queue.servers: no connection to nats://127.0.0.1:1", ""},
 		{"check -c " + noProgram.config, 1, "consume.fax.command", ""},
 		{"standalone -c " + noProgram.config, 1, "", "consume.fax.command"},
 		{"milter -c " + noProgram.config, 1, "", "consume.fax.command"},
