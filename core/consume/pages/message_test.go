@@ -203,6 +203,23 @@ func TestPicturesTakeTooLong(t *testing.T) {
 	}
 }
 
+// TestPicturesShareTheirTime: a picture has what those before it have left, and counts as a
+// page, drawn or not.
+func TestPicturesShareTheirTime(t *testing.T) {
+	t.Parallel()
+	files := (&Maker{maxDrawing: 10 * time.Second}).Message(upper)
+	files.drawing = 9900 * time.Millisecond
+	path := filepath.Join(t.TempDir(), "1")
+	if err := os.WriteFile(path, pagestest.Scans(500, 50_000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	_, err := files.file(t.Context(), path, "a.jpg")
+	if took := time.Since(began); !errors.As(err, new(*Unfit)) || took > 8*time.Second || files.drawing < 10*time.Second || files.made != 1 {
+		t.Errorf("%v after %v; %v of drawing, %d made", err, took, files.drawing, files.made)
+	}
+}
+
 // TestPagesInVain: the pages of a text that is too long count, or a message could hold
 // dozens of such texts, each the work of half a minute.
 func TestPagesInVain(t *testing.T) {
