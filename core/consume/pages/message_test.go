@@ -172,6 +172,31 @@ func TestMany(t *testing.T) {
 	}
 }
 
+// TestPagesOfLittle: a blank text is no page beside others, and where nothing is left there
+// is no fax.
+func TestPagesOfLittle(t *testing.T) {
+	t.Parallel()
+	junk, note := part("b.mp4", "\x00\x01"), "Left out of this fax, because it cannot be printed:|b.mp4"
+	for name, c := range map[string]struct {
+		text  string
+		parts []Part
+		want  string
+		fails string
+	}{
+		"nothing at all":  {"", nil, "text.pdf=", ""},
+		"one left out":    {" \n", []Part{junk}, "", `nothing of it can be faxed: "b.mp4": PDF`},
+		"text and that":   {"words \n", []Part{junk}, "text.pdf=words|" + note, ""},
+		"pages and that":  {" ", []Part{part("a.txt", "one"), junk}, "1.pdf=one left.pdf=" + note, ""},
+		"text and pages":  {"words", []Part{part("a.txt", "one")}, "text.pdf=words 1.pdf=one", ""},
+		"only decoration": {"", []Part{part("a.ics", "x")}, "text.pdf=", ""},
+	} {
+		got, err := paged(t, new(Maker).Message(upper), c.text, c.parts...)
+		if got != c.want || (err == nil) != (c.fails == "") || err != nil && (!errors.As(err, new(*Unfit)) || !strings.Contains(err.Error(), c.fails)) {
+			t.Errorf("%s: %q, %v, want %q", name, got, err, c.want)
+		}
+	}
+}
+
 // TestPagesFails: what is no fault of the message is an error.
 func TestPagesFails(t *testing.T) {
 	t.Parallel()
