@@ -107,7 +107,7 @@ func TestPage(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	body, header := s.get(t)
-	wantAll(t, body, "All is well", "gw.example.com", "<dd>2 days</dd>", "No jobs yet", "None since", "no jobs", "1.2.3", `<meta name="viewport"`, `name="client" value="127.0.0.1"`)
+	wantAll(t, body, "All is well", ">running</dd>", ">ready</dd>", "gw.example.com", "<dd>2 days</dd>", "No jobs yet", "None since", "no jobs", "1.2.3", `<meta name="viewport"`, `name="client" value="127.0.0.1"`)
 	for name, want := range map[string]string{
 		"Content-Type": "text/html; charset=utf-8", "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Referrer-Policy": "no-referrer",
 		"Cross-Origin-Resource-Policy": "same-origin", "Cross-Origin-Opener-Policy": "same-origin",
