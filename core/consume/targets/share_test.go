@@ -85,6 +85,13 @@ consume:
 	if err := mtatest.Receive(t, "the consumer to end", ended); err != nil {
 		t.Error(err)
 	}
+	owner, err := queue.Owner(c.Folder, ".owner")
+	if err != nil || owner == "" || c.Identity != "folder of "+owner {
+		t.Errorf("identity %q of owner %q, %v", c.Identity, owner, err)
+	}
+	if info, err := os.Stat(c.Folder); err != nil || info.Mode().Perm()&0o077 != 0 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
 	if n := strings.Count(log.String(), "consume.fax.work_directory"); n != 1 {
 		t.Errorf("said %d times:\n%s", n, log)
 	}
