@@ -146,6 +146,16 @@ func TestSourceFails(t *testing.T) {
 		"Content-Type: multipart/mixed; boundary=f", "", "--other", "Content-Type: text/plain", "", "b", "--m",
 		"Content-Transfer-Encoding: base64", "", "words that only claim to be encoded: \xe9", "--m",
 		"Content-Transfer-Encoding: quoted-printable", "", "c", "begin 644 a", "#86)C", "end", "--m--")
+	untyped := crlf("Subject: x", "", "--x", "Content-Type: text/html", "", "<p>é", "--x--")
+	sourceFails(t, raw)
+	sourceFails(t, untyped)
+	if _, err := Parse(bytes.NewReader(raw), int64(len(raw))+1, Limits{}); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("a source that is too short: %v", err)
+	}
+}
+
+func sourceFails(t *testing.T, raw []byte) {
+	t.Helper()
 	for name, most := range map[string]int{"one": 1, "all": math.MaxInt} {
 		want := ""
 		for n := -1; ; n++ {
@@ -163,15 +173,12 @@ func TestSourceFails(t *testing.T) {
 				t.Errorf("%s: read %d: %v", name, n, err)
 			}
 			if n >= 0 && src.left == most {
-				if n < 20 {
+				if n < 5 {
 					t.Errorf("only %d reads", n)
 				}
 				break
 			}
 		}
-	}
-	if _, err := Parse(bytes.NewReader(raw), int64(len(raw))+1, Limits{}); !errors.Is(err, io.ErrUnexpectedEOF) {
-		t.Errorf("a source that is too short: %v", err)
 	}
 }
 

@@ -72,6 +72,15 @@ func TestParams(t *testing.T) {
 	}
 }
 
+func TestIsToken(t *testing.T) {
+	t.Parallel()
+	for s, want := range map[string]bool{"": false, "plain": true, "x-a.b+c!~": true, "a b": false, "a/b": false, "a=": false, "\"a": false, "ž": false, "a\x7f": false, "a\x00": false, "?": false} {
+		if IsToken(s) != want {
+			t.Errorf("%q: %t", s, !want)
+		}
+	}
+}
+
 func TestParamsBounds(t *testing.T) {
 	t.Parallel()
 	var b strings.Builder
