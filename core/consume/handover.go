@@ -381,8 +381,8 @@ func (c *Consumer) later(j *Job, s folder.State, why error) error {
 		return c.fail(j, givenUp, fmt.Errorf("given up after %d tries in %v; the last: %w", record.Attempts, now.Sub(record.First).Round(time.Second), why))
 	}
 	delay := c.RetryDelayMax
-	if doublings := max(record.Attempts-1, 0); doublings < 32 {
-		delay = min(delay, c.RetryDelay<<doublings)
+	if doublings := max(record.Attempts-1, 0); c.RetryDelay <= delay>>doublings { // so that it does not overflow
+		delay = c.RetryDelay << doublings
 	}
 	delay = max(delay, pauseOf(why))
 	record.State, record.Next, record.Reason = s, now.Add(delay), oneLine(why)

@@ -307,6 +307,28 @@ func TestLater(t *testing.T) {
 	}
 }
 
+// TestPausesStayLong: after many tries the pause is the longest, and not what is left of a
+// number that a Duration cannot hold.
+func TestPausesStayLong(t *testing.T) {
+	t.Parallel()
+	o := options(t, new(fake))
+	o.RetryDelay, o.RetryDelayMax, o.GiveUpAfter = time.Minute, time.Hour, 365*24*time.Hour // the defaults but for the last
+	addJob(t, o, "1")
+	c := New(o)
+	j := c.jobOf(take(t, o, "1"))
+	j.Job = new(ctl.Job)
+	for _, attempts := range []int{7, 27, 28, 29, 30, 31, 32, 33, 34, 64, 65, 1000} {
+		j.held.Journal.Attempts = attempts
+		before := time.Now()
+		if err := c.later(j, folder.Waiting, errors.New("busy")); err != nil {
+			t.Fatal(err)
+		}
+		if pause := j.held.Journal.Next.Sub(before); pause < time.Hour || pause > time.Hour+time.Minute {
+			t.Errorf("after %d tries: %v", attempts, pause)
+		}
+	}
+}
+
 // TestMarks: errors of targets keep their text and their cause; no error has no mark.
 func TestMarks(t *testing.T) {
 	t.Parallel()
