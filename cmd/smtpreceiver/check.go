@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -106,6 +107,9 @@ func checkSockets(s *config.Settings, problems *config.Problems) (warnings []str
 		keys := map[string]string{metrics.socket.Spec: metrics.key}
 		for _, at := range places {
 			check(at)
+			if _, address, _ := at.socket.Target(); strings.HasSuffix(address, ":0") { // any port
+				continue
+			}
 			if other := keys[at.socket.Spec]; other != "" && at.socket.Spec != "" {
 				problems.Add(at.key, "the same as "+other, "write another place")
 			}

@@ -20,6 +20,8 @@ func TestSamePlaceTwice(t *testing.T) {
 		"milter: {policy_listen: 'unix:/run/y', socket_group: nosuchgroup}":           "warning: milter.policy_listen: socket_group: group: unknown group nosuchgroup",
 		"lmtp: {listen: 'inet:127.0.0.1:1', socket_group: nosuchgroup}":               "",
 		"lmtp: {listen: 'unix:/run/x'}\nmilter: {listen: 'unix:/run/x'}":              "",
+		"milter: {listen: 'inet:127.0.0.1:0'}\nmetrics: {listen: 'inet:127.0.0.1:0'}": "",
+		"milter: {listen: 'inet:0@127.0.0.1', policy_listen: 'inet:0@127.0.0.1'}":     "",
 		"milter: {listen: 'fd:a', policy_listen: 'fd:b'}":                             "",
 	} {
 		r := newReceiver(t, settings)
