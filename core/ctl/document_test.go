@@ -60,6 +60,7 @@ func TestSetCleansValues(t *testing.T) {
 		{"mark on a letter", "e\u0301", "e\u0301"},
 		{"invalid UTF-8", "a\xff\xc5b", "a\ufffd\ufffdb"},
 		{"cut at a character", "a" + long, "a" + long[:maxValue-2]},
+		{"nothing behind the cut", "a" + long + "a", "a" + long[:maxValue-2]},
 		{"cut ASCII", strings.Repeat("a", maxValue+1), strings.Repeat("a", maxValue)},
 	}
 	for _, tt := range tests {
