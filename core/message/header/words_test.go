@@ -68,7 +68,7 @@ func TestDecodeWords(t *testing.T) {
 func TestWordCharset(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
-		"": "", "plain": "", "=?utf-8?Q?a?=": "utf-8", "x =?utf-8?X?a?= =?iso-8859-2?Q?b?= =?utf-8?Q?c?=": "iso-8859-2", "=?utf-8?Q?a": "", "=?=?cp1250?B?YQ==?=": "cp1250",
+		"": "", "plain": "", "=?utf-8?Q?a?=": "utf-8", "x =?utf-8?X?a?= =?iso-8859-2?Q?b?= =?utf-8?Q?c?=": "iso-8859-2", "=?utf-8?Q?a": "", "=?=?cp1250?B?YQ==?=": "cp1250", "x=?koi8-r?Q?a?=": "koi8-r",
 	} {
 		if got := WordCharset(in); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)
