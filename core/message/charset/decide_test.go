@@ -81,6 +81,8 @@ func TestDecide(t *testing.T) {
 		{"Korean escapes", "\x1b$)C\x0e\x3d\x45\x0f", Evidence{}, "iso-2022-kr", "it holds ISO-2022", "신", true},
 		{"Chinese escapes", "\x1b$)A\x0e\x56\x50\x0f", Evidence{}, "iso-2022-cn", "it holds ISO-2022", "中", true},
 		{"escapes beside 8 bits", "\x1b$B\xe9", Evidence{Declared: "windows-1252"}, "windows-1252", "it is declared", "\x1b$Bé", false},
+		{"an escape cut short", "hot\x1b(", Evidence{}, "utf-8", "its bytes are valid", "hot\x1b(", false},
+		{"an escape and no more", "hot\x1b$B", Evidence{}, "iso-2022-jp", "it holds ISO-2022", "hot", true},
 		{"an escape of a terminal", "\x1b[1mhot", Evidence{}, "utf-8", "its bytes are valid", "\x1b[1mhot", false},
 		{"Shift_JIS declared as ISO-2022-JP", "\x83|\x83\x93\x83v", Evidence{Declared: "iso-2022-jp"}, "shift_jis", "it holds bytes", "ポンプ", true},
 		{"EUC-JP declared as ISO-2022-JP", "\xa5\xdd\xa5\xf3\xa5\xd7", Evidence{Declared: "iso-2022-jp"}, "euc-jp", "it holds bytes", "ポンプ", true},
