@@ -105,7 +105,7 @@ func TestUnresolved(t *testing.T) {
 		}
 		return nil, errNoSuchHost
 	}, nil)
-	errs := parse(t, r, "good.example", "down.example", "none.example", "localhost", "10.0.0.1", "DOWN.example.").Unresolved(t.Context())
+	errs := parse(t, r, "down.example", "good.example", "none.example", "localhost", "10.0.0.1", "DOWN.example.").Unresolved(t.Context())
 	if got := errors.Join(errs...).Error(); len(errs) != 2 || !strings.Contains(got, "down.example") || !strings.Contains(got, "none.example") {
 		t.Error(got)
 	}

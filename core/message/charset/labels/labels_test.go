@@ -28,7 +28,7 @@ func TestLookup(t *testing.T) {
 		{"cp852", Dense, "cp852"}, {"ibm852", Dense, "ibm852"}, {"cspc8codepage437", Dense, "cspc8codepage437"}, {"pc8codepage437", Dense, "pc8codepage437"},
 		{"ibm866", Dense, "cp866|ibm866"}, {"macintosh", Dense, "macintosh|mac-roman|10000"}, {"x-mac-cyrillic", Dense, "x-mac-cyrillic|10007"}, {"x-mac-ce", Dense, "x-mac-ce|cp10029|MacCE"},
 		{"ibm037", Foreign, "ibm037"}, {"ibm1047", Foreign, "ibm1047"}, {"ibm01140", Foreign, "ibm01140"},
-		{"euc-jp", Double, "euc-jp|eucJP|cp51932|x-eucjp"}, {"shift_jis", Double, "shift_jis|sjis|cp932|shift jis|ms_kanji"}, {"euc-kr", Double, "euc-kr|cp949|uhc|ks_c_5601-1987"},
+		{"euc-jp", Double, "euc-jp|eucJP|cp51932|x-eucjp|Extended_UNIX_Code_Packed_Format_for_Japanese"}, {"shift_jis", Double, "shift_jis|sjis|cp932|shift jis|ms_kanji"}, {"euc-kr", Double, "euc-kr|cp949|uhc|ks_c_5601-1987"},
 		{"gbk", Double, "gbk|gb2312|cp936"}, {"gb18030", Double, "gb18030|GB 18030|cp54936"}, {"big5", Double, "big5|cp950|big-5|big5 hkscs"},
 		{"iso-2022-jp", SevenBit, "iso-2022-jp|iso 2022 jp|cp50220|jis"}, {"iso-2022-kr", SevenBit, "iso-2022-kr"}, {"iso-2022-cn", SevenBit, "iso-2022-cn"},
 		{"hz-gb-2312", SevenBit, "hz-gb-2312|hz"}, {"utf-7", SevenBit, "utf-7|cp65000"},
@@ -110,20 +110,22 @@ func TestDecoders(t *testing.T) {
 			}
 		}
 		dec := c.NewDecoder()
-		if got := dripped(dec, tt.in); got != tt.want {
-			t.Errorf("%s, %q, into the least room: %q, want %q", tt.label, tt.in, got, tt.want)
+		for _, seen := range []int{0, len(tt.in)} {
+			if got := dripped(dec, tt.in, seen); got != tt.want {
+				t.Errorf("%s, %q, into the least room, %d bytes seen: %q, want %q", tt.label, tt.in, seen, got, tt.want)
+			}
+			dec.Reset()
 		}
-		dec.Reset()
 		if got, _, _ := transform.String(dec, tt.in); got != tt.want {
 			t.Errorf("%s, %q, again: %q, want %q", tt.label, tt.in, got, tt.want)
 		}
 	}
 }
 
-// dripped decodes with as little of the text and as little room as will do.
-func dripped(dec transform.Transformer, in string) string {
+// dripped decodes with as little room as will do, and as little of the text behind to.
+func dripped(dec transform.Transformer, in string, to int) string {
 	var out []byte
-	for from, to, room := 0, 0, 0; ; {
+	for from, room := 0, 0; ; {
 		dst := make([]byte, room)
 		nDst, nSrc, err := dec.Transform(dst, []byte(in[from:to]), to == len(in))
 		out, from = append(out, dst[:nDst]...), from+nSrc
