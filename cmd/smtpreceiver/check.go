@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -100,20 +102,30 @@ func checkSockets(s *config.Settings, problems *config.Problems) (warnings []str
 	}
 	metrics := place{"metrics.listen", metricsSocket(s)}
 	check(metrics)
+	smtp := func(port int) socket.Socket {
+		return socket.Socket{Spec: "inet:" + net.JoinHostPort(cmp.Or(s.SMTPIPAddress, "0.0.0.0"), strconv.Itoa(port))}
+	}
 	for _, places := range [][]place{
-		{{"milter.listen", milterSocket(s)}, {milterKind.asked.key, milterKind.asked.socket(s)}},
-		{{"lmtp.listen", lmtpSocket(s)}, {standaloneKind.asked.key, standaloneKind.asked.socket(s)}},
+		{metrics, {"milter.listen", milterSocket(s)}, {milterKind.asked.key, milterKind.asked.socket(s)}},
+		{{"smtp_port", smtp(s.SMTPPort)}, {"tls.port", smtp(s.TLS.Port)}, metrics,
+			{"lmtp.listen", lmtpSocket(s)}, {standaloneKind.asked.key, standaloneKind.asked.socket(s)}},
 	} {
-		keys := map[string]string{metrics.socket.Spec: metrics.key}
+		keys := map[string]string{}
 		for _, at := range places {
-			check(at)
-			if _, address, _ := at.socket.Target(); strings.HasSuffix(address, ":0") { // any port
+			if at.key != metrics.key {
+				check(at)
+			}
+			_, address, err := at.socket.Target()
+			if err != nil {
+				address = at.socket.Spec
+			}
+			if address == "" || strings.HasSuffix(address, ":0") { // none, or any port
 				continue
 			}
-			if other := keys[at.socket.Spec]; other != "" && at.socket.Spec != "" {
-				problems.Add(at.key, "the same as "+other, "write another place")
+			if other := keys[address]; other != "" {
+				problems.Merge(config.Problems{{Key: at.key, What: "the same as " + other, Remedy: "write another place"}})
 			}
-			keys[at.socket.Spec] = at.key
+			keys[address] = at.key
 		}
 	}
 	return warnings
