@@ -17,6 +17,9 @@ type printable struct {
 const c1 = 0xc2
 
 func (p *printable) Read(b []byte) (int, error) {
+	if len(b) == 0 {
+		return 0, nil
+	}
 	for {
 		at := 0
 		if p.half {
@@ -31,7 +34,7 @@ func (p *printable) Read(b []byte) (int, error) {
 			p.half = true
 			n--
 		}
-		if n = clean(b[:n]); n > 0 || err != nil || len(b) == 0 {
+		if n = clean(b[:n]); n > 0 || err != nil {
 			return n, err
 		}
 	}
@@ -39,9 +42,6 @@ func (p *printable) Read(b []byte) (int, error) {
 
 // short reads into one byte where two are needed.
 func (p *printable) short(b []byte) (int, error) {
-	if len(b) == 0 {
-		return 0, nil
-	}
 	var two [2]byte
 	for {
 		n, err := p.r.Read(two[1:])

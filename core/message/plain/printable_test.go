@@ -30,7 +30,7 @@ func TestPrintable(t *testing.T) {
 				t.Errorf("%s: %q: %q, %v; want %q", name, in, got, err, want)
 			}
 			// The reader above may ask for one byte at a time.
-			got, err = io.ReadAll(iotest.OneByteReader(Printable(pieces(strings.NewReader(in)))))
+			got, err = io.ReadAll(iotest.OneByteReader(&asked{t, Printable(pieces(strings.NewReader(in)))}))
 			if err != nil || string(got) != want {
 				t.Errorf("%s, asked for single bytes: %q: %q, %v; want %q", name, in, got, err, want)
 			}
@@ -41,4 +41,21 @@ func TestPrintable(t *testing.T) {
 	if !errors.Is(err, fault) || string(got) != "ab\xc2" {
 		t.Errorf("%q, %v", got, err)
 	}
+}
+
+// asked is asked for nothing before each read, and must not answer a read with nothing.
+type asked struct {
+	t *testing.T
+	r io.Reader
+}
+
+func (a *asked) Read(b []byte) (int, error) {
+	if n, err := a.r.Read(nil); n != 0 {
+		a.t.Errorf("%d bytes into no room, %v", n, err)
+	}
+	n, err := a.r.Read(b)
+	if n == 0 && err == nil {
+		a.t.Error("a read without a byte and without an end")
+	}
+	return n, err
 }

@@ -35,22 +35,28 @@ func TestSourceFails(t *testing.T) {
 			t.Errorf("the source fails from %d at the first look: %v", src.from, err)
 		}
 	}
-	src.from = int64(len(encoded))
+	src.from, src.reads = int64(len(encoded)), 0
 	if n, err := at.ReadAt(make([]byte, at.Size), 0); err != nil || int64(n) != at.Size {
 		t.Errorf("the source is back: %d bytes, %v", n, err)
+	}
+	stretches := src.reads
+	if n, err := io.Copy(io.Discard, iotest.HalfReader(io.NewSectionReader(at, 0, at.Size))); err != nil || n != at.Size || src.reads > 2*stretches {
+		t.Errorf("in small pieces: %d bytes, %v, from %d reads of %d stretches", n, err, src.reads, stretches)
 	}
 }
 
 // failing cannot be read from one place on.
 type failing struct {
-	r    io.ReaderAt
-	from int64
+	r     io.ReaderAt
+	from  int64
+	reads int
 }
 
 func (f *failing) ReadAt(p []byte, off int64) (int, error) {
 	if off+int64(len(p)) > f.from {
 		return 0, io.ErrNoProgress
 	}
+	f.reads++
 	return f.r.ReadAt(p, off)
 }
 
