@@ -234,6 +234,34 @@ func TestBinary(t *testing.T) {
 	}
 }
 
+// TestLook: what the bytes tell is the same in whatever pieces they come.
+func TestLook(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]Bytes{
+		"ž€":               {total: 5, two: 1, more: 1, telling: 1},
+		"až\x00b\x00":      {total: 6, two: 1, zeros: [4]int64{0, 1, 0, 1}},
+		"ažž\x00\x00b\x01": {total: 9, two: 2, zeros: [4]int64{0, 1, 1, 0}, controls: 1},
+		"\xff\xfea\x00":    {total: 4, bad: 2, mark: "utf-16le", zeros: [4]int64{0, 0, 0, 1}},
+		"12345\xff\xfe":    {total: 7, bad: 2},
+		"\x1b$(D":          {total: 4, jp: true}, "a\x1b$(O": {total: 5, jp: true}, "\x1b$(Qa": {total: 5, jp: true}, "\x1b$(P": {total: 4, jp: true},
+		"\x1b$(X": {total: 4}, "\x1b(I": {total: 3, jp: true}, "\x1b(B": {total: 3}, "\x1b$": {total: 2}, "\x1b$)": {total: 3},
+		"\x1b$)C": {total: 4, kr: true}, "\x1b$)A": {total: 4, cn: true}, "\x1b$)G": {total: 4, cn: true}, "\x1b$)X": {total: 4},
+	} {
+		if got := Look([]byte(in)); got != want || got.ASCII() != (want == Bytes{total: want.total}) {
+			t.Errorf("%q: %+v, want %+v; ASCII: %v", in, got, want, got.ASCII())
+		}
+		for size := 1; size < 6; size++ {
+			var got Bytes
+			if pieces(&got, in, size); got != want {
+				t.Errorf("%q in pieces of %d: %+v, want %+v", in, size, got, want)
+			}
+		}
+	}
+	if got, err := io.ReadAll(transform.NewReader(strings.NewReader("ž\x9e"), Verdict{}.NewDecoder())); err != nil || string(got) != "ž\x9e" {
+		t.Errorf("a text nobody has judged: %q, %v", got, err)
+	}
+}
+
 // TestVerdict: what the log and explain say.
 func TestVerdict(t *testing.T) {
 	t.Parallel()
