@@ -151,7 +151,9 @@ func TestOnce(t *testing.T) {
 				t.Errorf("begun: %+v", e)
 			}
 			j.Attempts, j.Reason = 3, "busy"
-			f.Later(t.Context(), stem, j)
+			if !f.Later(t.Context(), stem, j) {
+				t.Error("later: it is not known in the queue")
+			}
 			if e := state(t, q, j.Key); e.State != queue.Waiting || e.Attempts != 3 || e.Reason != "busy" {
 				t.Errorf("later: %+v", e)
 			}
@@ -294,9 +296,11 @@ func TestLost(t *testing.T) {
 	if e := state(t, q, first.Journal.Key); e.State != queue.Begun || e.By != "b" {
 		t.Errorf("%+v", e)
 	}
-	f.Later(t.Context(), stems[1], second.Journal) // it was not begun
-	if e := state(t, q, second.Journal.Key); e.State != "" && e.State != queue.Waiting || e.Attempts != 0 {
-		t.Errorf("%+v", e)
+	if !f.Later(t.Context(), stems[1], second.Journal) {
+		t.Error("a job that was not begun cannot wait")
+	}
+	if e := state(t, q, second.Journal.Key); e.State != "" || e.Attempts != 0 {
+		t.Errorf("of a job that waits and was not begun the queue has %+v", e)
 	}
 	f.Settled(t.Context(), stems[1], first.Journal.Key) // of another job that had its name
 	f.settling.Wait()
