@@ -329,9 +329,17 @@ applications:
     process_anonymous: 1
     max_jobs_per_sender: 7
     max_jobs_per_client: 8
+  voice:
+    output_folder: '{dir}/sms'
+    ctl_type: sms
+    addresses: ['\d+@voice']
 `)
 	if !strings.Contains(b.log.String(), "level=WARN msg=\"applications.sms.addresses[0]: takes whatever follows too") {
 		t.Errorf("what is odd in the configuration is not logged: %s", b.log)
+	}
+	e := explain(t, b, Question{Client: localhost, Sender: "a@b.example", Recipients: []string{"2@voice"}})
+	if app := e.Recipients[0].Applications[1]; app.Name != "voice" || len(app.Rules) != 2 || app.Rules[0].Rule != "clients" || app.Rules[1].Rule != "from_enabled" || len(app.Limits) != 0 {
+		t.Errorf("an application without rules: %+v", app)
 	}
 	for _, tt := range []struct{ user, from, to, want string }{
 		{"", "a@b.example", "2@sms", "clients[0]; -require_authenticated the client has not authenticated"},
