@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"strings"
 	"testing"
@@ -149,11 +150,15 @@ func TestMayRelay(t *testing.T) {
 		{Client{Addr: netip.MustParseAddr("203.0.113.9"), User: "petr"}, true},
 	} {
 		trx := b.Begin(tt.client)
-		if err := trx.MayRelay(context.Background(), true); (err == nil) != tt.want {
+		denied := func(err error) bool {
+			r, is := errors.AsType[*reply.Reply](err)
+			return is && r.Code == 550 && r.Enhanced == [3]int{5, 7, 1} && r.Reason == reply.ReasonRelay
+		}
+		if err := trx.MayRelay(context.Background(), true); (err == nil) != tt.want || err != nil && !denied(err) {
 			t.Errorf("%+v: %v", tt.client, err)
 		}
-		if err := trx.MayRelay(context.Background(), false); err == nil {
-			t.Errorf("%+v: forwarded to no server", tt.client)
+		if err := trx.MayRelay(context.Background(), false); !denied(err) {
+			t.Errorf("%+v: forwarded to no server: %v", tt.client, err)
 		}
 		trx.Abort()
 	}

@@ -153,9 +153,9 @@ func TestReloadKeepsCounting(t *testing.T) {
 	t.Parallel()
 	b := open(t, spooling)
 	for i := range 2 {
-		b.send(t, localhost, "a@b.example", []string{"1@sms"}, "Subject: x\n\nx\n")
-		if n := counters(t, b.Metrics(), "jobs_total")["sms"]; n != float64(i+1) {
-			t.Errorf("%v jobs counted, want %d", n, i+1)
+		b.send(t, localhost, "a@b.example", []string{"1@sms", "1@fax"}, "Subject: x\n\nx\n")
+		if jobs := counters(t, b.Metrics(), "jobs_total"); jobs["sms"] != float64(i+1) || jobs["fax"] != float64(i+1) {
+			t.Errorf("%v jobs counted, want %d of each", jobs, i+1)
 		}
 		if err := b.Reload(b.rules.Load().Settings); err != nil {
 			t.Fatal(err)

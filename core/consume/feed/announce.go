@@ -32,16 +32,7 @@ func (f *Feed) announce(ctx context.Context, down func() bool) {
 	tick := time.NewTicker(queue.AnnounceEvery)
 	defer tick.Stop()
 	for {
-		w := queue.Worker{App: f.App, Name: f.Name, Host: f.Host, By: f.Me, Down: down()}
-		f.mu.Lock()
-		w.Held = len(f.leases)
-		for _, l := range f.leases {
-			if l.Begun() {
-				w.Begun++
-			}
-		}
-		f.mu.Unlock()
-		if err := f.Queue.Announce(ctx, w); err != nil && ctx.Err() == nil {
+		if err := f.Queue.Announce(ctx, f.worker(down())); err != nil && ctx.Err() == nil {
 			f.Log.Debug("the other machines do not know of this consumer", "app", f.App, "error", err.Error())
 		}
 		select {
@@ -54,4 +45,17 @@ func (f *Feed) announce(ctx context.Context, down func() bool) {
 		case <-tick.C:
 		}
 	}
+}
+
+// worker is how this consumer is doing.
+func (f *Feed) worker(down bool) queue.Worker {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	w := queue.Worker{App: f.App, Name: f.Name, Host: f.Host, By: f.Me, Down: down, Held: len(f.leases)}
+	for _, l := range f.leases {
+		if l.Begun() {
+			w.Begun++
+		}
+	}
+	return w
 }

@@ -276,6 +276,9 @@ func TestLost(t *testing.T) {
 	first, second := take(t, f, stems[0]), take(t, f, stems[1])
 	defer first.Release()
 	defer second.Release()
+	if w := f.worker(true); w.Held != 2 || w.Begun != 0 || !w.Down || w.App != f.App || w.Name != f.Name || w.By != f.Me {
+		t.Errorf("it says of itself %+v", w)
+	}
 	other := queue.Entry{State: queue.Begun, By: "b", Host: "there", Since: time.Now().UTC()}
 	if err := q.Judge(t.Context(), first.Journal.Key, other); err != nil {
 		t.Fatal(err)
