@@ -222,7 +222,7 @@ func TestRefusalsAreBounded(t *testing.T) {
 	d.Want("220 ")
 	d.Say("EHLO c.test", "250 ")
 	spoil(d, maxRefused)
-	d.Say("MAIL FROM:<a@x.test>", "250 ")
+	d.Say("MAIL FROM:<ž@x.test> SMTPUTF8 BODY=8BITMIME", "250 ")
 	d.Say("RCPT TO:<1@fax>", "250 ") // useful: counted anew
 	spoil(d, maxRefused+1)
 	d.Say("NOOP", "421 4.7.0 gw.test too many errors")

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"smtpreceiver/core/consume/pages/pagestest"
@@ -113,6 +114,36 @@ func sized(t *testing.T, m image.Image, width, height uint32) string {
 	binary.BigEndian.PutUint32(content[head+8:], height)
 	binary.BigEndian.PutUint32(content[head+4+13:], crc32.ChecksumIEEE(content[head:head+4+13]))
 	return string(content)
+}
+
+// TestOrientationNotRead: a disk that fails is no picture without orientation.
+func TestOrientationNotRead(t *testing.T) {
+	t.Parallel()
+	fault := &os.PathError{Op: "read", Path: "1", Err: syscall.EIO}
+	content := pagestest.Held(t, 6)
+	for at := int64(6); at < 30; at++ { // before, the library says that it is no picture
+		if _, err := orientation(&faulty{bytes.NewReader(content), at, fault}, "jpeg"); !errors.Is(err, syscall.EIO) {
+			t.Errorf("the disk fails from byte %d on: %v", at, err)
+		}
+	}
+	if turn, err := orientation(bytes.NewReader(content[:30]), "jpeg"); turn != 1 || err != nil {
+		t.Errorf("cut off: %d, %v", turn, err)
+	}
+}
+
+// faulty cannot be read from one place on.
+type faulty struct {
+	*bytes.Reader
+	from int64
+	err  error
+}
+
+func (f *faulty) Read(p []byte) (int, error) {
+	at := f.Size() - int64(f.Len())
+	if at >= f.from {
+		return 0, f.err
+	}
+	return f.Reader.Read(p[:min(int64(len(p)), f.from-at)])
 }
 
 // TestFile: a picture is one page with it, whatever its shape; one that is none is told
