@@ -1,10 +1,15 @@
 package core
 
 import (
+	"errors"
+	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"smtpreceiver/core/auth"
 )
 
 // TestReloadIntoQueue: what the jobs go to is decided at the start. The names of a queue
@@ -50,5 +55,33 @@ func TestReloadLeavesTheTable(t *testing.T) {
 		if got := told(err); got != want {
 			t.Errorf("%s: %q, want %q", to, got, want)
 		}
+	}
+}
+
+// TestCloseEndsBackends: a database is let go.
+func TestCloseEndsBackends(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "users.db")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := settings(t, dir, "output_code_page: utf-8\nstate_directory: '{dir}/state'\nauthentication: {allow_plaintext: 1, backend: sql, driver: sqlite, dsn: '"+filepath.ToSlash(file)+"', query: \"SELECT 'x' AS name, 'y' AS hash WHERE ? = 'z'\"}\n"+withSenders)
+	r, err := Open(t.Context(), s, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	verify := func() error {
+		_, err := r.rules.Load().Auth.Verify(t.Context(), netip.Prefix{}, "a", "b")
+		return err
+	}
+	if err := verify(); !errors.Is(err, auth.ErrBadCredentials) {
+		t.Errorf("before: %v", err)
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := verify(); err == nil || !strings.Contains(err.Error(), "database is closed") {
+		t.Errorf("after it: %v", err)
 	}
 }
