@@ -94,6 +94,7 @@ func TestStrings(t *testing.T) {
 		`'a-b'.replace('-', ' ')`:                                 "a b",
 		`'1,2'.split(',')[1]`:                                     "2",
 		`'a b  c'.split()`:                                        "a, b, c",
+		`'a b c '.split(None, 5)`:                                 "a, b, c",
 		`'a b c'.split(None, 1)[1]`:                               "b c",
 		`'a.b.c'.rsplit('.', 1)[0]`:                               "a.b",
 		`'a.b'.split('.', 2000000000)`:                            "a, b",

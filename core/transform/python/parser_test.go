@@ -17,6 +17,7 @@ func TestSyntaxErrors(t *testing.T) {
 		{`<%name`, 1, "<% without its %>"},
 		{`<%'x%>`, 3, "a string is not closed"},
 		{"<%'x\n'%>", 3, "a string is not closed"}, // at the end of its line
+		{"<%u'x%>", 4, "a string is not closed"},
 		{`<%%>`, 3, "the expression is empty"},
 		{`<%  %>`, 5, "the expression is empty"},
 		{`<%nosuch%>`, 3, `unknown name "nosuch"`},
