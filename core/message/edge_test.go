@@ -529,3 +529,13 @@ func TestBlankAlternative(t *testing.T) {
 		t.Errorf("shown %d, hidden %d, attached %d", len(c.shown), len(c.hidden), len(c.attached))
 	}
 }
+
+// TestShare: what all parts of a mail may have together, each has a part of.
+func TestShare(t *testing.T) {
+	t.Parallel()
+	for parts, want := range map[int]int{1: 7, 2: 5, 3: 3, 10: 1, 11: 1} {
+		if got := (&Message{lim: Limits{MaxParts: 10}, parts: parts}).share(7); got != want {
+			t.Errorf("of %d parts each has %d, want %d", parts, got, want)
+		}
+	}
+}
