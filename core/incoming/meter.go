@@ -26,8 +26,7 @@ type Meter struct {
 	line   []byte
 }
 
-// fieldName tells, byte by byte, the line that begins a field (RFC 5322 section
-// 2.2; blanks before the colon are tolerated).
+// fieldName tells the line that begins a field as header.FieldName does, byte by byte.
 type fieldName int
 
 const (

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"smtpreceiver/core/message/header"
 	"smtpreceiver/core/reply"
 )
 
@@ -90,4 +91,25 @@ func TestMeter(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestFieldName: what counts as a field here is one for who reads the mail, too.
+func TestFieldName(t *testing.T) {
+	t.Parallel()
+	var lines func(begin string, more int)
+	lines = func(begin string, more int) {
+		_, want := header.FieldName([]byte(begin))
+		var whole, bytewise fieldName
+		got := false
+		for i := range len(begin) {
+			got = bytewise.next([]byte(begin[i:i+1])) || got
+		}
+		if whole.next([]byte(begin)) != want || got != want {
+			t.Errorf("%q begins a field: %v, not for who counts", begin, want)
+		}
+		for i := 0; more > 0 && i < len("a:\t \r~\x7f\x00é"); i++ {
+			lines(begin+"a:\t \r~\x7f\x00é"[i:i+1], more-1)
+		}
+	}
+	lines("", 4)
 }

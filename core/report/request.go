@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"smtpreceiver/core/message/header"
 )
 
 // FileExt is what the name of the file beside a job ends in that holds its Request.
@@ -109,32 +111,25 @@ func ReadHeader(message io.Reader) ([]byte, error) {
 // take it for the end of a line, and a report would end in the midst of the header, with
 // commands of a stranger's behind.
 func cutHeader(data []byte) []byte {
-	var header []byte
+	var kept []byte
 	whole := 0 // up to there fields are complete
 	for line := range bytes.Lines(data[:min(len(data), maxHeader)]) {
 		text, ended := bytes.CutSuffix(line, []byte("\n"))
 		text = bytes.TrimSuffix(text, []byte("\r"))
 		folded := len(text) > 0 && (text[0] == ' ' || text[0] == '\t')
-		if folded && len(header) == 0 || !folded && !isField(text) {
-			return header
+		if _, begins := header.FieldName(text); folded && len(kept) == 0 || !folded && !begins {
+			return kept
 		}
 		if !folded {
-			whole = len(header)
+			whole = len(kept)
 		}
-		if !ended || len(header)+len(text)+len("\r\n") > maxHeader {
-			return header[:whole]
+		if !ended || len(kept)+len(text)+len("\r\n") > maxHeader {
+			return kept[:whole]
 		}
-		header = append(append(header, bytes.ReplaceAll(text, []byte("\r"), []byte(" "))...), "\r\n"...)
+		kept = append(append(kept, bytes.ReplaceAll(text, []byte("\r"), []byte(" "))...), "\r\n"...)
 	}
 	if len(data) > maxHeader { // the last field may go on
-		return header[:whole]
+		return kept[:whole]
 	}
-	return header
-}
-
-// isField tells the first line of a field (RFC 5322 section 2.2).
-func isField(line []byte) bool {
-	name, _, found := bytes.Cut(line, []byte(":"))
-	name = bytes.TrimRight(name, " \t")
-	return found && len(name) > 0 && !bytes.ContainsFunc(name, func(c rune) bool { return c <= ' ' || c > '~' })
+	return kept
 }

@@ -52,10 +52,10 @@ func (h *Block) Add(line []byte, at int64, starts bool) {
 			line = unmarked(line)
 		}
 		if inner := bytes.TrimLeft(line, " \t"); len(inner) == len(line) {
-			if _, h.last = fieldName(line); h.last {
+			if _, h.last = FieldName(line); h.last {
 				h.fields++
 			}
-		} else if name, ok := fieldName(inner); ok && (!h.begun || h.indent && isMailField(name)) {
+		} else if name, ok := FieldName(inner); ok && (!h.begun || h.indent && isMailField(name)) {
 			line, h.last, h.indent = inner, true, true
 			h.fields++
 		}
@@ -89,7 +89,7 @@ func unmarked(line []byte) []byte {
 		line = line[len(mark):]
 	}
 	rest := bytes.TrimLeftFunc(line, func(r rune) bool { return r >= utf8.RuneSelf || r == ' ' || r == '\t' })
-	if name, ok := fieldName(rest); ok && isMailField(name) {
+	if name, ok := FieldName(rest); ok && isMailField(name) {
 		return rest
 	}
 	return line
@@ -109,9 +109,9 @@ func (h *Block) Fields() []Field {
 	return l
 }
 
-// fieldName is the name of the header field that begins in this line (RFC 5322
+// FieldName is the name of the header field that begins in this line (RFC 5322
 // §2.2; spaces before the colon are tolerated).
-func fieldName(line []byte) ([]byte, bool) {
+func FieldName(line []byte) ([]byte, bool) {
 	name, _, ok := bytes.Cut(line, []byte(":"))
 	name = bytes.TrimRight(name, " \t")
 	if !ok || len(name) == 0 {
