@@ -307,9 +307,9 @@ func TestLater(t *testing.T) {
 	}
 }
 
-// TestPausesStayLong: after many tries the pause is the longest, and not what is left of a
-// number that a Duration cannot hold.
-func TestPausesStayLong(t *testing.T) {
+// TestPauses: each is twice as long as the one before; after many tries it is the longest,
+// and not what is left of a number that a Duration cannot hold.
+func TestPauses(t *testing.T) {
 	t.Parallel()
 	o := options(t, new(fake))
 	o.RetryDelay, o.RetryDelayMax, o.GiveUpAfter = time.Minute, time.Hour, 365*24*time.Hour // the defaults but for the last
@@ -317,14 +317,15 @@ func TestPausesStayLong(t *testing.T) {
 	c := New(o)
 	j := c.jobOf(take(t, o, "1"))
 	j.Job = new(ctl.Job)
-	for _, attempts := range []int{7, 27, 28, 29, 30, 31, 32, 33, 34, 64, 65, 1000} {
+	for attempts, want := range map[int]time.Duration{0: 1, 1: 1, 2: 2, 3: 4, 4: 8, 5: 16, 6: 32, 7: 60, 27: 60, 28: 60, 29: 60, 30: 60, 31: 60, 32: 60, 33: 60, 34: 60, 64: 60, 65: 60, 1000: 60} {
+		want *= time.Minute
 		j.held.Journal.Attempts = attempts
 		before := time.Now()
 		if err := c.later(j, folder.Waiting, errors.New("busy")); err != nil {
 			t.Fatal(err)
 		}
-		if pause := j.held.Journal.Next.Sub(before); pause < time.Hour || pause > time.Hour+time.Minute {
-			t.Errorf("after %d tries: %v", attempts, pause)
+		if pause := j.held.Journal.Next.Sub(before); pause < want || pause > want+time.Minute/2 {
+			t.Errorf("after %d tries: %v, want %v", attempts, pause, want)
 		}
 	}
 }
