@@ -31,6 +31,7 @@ func TestDelayedOf(t *testing.T) {
 			t.Parallel()
 			o := options(t, &fake{})
 			reporting(&o, "")
+			log := logged(&o)
 			c, box := outbox(t, o)
 			addReported(t, o, "1", "DELAY")
 			request := filepath.Join(o.Folder, "1.report")
@@ -49,6 +50,11 @@ func TestDelayedOf(t *testing.T) {
 			}
 			if letters, err := filepath.Glob(filepath.Join(folder.OutboxPath(o.Folder), "*.delayed")); err != nil || (len(letters) == 1) != tt.letter {
 				t.Errorf("%q, %v", letters, err)
+			}
+			c.order.add(&entry{stem: "1", since: 1})
+			done := map[string]bool{}
+			if c.newReporter(box).tellDelays(t.Context(), done); done["1"] != tt.over || (log.count("level=ERROR", "job=1") > 0) == tt.over {
+				t.Errorf("done with it: %v; trouble: %d", done, log.count("level=ERROR"))
 			}
 			if held, err := c.folder.Take("1"); tt.letter && (err != nil || !held.Journal.Delayed || held.Release() != nil) {
 				t.Errorf("the next consumer does not know of it: %v", err)
