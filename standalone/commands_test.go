@@ -226,3 +226,13 @@ func TestDSNOffered(t *testing.T) {
 		}
 	}
 }
+
+// TestQueued: what the 250 says of one job, and of several.
+func TestQueued(t *testing.T) {
+	t.Parallel()
+	for text, jobs := range map[string][]string{"OK: queued as 1": {"1"}, "OK: queued as 1 and 1 more": {"1", "2"}, "OK: queued as 1 and 2 more": {"1", "2", "3"}} {
+		if r := queued(jobs); r.Code != 250 || r.Enhanced != [3]int{2, 0, 0} || r.Text != text {
+			t.Errorf("of %q: %v", jobs, r)
+		}
+	}
+}

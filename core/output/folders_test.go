@@ -48,6 +48,41 @@ func TestFolders(t *testing.T) {
 	})
 }
 
+// TestProbe: a folder that is there, but cannot take jobs any more.
+func TestProbe(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	fax := filepath.Join(dir, "fax")
+	if err := os.Mkdir(fax, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s, err := spool.Open(t.Context(), spool.Config{StateDirectory: filepath.Join(dir, "state"), Instance: "gw1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := output.Folders(s)
+	defer out.Close()
+	if err := out.Use([]string{fax}); err != nil {
+		t.Fatal(err)
+	}
+	if err := out.Probe(t.Context(), fax); err != nil {
+		t.Error(err)
+	}
+	staging := filepath.Join(fax, ".staging")
+	if err := errors.Join(os.RemoveAll(staging), os.WriteFile(staging, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if err := out.Probe(t.Context(), fax); err == nil {
+		t.Error("a folder whose staging directory is a file is ready")
+	}
+	if err := os.RemoveAll(fax); err != nil {
+		t.Fatal(err)
+	}
+	if err := out.Probe(t.Context(), fax); !errors.As(err, new(*spool.FolderError)) {
+		t.Errorf("of a folder that is gone: %v", err)
+	}
+}
+
 // visible reads what is not in the staging directory.
 func visible(t *testing.T, folder string) map[string]string {
 	t.Helper()

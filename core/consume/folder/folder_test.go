@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -386,8 +387,12 @@ func TestNoDescriptorsLeak(t *testing.T) {
 		if data, err := h.Open("00000042.txt"); err != nil || data.Close() != nil {
 			t.Fatal(err)
 		}
-		if err := errors.Join(h.Begin(time.Now()), h.CopyTo("00000042.txt", filepath.Join(t.TempDir(), "x"))); err != nil {
+		copied := filepath.Join(t.TempDir(), "x")
+		if err := errors.Join(h.Begin(time.Now()), h.CopyTo("00000042.txt", copied)); err != nil {
 			t.Fatal(err)
+		}
+		if info, err := os.Stat(copied); err != nil || runtime.GOOS != "windows" && info.Mode() != 0o600 {
+			t.Fatalf("a copy for others to see: %v, %v", info.Mode(), err)
 		}
 		if err := settle(t, f, h, Done); err != nil {
 			t.Fatal(err)
