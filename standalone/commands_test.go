@@ -236,3 +236,16 @@ func TestQueued(t *testing.T) {
 		}
 	}
 }
+
+// TestTraceName: what a client calls itself is no header of its own.
+func TestTraceName(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"az-AZ_09.[IPv6:::1]": "az-AZ_09.[IPv6:::1]", "`{@[/:": "???[?:", "a\r\nX: (\u017e)": "a??X:????",
+		strings.Repeat("x", 256): strings.Repeat("x", 255),
+	} {
+		if got := traceName(name); got != want {
+			t.Errorf("%q: %q, want %q", name, got, want)
+		}
+	}
+}

@@ -124,6 +124,23 @@ func TestTwoPictures(t *testing.T) {
 	}
 }
 
+// TestText: what no font has is told, all of it; a text that cannot be read is no page.
+func TestText(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path, document := filepath.Join(dir, "1"), filepath.Join(dir, "1.pdf")
+	if err := os.WriteFile(path, []byte("b \U00012000 a \U00012001 \U00012000"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f := new(Maker).Message(upper)
+	if err := f.text(document, path); err != nil || string(f.Lacking()) != "\U00012000\U00012001" {
+		t.Errorf("%v, lacking %q", err, f.Lacking())
+	}
+	if err := f.text(document, dir); err == nil || errors.As(err, new(*Unfit)) {
+		t.Errorf("a folder in the place of a text: %v", err)
+	}
+}
+
 func TestReadable(t *testing.T) {
 	t.Parallel()
 	decode := func(b []byte) string { return "decoded" }

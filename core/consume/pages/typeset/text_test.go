@@ -111,6 +111,9 @@ func TestFromTheRight(t *testing.T) {
 		s.AddPage()
 		s.font('x')
 		s.line([]rune("xxx"), right)
+		if s.pieces != 1 {
+			t.Errorf("three letters of one font are %d pieces", s.pieces)
+		}
 		var out bytes.Buffer
 		if err := s.Output(&out); err != nil {
 			t.Fatal(err)
