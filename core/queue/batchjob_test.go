@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"crypto/rand"
 	"io"
 	"strings"
 	"testing"
@@ -151,4 +152,16 @@ func TestAccountOfAnHour(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 
+}
+
+// TestParseName: what no queue has written names no job.
+func TestParseName(t *testing.T) {
+	t.Parallel()
+	key := rand.Text()
+	for name, want := range map[string]int{key + "0": 0, key + "12": 12, key: -1, key + "-1": -1, key + "x": -1, key[1:] + "12": -1, "../" + key[3:] + "1": -1, "": -1} {
+		got, index, err := parseName(name)
+		if want < 0 && err == nil || want >= 0 && (err != nil || got != key || index != want) {
+			t.Errorf("%q: %q, %d, %v", name, got, index, err)
+		}
+	}
 }

@@ -54,6 +54,16 @@ func open(t testing.TB, s *queuetest.Server, change func(*Config)) *Queue {
 // control file, and returns the key of the message.
 func bring(t testing.TB, q *Queue, app string, texts ...string) (key string) {
 	t.Helper()
+	b := stage(t, q, app, texts...)
+	if err := b.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return b.key
+}
+
+// stage is such a message before its commit.
+func stage(t testing.TB, q *Queue, app string, texts ...string) *Batch {
+	t.Helper()
 	b := q.NewBatch()
 	for _, text := range texts {
 		j, err := b.NewJob(app)
@@ -78,10 +88,7 @@ func bring(t testing.TB, q *Queue, app string, texts ...string) (key string) {
 	if err := b.Assure(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Commit(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return b.key
+	return b
 }
 
 // fetch takes up to n jobs of an application.
@@ -225,6 +232,24 @@ func TestBatchOfSeveral(t *testing.T) {
 				t.Errorf("message %d of %d: %v", i, len(messages), m.Header)
 			}
 		}
+	}
+}
+
+// TestCommitTooLate: a commit that nobody waits for any more brings nothing, and says so.
+func TestCommitTooLate(t *testing.T) {
+	t.Parallel()
+	q := open(t, queuetest.Start(t), nil)
+	b := stage(t, q, "fax", "x")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := b.Commit(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	if err := b.Commit(t.Context()); err == nil {
+		t.Error("it was committed behind that")
+	}
+	if list := each(t, q, "fax"); len(list) != 0 {
+		t.Errorf("%d jobs", len(list))
 	}
 }
 
@@ -649,6 +674,15 @@ func TestStreams(t *testing.T) {
 	q.MaxSize = 2 << 20
 	if err := q.makeStreams(t.Context()); err != nil || s.Streams["Q"].MaxBytes != 2<<20 {
 		t.Errorf("%v, %d bytes", err, s.Streams["Q"].MaxBytes)
+	}
+	s.Mu.Lock()
+	s.Streams["Q_STATE"].MaxMsgsPerSubject = 7
+	s.Mu.Unlock()
+	_, err := Open(t.Context(), q.Config)
+	for what, err := range map[string]error{"made": q.makeStreams(t.Context()), "at the start": err} {
+		if err == nil || !isRefused(err) || !strings.Contains(err.Error(), "stream Q_STATE has max_msgs_per_subject ") {
+			t.Errorf("%s: %v", what, err)
+		}
 	}
 	for what, change := range map[string]func(*jetstream.StreamConfig){
 		"replicas":             func(c *jetstream.StreamConfig) { c.Replicas = 5 },
