@@ -224,6 +224,9 @@ func runCommand(t testing.TB, dir string, environ []string, args ...string) (sta
 	if err != nil && !errors.As(err, &ended) {
 		t.Fatal(err)
 	}
+	if strings.Contains(errs.String(), "\ngoroutine ") { // its exit status is that of wrong usage, too
+		t.Errorf("%q panics: %s", args, &errs)
+	}
 	return c.ProcessState.ExitCode(), out.String(), errs.String()
 }
 

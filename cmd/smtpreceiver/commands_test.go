@@ -4,6 +4,7 @@ package main
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -193,6 +194,9 @@ func TestDemoOnce(t *testing.T) {
 		t.Fatalf("%d samples in the output, want %d:\n%s", len(samples), len(demoMails), stdout)
 	}
 	for i, sample := range samples {
+		if title := fmt.Sprintf("\n%d. %s\n", i+1, demoMails[i].title); !strings.Contains(stdout, title) {
+			t.Errorf("no %q in\n%s", title, stdout)
+		}
 		jobs := slices.DeleteFunc(slices.Clone(demoMails[i].to), func(rcpt string) bool { return strings.HasSuffix(rcpt, "example.com") })
 		for _, rcpt := range jobs {
 			if address := "| address=" + strings.ReplaceAll(rcpt, `"`, ""); !strings.Contains(sample, address+"\n") {
