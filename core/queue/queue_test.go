@@ -253,6 +253,23 @@ func TestCommitTooLate(t *testing.T) {
 	}
 }
 
+// TestCommittedBefore: a message that an earlier try has brought, though its answer was lost,
+// is there, once.
+func TestCommittedBefore(t *testing.T) {
+	t.Parallel()
+	q := open(t, queuetest.Start(t), nil)
+	first, again := stage(t, q, "fax", "x"), stage(t, q, "fax", "x")
+	again.key, again.jobs[0].job.Key = first.key, first.key
+	for _, b := range []*Batch{first, again} {
+		if err := b.Commit(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	if list := each(t, q, "fax"); len(list) != 1 {
+		t.Errorf("%d jobs", len(list))
+	}
+}
+
 // TestFilesOfAnyLength: a file comes out as it went in, whether it lies in its job's
 // message or in pieces; of equal files in pieces one is kept.
 func TestFilesOfAnyLength(t *testing.T) {
@@ -646,6 +663,10 @@ func TestInstanceOfAnother(t *testing.T) {
 	q.Instance = "gw1"
 	if err := q.takeInstance(t.Context()); !isRefused(err) || !strings.Contains(err.Error(), "instance gw1 is that of the host here too") {
 		t.Errorf("%v", err)
+	}
+	c := q.Config
+	if _, err := Open(t.Context(), c); !isRefused(err) || !strings.Contains(err.Error(), "instance gw1 is") {
+		t.Errorf("a gateway of that name starts: %v", err)
 	}
 	q.health.named.Store(true) // it was its own before
 	if err := q.takeInstance(t.Context()); err != nil {
