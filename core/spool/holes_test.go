@@ -69,29 +69,31 @@ func TestMissingMeansShownWhereSomebodyUnmounted(t *testing.T) {
 // CTL is not shown without it.
 func TestMissingMeansShownWhereSomebodyCleaned(t *testing.T) {
 	t.Parallel()
-	folders := decidedBatch(t)
-	data, err := filepath.Glob(filepath.Join(folders[1], stagingName, "*", ",*.txt"))
-	if err != nil || len(data) != 1 {
-		t.Fatalf("%q, %v", data, err)
-	}
-	if err := os.Remove(data[0]); err != nil {
-		t.Fatal(err)
-	}
-	var log bytes.Buffer
-	s := openSpool(t, Config{Log: slog.New(slog.NewTextHandler(&log, nil))}, disk{noSyncForTesting: true})
-	if err := s.Use(folders); err != nil {
-		t.Errorf("it keeps the service from starting: %v", err)
-	}
-	for _, folder := range folders {
-		if got := list(t, folder); len(got) > 0 {
-			t.Errorf("visible: %q", got)
+	for _, name := range []string{".txt", attachment} {
+		folders := decidedBatch(t)
+		data, err := filepath.Glob(filepath.Join(folders[1], stagingName, "*", ",*"+name))
+		if err != nil || len(data) != 1 {
+			t.Fatalf("%q, %v", data, err)
 		}
-		if state, err := Inspect(folder, 0); err != nil || state.SetAside != 1 {
-			t.Errorf("%+v, %v", state, err)
+		if err := os.Remove(data[0]); err != nil {
+			t.Fatal(err)
 		}
-	}
-	if !strings.Contains(log.String(), filepath.Base(data[0])) && !strings.Contains(log.String(), "00000002.txt") {
-		t.Errorf("log does not name the file:\n%s", &log)
+		var log bytes.Buffer
+		s := openSpool(t, Config{Log: slog.New(slog.NewTextHandler(&log, nil))}, disk{noSyncForTesting: true})
+		if err := s.Use(folders); err != nil {
+			t.Errorf("it keeps the service from starting: %v", err)
+		}
+		for _, folder := range folders {
+			if got := list(t, folder); len(got) > 0 {
+				t.Errorf("visible: %q", got)
+			}
+			if state, err := Inspect(folder, 0); err != nil || state.SetAside != 1 {
+				t.Errorf("%+v, %v", state, err)
+			}
+		}
+		if !strings.Contains(log.String(), "00000002"+name) {
+			t.Errorf("log does not name the file:\n%s", &log)
+		}
 	}
 }
 

@@ -65,6 +65,12 @@ func TestInspect(t *testing.T) {
 		t.Fatal(err)
 	}
 	inspect(State{Waiting: 7, Oldest: "b7-00000500.ctl", Staged: 2, Leftovers: 1})
+	for _, aside := range []string{"a", "b", "c"} {
+		write(filepath.Join(stagingName, aside+asideSuffix, "00000300.ctl"), 9*time.Hour)
+	}
+	if got, err := Inspect(folder, time.Hour); err != nil || got.SetAside != 3 || got.Staged != 2 || got.Leftovers != 1 || filepath.Dir(got.Aside) != filepath.Join(folder, stagingName) {
+		t.Errorf("%+v, %v", got, err)
+	}
 	if _, err := Inspect(filepath.Join(folder, "missing"), 0); err == nil || !strings.Contains(err.Error(), "missing") {
 		t.Errorf("a missing folder: %v", err)
 	}
