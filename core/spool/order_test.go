@@ -1,9 +1,11 @@
 package spool
 
 import (
+	"errors"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -134,6 +136,45 @@ func TestOrderOfCompletion(t *testing.T) {
 		tr.wantBefore(t, "data before the folder is on disk", data, 2, synced, 2)
 		tr.wantBefore(t, "on disk before the CTL", synced[:1], 1, control, 1)
 	}
+}
+
+// A job is undone: what its CTL names goes when the CTL is gone for good.
+func TestOrderOfUndoing(t *testing.T) {
+	t.Parallel()
+	out := tempFolders(t, 1)[0]
+	w := &watcher{}
+	s := openSpool(t, Config{}, w.disk())
+	f, err := s.folder(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := false
+	w.reset(func(_ int, c call) error {
+		if c.op == "rename" && c.path == filepath.Join(out, "00000001.ctl") {
+			shown = true
+		} else if c.op == "syncdir" && c.path == out && shown {
+			shown = false
+			return syscall.EIO
+		}
+		return nil
+	})
+	if _, err := deliver(t.Context(), s, out); !errors.Is(err, syscall.EIO) {
+		t.Fatal(err)
+	}
+	tr := trace(w.seen())
+	hidden := tr.where("rename", path(filepath.Join(f.staging(), "00000001.ctl")))
+	data := tr.where("remove", func(p string) bool { return filepath.Dir(p) == out })
+	staged := tr.where("remove", func(p string) bool {
+		return filepath.Dir(p) == f.staging() && !strings.HasSuffix(p, recordSuffix)
+	})
+	synced := tr.where("syncdir", path(out))
+	if len(synced) != 3 {
+		t.Fatalf("the folder is fsynced %d times, want once for the CTL, once for its end, once for that of its files", len(synced))
+	}
+	tr.wantBefore(t, "the CTL is hidden before that is on disk", hidden, 1, synced[1:2], 1)
+	tr.wantBefore(t, "on disk before its files are gone", synced[1:2], 1, data, 2)
+	tr.wantBefore(t, "its files are gone before that is on disk", data, 2, synced[2:], 1)
+	tr.wantBefore(t, "on disk before nothing is left", synced[2:], 1, staged, 3)
 }
 
 // A folder is taken into use: its staging directory is on disk before any job.
