@@ -101,7 +101,7 @@ applications:
 `)
 	const full = "too many messages in an hour"
 	q := func(to, user string) policy.Request {
-		return policy.Request{Sender: "A@x.example", Recipient: to, Client: stranger.Addr, User: user}
+		return policy.Request{Sender: "A@x.example", Recipient: to, Client: stranger.Addr, User: user, QueueID: "Q1"}
 	}
 	want := func(when string, q policy.Request, refused bool) {
 		t.Helper()
@@ -123,7 +123,7 @@ applications:
 	other := q("1@fax", "")
 	other.Sender = "b@x.example"
 	want("another sender", other, false)
-	if log := b.log.String(); strings.Count(log, "msg=refused") != 9 || !strings.Contains(log, "max_jobs_per_client is 1") {
+	if log := b.log.String(); strings.Count(log, "msg=refused") != 9 || strings.Count(log, " queue_id=Q1 ") != 9 || !strings.Contains(log, "max_jobs_per_client is 1") {
 		t.Errorf("log:\n%s", log)
 	}
 }

@@ -378,6 +378,48 @@ func TestSpaceIsEnough(t *testing.T) {
 	}
 }
 
+// TestSpaceOfAll: a folder of two applications is asked once, and the others too.
+func TestSpaceOfAll(t *testing.T) {
+	t.Parallel()
+	b := open(t, `
+applications:
+  a: {output_folder: '{dir}/sms', ctl_type: sms, addresses: a}
+  b: {output_folder: '{dir}/sms', ctl_type: sms, addresses: b}
+  c: {output_folder: '{dir}/fax', ctl_type: sms, addresses: c}
+`)
+	if err := os.RemoveAll(filepath.Join(b.dir, "fax")); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Space(t.Context()); err == nil {
+		t.Error("there is room in a folder that is gone")
+	}
+}
+
+// TestMessageCannotBeRead: a mail that the disk does not give back is no mail without jobs.
+func TestMessageCannotBeRead(t *testing.T) {
+	t.Parallel()
+	b := open(t, spooling)
+	trx := b.Begin(localhost)
+	defer trx.Abort()
+	if _, err := trx.Sender("a@b.example", Envelope{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := trx.Recipient(t.Context(), "1@sms", RecipientOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	write(t, trx, "Subject: x\n\n")
+	write(t, trx, strings.Repeat("text\n", int(trx.buffer.Memory())/5+1))
+	if err := trx.buffer.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := trx.Stage(t.Context()); err == nil || !strings.HasPrefix(verdict(Recipient{}, err), "451 ") {
+		t.Errorf("%v", err)
+	}
+	if jobs := b.jobs(t); len(jobs) != 0 {
+		t.Errorf("%d jobs", len(jobs))
+	}
+}
+
 // TestSpaceIsFoundForASecond: then it is asked for again, and at once for a recipient
 // that is ours.
 func TestSpaceIsFoundForASecond(t *testing.T) {

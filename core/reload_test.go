@@ -58,8 +58,8 @@ func TestReloadLeavesTheTable(t *testing.T) {
 	}
 }
 
-// TestCloseEndsBackends: a database is let go.
-func TestCloseEndsBackends(t *testing.T) {
+// TestClose: a database is let go, and so are the output folders.
+func TestClose(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "users.db")
@@ -78,8 +78,15 @@ func TestCloseEndsBackends(t *testing.T) {
 	if err := verify(); !errors.Is(err, auth.ErrBadCredentials) {
 		t.Errorf("before: %v", err)
 	}
+	staging := filepath.Join(dir, "sms", ".staging", "*")
+	if before, err := filepath.Glob(staging); len(before) == 0 || err != nil {
+		t.Fatalf("%q, %v", before, err)
+	}
 	if err := r.Close(); err != nil {
 		t.Error(err)
+	}
+	if left, err := filepath.Glob(staging); len(left) > 0 || err != nil {
+		t.Errorf("left in staging: %q, %v", left, err)
 	}
 	if err := verify(); err == nil || !strings.Contains(err.Error(), "database is closed") {
 		t.Errorf("after it: %v", err)
