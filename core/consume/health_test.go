@@ -330,6 +330,26 @@ func TestPauses(t *testing.T) {
 	}
 }
 
+// TestAskedInVain: a target that cannot be asked is asked again later and later. A question
+// that follows a try is none of its own.
+func TestAskedInVain(t *testing.T) {
+	t.Parallel()
+	o := options(t, &fake{hasErr: errors.New("busy")})
+	o.RetryDelay, o.RetryDelayMax = time.Minute, time.Hour
+	addJob(t, o, "1")
+	c := New(o)
+	j := c.jobOf(take(t, o, "1"))
+	j.Job, j.held.Journal.Target = new(ctl.Job), c.Identity
+	for want := 1; want < 4; want++ {
+		if _, over, err := c.doubt(t.Context(), j, nil); !over || err != nil || j.held.Journal.Attempts != want || j.held.Journal.State != folder.Begun {
+			t.Errorf("asked %d times: %v, %v, %+v", want, over, err, j.held.Journal)
+		}
+	}
+	if _, over, err := c.doubt(t.Context(), j, errors.New("hung up")); !over || err != nil || j.held.Journal.Attempts != 3 {
+		t.Errorf("behind a try: %v, %v, %+v", over, err, j.held.Journal)
+	}
+}
+
 // TestMarks: errors of targets keep their text and their cause; no error has no mark.
 func TestMarks(t *testing.T) {
 	t.Parallel()
