@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -485,9 +486,13 @@ func TestQueueThatIsGone(t *testing.T) {
 	q.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
 	defer cancel()
-	f.Run(ctx, func(stem string) { t.Error(stem) }, func() bool { return false })
+	var looks atomic.Int64
+	f.Run(ctx, func(stem string) { t.Error(stem) }, func() bool { looks.Add(1); return false })
 	if n := strings.Count(log.String(), "no jobs from the queue"); n != 1 {
 		t.Errorf("said %d times: %s", n, &log)
+	}
+	if n := looks.Load(); n > 5 { // two and one to announce
+		t.Errorf("tried %d times in a second and a half", n)
 	}
 }
 

@@ -1,0 +1,146 @@
+package feed
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"smtpreceiver/contrib/mtatest"
+	"smtpreceiver/core/queue"
+	"smtpreceiver/core/queue/queuetest"
+)
+
+// lease takes one job from the queue, for the feed.
+func lease(t *testing.T, f *Feed) (l *queue.Lease) {
+	t.Helper()
+	for end := time.Now().Add(4 * time.Second); l == nil; { // well before soon
+		if err := f.Queue.Fetch(t.Context(), "fax", 1, time.Second, func(got *queue.Lease) { l = got }); err != nil {
+			t.Fatal(err)
+		}
+		if time.Now().After(end) {
+			t.Fatal("no job")
+		}
+	}
+	if !f.reserve(l) {
+		t.Fatal("not reserved")
+	}
+	return l
+}
+
+// TestFree: a target that is down is tried with one job.
+func TestFree(t *testing.T) {
+	t.Parallel()
+	f := New(Options{Ahead: 3})
+	for held, want := range []int{3, 2, 1, 0, 0} {
+		if got := f.free(false); got != want {
+			t.Errorf("%d of 3 are held: %d are free", held, got)
+		}
+		if held < 2 {
+			if got := f.free(true); got != 1-held {
+				t.Errorf("%d are held, the target is down: %d are free", held, got)
+			}
+		}
+		f.leases[strings.Repeat("x", held)] = nil
+	}
+}
+
+// TestNotTaken: a job that the folder cannot take is nobody's find and is told, unless the
+// service ends.
+func TestNotTaken(t *testing.T) {
+	t.Parallel()
+	q := open(t, queuetest.Start(t))
+	var log bytes.Buffer
+	f := feedOf(t, q, 2, &log)
+	f.folder.Close()
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	for ctx, want := range map[context.Context]int{t.Context(): 1, over: 0} {
+		publish(t, q, "x")
+		l := lease(t, f)
+		log.Reset()
+		if f.take(ctx, l) || f.lease(l.Stem) != nil || strings.Count(log.String(), "job not taken from the queue yet") != want {
+			t.Errorf("taken, kept, or said: %s", &log)
+		}
+	}
+}
+
+// TestBegunElsewhere: a job of a consumer that may have died is looked at when its time is
+// over, not later.
+func TestBegunElsewhere(t *testing.T) {
+	t.Parallel()
+	q := open(t, queuetest.Start(t))
+	f := feedOf(t, q, 1, io.Discard)
+	publish(t, q, "x")
+	l := lease(t, f)
+	e := queue.Entry{State: queue.Begun, By: "b", Host: "there", Since: time.Now().Add(300*time.Millisecond - f.Takeover).UTC()}
+	if err := q.Judge(t.Context(), l.Name(), e); err != nil {
+		t.Fatal(err)
+	}
+	if f.take(t.Context(), l) {
+		t.Error("taken from a consumer that is at it")
+	}
+	if l := lease(t, f); !f.take(t.Context(), l) {
+		t.Error("not taken over")
+	}
+}
+
+// TestGivenBack: what waits goes back, what was begun does not. Then all know what is held.
+func TestGivenBack(t *testing.T) {
+	t.Parallel()
+	q := open(t, queuetest.Start(t))
+	f := feedOf(t, q, 2, io.Discard)
+	publish(t, q, "one")
+	l := lease(t, f)
+	if f.giveOneBack(l) {
+		t.Error("a job was given back that is not here")
+	}
+	if !f.take(t.Context(), l) {
+		t.Fatal("not taken")
+	}
+	held := take(t, f, l.Stem)
+	if f.giveOneBack(l) {
+		t.Error("a job was given back that a worker has")
+	}
+	if err := errors.Join(held.Begin(time.Now()), f.Begin(t.Context(), l.Stem, held.Journal), held.Release()); err != nil {
+		t.Fatal(err)
+	}
+	if w := f.worker(false); w.Held != 1 || w.Begun != 1 || w.Down {
+		t.Errorf("%+v", w)
+	}
+	if f.giveOneBack(l) || f.lease(l.Stem) == nil {
+		t.Error("a job that was begun was given back")
+	}
+	publish(t, q, "two")
+	waits := lease(t, f)
+	if !f.take(t.Context(), waits) || !f.giveOneBack(waits) || f.lease(waits.Stem) != nil {
+		t.Error("a job that waits is kept")
+	}
+}
+
+// TestOnceWaitsForRoom: no job is asked for while there is no room, and nobody spins.
+func TestOnceWaitsForRoom(t *testing.T) {
+	t.Parallel()
+	q := open(t, queuetest.Start(t))
+	publish(t, q, "one", "two")
+	f := feedOf(t, q, 1, io.Discard)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var asked, there atomic.Int64
+	var running sync.WaitGroup
+	running.Go(func() {
+		left, err := f.Once(ctx, func(string) { there.Add(1); time.AfterFunc(10*pause, cancel) }, func() int { asked.Add(1); return 0 })
+		if left != 0 || err != nil || ctx.Err() == nil {
+			t.Errorf("%d left, %v", left, err)
+		}
+	})
+	mtatest.Finish(t, "the feed", &running)
+	if there.Load() != 1 || asked.Load() > 20 {
+		t.Errorf("%d jobs, asked %d times", there.Load(), asked.Load())
+	}
+}
