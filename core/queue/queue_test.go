@@ -678,6 +678,45 @@ func TestInstanceOfAnother(t *testing.T) {
 	}
 }
 
+// TestLetGo: a lease that is over, however that came, is kept up no longer.
+func TestLetGo(t *testing.T) {
+	t.Parallel()
+	q := open(t, queuetest.Start(t), nil)
+	kept := func(l *Lease) bool {
+		select {
+		case <-l.stop:
+			return false
+		default:
+			return true
+		}
+	}
+	bring(t, q, "fax", "one", "two", "three", "four")
+	all := fetch(t, q, "fax", 4)
+	if len(all) != 4 {
+		t.Fatalf("%d jobs", len(all))
+	}
+	for _, l := range all {
+		if l.Keep(); !kept(l) {
+			t.Error("let go at once")
+		}
+	}
+	newer := all[3].last()
+	all[0].Release()
+	all[0].Release()
+	all[1].Later(time.Minute)
+	if err := all[2].Settled(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if all[0].Renew(all[3]); all[0].last() != newer {
+		t.Error("the newer one was let go, and not taken over")
+	}
+	for i, l := range all {
+		if kept(l) {
+			t.Errorf("lease %d is kept", i)
+		}
+	}
+}
+
 // TestStreams: streams that could lose jobs are refused by what is wrong with them, and
 // a new size is set.
 func TestStreams(t *testing.T) {
@@ -700,7 +739,11 @@ func TestStreams(t *testing.T) {
 	s.Streams["Q_STATE"].MaxMsgsPerSubject = 7
 	s.Mu.Unlock()
 	_, err := Open(t.Context(), q.Config)
-	for what, err := range map[string]error{"made": q.makeStreams(t.Context()), "at the start": err} {
+	checked := Check(t.Context(), q.Config)
+	if len(checked) != 1 {
+		t.Fatalf("check says %v", checked)
+	}
+	for what, err := range map[string]error{"made": q.makeStreams(t.Context()), "at the start": err, "checked": checked[0]} {
 		if err == nil || !isRefused(err) || !strings.Contains(err.Error(), "stream Q_STATE has max_msgs_per_subject ") {
 			t.Errorf("%s: %v", what, err)
 		}

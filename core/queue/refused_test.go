@@ -81,6 +81,18 @@ func TestDown(t *testing.T) {
 	}
 }
 
+// TestNoSuchServer: what can never be reached is said at once.
+func TestNoSuchServer(t *testing.T) {
+	t.Parallel()
+	c := Config{Servers: []string{"nats://[::bad"}, Name: "q", Replicas: 1, AcceptUnsynced: true, CommitTimeout: time.Second, Instance: "gw1"}
+	if q, err := Open(t.Context(), c); q != nil || err == nil {
+		t.Errorf("%v, %v", q, err)
+	}
+	if errs := Check(t.Context(), c); len(errs) != 1 {
+		t.Errorf("check says %v", errs)
+	}
+}
+
 func of[T any](_ T, err error) error { return err }
 
 func third[T any](_ T, _ bool, err error) error { return err }
