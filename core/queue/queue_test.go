@@ -717,6 +717,29 @@ func TestLetGo(t *testing.T) {
 	}
 }
 
+// TestWriteRefused: what the journal does not take is not begun.
+func TestWriteRefused(t *testing.T) {
+	t.Parallel()
+	s := queuetest.Start(t)
+	q := open(t, s, nil)
+	bring(t, q, "fax", "x")
+	l := fetch(t, q, "fax", 1)[0]
+	refusal := &jetstream.APIError{Code: 503, ErrorCode: codeStreamStore}
+	s.Mu.Lock()
+	s.Refuse = func(subject string) *jetstream.APIError {
+		if strings.HasPrefix(subject, "q.journal.") {
+			return refusal
+		}
+		return nil
+	}
+	s.Mu.Unlock()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if err := l.Write(ctx, Entry{State: Begun, By: "me"}); err == nil || errors.Is(err, ErrLost) || l.Begun() {
+		t.Errorf("%v, begun: %v", err, l.Begun())
+	}
+}
+
 // TestStreams: streams that could lose jobs are refused by what is wrong with them, and
 // a new size is set.
 func TestStreams(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"smtpreceiver/core/consume"
 	"smtpreceiver/core/consume/folder"
 	"smtpreceiver/core/queue"
 )
@@ -73,5 +74,20 @@ func TestJudgedMeanwhile(t *testing.T) {
 	}
 	if f.brought(l.Name()); len(f.bringing) > 0 {
 		t.Errorf("still on its way: %v", f.bringing)
+	}
+}
+
+// TestLostIsNoOther: an error of the queue is one, and no job of another's.
+func TestLostIsNoOther(t *testing.T) {
+	t.Parallel()
+	fault := errors.New("fault")
+	if err := lost(fault); !errors.Is(err, fault) || errors.Is(err, consume.ErrLost) {
+		t.Errorf("%v", err)
+	}
+	if err := lost(queue.ErrLost); !errors.Is(err, queue.ErrLost) || !errors.Is(err, consume.ErrLost) {
+		t.Errorf("%v", err)
+	}
+	if err := lost(nil); err != nil {
+		t.Errorf("%v", err)
 	}
 }
