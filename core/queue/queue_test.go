@@ -771,6 +771,12 @@ func TestStreams(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
+	s.Mu.Lock()
+	delete(s.Streams, "Q") // which the next start makes
+	s.Mu.Unlock()
+	if checked := Check(t.Context(), q.Config); len(checked) != 1 || !strings.Contains(checked[0].Error(), "stream Q_STATE has ") {
+		t.Errorf("check says %v", checked)
+	}
 	for what, change := range map[string]func(*jetstream.StreamConfig){
 		"replicas":             func(c *jetstream.StreamConfig) { c.Replicas = 5 },
 		"retention":            func(c *jetstream.StreamConfig) { c.Retention = jetstream.InterestPolicy },
