@@ -78,7 +78,7 @@ func TestBegunElsewhere(t *testing.T) {
 	f := feedOf(t, q, 1, io.Discard)
 	publish(t, q, "x")
 	l := lease(t, f)
-	e := queue.Entry{State: queue.Begun, By: "b", Host: "there", Since: time.Now().Add(300*time.Millisecond - f.Takeover).UTC()}
+	e := queue.Entry{State: queue.Begun, By: "b", Host: "there", Since: time.Now().Add(2*time.Second - f.Takeover).UTC()}
 	if err := q.Judge(t.Context(), l.Name(), e); err != nil {
 		t.Fatal(err)
 	}
