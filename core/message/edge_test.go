@@ -408,6 +408,7 @@ func TestChoice(t *testing.T) {
 		"a report that is its status":                        {"Content-Type: multipart/report; boundary=b\n\n--b\nContent-Type: message/delivery-status\n\nStatus: 5.1.1\n--b--\n", "message/delivery-status", ""},
 		"a text with a name alone":                           {mixed + "--o\nContent-Type: text/plain; name=a.txt\n\nwords\n--o--\n", "text/plain", ""},
 		"words in front of the first part":                   {mixed + "words\n--o\nContent-Type: application/pdf; name=a.pdf\n\nx\n--o--\n", "text/plain", "a.pdf"},
+		"a stock sentence behind much else":                  {"X-Long: " + strings.Repeat("x", 900) + "\n" + mixed + "This is a multi-part message in MIME format.\n--o\nContent-Type: application/pdf; name=a.pdf\n\nx\n--o--\n", "", "a.pdf"},
 		"a stock sentence in front of it":                    {mixed + "This is a multi-part message in MIME format.\n--o\nContent-Type: application/pdf; name=a.pdf\n\nx\n--o--\n", "", "a.pdf"},
 		"a text of a type that nobody knows":                 {mixed + "--o\nContent-Type: text/x-none\n\nwords\n--o--\n", "text/x-none", ""},
 	} {
