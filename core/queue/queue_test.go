@@ -270,6 +270,25 @@ func TestCommittedBefore(t *testing.T) {
 	}
 }
 
+// TestNames: what is asked by name is known, or not there, or no name.
+func TestNames(t *testing.T) {
+	t.Parallel()
+	q := open(t, queuetest.Start(t), nil)
+	key := bring(t, q, "fax", "one", "two")
+	for name, want := range map[string]bool{key + "0": true, key + "1": true, key + "2": false} {
+		if there, err := q.Has(t.Context(), name); there != want || err != nil {
+			t.Errorf("%s is there: %v, %v", name, there, err)
+		}
+		if e, err := q.EntryOf(t.Context(), name); e.State != "" || err != nil {
+			t.Errorf("%s: %+v, %v", name, e, err)
+		}
+	}
+	_, hasErr := q.Has(t.Context(), key)
+	if _, err := q.EntryOf(t.Context(), key); err == nil || hasErr == nil {
+		t.Errorf("a name without a number: %v, %v", hasErr, err)
+	}
+}
+
 // TestFilesOfAnyLength: a file comes out as it went in, whether it lies in its job's
 // message or in pieces; of equal files in pieces one is kept.
 func TestFilesOfAnyLength(t *testing.T) {
