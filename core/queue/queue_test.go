@@ -687,6 +687,13 @@ func TestInstanceOfAnother(t *testing.T) {
 	if _, err := Open(t.Context(), c); !isRefused(err) || !strings.Contains(err.Error(), "instance gw1 is") {
 		t.Errorf("a gateway of that name starts: %v", err)
 	}
+	if errs := Check(t.Context(), c); len(errs) != 1 || !strings.Contains(errs[0].Error(), "gw1 is that of") {
+		t.Errorf("check says %v", errs)
+	}
+	c.Owner, c.Host = "me", "here"
+	if errs := Check(t.Context(), c); len(errs) != 0 {
+		t.Errorf("of its own name check says %v", errs)
+	}
 	q.health.named.Store(true) // it was its own before
 	if err := q.takeInstance(t.Context()); err != nil {
 		t.Errorf("%v", err)
