@@ -350,6 +350,21 @@ func TestAskedInVain(t *testing.T) {
 	}
 }
 
+// TestDrainTellsAll: who hands on once is told of each job that could not be looked at.
+func TestDrainTellsAll(t *testing.T) {
+	t.Parallel()
+	o := options(t, new(fake))
+	c := New(o)
+	c.trouble(reportsTrouble, errors.New("no outbox"))
+	for _, stem := range []string{"1", "2", "3", "4", "5"} {
+		c.trouble(stem, errors.New("no journal"))
+	}
+	_, err := c.Drain(t.Context())
+	if err == nil || strings.Count(err.Error(), ": no journal") != 5 || strings.Count(err.Error(), "reports: no outbox") != 1 {
+		t.Errorf("%v", err)
+	}
+}
+
 // TestMarks: errors of targets keep their text and their cause; no error has no mark.
 func TestMarks(t *testing.T) {
 	t.Parallel()
