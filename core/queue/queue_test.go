@@ -555,17 +555,24 @@ func TestRefusedJobs(t *testing.T) {
 	for code, want := range map[jetstream.ErrorCode]error{codeStorageFull: errFull, codeBatchTooLarge: ErrTooLarge} {
 		s := queuetest.Start(t)
 		q := open(t, s, nil)
+		at := 0
 		s.Mu.Lock()
 		s.Refuse = func(subject string) *jetstream.APIError {
 			if strings.HasPrefix(subject, "q.job.") {
+				if at--; at > 0 {
+					return nil
+				}
 				return &jetstream.APIError{Code: 400, ErrorCode: code}
 			}
 			return nil
 		}
 		s.Mu.Unlock()
-		for _, jobs := range []int{1, 3} {
+		for _, refused := range []struct{ jobs, at int }{{1, 1}, {3, 1}, {3, 3}, {flowEvery + 2, flowEvery + 1}} {
+			s.Mu.Lock()
+			at = refused.at
+			s.Mu.Unlock()
 			b := q.NewBatch()
-			for range jobs {
+			for range refused.jobs {
 				j, err := b.NewJob("fax")
 				if err != nil {
 					t.Fatal(err)
@@ -582,7 +589,7 @@ func TestRefusedJobs(t *testing.T) {
 				t.Fatal(err)
 			}
 			if err := b.Commit(t.Context()); !errors.Is(err, want) {
-				t.Errorf("%d jobs: %v, want %v", jobs, err, want)
+				t.Errorf("of %d jobs number %d is refused: %v, want %v", refused.jobs, refused.at, err, want)
 			}
 		}
 		eventually(t, "the files to be gone", func() bool { s.Mu.Lock(); defer s.Mu.Unlock(); return s.Last("q.file.>") == nil })
