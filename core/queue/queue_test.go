@@ -283,6 +283,9 @@ func TestNames(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, e, err)
 		}
 	}
+	if err := q.Fetch(t.Context(), "fax", 0, time.Second, func(*Lease) { t.Error("a job that nobody wanted") }); err == nil {
+		t.Error("no job was asked for")
+	}
 	_, hasErr := q.Has(t.Context(), key)
 	if _, err := q.EntryOf(t.Context(), key); err == nil || hasErr == nil {
 		t.Errorf("a name without a number: %v, %v", hasErr, err)
@@ -771,6 +774,58 @@ func TestWriteRefused(t *testing.T) {
 	if err := l.Write(ctx, Entry{State: Begun, By: "me"}); err == nil || errors.Is(err, ErrLost) || l.Begun() {
 		t.Errorf("%v, begun: %v", err, l.Begun())
 	}
+}
+
+// TestEntryOutlivesItsLease: what a lease does not know of its journal is read before that
+// is given a day.
+func TestEntryOutlivesItsLease(t *testing.T) {
+	t.Parallel()
+	s := queuetest.Start(t)
+	q := open(t, s, nil)
+	for _, known := range []bool{true, false} {
+		bring(t, q, "fax", "x")
+		l := fetch(t, q, "fax", 1)[0]
+		if err := l.Write(t.Context(), Entry{State: Done, By: "me", Host: "here"}); err != nil {
+			t.Fatal(err)
+		}
+		if !known {
+			l.written = nil
+		}
+		l.tidy()
+		if e, err := q.EntryOf(t.Context(), l.Name()); err != nil || e.State != Done || e.By != "me" {
+			t.Errorf("known: %v: %+v, %v", known, e, err)
+		}
+		s.Mu.Lock()
+		if m := s.Last("q.journal.>"); m == nil || m.Header.Get("Nats-TTL") == "" {
+			t.Errorf("known: %v: it stays for ever", known)
+		}
+		s.Mu.Unlock()
+	}
+}
+
+// TestReady: a leader may be away for a moment; what is refused is refused at once.
+func TestReady(t *testing.T) {
+	t.Parallel()
+	fault := errors.New("no leader")
+	q := new(Queue)
+	says := func(when string, want error) {
+		t.Helper()
+		if err := q.Ready(); !errors.Is(err, want) || (err == nil) != (want == nil) {
+			t.Errorf("%s: %v", when, err)
+		}
+	}
+	q.note(fault)
+	says("never seen", fault)
+	q.note(nil)
+	says("seen", nil)
+	q.note(fault)
+	says("away for a moment", nil)
+	q.health.seen = time.Now().Add(-electing)
+	q.note(fault)
+	says("away for longer", fault)
+	q.note(nil)
+	q.note(refused("%w", fault))
+	says("refused", fault)
 }
 
 // TestStreams: streams that could lose jobs are refused by what is wrong with them, and
