@@ -121,6 +121,13 @@ func TestGivenBack(t *testing.T) {
 	if !f.take(t.Context(), waits) || !f.giveOneBack(waits) || f.lease(waits.Stem) != nil {
 		t.Error("a job that waits is kept")
 	}
+	publish(t, q, "three")
+	if l := lease(t, f); !f.take(t.Context(), l) {
+		t.Fatal("not taken")
+	}
+	if n := f.free(true); n != 0 || f.worker(true).Held != 1 {
+		t.Errorf("the target is down: %d are free, %d held", n, f.worker(true).Held)
+	}
 }
 
 // TestOnceWaitsForRoom: no job is asked for while there is no room, and nobody spins.
