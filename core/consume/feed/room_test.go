@@ -97,8 +97,8 @@ func TestGivenBack(t *testing.T) {
 	f := feedOf(t, q, 2, io.Discard)
 	publish(t, q, "one")
 	l := lease(t, f)
-	if f.giveOneBack(l) {
-		t.Error("a job was given back that is not here")
+	if f.Gone(l.Stem); f.giveOneBack(l) || f.lease(l.Stem) == nil {
+		t.Error("a job was given back that is not here yet")
 	}
 	if !f.take(t.Context(), l) {
 		t.Fatal("not taken")
@@ -127,6 +127,9 @@ func TestGivenBack(t *testing.T) {
 	}
 	if n := f.free(true); n != 0 || f.worker(true).Held != 1 {
 		t.Errorf("the target is down: %d are free, %d held", n, f.worker(true).Held)
+	}
+	if f.Gone(l.Stem); f.lease(l.Stem) != nil {
+		t.Error("a job that is gone is held")
 	}
 }
 
