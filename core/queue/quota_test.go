@@ -29,6 +29,9 @@ func TestAccount(t *testing.T) {
 	if first, second := a.encode(), a.encode(); string(first) == string(second) {
 		t.Error("two writers write the same")
 	}
+	if a := parseAccount(account{}.with(now.Unix(), 1).encode(), now); a.total() != 1 {
+		t.Errorf("of one job: %v", a)
+	}
 	if a := parseAccount(nil, now); a == nil || a.total() != 0 {
 		t.Errorf("of nothing: %v", a)
 	}
