@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 )
 
 const (
-	fetchWait  = time.Second
+	fetchWait  = time.Second           // about: see askFor
 	pause      = 50 * time.Millisecond // while enough jobs are here
 	trouble    = time.Second           // between two tries while the queue cannot be reached
 	patience   = 20 * time.Second      // once, until a queue that does not answer is given up
@@ -97,7 +98,7 @@ func (f *Feed) Run(ctx context.Context, found func(string), down func() bool) {
 // fetch takes up to n jobs, and returns how many were there. They are found in the
 // order in which the queue has them, though their files come side by side.
 func (f *Feed) fetch(ctx context.Context, n int, taking *sync.WaitGroup, found func(string)) (there int, err error) {
-	err = f.Queue.Fetch(ctx, f.App, n, fetchWait, func(l *queue.Lease) {
+	err = f.Queue.Fetch(ctx, f.App, n, askFor(), func(l *queue.Lease) {
 		there++
 		l.Keep()
 		if !f.reserve(l) {
@@ -120,6 +121,11 @@ func (f *Feed) fetch(ctx context.Context, n int, taking *sync.WaitGroup, found f
 	})
 	return there, err
 }
+
+// askFor is how long jobs are waited for at a time. Of several consumers the servers give
+// a job to who has asked first. If all asked in step, one that was killed over a job would
+// see that again only when takeover_after is over: it went to another each time.
+func askFor() time.Duration { return fetchWait/2 + rand.N(fetchWait) }
 
 // Once implements consume.Source.
 func (f *Feed) Once(ctx context.Context, found func(string), tried func() int) (left int, err error) {

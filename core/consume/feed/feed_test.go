@@ -91,3 +91,25 @@ func TestLostIsNoOther(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestOutOfStep: consumers that began together do not ask for jobs at the same moments for
+// ever.
+func TestOutOfStep(t *testing.T) {
+	t.Parallel()
+	var at [2]time.Duration
+	first := 0 // how often the first has asked before the second
+	for range 1000 {
+		for i := range at {
+			at[i] += askFor()
+			if wait := askFor(); wait < fetchWait/2 || wait >= fetchWait+fetchWait/2 {
+				t.Fatalf("jobs are waited for %v", wait)
+			}
+		}
+		if at[0]%fetchWait < at[1]%fetchWait {
+			first++
+		}
+	}
+	if first < 200 || first > 800 {
+		t.Errorf("of two one is first %d times in 1000", first)
+	}
+}
