@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -90,9 +91,12 @@ type place struct {
 
 // checkSockets tells of sockets that cannot be opened, or not all by one service.
 func checkSockets(s *config.Settings, problems *config.Problems) (warnings []string) {
-	check := func(at place) {
+	metrics := []place{{"metrics.listen", metricsSocket(s)}}
+	milter := []place{{"milter.listen", milterSocket(s)}, {milterKind.asked.key, milterKind.asked.socket(s)}}
+	lmtp := []place{{"lmtp.listen", lmtpSocket(s)}, {standaloneKind.asked.key, standaloneKind.asked.socket(s)}}
+	for _, at := range slices.Concat(metrics, milter, lmtp) {
 		if at.socket.Spec == "" {
-			return
+			continue
 		}
 		if err := at.socket.Check(); err != nil {
 			problems.Add(at.key, err.Error(), "")
@@ -100,21 +104,13 @@ func checkSockets(s *config.Settings, problems *config.Problems) (warnings []str
 			warnings = append(warnings, at.key+": "+err.Error()+": the service that opens this socket does not start")
 		}
 	}
-	metrics := place{"metrics.listen", metricsSocket(s)}
-	check(metrics)
-	smtp := func(port int) socket.Socket {
-		return socket.Socket{Spec: "inet:" + net.JoinHostPort(cmp.Or(s.SMTPIPAddress, "0.0.0.0"), strconv.Itoa(port))}
+	port := func(key string, n int) place {
+		return place{key, socket.Socket{Spec: "inet:" + net.JoinHostPort(cmp.Or(s.SMTPIPAddress, "0.0.0.0"), strconv.Itoa(n))}}
 	}
-	for _, places := range [][]place{
-		{metrics, {"milter.listen", milterSocket(s)}, {milterKind.asked.key, milterKind.asked.socket(s)}},
-		{{"smtp_port", smtp(s.SMTPPort)}, {"tls.port", smtp(s.TLS.Port)}, metrics,
-			{"lmtp.listen", lmtpSocket(s)}, {standaloneKind.asked.key, standaloneKind.asked.socket(s)}},
-	} {
+	smtp := []place{port("smtp_port", s.SMTPPort), port("tls.port", s.TLS.Port)}
+	for _, together := range [][]place{slices.Concat(metrics, milter), slices.Concat(smtp, metrics, lmtp)} {
 		keys := map[string]string{}
-		for _, at := range places {
-			if at.key != metrics.key {
-				check(at)
-			}
+		for _, at := range together {
 			_, address, err := at.socket.Target()
 			if err != nil {
 				address = at.socket.Spec
