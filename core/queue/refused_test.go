@@ -93,6 +93,31 @@ func TestNoSuchServer(t *testing.T) {
 	}
 }
 
+// TestReady: a leader may be away for a moment; what is refused is refused at once.
+func TestReady(t *testing.T) {
+	t.Parallel()
+	fault := errors.New("no leader")
+	q := new(Queue)
+	says := func(when string, want error) {
+		t.Helper()
+		if err := q.Ready(); !errors.Is(err, want) || (err == nil) != (want == nil) {
+			t.Errorf("%s: %v", when, err)
+		}
+	}
+	q.note(fault)
+	says("never seen", fault)
+	q.note(nil)
+	says("seen", nil)
+	q.note(fault)
+	says("away for a moment", nil)
+	q.health.seen = time.Now().Add(-electing)
+	q.note(fault)
+	says("away for longer", fault)
+	q.note(nil)
+	q.note(refused("%w", fault))
+	says("refused", fault)
+}
+
 func of[T any](_ T, err error) error { return err }
 
 func third[T any](_ T, _ bool, err error) error { return err }

@@ -1,0 +1,129 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"smtpreceiver/core/queue/queuetest"
+)
+
+// TestLetGo: a lease that is over, however that came, is kept up no longer.
+func TestLetGo(t *testing.T) {
+	t.Parallel()
+	q := open(t, queuetest.Start(t), nil)
+	kept := func(l *Lease) bool {
+		select {
+		case <-l.stop:
+			return false
+		default:
+			return true
+		}
+	}
+	bring(t, q, "fax", "one", "two", "three", "four")
+	all := fetch(t, q, "fax", 4)
+	if len(all) != 4 {
+		t.Fatalf("%d jobs", len(all))
+	}
+	for _, l := range all {
+		if l.Keep(); !kept(l) {
+			t.Error("let go at once")
+		}
+	}
+	newer := all[3].last()
+	all[0].Release()
+	all[0].Release()
+	all[1].Later(time.Minute)
+	if err := all[2].Settled(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if all[0].Renew(all[3]); all[0].last() != newer {
+		t.Error("the newer one was let go, and not taken over")
+	}
+	for i, l := range all {
+		if kept(l) {
+			t.Errorf("lease %d is kept", i)
+		}
+	}
+}
+
+// TestWriteRefused: what the journal does not take is not begun.
+func TestWriteRefused(t *testing.T) {
+	t.Parallel()
+	s := queuetest.Start(t)
+	q := open(t, s, nil)
+	bring(t, q, "fax", "x")
+	l := fetch(t, q, "fax", 1)[0]
+	refusal := &jetstream.APIError{Code: 503, ErrorCode: codeStreamStore}
+	s.Mu.Lock()
+	s.Refuse = func(subject string) *jetstream.APIError {
+		if strings.HasPrefix(subject, "q.journal.") {
+			return refusal
+		}
+		return nil
+	}
+	s.Mu.Unlock()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if err := l.Write(ctx, Entry{State: Begun, By: "me"}); err == nil || errors.Is(err, ErrLost) || l.Begun() {
+		t.Errorf("%v, begun: %v", err, l.Begun())
+	}
+}
+
+// TestEntryOutlivesItsLease: what a lease does not know of its journal is read before that
+// is given a day.
+func TestEntryOutlivesItsLease(t *testing.T) {
+	t.Parallel()
+	s := queuetest.Start(t)
+	q := open(t, s, nil)
+	for _, known := range []bool{true, false} {
+		bring(t, q, "fax", "x")
+		l := fetch(t, q, "fax", 1)[0]
+		if err := l.Write(t.Context(), Entry{State: Done, By: "me", Host: "here"}); err != nil {
+			t.Fatal(err)
+		}
+		if !known {
+			l.written = nil
+		}
+		l.tidy()
+		if e, err := q.EntryOf(t.Context(), l.Name()); err != nil || e.State != Done || e.By != "me" {
+			t.Errorf("known: %v: %+v, %v", known, e, err)
+		}
+		s.Mu.Lock()
+		if m := s.Last("q.journal.>"); m == nil || m.Header.Get("Nats-TTL") == "" {
+			t.Errorf("known: %v: it stays for ever", known)
+		}
+		s.Mu.Unlock()
+	}
+}
+
+// TestNames: what is asked by name is known, or not there, or no name.
+func TestNames(t *testing.T) {
+	t.Parallel()
+	q := open(t, queuetest.Start(t), nil)
+	key := bring(t, q, "fax", "one", "two")
+	for name, want := range map[string]bool{key + "0": true, key + "1": true, key + "2": false} {
+		if there, err := q.Has(t.Context(), name); there != want || err != nil {
+			t.Errorf("%s is there: %v, %v", name, there, err)
+		}
+		if e, err := q.EntryOf(t.Context(), name); e.State != "" || err != nil {
+			t.Errorf("%s: %+v, %v", name, e, err)
+		}
+	}
+	if err := q.Fetch(t.Context(), "fax", 0, time.Second, func(*Lease) { t.Error("a job that nobody wanted") }); err == nil {
+		t.Error("no job was asked for")
+	}
+	_, hasErr := q.Has(t.Context(), key)
+	if _, err := q.EntryOf(t.Context(), key); err == nil || hasErr == nil {
+		t.Errorf("a name without a number: %v, %v", hasErr, err)
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if there, err := q.Has(over, key+"0"); there || err == nil {
+		t.Errorf("nobody can be asked: %v, %v", there, err)
+	}
+}
