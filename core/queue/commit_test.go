@@ -47,6 +47,34 @@ func TestCommittedBefore(t *testing.T) {
 	}
 }
 
+// TestShortFilesOfMany: the messages of a batch stay small together: files that are short enough
+// for one go in pieces once the others have taken the room.
+func TestShortFilesOfMany(t *testing.T) {
+	t.Parallel()
+	q := open(t, queuetest.Start(t), func(c *Config) { c.MaxSize = 64 << 20 })
+	var texts []string
+	for n := range inlineBatch/(inlineJob/2) + 4 {
+		texts = append(texts, strings.Repeat(string(rune('!'+n)), inlineJob/2))
+	}
+	bring(t, q, "fax", texts...)
+	inline, inPieces := 0, 0
+	for i, job := range each(t, q, "fax") {
+		if got := content(t, q, job.Job, job.Stem+".txt"); got != texts[i] {
+			t.Errorf("job %d has other %d bytes", i, len(got))
+		}
+		for _, f := range job.Files {
+			if f.Pieces == 0 {
+				inline += int(f.Size)
+			} else {
+				inPieces++
+			}
+		}
+	}
+	if inline > inlineBatch || inline < inlineBatch-inlineJob || inPieces < 4 {
+		t.Errorf("%d bytes in messages, %d may be; %d files in pieces", inline, inlineBatch, inPieces)
+	}
+}
+
 // TestRefusedJobs: what the servers have no room for is an error that says so, and
 // nothing of the message stays.
 func TestRefusedJobs(t *testing.T) {

@@ -101,6 +101,31 @@ func TestEntryOutlivesItsLease(t *testing.T) {
 	}
 }
 
+// TestNothingIsWrittenOfNothing: a job that was never begun leaves no entry behind, and a
+// withdrawal is kept for as long as it was to be.
+func TestNothingIsWrittenOfNothing(t *testing.T) {
+	t.Parallel()
+	s := queuetest.Start(t)
+	q := open(t, s, nil)
+	last := func() *queuetest.Stored {
+		s.Mu.Lock()
+		defer s.Mu.Unlock()
+		return s.Last("q.journal.>")
+	}
+	bring(t, q, "fax", "x")
+	l := fetch(t, q, "fax", 1)[0]
+	if l.tidy(); last() != nil {
+		t.Errorf("an entry %s", last().Data)
+	}
+	if _, err := (&Batch{queue: q, key: l.Key}).withdrawn(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	before := last().Seq
+	if l.tidy(); last().Seq != before {
+		t.Errorf("a withdrawal was written again: %s", last().Data)
+	}
+}
+
 // TestNames: what is asked by name is known, or not there, or no name.
 func TestNames(t *testing.T) {
 	t.Parallel()
@@ -125,5 +150,8 @@ func TestNames(t *testing.T) {
 	cancel()
 	if there, err := q.Has(over, key+"0"); there || err == nil {
 		t.Errorf("nobody can be asked: %v, %v", there, err)
+	}
+	if e, err := q.EntryOf(over, key+"0"); err == nil {
+		t.Errorf("nobody can be asked: %+v", e)
 	}
 }

@@ -17,7 +17,6 @@ const (
 	codeNoResources   = 10023
 	codeStreamStore   = 10047 // no disk space among them
 	codeStorageFull   = 10077 // max_bytes
-	codeRefusedByDisk = 10070
 	codeNoReplicas    = 10074
 	codeNoPeers       = 10005
 	codeBatchTooLarge = 10199
@@ -46,7 +45,7 @@ func judge(err error) attempt {
 		return attempt{}
 	case errors.As(err, &api):
 		switch api.ErrorCode {
-		case codeStorageFull, codeNoResources, codeRefusedByDisk, codeStreamStore:
+		case codeStorageFull, codeNoResources, codeStreamStore:
 			return attempt{err: fmt.Errorf("%w: %w", errFull, err), over: true}
 		case codeBatchTooLarge, jetstream.JSErrCodeStreamMessageExceedsMaximum:
 			return attempt{err: fmt.Errorf("%w: %w", ErrTooLarge, err), over: true}

@@ -523,9 +523,9 @@ func TestJudge(t *testing.T) {
 		is            error // nil: the error itself
 		over, unclear bool
 	}{
-		"storage full": {err: api(codeStorageFull), is: errFull, over: true}, "no resources": {err: api(codeNoResources), is: errFull, over: true},
-		"disk": {err: api(codeRefusedByDisk), is: errFull, over: true}, "store": {err: api(codeStreamStore), is: errFull, over: true},
-		"batch": {err: api(codeBatchTooLarge), is: ErrTooLarge, over: true}, "message": {err: api(jetstream.JSErrCodeStreamMessageExceedsMaximum), is: ErrTooLarge, over: true},
+		// by the numbers of the servers' own list
+		"storage full": {err: api(10077), is: errFull, over: true}, "no resources": {err: api(10023), is: errFull, over: true},
+		"no disk": {err: api(10047), is: errFull, over: true}, "batch": {err: api(10199), is: ErrTooLarge, over: true}, "message": {err: api(10054), is: ErrTooLarge, over: true},
 		"payload": {err: nats.ErrMaxPayload, is: ErrTooLarge, over: true}, "another answer": {err: api(1)},
 		"never sent": {err: nats.ErrReconnectBufExceeded}, "closed": {err: nats.ErrConnectionClosed},
 		"no answer": {err: context.DeadlineExceeded, unclear: true}, "nobody there": {err: nats.ErrNoResponders, unclear: true},
@@ -671,9 +671,9 @@ func TestStreams(t *testing.T) {
 		}
 	}
 	q.Replicas = 3
-	for code, want := range map[jetstream.ErrorCode]string{codeNoReplicas: "the server is in no cluster", codeNoPeers: "3 servers must be up", codeStreamStore: "3 servers must be up", codeNoResources: "3 servers must be up"} {
+	for code, want := range map[jetstream.ErrorCode]string{10074: "the server is in no cluster", 10005: "3 servers must be up", 10047: "3 servers must be up", 10023: "3 servers must be up"} {
 		err := q.creating(&jetstream.APIError{ErrorCode: code})
-		if !strings.Contains(err.Error(), want) || isRefused(err) != (code == codeNoReplicas) {
+		if !strings.Contains(err.Error(), want) || isRefused(err) != (code == 10074) {
 			t.Errorf("%d: %v", code, err)
 		}
 	}
