@@ -3,6 +3,7 @@ package consume
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -133,6 +134,35 @@ func TestNotSettled(t *testing.T) {
 	}
 	if again, err := c.folder.Take("1"); err != nil || again == nil || again.Journal.State != folder.Failed {
 		t.Errorf("%+v, %v", again, err)
+	}
+}
+
+// TestUnsyncedKeepsNoOther: of what is settled together, a job that the target does not have
+// for good keeps back nobody's failure.
+func TestUnsyncedKeepsNoOther(t *testing.T) {
+	t.Parallel()
+	o := options(t, &flushing{flush: func() error { return errors.New("disk is lost") }})
+	o.RetryDelay = time.Hour
+	reporting(&o, "127.0.0.1:1")
+	addReported(t, o, "1", "SUCCESS")
+	addReported(t, o, "2", "")
+	c, box := outbox(t, o)
+	c.reporter = c.newReporter(box)
+	var batch []*settling
+	for i, state := range []folder.State{folder.Done, folder.Failed} {
+		held := take(t, o, fmt.Sprint(i+1))
+		if err := held.Judge(state, "x", time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		batch = append(batch, &settling{Verdict: folder.Verdict{Held: held}, failure: refused})
+	}
+	(&settler{consumer: c}).settle(batch, new(sync.WaitGroup))
+	letters, _ := filepath.Glob(filepath.Join(folder.OutboxPath(o.Folder), "*.final"))
+	if len(letters) != 1 || !strings.HasPrefix(filepath.Base(letters[0]), "2-") {
+		t.Errorf("letters %q", letters)
+	}
+	if c.order.stems["1"] == nil || c.order.stems["2"] != nil {
+		t.Error("not the first, or the second too, has another turn")
 	}
 }
 

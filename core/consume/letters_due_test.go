@@ -32,6 +32,26 @@ func TestNotDue(t *testing.T) {
 	}
 }
 
+// TestOnceARun: where each has one try, a report that was put off is not sent again.
+func TestOnceARun(t *testing.T) {
+	t.Parallel()
+	sink := mtatest.NewSink(t, mtatest.SinkOptions{Replies: []mtatest.Reply{{On: mtatest.OnRCPT, Text: "450 4.2.0 later"}}})
+	o := options(t, &fake{})
+	reporting(&o, sink.Addr)
+	log := logged(&o)
+	c, box := outbox(t, o)
+	c.once = true
+	r := c.newReporter(box)
+	for i, stem := range []string{"1", "2"} {
+		putLetter(t, box, stem, time.Now())
+		for range 2 {
+			if r.round(t.Context()); log.count("report not sent yet", "try=1") != i+1 || log.count("try=2") != 0 {
+				t.Errorf("of %d reports:\n%s", i+1, log.all())
+			}
+		}
+	}
+}
+
 // TestFailureTakenBack: a failure that could not be sent yet is not told once the job was
 // tried again and is done; those of other jobs, and what is still true, wait on.
 func TestFailureTakenBack(t *testing.T) {
