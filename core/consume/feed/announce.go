@@ -7,44 +7,34 @@ import (
 	"smtpreceiver/core/queue"
 )
 
-// count has jobs found that the servers do not give out, until ctx is done.
-func (f *Feed) count(ctx context.Context) {
-	inventory := f.Queue.Inventory(f.App)
-	tick := time.NewTicker(queue.InventoryEvery)
-	defer tick.Stop()
+// regularly does something at once and at each tick, until ctx is done.
+func (f *Feed) regularly(ctx context.Context, ticks <-chan time.Time, otherwise string, do func(context.Context) error) {
 	for {
+		if err := do(ctx); err != nil && ctx.Err() == nil {
+			f.Log.Debug(otherwise, "app", f.App, "error", err.Error())
+		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
-		}
-		if f.Queue.Ready() != nil {
-			continue
-		}
-		if err := inventory.Take(ctx); err != nil && ctx.Err() == nil {
-			f.Log.Debug("jobs not counted", "app", f.App, "error", err.Error())
+		case <-ticks:
 		}
 	}
 }
 
-// announce says to all how this consumer is doing, until ctx is done.
-func (f *Feed) announce(ctx context.Context, down func() bool) {
-	tick := time.NewTicker(queue.AnnounceEvery)
-	defer tick.Stop()
-	for {
-		if err := f.Queue.Announce(ctx, f.worker(down())); err != nil && ctx.Err() == nil {
-			f.Log.Debug("the other machines do not know of this consumer", "app", f.App, "error", err.Error())
-		}
-		select {
-		case <-ctx.Done():
-			// A try that has no answer now is forgotten with its time.
-			ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), trouble)
-			defer cancel()
-			_ = f.Queue.Leave(ending, f.Me)
-			return
-		case <-tick.C:
-		}
-	}
+// count has jobs found that the servers do not give out.
+func (f *Feed) count(ctx context.Context, ticks <-chan time.Time) {
+	f.regularly(ctx, ticks, "jobs not counted", f.Queue.Inventory(f.App).Take)
+}
+
+// announce says to all how this consumer is doing, and in the end that it is gone.
+func (f *Feed) announce(ctx context.Context, ticks <-chan time.Time, down func() bool) {
+	f.regularly(ctx, ticks, "the other machines do not know of this consumer", func(ctx context.Context) error {
+		return f.Queue.Announce(ctx, f.worker(down()))
+	})
+	// A try that has no answer now is forgotten with its time.
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), trouble)
+	defer cancel()
+	_ = f.Queue.Leave(ending, f.Me)
 }
 
 // worker is how this consumer is doing.

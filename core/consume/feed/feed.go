@@ -70,8 +70,8 @@ func (f *Feed) Run(ctx context.Context, found func(string), down func() bool) {
 	said := ""
 	var taking sync.WaitGroup
 	defer taking.Wait()
-	taking.Go(func() { f.announce(ctx, down) })
-	taking.Go(func() { f.count(ctx) })
+	taking.Go(func() { f.announce(ctx, time.Tick(queue.AnnounceEvery), down) })
+	taking.Go(func() { f.count(ctx, time.Tick(queue.InventoryEvery)) })
 	for ctx.Err() == nil {
 		room := f.free(down())
 		if room == 0 {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -51,7 +52,7 @@ func TestFree(t *testing.T) {
 }
 
 // TestNotTaken: a job that the folder cannot take is nobody's find and is told, unless the
-// service ends.
+// service ends; it is soon given out again.
 func TestNotTaken(t *testing.T) {
 	t.Parallel()
 	q := open(t, queuetest.Start(t))
@@ -67,6 +68,15 @@ func TestNotTaken(t *testing.T) {
 		if f.take(ctx, l) || f.lease(l.Stem) != nil || strings.Count(log.String(), "job not taken from the queue yet") != want {
 			t.Errorf("taken, kept, or said: %s", &log)
 		}
+	}
+	again := 0
+	for end := time.Now().Add(2 * soon); again < 2 && time.Now().Before(end); {
+		if err := q.Fetch(t.Context(), "fax", 2, time.Second, func(*queue.Lease) { again++ }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if again != 2 {
+		t.Errorf("%d of 2 jobs are given out again", again)
 	}
 }
 
@@ -152,5 +162,47 @@ func TestOnceWaitsForRoom(t *testing.T) {
 	mtatest.Finish(t, "the feed", &running)
 	if there.Load() != 1 || asked.Load() > 40 {
 		t.Errorf("%d jobs, asked %d times", there.Load(), asked.Load())
+	}
+}
+
+// TestRegularly: what a consumer does all the time it does at once, then at each tick, and an
+// error ends it no more than it is kept quiet; the end of the service is none.
+func TestRegularly(t *testing.T) {
+	t.Parallel()
+	s := queuetest.Start(t)
+	q := open(t, s)
+	publish(t, q, "x")
+	f := feedOf(t, q, 1, io.Discard)
+	log := new(mtatest.Log)
+	f.Log = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	lease(t, f).Later(time.Hour)
+	s.Mu.Lock()
+	s.Lost[s.Last("q.job.fax.>").Subject] = true
+	s.Mu.Unlock()
+	ctx, cancel := context.WithCancel(t.Context())
+	ticks := make(chan time.Time)
+	var running sync.WaitGroup
+	running.Go(func() { f.count(ctx, ticks) })
+	for range 3 { // each look is over when the next tick is taken
+		ticks <- time.Now()
+	}
+	s.Mu.Lock()
+	resets := len(s.Resets)
+	s.Mu.Unlock()
+	if resets != 1 || strings.Contains(log.String(), "jobs not counted") {
+		t.Errorf("a job that nobody is given was given out again %d times, log:\n%s", resets, log)
+	}
+	q.Close()
+	for range 2 {
+		ticks <- time.Now()
+	}
+	if n := strings.Count(log.String(), "jobs not counted"); n < 1 {
+		t.Errorf("a look that failed is said %d times:\n%s", n, log)
+	}
+	cancel()
+	mtatest.Finish(t, "the looks", &running)
+	log.Reset()
+	if f.count(ctx, ticks); log.String() != "" {
+		t.Errorf("behind the end:\n%s", log)
 	}
 }

@@ -246,6 +246,9 @@ func TestJobsThatOthersHad(t *testing.T) {
 				}
 				held.Release()
 			}
+			if held := f.worker(false).Held; (held == 1) != tt.found {
+				t.Errorf("%d are held", held)
+			}
 			if text := log.String(); (text == "") != (tt.said == "") || !strings.Contains(text, tt.said) {
 				t.Errorf("log %s", text)
 			}
