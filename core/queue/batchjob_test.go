@@ -44,6 +44,9 @@ func TestJobInAMessage(t *testing.T) {
 	first, second := jobs[0], jobs[1]
 	put(t, first, "gw1-1.txt", "text")
 	put(t, first, "gw1-1_1_a.pdf", "pdf")
+	if err := checkName("gw1-1", "gw1-1"+strings.Repeat("x", maxNameLength-len("gw1-1"))); err != nil {
+		t.Error(err)
+	}
 	for _, name := range []string{"", "gw1-1", "gw1-1.ctl", "gw1-1_x.CTL", "gw1-1/../x", `gw1-1\x`, "gw1-2.txt", "gw1-1.txt", "gw1-1" + strings.Repeat("x", maxNameLength), "gw1-1\x00"} {
 		if _, err := first.Create(name); err == nil {
 			t.Errorf("%q is taken", name)
@@ -107,10 +110,28 @@ func TestJobInAMessage(t *testing.T) {
 	}
 }
 
+// TestFileNotClosed: a job is staged with all of its files, or not at all.
+func TestFileNotClosed(t *testing.T) {
+	t.Parallel()
+	b, jobs := emptyBatch("gw1-1")
+	if _, err := jobs[0].Create("gw1-1.txt"); err != nil {
+		t.Fatal(err)
+	}
+	if err := jobs[0].Control(nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Stage(t.Context()); err == nil {
+		t.Error("it is staged")
+	}
+}
+
 // TestBatchIsOver: a batch that has ended takes nothing more.
 func TestBatchIsOver(t *testing.T) {
 	t.Parallel()
 	b, jobs := emptyBatch("gw1-1")
+	if err := b.Assure(t.Context()); err == nil {
+		t.Error("assured before it is staged")
+	}
 	b.Abort()
 	if _, err := jobs[0].Create("gw1-1.txt"); err == nil {
 		t.Error("a file")

@@ -24,11 +24,10 @@ import (
 	"smtpreceiver/core/queue/queuetest"
 )
 
-// open makes a queue on a server; its gateway is gw1 and takes IDs from 1.
-func open(t testing.TB, s *queuetest.Server, change func(*Config)) *Queue {
-	t.Helper()
+// configOf is the configuration of gateway gw1, which takes IDs from 1.
+func configOf(s *queuetest.Server) Config {
 	next := 0
-	c := Config{
+	return Config{
 		Servers: []string{s.Addr}, Name: "q", Replicas: 1, MaxSize: 1 << 20, AcceptUnsynced: true, CommitTimeout: time.Second,
 		Instance: "gw1", Owner: "me", Host: "here", Log: slog.New(slog.DiscardHandler),
 		NextID: func() (string, string, error) {
@@ -36,6 +35,12 @@ func open(t testing.TB, s *queuetest.Server, change func(*Config)) *Queue {
 			return fmt.Sprint(next), fmt.Sprintf("gw1-%08d", next), nil
 		},
 	}
+}
+
+// open makes a queue of that gateway on a server.
+func open(t testing.TB, s *queuetest.Server, change func(*Config)) *Queue {
+	t.Helper()
+	c := configOf(s)
 	if change != nil {
 		change(&c)
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"strings"
 	"testing"
@@ -116,6 +117,19 @@ func TestReady(t *testing.T) {
 	q.note(nil)
 	q.note(refused("%w", fault))
 	says("refused", fault)
+}
+
+// TestLostSince: without a connection the time of the first loss counts.
+func TestLostSince(t *testing.T) {
+	t.Parallel()
+	q := &Queue{Config: Config{Log: slog.New(slog.DiscardHandler)}}
+	q.ctx = t.Context()
+	q.disconnected(nil, errors.New("x"))
+	first := q.health.lost
+	time.Sleep(2 * time.Millisecond)
+	if q.disconnected(nil, nil); first.IsZero() || q.health.lost != first {
+		t.Errorf("lost since %v, then since %v", first, q.health.lost)
+	}
 }
 
 func of[T any](_ T, err error) error { return err }

@@ -113,7 +113,12 @@ func TestWithdrawalMeetsItself(t *testing.T) {
 		t.Error("one that does not arrive is decided")
 	}
 	// The next call has another time in its entry.
-	earlier := &leader{writes: []error{errOnItsWay}, there: func(int, string) []byte { return Entry{State: Withdrawn, By: "gw1"}.encode() }}
+	earlier := &leader{writes: []error{errOnItsWay}, there: func(_ int, subject string) []byte {
+		if subject != "q.journal.K.0" { // that of the first job stands for all
+			return nil
+		}
+		return Entry{State: Withdrawn, By: "gw1"}.encode()
+	}}
 	if created, err := (&Batch{queue: earlier.over(), key: "K"}).withdrawn(limited()); !created || err != nil {
 		t.Errorf("one of an earlier call: %t, %v", created, err)
 	}

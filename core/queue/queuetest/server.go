@@ -36,7 +36,7 @@ type Server struct {
 	Lost      map[string]bool                      // subjects of jobs that it keeps and gives to none
 	Kept      map[uint64]bool                      // messages that cannot be deleted
 	Resets    []string
-	Refuse    func(subject string) *jetstream.APIError // of a write; nil: none
+	Refuse    func(subject string) *jetstream.APIError // of a write, or a question other than for the next jobs; nil: none
 	Silent    func(subject string) bool                // it answers nothing to a write; nil: it does
 	Leader    string                                   // "": it is in no cluster; "none": that has none
 	Offline   bool                                     // the other server of its cluster
@@ -195,6 +195,9 @@ func (s *Server) take(m *Stored, reply string, send sender) {
 		s.give(strings.Split(m.Subject, ".")[5:], m.Data, reply, send)
 		return
 	case strings.HasPrefix(m.Subject, "$JS.API."):
+		if answer = s.refusal(m.Subject); answer != nil {
+			break
+		}
 		answer = s.api(strings.Split(strings.TrimPrefix(m.Subject, "$JS.API."), "."), m.Data)
 	default:
 		answer = s.store(m)
@@ -209,6 +212,16 @@ func (s *Server) take(m *Stored, reply string, send sender) {
 		}
 		send(reply, reply, "", "", data)
 	}
+}
+
+func (s *Server) refusal(subject string) any {
+	if s.Refuse == nil {
+		return nil
+	}
+	if err := s.Refuse(subject); err != nil {
+		return map[string]any{"error": err}
+	}
+	return nil
 }
 
 func failed(code int, number jetstream.ErrorCode) any {
@@ -241,10 +254,8 @@ func (s *Server) store(m *Stored) any {
 	if stream == nil {
 		return nil
 	}
-	if s.Refuse != nil {
-		if err := s.Refuse(m.Subject); err != nil {
-			return map[string]any{"error": err}
-		}
+	if refusal := s.refusal(m.Subject); refusal != nil {
+		return refusal
 	}
 	if id := m.Header.Get("Nats-Batch-Id"); id != "" {
 		s.Batches[id] = append(s.Batches[id], m)
