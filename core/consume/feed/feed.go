@@ -21,7 +21,6 @@ const (
 	fetchWait  = time.Second           // about: see askFor
 	pause      = 50 * time.Millisecond // while enough jobs are here
 	trouble    = time.Second           // between two tries while the queue cannot be reached
-	patience   = 20 * time.Second      // once, until a queue that does not answer is given up
 	soon       = 5 * time.Second       // until a job is given out again: its consumer may just have been started again
 	fetchLimit = 10 * time.Minute      // for the files of a job
 	inTurn     = 5 * time.Second       // for older jobs that are still on their way here
@@ -43,6 +42,7 @@ type Options struct {
 type Feed struct {
 	Options
 	folder   *folder.Folder
+	patience time.Duration  // of Once, with a queue that does not answer
 	settling sync.WaitGroup // jobs that are being taken out of the queue
 	turn     chan struct{}  // closed when the job that was fetched last is here, or is not to be had
 
@@ -54,7 +54,7 @@ type Feed struct {
 
 // New makes a feed.
 func New(o Options) *Feed {
-	f := &Feed{Options: o, leases: map[string]*queue.Lease{}, bringing: map[string]bool{}, room: make(chan struct{}, 1), turn: make(chan struct{})}
+	f := &Feed{Options: o, patience: 20 * time.Second, leases: map[string]*queue.Lease{}, bringing: map[string]bool{}, room: make(chan struct{}, 1), turn: make(chan struct{})}
 	close(f.turn)
 	return f
 }
@@ -131,14 +131,14 @@ func askFor() time.Duration { return fetchWait/2 + rand.N(fetchWait) }
 func (f *Feed) Once(ctx context.Context, found func(string), tried func() int) (left int, err error) {
 	var taking sync.WaitGroup
 	defer taking.Wait()
-	for until := time.Now().Add(patience); ctx.Err() == nil; {
+	for until := time.Now().Add(f.patience); ctx.Err() == nil; {
 		waiting := tried()
 		f.mu.Lock()
 		room := f.Ahead - (len(f.leases) - waiting)
 		f.mu.Unlock()
 		if room <= 0 {
 			f.wait(ctx, pause)
-			until = time.Now().Add(patience)
+			until = time.Now().Add(f.patience)
 			continue
 		}
 		there := 0
@@ -150,7 +150,7 @@ func (f *Feed) Once(ctx context.Context, found func(string), tried func() int) (
 			depth, err := f.Queue.Depth(ctx, f.App)
 			return depth.New, err
 		case err == nil:
-			until = time.Now().Add(patience)
+			until = time.Now().Add(f.patience)
 		case time.Now().After(until):
 			return 0, err
 		default:

@@ -12,7 +12,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"smtpreceiver/contrib/mtatest"
+	"smtpreceiver/core/consume"
+	"smtpreceiver/core/consume/folder"
 	"smtpreceiver/core/queue"
 	"smtpreceiver/core/queue/queuetest"
 )
@@ -140,6 +144,127 @@ func TestGivenBack(t *testing.T) {
 	}
 	if f.Gone(l.Stem); f.lease(l.Stem) != nil {
 		t.Error("a job that is gone is held")
+	}
+	publish(t, q, "four", "five", "six")
+	for range 3 {
+		if l := lease(t, f); !f.take(t.Context(), l) {
+			t.Fatal("not taken")
+		}
+	}
+	if n := f.free(true); n != 0 || f.worker(true).Held != 1 {
+		t.Errorf("the target is down, and has been given nothing yet: %d are free, %d held", n, f.worker(true).Held)
+	}
+}
+
+// TestSameName: another job of a name that is here comes once that is gone; the same job, whose
+// lease ran out, is here already.
+func TestSameName(t *testing.T) {
+	t.Parallel()
+	s := queuetest.Start(t)
+	q, other := open(t, s), open(t, s)
+	f := feedOf(t, q, 2, io.Discard)
+	publish(t, q, "one")
+	first := lease(t, f)
+	publish(t, other, "another")
+	next := func() (got *queue.Lease) {
+		for end := time.Now().Add(2 * soon); got == nil && time.Now().Before(end); {
+			if err := q.Fetch(t.Context(), "fax", 1, time.Second, func(l *queue.Lease) { got = l }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return got
+	}
+	for range 2 {
+		l := next()
+		if l == nil || l.Stem != first.Stem || l.Identity() == first.Identity() {
+			t.Fatalf("not given out (again): %+v", l)
+		}
+		if f.reserve(l) || f.lease(l.Stem) != first {
+			t.Error("two jobs of one name are here")
+		}
+	}
+	if f.reserve(first) || f.lease(first.Stem) != first {
+		t.Error("a job is brought twice")
+	}
+}
+
+// TestJudgedOnItsWay: a verdict on a job that is on its way here is known there.
+func TestJudgedOnItsWay(t *testing.T) {
+	t.Parallel()
+	q := open(t, queuetest.Start(t))
+	f := feedOf(t, q, 1, io.Discard)
+	publish(t, q, "x")
+	l := lease(t, f)
+	if err := f.Judge(t.Context(), l.Stem, &folder.Journal{Key: l.Name(), State: folder.Done}); err != nil {
+		t.Fatal(err)
+	}
+	if !f.isJudged(l.Name()) || f.take(t.Context(), l) {
+		t.Error("it comes all the same")
+	}
+}
+
+// TestNobodyToAsk: where the queue says nothing of a job there is no verdict.
+func TestNobodyToAsk(t *testing.T) {
+	t.Parallel()
+	s := queuetest.Start(t)
+	q := open(t, s)
+	f, stem, j := begun(t, s, q, queue.Entry{State: queue.Begun, By: "me"}, true)
+	refusal := &jetstream.APIError{Code: 503, ErrorCode: jetstream.ErrorCode(10077)}
+	for _, words := range []string{"Q", "Q_JOURNAL"} {
+		s.Mu.Lock()
+		s.Refuse = func(subject string) *jetstream.APIError {
+			if subject == "$JS.API.STREAM.MSG.GET."+words {
+				return refusal
+			}
+			return nil
+		}
+		s.Mu.Unlock()
+		for what, err := range map[string]error{"begin": f.Begin(t.Context(), stem, j), "judge": f.Judge(t.Context(), stem, j)} {
+			if _, verdict := errors.AsType[*consume.Verdict](err); !errors.Is(err, refusal) || verdict {
+				t.Errorf("%s, %s does not answer: %v", what, words, err)
+			}
+		}
+	}
+}
+
+// TestOnceWithoutQueue: a queue that cannot be reached is given up after a while, with its
+// error, and is not asked all the time until then.
+func TestOnceWithoutQueue(t *testing.T) {
+	t.Parallel()
+	q := open(t, queuetest.Start(t))
+	f := feedOf(t, q, 1, io.Discard)
+	q.Close()
+	for _, patience := range []time.Duration{trouble / 2, time.Hour} {
+		f.patience = patience
+		ctx, cancel := context.WithTimeout(t.Context(), 5*trouble/2)
+		asked := 0
+		left, err := f.Once(ctx, func(string) {}, func() int { asked++; return 0 })
+		if left != 0 || err == nil || asked < 2 || asked > 3 || (ctx.Err() == nil) != (patience < time.Minute) {
+			t.Errorf("for %v: %d left, %v, asked %d times", patience, left, err, asked)
+		}
+		cancel()
+	}
+}
+
+// TestOnceEnds: a job that is on its way is found before Once returns, and the second need not
+// wait for more than the first.
+func TestOnceEnds(t *testing.T) {
+	t.Parallel()
+	q := open(t, queuetest.Start(t))
+	publish(t, q, "one", "two")
+	f := feedOf(t, q, 3, io.Discard)
+	ctx, cancel := context.WithCancel(t.Context())
+	var found atomic.Int64
+	begun := time.Now()
+	_, err := f.Once(ctx, func(string) {
+		if found.Load() == 1 {
+			cancel()
+			time.Sleep(100 * time.Millisecond)
+		}
+		found.Add(1)
+	}, func() int { return 0 })
+	if took := time.Since(begun); err != nil || found.Load() != 2 || took > inTurn {
+		t.Errorf("%d jobs after %v, %v", found.Load(), took, err)
 	}
 }
 

@@ -414,7 +414,7 @@ func TestRun(t *testing.T) {
 	f := feedOf(t, q, 3, &log)
 	ctx, cancel := context.WithCancel(t.Context())
 	var mu sync.Mutex
-	down := false
+	down, looks := false, 0
 	found := map[string]int{}
 	var running sync.WaitGroup
 	running.Go(func() {
@@ -425,6 +425,7 @@ func TestRun(t *testing.T) {
 		}, func() bool {
 			mu.Lock()
 			defer mu.Unlock()
+			looks++
 			return down
 		})
 	})
@@ -452,6 +453,13 @@ func TestRun(t *testing.T) {
 		t.Errorf("consumers %+v, %v", workers, err)
 	}
 	mu.Lock()
+	looks = 0
+	mu.Unlock()
+	time.Sleep(5 * pause)
+	mu.Lock()
+	if looks > 10 {
+		t.Errorf("looked %d times for room while there was none", looks)
+	}
 	down = true
 	mu.Unlock()
 	wait(1)
