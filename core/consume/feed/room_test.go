@@ -331,3 +331,24 @@ func TestRegularly(t *testing.T) {
 		t.Errorf("behind the end:\n%s", log)
 	}
 }
+
+// TestNotForgotten: a settled job that the queue cannot be told of is said, and makes room.
+func TestNotForgotten(t *testing.T) {
+	t.Parallel()
+	q := open(t, queuetest.Start(t))
+	var log bytes.Buffer
+	f := feedOf(t, q, 1, &log)
+	publish(t, q, "x")
+	l := lease(t, f)
+	q.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	f.Settled(ctx, l.Stem, "another")
+	if f.settling.Wait(); f.lease(l.Stem) != l {
+		t.Error("it was another of the name that is settled")
+	}
+	f.Settled(ctx, l.Stem, l.Name())
+	if f.settling.Wait(); f.lease(l.Stem) != nil || strings.Count(log.String(), "still in the queue") != 1 {
+		t.Errorf("held, or said: %s", &log)
+	}
+}
