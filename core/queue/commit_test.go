@@ -30,6 +30,22 @@ func TestCommitTooLate(t *testing.T) {
 	}
 }
 
+// TestAbortBehindCommit: what was committed keeps its files.
+func TestAbortBehindCommit(t *testing.T) {
+	t.Parallel()
+	q := open(t, queuetest.Start(t), nil)
+	b := stage(t, q, "fax", strings.Repeat("x", inlineJob+1))
+	if err := b.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if b.Abort(); b.state != committed {
+		t.Errorf("a batch that was committed is %s", b.state)
+	}
+	for _, job := range each(t, q, "fax") {
+		content(t, q, job.Job, job.Stem+".txt")
+	}
+}
+
 // TestCommittedBefore: a message that an earlier try has brought, though its answer was lost,
 // is there, once.
 func TestCommittedBefore(t *testing.T) {

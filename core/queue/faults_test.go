@@ -88,11 +88,15 @@ func TestEachRequestRefused(t *testing.T) {
 		"Look":       func(ctx context.Context, q *faulty) error { return of(q.leases[0].Look(ctx, begun)) },
 		"Look there": func(ctx context.Context, q *faulty) error { return of(q.leases[1].Look(ctx, begun)) },
 		"Write":      func(ctx context.Context, q *faulty) error { return q.leases[0].Write(ctx, begun) },
-		"Fetch":      func(ctx context.Context, q *faulty) error { return q.Fetch(ctx, "sms", 1, time.Second, nil) },
-		"Take":       func(ctx context.Context, q *faulty) error { return third(q.Take(ctx, "petr", 9)) },
-		"Full":       func(ctx context.Context, q *faulty) error { return of(q.Full(ctx, "petr", 9)) },
-		"See":        func(ctx context.Context, q *faulty) error { return q.See(ctx) },
-		"look":       func(ctx context.Context, q *faulty) error { q.health.proven = time.Time{}; return q.look(ctx) },
+		"Write behind another": func(ctx context.Context, q *faulty) error {
+			q.leases[0].revision = 99
+			return q.leases[0].Write(ctx, begun)
+		},
+		"Fetch": func(ctx context.Context, q *faulty) error { return q.Fetch(ctx, "sms", 1, time.Second, nil) },
+		"Take":  func(ctx context.Context, q *faulty) error { return third(q.Take(ctx, "petr", 9)) },
+		"Full":  func(ctx context.Context, q *faulty) error { return of(q.Full(ctx, "petr", 9)) },
+		"See":   func(ctx context.Context, q *faulty) error { return q.See(ctx) },
+		"look":  func(ctx context.Context, q *faulty) error { q.health.proven = time.Time{}; return q.look(ctx) },
 		"Inventory": func(ctx context.Context, q *faulty) error {
 			i := q.Inventory("fax")
 			return errors.Join(i.Take(ctx), i.Take(ctx), i.Take(ctx))

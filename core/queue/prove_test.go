@@ -78,24 +78,28 @@ func TestProof(t *testing.T) {
 	// As a server answers before it has its streams, and before it knows its cluster.
 	starts := func(name string) string { return says(t, name, "2.15.3", `{"disabled": true, "config": {}}`) }
 	alone := func(name string) string { return says(t, name, "2.15.3", `{"config": {"sync_always": true}}`) }
+	nonsense := func(name string) string {
+		return says(t, name, "2.15.3", `{"config": {"sync_always": true}, "meta_cluster": {"cluster_size": 3}, "rest":`)
+	}
 	const down = "http://127.0.0.1:1"
 	for name, c := range map[string]struct {
 		monitors []string
 		want     string // "": proven
 		refused  bool
 	}{
-		"all":        {[]string{good("a"), good("b"), good("c")}, "", false},
-		"one down":   {[]string{good("a"), down, good("c")}, "", false},
-		"two down":   {[]string{good("a"), down, down}, "1 of 3 servers", false},
-		"one starts": {[]string{good("a"), starts("b"), good("c")}, "", false},
-		"two start":  {[]string{good("a"), starts("b"), starts("c")}, "JetStream is off there, or starts", false},
-		"all start":  {[]string{alone("a"), alone("b"), alone("c")}, "its cluster has not formed yet", false},
-		"one twice":  {[]string{good("a"), good("a"), good("a")}, "two addresses are of one server", false},
-		"one lazy":   {[]string{good("a"), monitor(t, "b", "2.15.3", false, 3), good("c")}, "server b", true},
-		"one old":    {[]string{good("a"), monitor(t, "b", "2.9.10", true, 3), good("c")}, "too old", true},
-		"not named":  {[]string{good("a"), good("b")}, "3 servers, and 2 addresses", true},
-		"too few":    {[]string{monitor(t, "a", "2.15.3", true, 1)}, "queue.replicas is 3", true},
-		"no monitor": {nil, "queue.monitor: missing", true},
+		"all":           {[]string{good("a"), good("b"), good("c")}, "", false},
+		"one down":      {[]string{good("a"), down, good("c")}, "", false},
+		"two down":      {[]string{good("a"), down, down}, "1 of 3 servers", false},
+		"one starts":    {[]string{good("a"), starts("b"), good("c")}, "", false},
+		"two start":     {[]string{good("a"), starts("b"), starts("c")}, "JetStream is off there, or starts", false},
+		"all start":     {[]string{alone("a"), alone("b"), alone("c")}, "its cluster has not formed yet", false},
+		"two in pieces": {[]string{good("a"), nonsense("b"), nonsense("c")}, "unexpected EOF", false},
+		"one twice":     {[]string{good("a"), good("a"), good("a")}, "two addresses are of one server", false},
+		"one lazy":      {[]string{good("a"), monitor(t, "b", "2.15.3", false, 3), good("c")}, "server b", true},
+		"one old":       {[]string{good("a"), monitor(t, "b", "2.9.10", true, 3), good("c")}, "too old", true},
+		"not named":     {[]string{good("a"), good("b")}, "3 servers, and 2 addresses", true},
+		"too few":       {[]string{monitor(t, "a", "2.15.3", true, 1)}, "queue.replicas is 3", true},
+		"no monitor":    {nil, "queue.monitor: missing", true},
 	} {
 		q := &Queue{Config: Config{Monitor: c.monitors, Replicas: 3, Log: discard}}
 		err := q.proveSettings(t.Context())

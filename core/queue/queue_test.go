@@ -821,6 +821,11 @@ func TestSeen(t *testing.T) {
 	if name, changes := q.Leader(); name != "" || changes != 0 || len(q.Nodes()) != 1 || q.Nodes()[0].Name != "mq1" || q.conn.Status() != nats.CONNECTED {
 		t.Errorf("%q, %d changes, %+v", name, changes, q.Nodes())
 	}
+	q.health.mu.Lock()
+	if time.Since(q.health.proven) > proveEvery {
+		t.Errorf("the settings of the servers were proven at %v", q.health.proven)
+	}
+	q.health.mu.Unlock()
 	for i, leader := range []string{"a", "a", "b"} {
 		s.Mu.Lock()
 		s.Leader, s.Size = leader, 1000

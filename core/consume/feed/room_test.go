@@ -135,6 +135,22 @@ func TestGivenBack(t *testing.T) {
 	if !f.take(t.Context(), waits) || !f.giveOneBack(waits) || f.lease(waits.Stem) != nil {
 		t.Error("a job that waits is kept")
 	}
+	since := waits.Since
+	for range 2 { // as the queue has it, then as the journal
+		if e := state(t, q, waits.Name()); e.State != queue.Waiting || !e.First.Equal(since) {
+			t.Errorf("since %v: %+v", since, e)
+		}
+		waits, since = lease(t, f), since.Add(-time.Hour)
+		if _, err := waits.Look(t.Context(), queue.Entry{By: "b"}); err != nil {
+			t.Fatal(err)
+		}
+		if err := waits.Write(t.Context(), queue.Entry{State: queue.Waiting, By: "b", First: since}); err != nil {
+			t.Fatal(err)
+		}
+		if !f.take(t.Context(), waits) || !f.giveOneBack(waits) {
+			t.Error("a job that waits is kept")
+		}
+	}
 	publish(t, q, "three")
 	if l := lease(t, f); !f.take(t.Context(), l) {
 		t.Fatal("not taken")
