@@ -159,6 +159,40 @@ func TestEachRequestRefused(t *testing.T) {
 	}
 }
 
+// TestAnotherWasFaster: what another gateway has made, or removed, between two requests is no
+// fault.
+func TestAnotherWasFaster(t *testing.T) {
+	t.Parallel()
+	q := newFaulty(t)
+	streams := q.streams()
+	q.server.Mu.Lock()
+	clear(q.server.Streams)
+	q.server.Refuse = func(subject string) *jetstream.APIError {
+		for i := range streams {
+			if subject == "$JS.API.STREAM.CREATE."+streams[i].Name {
+				q.server.Streams[streams[i].Name] = &streams[i]
+				return &jetstream.APIError{Code: 400, ErrorCode: jetstream.JSErrCodeStreamNameInUse}
+			}
+		}
+		return nil
+	}
+	q.server.Mu.Unlock()
+	if err := q.makeStreams(t.Context()); err != nil {
+		t.Errorf("streams: %v", err)
+	}
+	q.server.Mu.Lock()
+	q.server.Refuse = func(subject string) *jetstream.APIError {
+		if subject == "$JS.API.STREAM.MSG.GET.Q" {
+			return &jetstream.APIError{Code: 404, ErrorCode: jetstream.JSErrCodeMessageNotFound}
+		}
+		return nil
+	}
+	q.server.Mu.Unlock()
+	if err := q.sweepOlder(t.Context(), 0); err != nil {
+		t.Errorf("files: %v", err)
+	}
+}
+
 // TestFullWhileWriting: who writes a long file into a full queue hears that it is full.
 func TestFullWhileWriting(t *testing.T) {
 	t.Parallel()

@@ -101,6 +101,22 @@ func TestEntryOutlivesItsLease(t *testing.T) {
 	}
 }
 
+// TestFilesGo: the pieces of a file go with the job that has it, however few they are.
+func TestFilesGo(t *testing.T) {
+	t.Parallel()
+	s := queuetest.Start(t)
+	q := open(t, s, nil)
+	for _, size := range []int{inlineJob + 1, pieceSize + 1} {
+		key := bring(t, q, "fax", strings.Repeat("x", size))
+		for _, l := range fetch(t, q, "fax", 1) {
+			if err := l.Settled(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		eventually(t, "the files to be gone", func() bool { s.Mu.Lock(); defer s.Mu.Unlock(); return s.Last("q.file."+key+".>") == nil })
+	}
+}
+
 // TestNothingIsWrittenOfNothing: a job that was never begun leaves no entry behind, and a
 // withdrawal is kept for as long as it was to be.
 func TestNothingIsWrittenOfNothing(t *testing.T) {
@@ -142,9 +158,15 @@ func TestNames(t *testing.T) {
 	if err := q.Fetch(t.Context(), "fax", 0, time.Second, func(*Lease) { t.Error("a job that nobody wanted") }); err == nil {
 		t.Error("no job was asked for")
 	}
-	_, hasErr := q.Has(t.Context(), key)
-	if _, err := q.EntryOf(t.Context(), key); err == nil || hasErr == nil {
-		t.Errorf("a name without a number: %v, %v", hasErr, err)
+	there, hasErr := q.Has(t.Context(), key)
+	if _, err := q.EntryOf(t.Context(), key); err == nil || hasErr == nil || there {
+		t.Errorf("a name without a number: %v, %v, %v", there, hasErr, err)
+	}
+	if _, err := q.journal.put(t.Context(), journalKey(key, 1), []byte("<xml>"), 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	if e, err := q.EntryOf(t.Context(), key+"1"); err == nil {
+		t.Errorf("an entry that nobody can read: %+v", e)
 	}
 	over, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -755,7 +755,7 @@ func TestInventory(t *testing.T) {
 	s.Mu.Unlock()
 	take(0) // once may be by chance
 	take(1)
-	if got := s.Resets[0]; got != "Q.consume-fax" {
+	if got := s.Resets[0]; got != "Q.consume-fax to 1" {
 		t.Errorf("reset of %s", got)
 	}
 	take(1)

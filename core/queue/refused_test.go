@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go"
 )
 
 // TestTooOld: a server of the version that Debian 12 has is refused when the
@@ -68,6 +70,7 @@ func TestDown(t *testing.T) {
 	for what, err := range map[string]error{
 		"Ready": q.Ready(),
 		"Room":  of(q.Room()),
+		"Full":  of(q.Full(t.Context(), "sender", 1)),
 		"Take":  third(q.Take(t.Context(), "sender", 1)),
 	} {
 		if err == nil || !strings.Contains(err.Error(), "no connection to the queue at nats://127.0.0.1:1") {
@@ -98,7 +101,7 @@ func TestNoSuchServer(t *testing.T) {
 func TestReady(t *testing.T) {
 	t.Parallel()
 	fault := errors.New("no leader")
-	q := new(Queue)
+	q := &Queue{conn: new(nats.Conn)}
 	says := func(when string, want error) {
 		t.Helper()
 		if err := q.Ready(); !errors.Is(err, want) || (err == nil) != (want == nil) {
@@ -117,6 +120,17 @@ func TestReady(t *testing.T) {
 	q.note(nil)
 	q.note(refused("%w", fault))
 	says("refused", fault)
+	q.note(nil)
+	q.health.lost = time.Now()
+	says("lost for a moment", nil)
+	q.health.lost = time.Now().Add(-2 * reconnecting)
+	if err := q.Ready(); err == nil {
+		t.Error("ready without a connection")
+	}
+	q.health.seen, q.health.lost = time.Time{}, time.Now()
+	if err := q.Ready(); err == nil {
+		t.Error("ready before the first connection")
+	}
 }
 
 // TestLostSince: without a connection the time of the first loss counts.

@@ -112,6 +112,10 @@ func TestWithdrawalMeetsItself(t *testing.T) {
 	if _, err := (&Batch{queue: never.over(), key: "K"}).withdrawn(limited()); err == nil {
 		t.Error("one that does not arrive is decided")
 	}
+	unread := &leader{writes: []error{errOnItsWay}, there: func(int, string) []byte { return nil }}
+	if _, err := (&Batch{queue: unread.over(), key: "K"}).withdrawn(limited()); err == nil {
+		t.Error("one of an earlier call that does not arrive is decided")
+	}
 	// The next call has another time in its entry.
 	earlier := &leader{writes: []error{errOnItsWay}, there: func(_ int, subject string) []byte {
 		if subject != "q.journal.K.0" { // that of the first job stands for all

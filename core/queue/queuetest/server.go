@@ -351,7 +351,7 @@ func (s *Server) api(of []string, data []byte) any {
 	case "CONSUMER.INFO":
 		return s.consumer(of[2], of[3])
 	case "CONSUMER.RESET":
-		s.Resets = append(s.Resets, of[2]+"."+of[3])
+		s.Resets = append(s.Resets, fmt.Sprintf("%s.%s to %d", of[2], of[3], q.Seq))
 		return s.consumer(of[2], of[3])
 	}
 	return failed(404, 10025)
