@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -175,5 +176,87 @@ func TestNames(t *testing.T) {
 	}
 	if e, err := q.EntryOf(over, key+"0"); err == nil {
 		t.Errorf("nobody can be asked: %+v", e)
+	}
+}
+
+// TestVerdicts: only who has begun a job judges it, once.
+func TestVerdicts(t *testing.T) {
+	t.Parallel()
+	s := queuetest.Start(t)
+	q := open(t, s, nil)
+	bring(t, q, "fax", "x")
+	l := fetch(t, q, "fax", 1)[0]
+	entry := func(state State, by string) Entry {
+		return Entry{State: state, By: by, Host: by, Since: time.Now().UTC()}
+	}
+	if err := l.Write(t.Context(), entry(Begun, "me")); err != nil {
+		t.Fatal(err)
+	}
+	second := &Lease{Job: l.Job, queue: q}
+	if e, err := second.Look(t.Context(), entry(Begun, "other")); err != nil || e.By != "me" || second.revision == 0 {
+		t.Errorf("%+v, %v", e, err)
+	}
+	stale := &Lease{Job: l.Job, queue: q}
+	if err := stale.Write(t.Context(), entry(Begun, "other")); !errors.Is(err, ErrLost) || !strings.Contains(err.Error(), "begun, by me") || stale.Begun() {
+		t.Errorf("begun by another: %v", err)
+	}
+	if err := stale.Write(t.Context(), entry(Begun, "me")); err != nil || !stale.Begun() { // its own, of a write without an answer
+		t.Errorf("one's own entry: %v", err)
+	}
+	for _, step := range []struct {
+		e    Entry
+		lost bool
+	}{
+		{entry(Done, "other"), true}, {entry(Done, "me"), false}, {entry(Done, "me"), false}, {entry(Failed, "me"), true}, {entry(Begun, "me"), true},
+	} {
+		if err := q.Judge(t.Context(), l.Name(), step.e); errors.Is(err, ErrLost) != step.lost || (err != nil) != step.lost {
+			t.Errorf("%s by %s: %v", step.e.State, step.e.By, err)
+		}
+	}
+	for _, name := range []string{"", l.Key, l.Key + "x", l.Key + "-1", strings.ToLower(l.Key) + "0", "x" + l.Name()} {
+		if err := q.Judge(t.Context(), name, entry(Done, "me")); err == nil || !strings.Contains(err.Error(), "names no job of the queue") {
+			t.Errorf("%q: %v", name, err)
+		}
+		if _, err := q.EntryOf(t.Context(), name); err == nil {
+			t.Errorf("%q has an entry", name)
+		}
+	}
+	if !Done.Over() || !Failed.Over() || Begun.Over() || Waiting.Over() || Withdrawn.Over() {
+		t.Error("which states are verdicts")
+	}
+}
+
+// TestLookBesideWrite: a consumer that was started again at a job begins it while the
+// feed still looks at it. What was read before does not count behind what was written.
+func TestLookBesideWrite(t *testing.T) {
+	t.Parallel()
+	s := queuetest.Start(t)
+	q := open(t, s, nil)
+	bring(t, q, "fax", "x", "y")
+	me := Entry{State: Begun, By: "me", Host: "me", Since: time.Now().UTC()}
+	for _, l := range fetch(t, q, "fax", 2) {
+		var both sync.WaitGroup
+		both.Go(func() {
+			if _, err := l.Look(t.Context(), me); err != nil {
+				t.Error(err)
+			}
+		})
+		both.Go(func() {
+			if err := l.Write(t.Context(), me); err != nil {
+				t.Error(err)
+			}
+		})
+		both.Wait()
+		if err := l.Write(t.Context(), me); err != nil {
+			t.Fatal(err)
+		}
+		written := l.revision
+		l.saw(written - 1)
+		if l.revision != written || l.written == nil {
+			t.Errorf("%s: revision %d behind an older look, want %d; the entry is known: %t", l.Stem, l.revision, written, l.written != nil)
+		}
+		if l.saw(written + 1); l.revision != written+1 || l.written != nil {
+			t.Errorf("%s: revision %d behind a newer look, and the entry is known: %t", l.Stem, l.revision, l.written != nil)
+		}
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"testing"
 	"time"
+
+	"smtpreceiver/core/queue/queuetest"
 )
 
 var discard = slog.New(slog.DiscardHandler)
@@ -35,4 +37,37 @@ func TestAccount(t *testing.T) {
 	if a := parseAccount(nil, now); a == nil || a.total() != 0 {
 		t.Errorf("of nothing: %v", a)
 	}
+}
+
+// TestQuotaOfAll: the jobs of all gateways count together, those of an hour.
+func TestQuotaOfAll(t *testing.T) {
+	t.Parallel()
+	s := queuetest.Start(t)
+	q, other := open(t, s, nil), open(t, s, func(c *Config) { c.Instance, c.Owner = "gw2", "another" })
+	take := func(q *Queue, key string, want bool) *Ticket {
+		t.Helper()
+		ticket, ok, err := q.Take(t.Context(), key, 2)
+		if err != nil || ok != want || (ticket != nil) != want {
+			t.Fatalf("%s: %t, %v, want %t", key, ok, err, want)
+		}
+		return ticket
+	}
+	full := func(q *Queue, key string, limit int, want bool) {
+		t.Helper()
+		if is, err := q.Full(t.Context(), key, limit); err != nil || is != want {
+			t.Errorf("%s of %d is full: %t, %v", key, limit, is, err)
+		}
+	}
+	full(q, "a", 1, false)
+	ticket := take(q, "a", true)
+	full(other, "a", 2, false)
+	full(other, "a", 1, true)
+	take(other, "a", true)
+	take(q, "a", false)
+	full(q, "a", 2, true)
+	take(q, "b", true)
+	ticket.Return()
+	eventually(t, "the job to be given back", func() bool { is, err := other.Full(t.Context(), "a", 2); return err == nil && !is })
+	take(other, "a", true)
+	take(other, "a", false)
 }

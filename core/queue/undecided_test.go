@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"smtpreceiver/core/queue/queuetest"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -168,5 +171,71 @@ func TestKnownIsNotStored(t *testing.T) {
 	}
 	if a := judge(&jetstream.APIError{ErrorCode: codeBatchKnown}); a.err == nil {
 		t.Error("a batch that is known counts as stored")
+	}
+}
+
+// TestJudge: what an answer says of a message: whether another try is of use, and whether
+// the servers may have it.
+func TestJudge(t *testing.T) {
+	t.Parallel()
+	api := func(code jetstream.ErrorCode) error { return &jetstream.APIError{ErrorCode: code} }
+	for name, c := range map[string]struct {
+		err           error
+		is            error // nil: the error itself
+		over, unclear bool
+	}{
+		// by the numbers of the servers' own list
+		"storage full": {err: api(10077), is: errFull, over: true}, "no resources": {err: api(10023), is: errFull, over: true},
+		"no disk": {err: api(10047), is: errFull, over: true}, "batch": {err: api(10199), is: ErrTooLarge, over: true}, "message": {err: api(10054), is: ErrTooLarge, over: true},
+		"payload": {err: nats.ErrMaxPayload, is: ErrTooLarge, over: true}, "another answer": {err: api(1)},
+		"never sent": {err: nats.ErrReconnectBufExceeded}, "closed": {err: nats.ErrConnectionClosed},
+		"no answer": {err: context.DeadlineExceeded, unclear: true}, "nobody there": {err: nats.ErrNoResponders, unclear: true},
+	} {
+		a := judge(c.err)
+		if !errors.Is(a.err, c.err) || c.is != nil && !errors.Is(a.err, c.is) || a.over != c.over || a.unclear != c.unclear {
+			t.Errorf("%s: %+v", name, a)
+		}
+	}
+	if a := judge(nil); a != (attempt{}) {
+		t.Errorf("no error: %+v", a)
+	}
+	if !errors.Is(errFull, syscall.ENOSPC) {
+		t.Error("a full queue is no full disk")
+	}
+}
+
+// TestNoAnswerIsWithdrawn: jobs of which no server says that it has them are withdrawn, so
+// that the sender's next try makes them once; unless a consumer was faster.
+func TestNoAnswerIsWithdrawn(t *testing.T) {
+	t.Parallel()
+	for _, begun := range []bool{false, true} {
+		s := queuetest.Start(t)
+		q := open(t, s, func(c *Config) { c.CommitTimeout = 100 * time.Millisecond })
+		b := q.NewBatch()
+		j, err := b.NewJob("fax")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := j.Control([]byte("x")); err != nil || j.ID() != "1" {
+			t.Fatal(err)
+		}
+		if err := b.Stage(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s.Mu.Lock()
+		s.Silent = func(subject string) bool { return strings.HasPrefix(subject, "q.job.") } // it has them all the same
+		s.Mu.Unlock()
+		if begun {
+			if _, err := q.journal.put(t.Context(), journalKey(b.key, 0), Entry{State: Begun, By: "me"}.encode(), 0, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		err = b.Commit(t.Context())
+		if (err == nil) != begun || errors.Is(err, ErrUnknown) {
+			t.Errorf("begun %t: %v", begun, err)
+		}
+		if list := each(t, q, "fax"); len(list) == 1 != begun {
+			t.Errorf("begun %t: %+v", begun, list)
+		}
 	}
 }
