@@ -2,8 +2,10 @@ package consume
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -99,4 +101,97 @@ func TestIncompleteAfterFailure(t *testing.T) {
 	}
 	drain(t, o)
 	wantTold(t, sink, "1@x.test failed", "2@x.test failed", "2@x.test relayed", "3@x.test relayed")
+}
+
+// TestDelayed: who asked for it is told once that a job waits, and afterwards how
+// it ended.
+func TestDelayed(t *testing.T) {
+	t.Parallel()
+	sink := mtatest.NewSink(t, mtatest.SinkOptions{})
+	target := &fake{submit: func(j *Job) error { return errors.New("busy") }}
+	o := options(t, target)
+	reporting(&o, sink.Addr)
+	o.Reports.DelayAfter = 50 * time.Millisecond
+	for stem, notify := range map[string]string{"1": "DELAY,FAILURE", "2": "", "3": "DELAY"} {
+		addReported(t, o, stem, notify)
+	}
+	runUntil(t, t.Context(), o, func() bool { return len(sink.All()) >= 2 })
+	wantTold(t, sink, "1@x.test delayed", "3@x.test delayed")
+	// Not again, also by another process.
+	ends := time.Now().Add(300 * time.Millisecond)
+	runUntil(t, t.Context(), o, func() bool { return time.Now().After(ends) })
+	wantTold(t, sink, "1@x.test delayed", "3@x.test delayed")
+	target.submit = refuse
+	runUntil(t, t.Context(), o, func() bool { return len(sink.All()) >= 4 })
+	wantTold(t, sink, "1@x.test delayed", "3@x.test delayed", "1@x.test failed", "2@x.test failed")
+}
+
+// TestLate: of which jobs the senders hear that they wait: those that wait long enough,
+// that nobody is at and that were not looked at, some at a time.
+func TestLate(t *testing.T) {
+	t.Parallel()
+	c := New(options(t, &fake{}))
+	old, now := time.Now().Add(-2*time.Minute).UnixNano(), time.Now().UnixNano()
+	for stem, since := range map[string]int64{"old": old, "new": now, "leftover": 0, "looked at": old, "running": old} {
+		c.order.add(&entry{stem: stem, number: c.order.hash(stem), since: since})
+	}
+	c.order.stems["running"].running = true
+	told := map[string]bool{"looked at": true, "gone": true}
+	if got := c.late(time.Minute, told); !slices.Equal(got, []string{"old"}) || len(told) != 1 {
+		t.Errorf("%q, still known: %v", got, told)
+	}
+	for i := range delaysAtOnce + 1 {
+		c.order.add(&entry{stem: fmt.Sprint(i), number: uint64(i), since: old})
+	}
+	if got := c.late(time.Minute, told); len(got) != delaysAtOnce {
+		t.Errorf("%d at once", len(got))
+	}
+}
+
+// TestDelayOfNone: no report is made on a job that is gone, judged, of a sender that does
+// not want it, or whose report would be a job again; one that somebody is at is looked
+// at once more.
+func TestDelayOfNone(t *testing.T) {
+	t.Parallel()
+	o := options(t, &fake{})
+	reporting(&o, "127.0.0.1:1")
+	o.Reports.Ours = func(address string) bool { return address == "5@x.test" }
+	addReported(t, o, "1", "DELAY")
+	addReported(t, o, "2", "FAILURE")
+	addReported(t, o, "3", "DELAY")
+	addReported(t, o, "4", "DELAY")
+	addReported(t, o, "5", "DELAY")
+	addJob(t, o, "6")
+	addReported(t, o, "7", "DELAY")
+	c, box := outbox(t, o)
+	c.reporter = c.newReporter(box)
+	judged := take(t, o, "3")
+	if err := errors.Join(judged.Judge(folder.Done, "", time.Now()), judged.Release()); err != nil {
+		t.Fatal(err)
+	}
+	busy := take(t, o, "4")
+	defer busy.Release()
+	for stem, over := range map[string]bool{"0": true, "1": true, "2": true, "3": true, "4": false, "5": true, "6": true} {
+		if got, err := c.reporter.delayed(stem); got != over || err != nil {
+			t.Errorf("job %s: over %v, %v", stem, got, err)
+		}
+	}
+	select {
+	case <-c.reporter.kick:
+	default:
+		t.Error("nobody looks at the report")
+	}
+	made, err := filepath.Glob(filepath.Join(folder.OutboxPath(o.Folder), "*.delayed"))
+	if err != nil || len(made) != 1 || !strings.HasPrefix(filepath.Base(made[0]), "1-") {
+		t.Errorf("%q, %v", made, err)
+	}
+	if over, err := c.reporter.delayed("1"); !over || err != nil { // it was told
+		t.Errorf("%v, %v", over, err)
+	}
+	if err := box.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if over, err := c.reporter.delayed("7"); over || err == nil {
+		t.Errorf("a report that cannot be made: %v, %v", over, err)
+	}
 }

@@ -3,6 +3,7 @@
 package folder
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -195,5 +196,120 @@ func TestForeignOutbox(t *testing.T) {
 	var foreign *OwnerError
 	if _, err := f.Outbox(); !errors.As(err, &foreign) || foreign.Path != box {
 		t.Error(err)
+	}
+}
+
+// TestOutbox: a report is sent when all of its job is settled, one on a delay while
+// the job waits; one of the processes sends.
+func TestOutbox(t *testing.T) {
+	t.Parallel()
+	output, open := stage(t)
+	f := mustOpen(t, open)
+	h := mustTake(t, f, "00000042")
+	q := &report.Request{Sender: "a@x.test", Recipient: "1@fax"}
+	if err := errors.Join(h.Begin(time.Now()), h.SaveRequest(q)); err != nil {
+		t.Fatal(err)
+	}
+	o, err := f.Outbox()
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := f.Outbox()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // also once it has been asked
+		mine, err := o.Mine()
+		others, err2 := other.Mine()
+		if err != nil || err2 != nil || !mine || others {
+			t.Errorf("two send: %v and %v, %v, %v", mine, others, err, err2)
+		}
+	}
+	if err := o.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if mine, err := other.Mine(); err != nil || !mine {
+		t.Errorf("nobody sends: %v, %v", mine, err)
+	}
+	defer other.Close()
+	ready := func(what string, want ...string) {
+		t.Helper()
+		got, err := other.Ready()
+		if err != nil || len(got) != len(want) {
+			t.Fatalf("%s: ready %q, %v, want %d", what, got, err, len(want))
+		}
+		for i, ext := range want {
+			if !strings.HasSuffix(got[i], ext) {
+				t.Errorf("%s: ready %q", what, got)
+			}
+		}
+	}
+	letter := func(a report.Action) *Letter {
+		return &Letter{To: "a@x.test", Action: a, Job: "00000042", Made: time.Now().Round(0), Text: []byte("Subject: x\r\n\r\nx")}
+	}
+	if err := other.Put(h, letter(report.Delayed)); err != nil {
+		t.Fatal(err)
+	}
+	ready("a delay that the request does not know")
+	q.Told = []report.Action{report.Delayed}
+	if err := h.SaveRequest(q); err != nil {
+		t.Fatal(err)
+	}
+	ready("a delay", delayedExt)
+	v, err := OpenView(output, filepath.Join(output, ".done"), filepath.Join(output, ".failed"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	names, err := other.Ready()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Note(names[0], Tried{Times: 1, Reason: "greylisted"}); err != nil {
+		t.Fatal(err)
+	}
+	if l, tried, err := other.Read(names[0]); err != nil || string(l.Text) != "Subject: x\r\n\r\nx" || l.To != "a@x.test" || tried.Reason != "greylisted" {
+		t.Errorf("%+v, %+v, %v", l, tried, err)
+	}
+	if r, err := v.Reports(); err != nil || r.Waiting != 1 || r.Reason != "greylisted" || r.Oldest.IsZero() {
+		t.Errorf("%+v, %v", r, err)
+	}
+	told, waits, err := v.Told(&Entry{Stem: "00000042", Path: filepath.Join(output, ".consume/00000042.ctl")})
+	if err != nil || told == nil || !told.HasTold(report.Delayed) || !slices.Equal(waits, []string{"greylisted"}) {
+		t.Errorf("%+v, %q, %v", told, waits, err)
+	}
+	if err := other.Put(h, letter(report.Failed)); err != nil {
+		t.Fatal(err)
+	}
+	ready("not settled yet", delayedExt)
+	if err := settle(t, f, h, Failed); err != nil {
+		t.Fatal(err)
+	}
+	ready("settled: the delay is over", finalExt)
+	told, waits, err = v.Told(&Entry{Stem: "00000042", Path: filepath.Join(output, ".failed/00000042.ctl")})
+	if err != nil || told == nil || !slices.Equal(waits, []string{""}) {
+		t.Errorf("of the failed job: %+v, %q, %v", told, waits, err)
+	}
+	names, err = other.Ready()
+	if err = errors.Join(err, other.Remove(names[0])); err != nil {
+		t.Fatal(err)
+	}
+	ready("sent")
+	wantFiles(t, "sent", filepath.Join(output, ".consume/reports"), senderLock)
+	large := letter(report.Failed)
+	line, err := json.Marshal(large)
+	if err != nil {
+		t.Fatal(err)
+	}
+	large.Text = make([]byte, maxLetter-len(line)-1)
+	if err := other.Put(h, large); err != nil {
+		t.Error(err)
+	}
+	if l, _, err := other.Read(letterName(h, report.Failed)); err != nil || len(l.Text) != len(large.Text) {
+		t.Errorf("%v, %v", l, err)
+	}
+	large.Text = append(large.Text, 'x')
+	if err := other.Put(h, large); err == nil {
+		t.Error("a letter was written that is too long to be read")
 	}
 }

@@ -296,3 +296,178 @@ func TestGoneMeanwhile(t *testing.T) {
 		}
 	}
 }
+
+// TestView: what status and jobs show, without changing anything.
+func TestView(t *testing.T) {
+	t.Parallel()
+	output, open := stage(t)
+	f := mustOpen(t, open)
+	for _, stem := range []string{"00000041", "00000043", "00000044", "00000045", "9", "00000046", "00000047", "00000040"} {
+		job(t, output, stem)
+	}
+	old := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(filepath.Join(output, "00000041.ctl"), old, old); err != nil {
+		t.Fatal(err)
+	}
+	if err := settle(t, f, mustTake(t, f, "00000043"), Failed); err != nil {
+		t.Fatal(err)
+	}
+	if err := settle(t, f, mustTake(t, f, "00000044"), Done); err != nil {
+		t.Fatal(err)
+	}
+	tried := mustTake(t, f, "00000045")
+	tried.Journal.Reason, tried.Journal.Attempts = "no carrier", 3
+	if err := errors.Join(tried.Save(false), tried.Release()); err != nil {
+		t.Fatal(err)
+	}
+	busy := mustTake(t, f, "00000046")
+	defer busy.Release()
+	unreadable := mustTake(t, f, "00000040")
+	defer unreadable.Release()
+	unreadable.Journal.Unreadable = true
+	if err := unreadable.Save(false); err != nil {
+		t.Fatal(err)
+	}
+	damaged := mustTake(t, f, "00000047")
+	if err := damaged.Release(); err != nil {
+		t.Fatal(err)
+	}
+	put(t, filepath.Join(output, ".consume/00000047.json"), "no journal")
+	if err := os.Mkdir(filepath.Join(output, "00000048.ctl"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	before := files(t, output)
+	v, err := OpenView(output, filepath.Join(output, ".done"), filepath.Join(output, ".failed"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	if c, err := v.Count(); err != nil || c.Waiting != 5 || c.Held != 3 || c.Failed != 1 || c.Oldest != "00000041" {
+		t.Errorf("%+v, %v", c, err)
+	}
+	if why := v.Reason("00000045"); why != "no carrier" {
+		t.Errorf("why 45 waits: %q", why)
+	}
+	var got []string
+	see := func(e *Entry) error {
+		line := e.Stem + " " + e.State
+		if e.Busy {
+			line += " busy"
+		}
+		if e.Tries > 0 {
+			line += " " + strings.Repeat("i", e.Tries) + " " + e.Reason
+		}
+		got = append(got, line)
+		if rel, err := filepath.Rel(output, e.Path); err != nil || !slices.Contains(append(before, "00000048.ctl"), rel) {
+			t.Errorf("%s is at %s, %v", e.Stem, e.Path, err)
+		}
+		return nil
+	}
+	want := []string{"00000040 held busy", "00000041 waiting", "00000042 waiting", "00000043 failed iii why", "00000044 done", "00000045 waiting iii no carrier", "00000046 waiting busy", "00000047 held", "00000048 held", "9 waiting"}
+	if err := v.Each([]string{StateWaiting, StateHeld, StateFailed, StateDone}, see); err != nil {
+		t.Fatal(err)
+	}
+	if slices.Sort(got); !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	for _, state := range []string{StateWaiting, StateHeld, StateFailed, StateDone} {
+		got = nil
+		if err := v.Each([]string{state}, see); err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range got {
+			if !strings.Contains(line, " "+state) {
+				t.Errorf("%s: %q", state, line)
+			}
+		}
+		if len(got) != map[string]int{StateWaiting: 5, StateHeld: 3, StateFailed: 1, StateDone: 1}[state] {
+			t.Errorf("%s: %q", state, got)
+		}
+	}
+	stop := errors.New("enough")
+	if err := v.Each([]string{StateWaiting}, func(*Entry) error { return stop }); !errors.Is(err, stop) {
+		t.Errorf("told to stop: %v", err)
+	}
+	// The newest, by their numbers; of the days with jobs the last.
+	if err := errors.Join(os.Mkdir(filepath.Join(output, ".done", "2001-01-01"), 0o755), os.Mkdir(filepath.Join(output, ".done", "zzz"), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		n    int
+		want []string
+	}{
+		{1, []string{"00000043 failed iii why", "00000044 done", "00000047 held", "00000048 held"}},
+		{9, []string{"00000040 held busy", "00000041 waiting", "00000042 waiting", "00000043 failed iii why", "00000044 done", "00000045 waiting iii no carrier", "00000046 waiting busy", "00000047 held", "00000048 held", "9 waiting"}},
+	} {
+		got = nil
+		if err := v.Latest(tt.n, see); err != nil {
+			t.Fatal(err)
+		}
+		if slices.Sort(got); !slices.Equal(got, tt.want) {
+			t.Errorf("the newest %d: %q, want %q", tt.n, got, tt.want)
+		}
+	}
+	if after := files(t, output); !slices.Equal(before, after) {
+		t.Errorf("looking has changed %q to %q", before, after)
+	}
+}
+
+// TestViewOfLittle: a folder that no consumer has seen, and one that is not there.
+func TestViewOfLittle(t *testing.T) {
+	t.Parallel()
+	output, _ := stage(t)
+	v, err := OpenView(output, filepath.Join(output, ".done"), filepath.Join(output, ".failed"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	n := 0
+	see := func(*Entry) error { n++; return nil }
+	c, err := v.Count()
+	if err = errors.Join(err, v.Trusted(), v.Latest(5, see), v.Each([]string{StateWaiting, StateHeld, StateFailed, StateDone}, see)); err != nil || c.Waiting != 1 || n != 2 {
+		t.Errorf("%+v, %d seen, %v", c, n, err)
+	}
+	if r, err := v.Reports(); err != nil || r.Waiting != 0 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if _, err := OpenView(filepath.Join(output, "gone"), "x", "y"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a folder that is not there: %v", err)
+	}
+	file := filepath.Join(output, "00000042.txt")
+	if _, err := OpenView(output, file, file); err == nil {
+		t.Error("a file is a folder")
+	}
+}
+
+// TestLooksCostNoDescriptors: neither a view that cannot be had nor a journal that
+// is read leaves a file open.
+func TestLooksCostNoDescriptors(t *testing.T) {
+	output, open := stage(t)
+	file := filepath.Join(output, "00000042.txt")
+	f := mustOpen(t, open)
+	h := mustTake(t, f, "00000042")
+	if err := errors.Join(h.Save(false), h.Release()); err != nil {
+		t.Fatal(err)
+	}
+	before := descriptors(t)
+	for range 30 {
+		if _, err := OpenView(output, file, file); err == nil {
+			t.Fatal("a file is a folder")
+		}
+		if err := mustTake(t, f, "00000042").Release(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if after := descriptors(t); after > before+5 {
+		t.Errorf("%d descriptors, before %d", after, before)
+	}
+}
+
+func descriptors(t *testing.T) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Skip("no /proc here")
+	}
+	return len(entries)
+}
