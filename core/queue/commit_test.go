@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -88,6 +89,31 @@ func TestShortFilesOfMany(t *testing.T) {
 	}
 	if inline > inlineBatch || inline < inlineBatch-inlineJob || inPieces < 4 {
 		t.Errorf("%d bytes in messages, %d may be; %d files in pieces", inline, inlineBatch, inPieces)
+	}
+}
+
+// TestShortFilesOfOne: likewise the files of one job.
+func TestShortFilesOfOne(t *testing.T) {
+	t.Parallel()
+	q := open(t, queuetest.Start(t), nil)
+	b := q.NewBatch()
+	defer b.Abort()
+	j, err := b.NewJob("fax")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range 4 {
+		put(t, j, fmt.Sprint(j.Stem(), "_", n), strings.Repeat(fmt.Sprint(n), inlineJob/3))
+	}
+	if err := errors.Join(j.Control(nil), b.Stage(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	pieces := 0
+	for _, f := range j.job.Files {
+		pieces += f.Pieces
+	}
+	if pieces != 1 {
+		t.Errorf("%d pieces: %+v", pieces, j.job.Files)
 	}
 }
 

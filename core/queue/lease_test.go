@@ -102,6 +102,35 @@ func TestEntryOutlivesItsLease(t *testing.T) {
 	}
 }
 
+// TestAskedOnce: who fetches again and again asks for its consumer once.
+func TestAskedOnce(t *testing.T) {
+	t.Parallel()
+	s := queuetest.Start(t)
+	q := open(t, s, nil)
+	asked := 0
+	s.Mu.Lock()
+	s.Refuse = func(subject string) *jetstream.APIError {
+		if strings.HasPrefix(subject, "$JS.API.CONSUMER.") {
+			asked++
+		}
+		return nil
+	}
+	s.Mu.Unlock()
+	bring(t, q, "fax", "one", "two", "three")
+	fetch(t, q, "fax", 1)
+	s.Mu.Lock()
+	first := asked
+	s.Mu.Unlock()
+	for range 2 {
+		fetch(t, q, "fax", 1)
+	}
+	s.Mu.Lock()
+	defer s.Mu.Unlock()
+	if first == 0 || asked != first {
+		t.Errorf("asked %d times, then %d times", first, asked-first)
+	}
+}
+
 // TestFilesGo: the pieces of a file go with the job that has it, however few they are.
 func TestFilesGo(t *testing.T) {
 	t.Parallel()

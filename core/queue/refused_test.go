@@ -77,6 +77,9 @@ func TestDown(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
+	if _, taken, _ := q.Take(t.Context(), "sender", 1); taken {
+		t.Error("a quota that nobody can ask has room")
+	}
 	if took := time.Since(begun); took > time.Second {
 		t.Errorf("it took %v to say so", took)
 	}
