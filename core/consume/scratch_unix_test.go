@@ -88,7 +88,7 @@ func TestOldCopies(t *testing.T) {
 	precious := filepath.Join(outside, "precious")
 	write(t, precious, "x")
 	const old = CopiesKept + time.Hour
-	want := []string{"notes"}
+	want := []string{"works"}
 	for _, c := range []struct {
 		name   string
 		folder bool
@@ -104,7 +104,7 @@ func TestOldCopies(t *testing.T) {
 		{"smtpreceiver-b-8-AAAAAAAA", true, old, true},
 		{"smtpreceiver-00000009-foreign", true, old, os.Geteuid() == 0},
 		{"smtpreceiver-nokey", false, old, true},
-		{"other-00000001-AAAAAAAA", false, old, true},
+		{"those-00000001-AAAAAAAA", false, old, true},
 	} {
 		path, at := filepath.Join(staging, c.name), time.Now().Add(-c.age)
 		if c.folder {
@@ -135,7 +135,7 @@ func TestOldCopies(t *testing.T) {
 		}
 		want = append(want, name)
 	}
-	write(t, filepath.Join(staging, "notes"), "x")
+	write(t, filepath.Join(staging, "works"), "x")
 	if _, err := New(o).Drain(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -84,6 +84,12 @@ func TestStreams(t *testing.T) {
 		}
 	}
 	s.Mu.Lock()
+	s.Streams["Q"].Retention = jetstream.LimitsPolicy
+	s.Mu.Unlock()
+	if checked := Check(t.Context(), q.Config); len(checked) != 2 || !strings.Contains(checked[0].Error(), "stream Q has retention ") {
+		t.Errorf("check says %v", checked)
+	}
+	s.Mu.Lock()
 	delete(s.Streams, "Q") // which the next start makes
 	s.Mu.Unlock()
 	if checked := Check(t.Context(), q.Config); len(checked) != 1 || !strings.Contains(checked[0].Error(), "stream Q_STATE has ") {
@@ -138,8 +144,10 @@ func TestWorkers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := q.js.Publish(t.Context(), "q.state.worker.future", []byte("<xml>")); err != nil {
-		t.Fatal(err)
+	for n := range 9 {
+		if _, err := q.js.Publish(t.Context(), fmt.Sprint("q.state.worker.future", n), []byte("<xml>")); err != nil {
+			t.Fatal(err)
+		}
 	}
 	names := func() (got []string) {
 		t.Helper()
@@ -157,6 +165,19 @@ func TestWorkers(t *testing.T) {
 	}
 	if got, want := names(), []string{"faxxa0", "faxxb5", "faxyb3", "smsxa0"}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
+	}
+	s.Mu.Lock()
+	gone := false // between its name and what it says
+	s.Refuse = func(subject string) *jetstream.APIError {
+		if subject != "$JS.API.STREAM.MSG.GET.Q_STATE" || gone {
+			return nil
+		}
+		gone = true
+		return &jetstream.APIError{Code: 404, ErrorCode: jetstream.JSErrCodeMessageNotFound}
+	}
+	s.Mu.Unlock()
+	if got := names(); len(got) < 3 {
+		t.Errorf("one is gone: %q", got)
 	}
 	if err := q.Leave(t.Context(), "3"); err != nil {
 		t.Fatal(err)
