@@ -242,7 +242,7 @@ func TestCollector(t *testing.T) {
 	q := open(t, s, func(c *Config) { c.Log = slog.New(slog.NewTextHandler(log, nil)) })
 	bring(t, q, "fax", "x", "y")
 	fetch(t, q, "fax", 1)
-	for _, w := range []Worker{{App: "fax", Name: "a", Host: "x", By: "1", Held: 1, Begun: 1}, {App: "fax", Name: "a", Host: "x", By: "2", Held: 2, Down: true}, {App: "another", Name: "a", Host: "x", By: "3"}} {
+	for _, w := range []Worker{{App: "fax", Name: "a", Host: "x", By: "1", Held: 1, Begun: 1}, {App: "fax", Name: "a", Host: "x", By: "2", Held: 2, Down: true}, {App: "others", Name: "a", Host: "x", By: "3"}} {
 		if err := q.Announce(t.Context(), w); err != nil {
 			t.Fatal(err)
 		}
