@@ -3,15 +3,17 @@ package queue
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
-	"smtpreceiver/core/queue/queuetest"
-
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"smtpreceiver/contrib/mtatest"
+	"smtpreceiver/core/queue/queuetest"
 )
 
 // leader is the servers as the tests below want them: each write gets the next
@@ -132,6 +134,28 @@ func TestWithdrawalMeetsItself(t *testing.T) {
 	faster := &leader{writes: []error{errOnItsWay}, there: func(int, string) []byte { return Entry{State: Begun, By: "other"}.encode() }}
 	if created, err := (&Batch{queue: faster.over(), key: "K"}).withdrawn(limited()); created || err != nil {
 		t.Errorf("a consumer that was faster: %t, %v", created, err)
+	}
+}
+
+// TestWithdrawnLater: what becomes of jobs without an answer is found out in the end, and said.
+func TestWithdrawnLater(t *testing.T) {
+	t.Parallel()
+	full := &jetstream.APIError{ErrorCode: codeStorageFull}
+	begun := func(int, string) []byte { return Entry{State: Begun, By: "other"}.encode() }
+	for want, l := range map[string]*leader{
+		"are withdrawn; none was made":      {writes: []error{full, nil}},
+		"handed on before they could be":    {writes: []error{full, errOnItsWay}, there: begun},
+		"could not be withdrawn before the": {writes: []error{full}},
+	} {
+		q, log := l.over(), new(mtatest.Log)
+		q.Log = slog.New(slog.NewTextHandler(log, nil))
+		if len(l.writes) == 1 {
+			q.cancel()
+		}
+		(&Batch{queue: q, key: "K", jobs: []*BatchJob{{job: Job{Stem: "gw1-00000001"}}}}).withdrawLater()
+		if lines := log.String(); !strings.Contains(lines, want) || !strings.Contains(lines, "gw1-00000001") || strings.Count(lines, "\n") != 1 {
+			t.Errorf("%q: %s", want, lines)
+		}
 	}
 }
 
