@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"io"
 	"strings"
 	"testing"
@@ -122,6 +123,16 @@ func TestFileNotClosed(t *testing.T) {
 	}
 	if err := b.Stage(t.Context()); err == nil {
 		t.Error("it is staged")
+	}
+}
+
+// TestNoNumber: without a number there is no job.
+func TestNoNumber(t *testing.T) {
+	t.Parallel()
+	b, _ := emptyBatch()
+	b.queue.NextID = func() (string, string, error) { return "", "", io.ErrShortWrite }
+	if j, err := b.NewJob("fax"); j != nil || !errors.Is(err, io.ErrShortWrite) {
+		t.Errorf("%v, %v", j, err)
 	}
 }
 

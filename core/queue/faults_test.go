@@ -111,7 +111,7 @@ func TestEachRequestRefused(t *testing.T) {
 			}
 			return q.sweepOlder(ctx, 0)
 		},
-		"Stage": func(ctx context.Context, q *faulty) error {
+		"Stage and Assure": func(ctx context.Context, q *faulty) error {
 			b := q.NewBatch()
 			j, err := b.NewJob("fax")
 			if err != nil {
@@ -122,7 +122,7 @@ func TestEachRequestRefused(t *testing.T) {
 				return err
 			}
 			_, err = io.WriteString(f, strings.Repeat("x", 2*pieceSize))
-			return errors.Join(err, f.Close(), j.Control(nil), b.Stage(ctx))
+			return errors.Join(err, f.Close(), j.Control(nil), b.Stage(ctx), b.Assure(ctx))
 		},
 		"withdrawn": func(ctx context.Context, q *faulty) error {
 			b := q.NewBatch()

@@ -94,6 +94,7 @@ func TestProof(t *testing.T) {
 		"two start":     {[]string{good("a"), starts("b"), starts("c")}, "JetStream is off there, or starts", false},
 		"all start":     {[]string{alone("a"), alone("b"), alone("c")}, "its cluster has not formed yet", false},
 		"two in pieces": {[]string{good("a"), nonsense("b"), nonsense("c")}, "unexpected EOF", false},
+		"two elsewhere": {[]string{good("a"), good("b") + "/x", good("c") + "/x"}, "404 Not Found", false},
 		"one twice":     {[]string{good("a"), good("a"), good("a")}, "two addresses are of one server", false},
 		"one lazy":      {[]string{good("a"), monitor(t, "b", "2.15.3", false, 3), good("c")}, "server b", true},
 		"one old":       {[]string{good("a"), monitor(t, "b", "2.9.10", true, 3), good("c")}, "too old", true},
