@@ -98,7 +98,7 @@ func (b *Batch) stage(ctx context.Context) error {
 
 // Assure writes a piece of nothing beside the files, and returns when a majority of
 // the servers have it: what is known of the cluster may be some seconds old. It goes
-// with the files.
+// with the files; where there are none a sweep removes it.
 func (b *Batch) Assure(ctx context.Context) error {
 	if b.state != staged {
 		return fmt.Errorf("assure: the batch is %s", b.state)

@@ -101,6 +101,7 @@ func TestEachRequestRefused(t *testing.T) {
 			i := q.Inventory("fax")
 			return errors.Join(i.Take(ctx), i.Take(ctx), i.Take(ctx))
 		},
+		"tidyFiles":  func(ctx context.Context, q *faulty) error { return q.leases[0].tidyFiles(ctx) },
 		"purgeFiles": func(ctx context.Context, q *faulty) error { return q.purgeFiles(ctx, q.key) },
 		"sweepOlder": func(ctx context.Context, q *faulty) error {
 			q.server.Mu.Lock()
