@@ -260,3 +260,22 @@ func TestSweep(t *testing.T) {
 		}
 	}
 }
+
+// TestControlAlone: a job may have no file but its CTL.
+func TestControlAlone(t *testing.T) {
+	t.Parallel()
+	q := open(t, queuetest.Start(t), nil)
+	b := q.NewBatch()
+	j, err := b.NewJob("fax")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(j.Control([]byte("[system]\r\n")), b.Stage(t.Context()), b.Commit(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range each(t, q, "fax") {
+		if ctl, err := q.Control(t.Context(), f.Job); err != nil || string(ctl) != "[system]\r\n" {
+			t.Errorf("%q, %v", ctl, err)
+		}
+	}
+}
