@@ -7,6 +7,8 @@ import (
 	"io"
 	"strings"
 	"testing"
+
+	"smtpreceiver/core/queue/queuetest"
 )
 
 // emptyBatch has jobs, but no cluster: nothing in it may be long.
@@ -195,5 +197,35 @@ func TestParseName(t *testing.T) {
 		if want < 0 && err == nil || want >= 0 && (err != nil || got != key || index != want) {
 			t.Errorf("%q: %q, %d, %v", name, got, index, err)
 		}
+	}
+}
+
+// TestLongestMessage: a job's message leaves room for its headers in what the servers take.
+func TestLongestMessage(t *testing.T) {
+	t.Parallel()
+	q := open(t, queuetest.Start(t), nil)
+	most := int(q.conn.MaxPayload()) - headerRoom
+	b := &Batch{queue: q, key: testKey}
+	message := func(size int) (int, error) {
+		j := sample(t)
+		j.Files[0].Size, j.contents[0] = int64(size), make([]byte, size)
+		b.jobs = []*BatchJob{{batch: b, job: *j}}
+		all, err := b.messages()
+		if err != nil {
+			return 0, err
+		}
+		return len(all[0].Data), nil
+	}
+	size := most - 4<<10 // with as many digits as that which is looked for
+	got, err := message(size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	size += most - got
+	if got, err := message(size); got != most || err != nil {
+		t.Errorf("%d bytes, %v, want %d", got, err, most)
+	}
+	if _, err := message(size + 1); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("one more: %v", err)
 	}
 }

@@ -221,6 +221,30 @@ func TestFullWhileWriting(t *testing.T) {
 	b.Abort()
 }
 
+// TestAbortGoesOn: files of what was not taken go, though the servers refuse it at first.
+func TestAbortGoesOn(t *testing.T) {
+	t.Parallel()
+	s := queuetest.Start(t)
+	q := open(t, s, nil)
+	b := stage(t, q, "fax", strings.Repeat("x", inlineJob+1))
+	refused := 0
+	s.Mu.Lock()
+	s.Refuse = func(subject string) *jetstream.APIError {
+		if subject != "$JS.API.STREAM.PURGE.Q" || refused > 0 {
+			return nil
+		}
+		refused++
+		return &jetstream.APIError{Code: 503, ErrorCode: codeNoResources}
+	}
+	s.Mu.Unlock()
+	b.Abort()
+	eventually(t, "the files to be gone", func() bool {
+		s.Mu.Lock()
+		defer s.Mu.Unlock()
+		return refused > 0 && s.Last("q.file.>") == nil
+	})
+}
+
 // TestReaderIsFull: an error of him for whom a file is read is no file.
 func TestReaderIsFull(t *testing.T) {
 	t.Parallel()
