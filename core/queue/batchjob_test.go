@@ -207,9 +207,8 @@ func TestLongestMessage(t *testing.T) {
 	most := int(q.conn.MaxPayload()) - headerRoom
 	b := &Batch{queue: q, key: testKey}
 	message := func(size int) (int, error) {
-		j := sample(t)
-		j.Files[0].Size, j.contents[0] = int64(size), make([]byte, size)
-		b.jobs = []*BatchJob{{batch: b, job: *j}}
+		j := Job{Version: version, Stem: "gw1-1", ID: "1", App: "fax", Key: testKey, Jobs: 1, Files: []File{{Name: "gw1-1.ctl", Size: int64(size)}}, contents: [][]byte{make([]byte, size)}}
+		b.jobs = []*BatchJob{{batch: b, job: j}}
 		all, err := b.messages()
 		if err != nil {
 			return 0, err
