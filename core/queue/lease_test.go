@@ -36,6 +36,9 @@ func TestLetGo(t *testing.T) {
 		}
 	}
 	newer := all[3].last()
+	if newer != all[3].last() {
+		t.Error("the lease has another message than before")
+	}
 	all[0].Release()
 	all[0].Release()
 	all[1].Later(time.Minute)
