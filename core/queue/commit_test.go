@@ -47,6 +47,60 @@ func TestAbortBehindCommit(t *testing.T) {
 	}
 }
 
+// TestAbortOfTheUnknown: jobs that may be there keep their files.
+func TestAbortOfTheUnknown(t *testing.T) {
+	t.Parallel()
+	s := queuetest.Start(t)
+	q := open(t, s, nil)
+	b := stage(t, q, "fax", strings.Repeat("x", inlineJob+1))
+	s.Mu.Lock()
+	s.Silent = func(subject string) bool {
+		return strings.HasPrefix(subject, "q.job.") || strings.HasPrefix(subject, "q.journal.")
+	}
+	s.Mu.Unlock()
+	if err := b.Commit(t.Context()); !errors.Is(err, ErrUnknown) {
+		t.Errorf("%v", err)
+	}
+	if b.Abort(); b.state != aborted {
+		t.Errorf("the batch is %s", b.state)
+	}
+	b.uploads.Wait()
+	s.Mu.Lock()
+	defer s.Mu.Unlock()
+	if s.Last("q.file.>") == nil {
+		t.Error("the files are gone")
+	}
+}
+
+// TestLinkInPieces: a file in pieces that two jobs have is there once, under a name of each.
+func TestLinkInPieces(t *testing.T) {
+	t.Parallel()
+	q := open(t, queuetest.Start(t), nil)
+	b := q.NewBatch()
+	var jobs []*BatchJob
+	for range 2 {
+		j, err := b.NewJob("fax")
+		if err != nil {
+			t.Fatal(err)
+		}
+		jobs = append(jobs, j)
+	}
+	put(t, jobs[0], jobs[0].Stem()+".txt", strings.Repeat("x", pieceSize+1))
+	err := errors.Join(jobs[1].Link(jobs[1].Stem()+".txt", jobs[0], jobs[0].Stem()+".txt"), jobs[0].Control(nil), jobs[1].Control(nil), b.Stage(t.Context()), b.Commit(t.Context()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := each(t, q, "fax")
+	for _, job := range all {
+		if len(content(t, q, job.Job, job.Stem+".txt")) != pieceSize+1 {
+			t.Errorf("%+v", job.Files)
+		}
+	}
+	if len(all) != 2 || b.files != 1 {
+		t.Errorf("%d jobs, %d files", len(all), b.files)
+	}
+}
+
 // TestCommittedBefore: a message that an earlier try has brought, though its answer was lost,
 // is there, once.
 func TestCommittedBefore(t *testing.T) {
