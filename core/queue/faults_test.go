@@ -132,23 +132,18 @@ func TestEachRequestRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for n := 0; ; n++ {
-				q := newFaulty(t)
-				if n%2 == 0 {
-					q.handles.Clear() // which the first request of all fills again
-				}
-				refused, err := q.do(n/2, func() error { return do(t.Context(), q) })
-				if refused == "" {
-					if err != nil {
-						t.Errorf("nothing is refused: %v", err)
+			for _, known := range []bool{true, false} {
+				refused := "the first"
+				for n := 0; refused != ""; n++ {
+					q := newFaulty(t)
+					if !known {
+						q.handles.Clear() // and streams are asked for too
 					}
-					if n%2 == 1 {
-						return
+					var err error
+					refused, err = q.do(n, func() error { return do(t.Context(), q) })
+					if (err == nil) != (refused == "") {
+						t.Errorf("request %d, refused %q, streams known: %t: %v", n, refused, known, err)
 					}
-					continue
-				}
-				if err == nil {
-					t.Errorf("request %d, %s, is refused, and nobody hears", n/2, refused)
 				}
 			}
 		})
