@@ -38,6 +38,16 @@ func lease(t *testing.T, f *Feed) (l *queue.Lease) {
 	return l
 }
 
+// taken is such a job whose files are here.
+func taken(t *testing.T, f *Feed) *queue.Lease {
+	t.Helper()
+	l := lease(t, f)
+	if !f.take(t.Context(), l) {
+		t.Fatal("not taken")
+	}
+	return l
+}
+
 // TestFree: a target that is down is tried with one job.
 func TestFree(t *testing.T) {
 	t.Parallel()
@@ -131,8 +141,8 @@ func TestGivenBack(t *testing.T) {
 		t.Error("a job that was begun was given back")
 	}
 	publish(t, q, "two")
-	waits := lease(t, f)
-	if !f.take(t.Context(), waits) || !f.giveOneBack(waits) || f.lease(waits.Stem) != nil {
+	waits := taken(t, f)
+	if !f.giveOneBack(waits) || f.lease(waits.Stem) != nil {
 		t.Error("a job that waits is kept")
 	}
 	since := waits.Since
@@ -152,9 +162,7 @@ func TestGivenBack(t *testing.T) {
 		}
 	}
 	publish(t, q, "three")
-	if l := lease(t, f); !f.take(t.Context(), l) {
-		t.Fatal("not taken")
-	}
+	taken(t, f)
 	if n := f.free(true); n != 0 || f.worker(true).Held != 1 {
 		t.Errorf("the target is down: %d are free, %d held", n, f.worker(true).Held)
 	}
@@ -163,9 +171,7 @@ func TestGivenBack(t *testing.T) {
 	}
 	publish(t, q, "four", "five", "six")
 	for range 3 {
-		if l := lease(t, f); !f.take(t.Context(), l) {
-			t.Fatal("not taken")
-		}
+		taken(t, f)
 	}
 	if n := f.free(true); n != 0 || f.worker(true).Held != 1 {
 		t.Errorf("the target is down, and has been given nothing yet: %d are free, %d held", n, f.worker(true).Held)
