@@ -28,8 +28,8 @@ type storedHash struct {
 // hash is damaged.
 var (
 	bcryptForm = regexp.MustCompile(`^\$2[aby]\$([0-9]{2})\$[./A-Za-z0-9]{53}$`)
-	sha256Form = regexp.MustCompile(`^\$5\$(?:rounds=([1-9][0-9]{0,8})\$)?[!-#%-9;-~]{1,16}\$[./0-9A-Za-z]{43}$`)
-	sha512Form = regexp.MustCompile(`^\$6\$(?:rounds=([1-9][0-9]{0,8})\$)?[!-#%-9;-~]{1,16}\$[./0-9A-Za-z]{86}$`)
+	sha256Form = regexp.MustCompile(`^\$5\$(?:rounds=([1-9][0-9]{0,8})\$)?([!-#%-9;-~]{1,16})\$[./0-9A-Za-z]{43}$`)
+	sha512Form = regexp.MustCompile(`^\$6\$(?:rounds=([1-9][0-9]{0,8})\$)?([!-#%-9;-~]{1,16})\$[./0-9A-Za-z]{86}$`)
 )
 
 // kinds are the beginnings of hashes: how one of the kind is read, or why none is.
@@ -91,7 +91,7 @@ func parseSHACrypt(text string) (storedHash, error) {
 		form = sha512Form
 	}
 	fields := form.FindStringSubmatch(text)
-	if fields == nil {
+	if fields == nil || strings.HasPrefix(fields[2], "rounds=") { // then it is the salt that is missing
 		return storedHash{}, errors.New("is damaged SHA-crypt")
 	}
 	if rounds, _ := strconv.Atoi(fields[1]); fields[1] != "" && (rounds < minSHARounds || rounds > maxSHARounds) {

@@ -108,7 +108,9 @@ func TestHashesRefused(t *testing.T) {
 		{strings.Replace(sha512OfSecret, "saltsalt", "", 1), "damaged SHA-crypt"},
 		{strings.Replace(sha512OfSecret, "saltsalt", "12345678901234567", 1), "damaged SHA-crypt"},
 		{strings.Replace(sha512OfSecret, "saltsalt", "round=1000$saltsalt", 1), "damaged SHA-crypt"},
-		{strings.Replace(fewRoundsSecret, "=1000$", "=x$", 1), "damaged SHA-crypt"},     // go-htpasswd panics
+		{strings.Replace(sha512OfSecret, "saltsalt", "rounds=1000", 1), "damaged SHA-crypt"}, // go-htpasswd panics
+		{strings.Replace(sha256OfSecret, "saltsalt", "rounds=x", 1), "damaged SHA-crypt"},
+		{strings.Replace(fewRoundsSecret, "=1000$", "=x$", 1), "damaged SHA-crypt"},
 		{strings.Replace(fewRoundsSecret, "=1000$", "=01000$", 1), "damaged SHA-crypt"}, // and cuts at the wrong place
 		{strings.Replace(fewRoundsSecret, "=1000$", "=999$", 1), "999 SHA-crypt rounds"},
 		{strings.Replace(fewRoundsSecret, "=1000$", "=1000001$", 1), "1000001 SHA-crypt rounds"},
