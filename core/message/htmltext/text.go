@@ -21,6 +21,7 @@ const (
 	maxAlt    = 200  // bytes of the words that stand for a picture
 	maxHidden = 4096 // bytes that an element which hides its content can hide
 	maxTabs   = 8    // empty cells in a row that still show
+	maxIndent = 256  // blanks that begin a line of <pre>; those behind are left out
 )
 
 // Text turns HTML into what a person would type: paragraphs and lines,
@@ -37,7 +38,8 @@ type Text struct {
 	space    bool
 	tabs     int // cells that have ended in this row since its last text
 	bullet   string
-	nbsp     bool // the line so far is a no-break space
+	nbsp     bool   // the line so far is a no-break space
+	indent   []byte // the line of <pre> so far, which has nothing but blanks
 
 	begun    bool // anything was written
 	pre      int
@@ -136,8 +138,9 @@ func (h *Text) write(b []byte) {
 		case h.pre > 0 && r == '\n':
 			h.lineBreak()
 		case h.pre > 0 && (r == ' ' || r == '\t'):
-			h.flush()
-			h.put(b[:n])
+			h.blank(b[0])
+		case r == '\u00a0' && len(h.indent) > 0:
+			h.blank(' ')
 		case r == '\u00a0' && h.atStart():
 			h.nbsp = true
 		case r == '\u00a0':
@@ -150,6 +153,17 @@ func (h *Text) write(b []byte) {
 			h.put(b[:n])
 		}
 		b = b[n:]
+	}
+}
+
+// blank writes a blank of <pre>, where it begins a line only with the text behind it.
+func (h *Text) blank(c byte) {
+	switch {
+	case !h.atStart():
+		h.flush()
+		h.put([]byte{c})
+	case len(h.indent) < maxIndent:
+		h.indent = append(h.indent, c)
 	}
 }
 
@@ -188,8 +202,8 @@ func (h *Text) flush() {
 		}
 		h.out = append(h.out, strings.Repeat(" ", indent)...)
 	}
-	h.out = append(h.out, h.bullet...)
-	h.newlines, h.bullet, h.tabs = 0, "", 0
+	h.out = append(append(h.out, h.bullet...), h.indent...)
+	h.newlines, h.bullet, h.tabs, h.indent = 0, "", 0, h.indent[:0]
 	h.space, h.cell, h.nbsp = false, false, false
 	h.begun = true
 }
@@ -204,7 +218,7 @@ func (h *Text) put(b []byte) {
 // block begins a new line, after an empty one if n is 2. What begins a table
 // cell or a list item begins no other line.
 func (h *Text) block(n int) {
-	h.space = false
+	h.space, h.indent = false, h.indent[:0]
 	if h.cell || h.bullet != "" {
 		return
 	}
@@ -216,6 +230,7 @@ func (h *Text) block(n int) {
 }
 
 func (h *Text) lineBreak() {
+	h.indent = h.indent[:0]
 	if !h.cell {
 		h.newlines = min(h.newlines+1, 2)
 		h.space, h.tabs, h.nbsp = false, 0, false
@@ -231,7 +246,7 @@ func (h *Text) endCell() {
 	case h.tabs > 0:
 		h.tabs = min(h.tabs+1, maxTabs)
 	}
-	h.space, h.nbsp, h.cell, h.inCell = false, false, false, false
+	h.space, h.nbsp, h.cell, h.inCell, h.indent = false, false, false, false, h.indent[:0]
 }
 
 func (h *Text) bulletOf() string {
