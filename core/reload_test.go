@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"smtpreceiver/core/auth"
+	"smtpreceiver/core/output"
 )
 
 // TestReloadIntoQueue: what the jobs go to is decided at the start. The names of a queue
@@ -54,6 +55,85 @@ func TestReloadLeavesTheTable(t *testing.T) {
 		_, err := trx.Recipient(t.Context(), to, RecipientOptions{})
 		if got := told(err); got != want {
 			t.Errorf("%s: %q, want %q", to, got, want)
+		}
+	}
+}
+
+// TestReloadThatFails leaves the output and the rules as they were.
+func TestReloadThatFails(t *testing.T) {
+	t.Parallel()
+	b := open(t, routing)
+	out := &usedOutput{Output: b.output}
+	b.output = out
+	before := b.rules.Load()
+	for _, test := range []struct {
+		name, addresses string
+		err             error
+		used            int
+	}{
+		{"an expression", "(", nil, 0},
+		{"the output", ".*@sms$", errors.New("no such folder"), 1},
+	} {
+		out.used, out.err = 0, test.err
+		s := settings(t, b.dir, "output_code_page: utf-8\n"+basics+"clients: 127.0.0.1\napplications:\n  sms: {output_folder: '{dir}/sms', ctl_type: sms, addresses: '"+test.addresses+"'}\n")
+		if err := b.Reload(s); err == nil || test.err != nil && !errors.Is(err, test.err) {
+			t.Errorf("%s: %v", test.name, err)
+		}
+		if out.used != test.used || b.rules.Load() != before {
+			t.Errorf("%s: the output was given folders %d times, rules exchanged: %t", test.name, out.used, b.rules.Load() != before)
+		}
+	}
+}
+
+type usedOutput struct {
+	output.Output
+	used int
+	err  error
+}
+
+func (u *usedOutput) Use(destinations []string) error {
+	if u.used++; u.err != nil {
+		return u.err
+	}
+	return u.Output.Use(destinations)
+}
+
+// TestReloadWithoutTheApplication: a transaction ends by the rules that it began with, and
+// where the folder is not there any more either, the client is told to try again.
+func TestReloadWithoutTheApplication(t *testing.T) {
+	t.Parallel()
+	for _, away := range []bool{false, true} {
+		b := open(t, routing)
+		trx := b.Begin(localhost)
+		defer trx.Abort()
+		if _, err := trx.Sender("a@b.example", Envelope{}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := trx.Recipient(t.Context(), "1@sms", RecipientOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Reload(settings(t, b.dir, "output_code_page: utf-8\n"+basics+"clients: 127.0.0.1\napplications:\n  other: {output_folder: '{dir}/fax', ctl_type: fax, addresses: '.*@fax$'}\n")); err != nil {
+			t.Fatal(err)
+		}
+		want, jobs := "", 1
+		if sms := filepath.Join(b.dir, "sms"); away {
+			if err := os.Rename(sms, sms+".away"); err != nil {
+				t.Fatal(err)
+			}
+			want, jobs = "451 4.3.0", 0
+		}
+		if _, err := trx.Write(withCRLF("Subject: x\n\nx\n")); err != nil {
+			t.Fatal(err)
+		}
+		err := trx.Stage(t.Context())
+		if err == nil {
+			err = trx.Commit(t.Context())
+		}
+		if got := replyTo(err); got != want {
+			t.Errorf("folder away: %t: %q, want %q", away, got, want)
+		}
+		if shown, err := filepath.Glob(filepath.Join(b.dir, "sms*", "*.ctl")); len(shown) != jobs || err != nil {
+			t.Errorf("folder away: %t: visible %q, %v", away, shown, err)
 		}
 	}
 }
