@@ -355,6 +355,29 @@ func TestDeafClient(t *testing.T) {
 	}
 }
 
+// The place of a client is free when it has its 221, or does not read it in time.
+func TestDeafAtQUIT(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inner := newPipeListener()
+		o := testOptions()
+		o.Places = places.New(1, 0)
+		new(wireServer).serve(t, inner, o)
+		d := inner.dial(t)
+		d.Want("220 ")
+		d.Send("QUIT\r\n")
+		synctest.Wait()
+		if o.Places.Held() != 1 {
+			t.Error("its place is free before it has the 221")
+		}
+		inner.dial(t).Want("421 4.3.2 ", "")
+		time.Sleep(o.Idle + time.Second)
+		synctest.Wait()
+		if o.Places.Held() != 0 {
+			t.Error("its place is taken for ever")
+		}
+	})
+}
+
 // A login for which no place becomes free in time is no login.
 func TestNoPlaceForALogin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

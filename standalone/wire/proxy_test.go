@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"strings"
@@ -49,6 +50,44 @@ func TestArrivalsAreBounded(t *testing.T) {
 	late := s.dialFrom(t, "127.0.0.2")
 	mtatest.Receive(t, "the look-up of one that comes later", asked)
 	late.Want("554 ", "")
+}
+
+// An IPv6 network of 64 bits is one client, to the limit of arrivals and to that of
+// connections.
+func TestNetworkIsOneClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inner := newPipeListener()
+		o := testOptions()
+		o.Clients = places.NewPerClient(2)
+		proceed := make(chan struct{})
+		var pass atomic.Bool
+		o.Admit = func(context.Context, netip.Addr) (bool, *reply.Reply) {
+			if !pass.Load() {
+				<-proceed
+			}
+			return false, nil
+		}
+		new(wireServer).serve(t, inner, o)
+		var waiting []*mtatest.Dialog
+		for i := range maxArrivals {
+			waiting = append(waiting, inner.dialAs(t, fmt.Sprintf("2001:db8::%x", i)))
+		}
+		inner.dialAs(t, "2001:db8::ffff:1").Want("421 4.7.0 ", "")
+		pass.Store(true)
+		inner.dialAs(t, "2001:db8:0:1::1").Want("220 ")
+		close(proceed)
+		served := 0
+		for _, d := range waiting {
+			if got := d.Reply(); strings.HasPrefix(got, "220 ") {
+				served++
+			} else if got != "" && !strings.HasPrefix(got, "421 4.7.0 ") { // more than maxGoodbyes are not told
+				t.Errorf("reply %q", got)
+			}
+		}
+		if served != 2 {
+			t.Errorf("of one network %d are served", served)
+		}
+	})
 }
 
 // Clients that are known, and wait for a place, are no arrivals any more.

@@ -291,11 +291,26 @@ func (l *pipeListener) Addr() net.Addr {
 }
 
 func (l *pipeListener) dial(t *testing.T) *mtatest.Dialog {
+	return l.dialAs(t, "")
+}
+
+// dialAs connects from an address.
+func (l *pipeListener) dialAs(t *testing.T, from string) *mtatest.Dialog {
 	ours, theirs := net.Pipe()
+	if from != "" {
+		theirs = peered{theirs, &net.TCPAddr{IP: net.ParseIP(from), Port: 4711}}
+	}
 	l.conns <- theirs
 	d := mtatest.NewDialog(t, ours)
 	ours.SetDeadline(time.Time{})
 	return d
 }
+
+type peered struct {
+	net.Conn
+	peer net.Addr
+}
+
+func (c peered) RemoteAddr() net.Addr { return c.peer }
 
 var errNo = errors.New("no")
