@@ -196,6 +196,7 @@ func TestRefusals(t *testing.T) {
 		{"client on no list", stranger + mailFrom + faxRcpt + okRcpt + data, "y550 5.7.1 c a"},
 		{"client unknown", guardtest.Frame('C', "unknown\x00U") + mailFrom + faxRcpt, "y550 5.7.1"},
 		{"no connect event", mailFrom + faxRcpt, "y550 5.7.1"},
+		{"client on no list, empty authentication", stranger + guardtest.Frame('D', "M{auth_authen}\x00\x00") + mailFrom + faxRcpt, "y550 5.7.1"},
 		{"client on no list, authenticated", stranger + guardtest.Frame('D', "M{auth_authen}\x00petr\x00") + mailFrom + faxRcpt, "c"},
 		{"authentication of the session before", stranger + guardtest.Frame('D', "M{auth_authen}\x00petr\x00") + mailFrom + faxRcpt +
 			guardtest.Frame('K', "") + stranger + mailFrom + faxRcpt, "c y550 5.7.1"},
@@ -216,7 +217,7 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)
 		}
 	}
-	if n := strings.Count(g.log.String(), "msg=refused"); n != 12 {
+	if n := strings.Count(g.log.String(), "msg=refused"); n != 13 {
 		t.Errorf("%d refusals logged, want one for each:\n%s", n, g.log)
 	}
 	nothingLeft(t, g.dir)
