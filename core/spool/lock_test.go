@@ -2,6 +2,7 @@ package spool
 
 import (
 	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 )
@@ -53,6 +54,21 @@ func TestLockSurvivesRecovery(t *testing.T) {
 	}
 	close(stop)
 	wg.Wait()
+}
+
+// A lock that cannot be asked for is not one that another has.
+func TestLockFails(t *testing.T) {
+	t.Parallel()
+	f, err := os.Create(filepath.Join(t.TempDir(), "owner.lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if locked, err := lockFile(f, false); locked || err == nil {
+		t.Errorf("locked a closed file: %t, %v", locked, err)
+	}
 }
 
 func TestLockOnRemovedFileIsNone(t *testing.T) {

@@ -185,6 +185,39 @@ func TestMovedAwayBeforeCommit(t *testing.T) {
 	}
 }
 
+// A folder that was replaced while the program runs is used from the next job on, also by
+// the temporary files of large mail.
+func TestFolderReplaced(t *testing.T) {
+	t.Parallel()
+	folder := tempFolders(t, 1)[0]
+	s := openSpool(t, Config{}, disk{})
+	if err := s.Use([]string{folder}); err != nil {
+		t.Fatal(err)
+	}
+	for n, replaced := range []bool{false, true, false} {
+		if replaced {
+			if err := errors.Join(os.Rename(folder, folder+".away"), os.Mkdir(folder, 0o755)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		f, err := s.TempFile(folder)
+		if err != nil {
+			t.Fatalf("job %d: %v", n, err)
+		}
+		if _, err := deliver(t.Context(), s, folder); err != nil {
+			t.Errorf("job %d: %v", n, err)
+		}
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	for place, want := range map[string]int{folder: 2, folder + ".away": 1} {
+		if shown, err := filepath.Glob(filepath.Join(place, "*"+controlSuffix)); len(shown) != want || err != nil {
+			t.Errorf("%s: visible %q, %v", place, shown, err)
+		}
+	}
+}
+
 // A file system that gives our files another owner does so for all of them; an
 // ordinary one does not believe a stranger for it, and nothing is left behind.
 func TestOwnerThatTheFileSystemGives(t *testing.T) {
