@@ -4,6 +4,7 @@ package hylafax
 
 import (
 	"bytes"
+	"errors"
 	"image"
 	"image/png"
 	"log/slog"
@@ -95,6 +96,19 @@ func TestDocuments(t *testing.T) {
 				t.Errorf("log %s", log.String())
 			}
 		})
+	}
+}
+
+// TestLinkedAttachment: a link that stands in the place of a file is not followed.
+func TestLinkedAttachment(t *testing.T) {
+	s := targettest.New(t, "words")
+	attachAll(t, s, "a.txt", "one")
+	file, secret := filepath.Join(s.Folder, "00000042_1_a.txt"), filepath.Join(t.TempDir(), "secret")
+	if err := errors.Join(os.WriteFile(secret, []byte("secret"), 0o600), os.Remove(file), os.Symlink(secret, file)); err != nil {
+		t.Fatal(err)
+	}
+	if documents, why := faxed(t, s, &Target{SkipUnknown: true}); !strings.Contains(why, "not a regular file") || documents != "" {
+		t.Errorf("documents %q, why %q", documents, why)
 	}
 }
 
