@@ -27,8 +27,9 @@ var worstRecipients = flag.Int("worst-recipients", 200, "recipients of the mail 
 // tried, just within the limits.
 func worstMails() map[string]mail {
 	many := func(n int) (to []string) {
+		long := strings.Repeat("x", 62) + "." // with this a path of 390 bytes
 		for i := range n {
-			to = append(to, fmt.Sprintf("%d@sms", 100000+i))
+			to = append(to, fmt.Sprintf("@%stest,@%stest:%d@sms", strings.Repeat(long, 3), strings.Repeat(long, 3), 100000+i))
 		}
 		return to
 	}

@@ -10,6 +10,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -114,6 +115,41 @@ func TestListenUnix(t *testing.T) {
 	defer third.Close()
 	again.Close()
 	dial(t, third.Addr())
+}
+
+// TestListenUnixIsNeverOpen: the socket has its name only when it has its mode. Not
+// parallel: the umask is the process's.
+func TestListenUnixIsNeverOpen(t *testing.T) {
+	path := filepath.Join(mtatest.Dir(t), "m")
+	defer syscall.Umask(syscall.Umask(0))
+	done := make(chan struct{})
+	seen := map[os.FileMode]bool{}
+	var looking sync.WaitGroup
+	looking.Go(func() {
+		for {
+			if info, err := os.Lstat(path); err == nil {
+				seen[info.Mode()] = true
+			}
+			select {
+			case <-done:
+				return
+			default:
+			}
+		}
+	})
+	for range 200 {
+		l, err := Listen(Socket{Spec: "unix:" + path, Mode: 0o620})
+		if err != nil {
+			t.Error(err)
+			break
+		}
+		l.Close()
+	}
+	close(done)
+	looking.Wait()
+	if len(seen) != 1 || !seen[socketMode(0o620)] {
+		t.Errorf("modes seen: %v, want %v alone", seen, socketMode(0o620))
+	}
 }
 
 func socketMode(perm os.FileMode) os.FileMode { return os.ModeSocket | perm }

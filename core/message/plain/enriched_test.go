@@ -23,6 +23,7 @@ func TestEnriched(t *testing.T) {
 		{"richtext", "a<nl>b <lt>c", "a\nb <c"},
 		{"an address", "Petr <petr@firma.cz>, <http://x/>", "Petr <petr@firma.cz>, <http://x/>"},
 		{"no command", "1 < 2 > <> </> <1>", "1 < 2 > <> </> <1>"},
+		{"digits in a command", "<x-h2>a</x-h2>b <2h>", "ab <2h>"},
 		{"command too long", "<" + strings.Repeat("x", 62) + ">", "<" + strings.Repeat("x", 62) + ">"},
 		{"command as long as may be", "<" + strings.Repeat("x", 61) + ">a", "a"},
 		{"at the end", "a<bold", "a<bold"},

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -326,14 +327,21 @@ func TestTooLong(t *testing.T) {
 }
 
 // TestTooMuch: what takes no room on a page, or eight times its bytes, ends where the
-// pages would; 16 MiB of tabs took 3 GiB of memory, and of marks 40 s.
+// pages would; 16 MiB of tabs took 3 GiB of memory, and of marks 40 s. Not parallel: what
+// other tests allocate would count.
 func TestTooMuch(t *testing.T) {
-	t.Parallel()
-	for _, unit := range []string{"\t", "\u0301", "\u05b0", "x\u0300\u0301\u0302"} {
+	for unit, size := range map[string]int{"x": 15 << 20, "x ": 15 << 20, "\t": 15 << 20, "\u0301": 6 << 20, "\u05b0": 6 << 20, "x\u0300\u0301\u0302": 6 << 20} {
+		text := strings.Repeat(unit, size/len(unit))
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
 		began := time.Now()
-		pages, _, err := new(Fonts).Document(filepath.Join(t.TempDir(), "x.pdf"), strings.Repeat(unit, 6<<20/len(unit)))
+		pages, _, err := new(Fonts).Document(filepath.Join(t.TempDir(), "x.pdf"), text)
+		runtime.ReadMemStats(&after)
 		if !errors.Is(err, ErrTooLong) || pages == 0 || pages > maxPages {
 			t.Errorf("%q: %d pages, %v", unit, pages, err)
+		}
+		if took := after.TotalAlloc - before.TotalAlloc; took > 256<<20 {
+			t.Errorf("%q: %d MiB of memory", unit, took>>20)
 		}
 		if took := time.Since(began); took > time.Minute {
 			t.Errorf("%q: %v", unit, took)
