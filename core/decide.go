@@ -3,6 +3,7 @@ package core
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 
 	"smtpreceiver/core/access"
@@ -99,8 +100,12 @@ func (t *Transaction) ask(ctx context.Context, app *rules.Application) (refusal 
 	case t.passesUnlisted():
 		return nil, false
 	default:
+		mend := "add the client to clients"
+		if app.Own {
+			mend = "add the client to applications." + app.Name + ".clients"
+		}
 		return &reply.Reply{Code: 550, Enhanced: [3]int{5, 7, 1}, Text: fmt.Sprintf("%s: client %s is not on its list of clients", app.Name, t.client),
-			Cause: fmt.Errorf("add the client to applications.%s.clients or clients", app.Name), Reason: reply.ReasonClient}, true
+			Cause: errors.New(mend), Reason: reply.ReasonClient}, true
 	}
 	if refusal := t.mustAuthenticate(app); refusal != nil {
 		return refusal, true

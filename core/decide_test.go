@@ -164,6 +164,24 @@ func TestMayRelay(t *testing.T) {
 	}
 }
 
+// TestListToMend: the log names the list that decided; another would not help, or would
+// shut others out.
+func TestListToMend(t *testing.T) {
+	t.Parallel()
+	for own, want := range map[string]string{"": "add the client to clients", "clients: 192.0.2.8": "add the client to applications.sms.clients"} {
+		b := open(t, "clients: 192.0.2.9\napplications:\n  sms:\n    output_folder: '{dir}/sms'\n    ctl_type: sms\n    addresses: '.*@sms$'\n    "+own+"\n")
+		trx := b.Begin(localhost)
+		defer trx.Abort()
+		if _, err := trx.Sender("a@b.example", Envelope{}); err != nil {
+			t.Fatal(err)
+		}
+		_, err := trx.Recipient(t.Context(), "1@sms", RecipientOptions{})
+		if r := reply.Of(err); r.Cause == nil || r.Cause.Error() != want {
+			t.Errorf("own list %q: %v, want %q", own, r.Cause, want)
+		}
+	}
+}
+
 func TestReloadCountsForTransactionsThatBeginLater(t *testing.T) {
 	t.Parallel()
 	b := open(t, routing)
