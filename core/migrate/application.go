@@ -55,6 +55,11 @@ func (t *translator) application(s *section, key *registry.Key) {
 		t.doc.say(&s.comments, Note{Changed, `applications\` + key.Name, "is called " + name + " here, also in its CTL files (app=)"})
 	}
 	t.values(s, key, applicationRules)
+	for _, p := range t.damages {
+		if s.damaged == "" && t.concerns(p, key) {
+			s.damaged = fmt.Sprint("line ", p.Line)
+		}
+	}
 	lists := map[string]*setting{}
 	for _, name := range []string{"addresses", "from_enabled", "from_disabled", "clients", "nonstandard_data_terminator_clients", "ctl_settings"} {
 		lists[name] = s.setting(name, list)
@@ -88,6 +93,19 @@ func (t *translator) application(s *section, key *registry.Key) {
 			t.unknown(s, below)
 		}
 	}
+}
+
+// concerns says that what cannot be read may belong to key. Where not even its own key can
+// be read, it does unless that is certainly another program's.
+func (t *translator) concerns(p registry.Problem, key *registry.Key) bool {
+	if p.Key != nil {
+		return p.Key.Within(key)
+	}
+	path, base := strings.ToLower(p.Path), strings.ToLower(t.base.Path())
+	if rest, short := strings.CutPrefix(path, "hklm\\"); short {
+		path = `hkey_local_machine\` + rest
+	}
+	return strings.HasPrefix(path, base) || strings.HasPrefix(base, path)
 }
 
 var addressName = regexp.MustCompile(`(?i)^addr?_re_\d+$`)
@@ -125,6 +143,9 @@ func (t *translator) expressions(st *setting, key *registry.Key, values []*regis
 				continue
 			}
 			mended, mends := mend(text)
+			if strings.ContainsRune(text, '\uFFFD') { // may match nobody
+				st.lost++
+			}
 			e := st.add(mended, t.where(key, v))
 			t.mended(e, mends)
 		}

@@ -36,14 +36,18 @@ func Import(export []byte, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &translator{root: root, folders: o.Folders, sets: map[string]string{}}
+	t := &translator{root: root, damages: problems, folders: o.Folders, sets: map[string]string{}}
 	if err := t.locate(); err != nil {
 		return nil, err
 	}
 	top := t.doc.section()
 	top.comments = []string{"Made by smtpreceiver import-registry from " + t.base.Path()}
 	for _, p := range problems {
-		t.doc.say(&top.comments, Note{Lost, fmt.Sprint("line ", p.Line), p.What})
+		where := fmt.Sprint("line ", p.Line)
+		if p.Key != nil && p.Key != t.base {
+			where += ", " + strings.TrimPrefix(p.Key.Path(), t.base.Path()+`\`)
+		}
+		t.doc.say(&top.comments, Note{Lost, where, p.What})
 	}
 	for _, other := range t.unused {
 		t.doc.say(&top.comments, Note{Lost, other.Path(), "not used, the settings are those of " + t.base.Path()})
@@ -135,6 +139,9 @@ func (d *document) tighten() {
 		} else if clients != nil && terminator == nil {
 			d.removeEntries(clients, clients.entries, "there is no terminator for them")
 		}
+		if s.damaged != "" {
+			d.switchOff(s, s.damaged)
+		}
 		for _, st := range s.settings {
 			if st.lost > 0 && (st.name == "from_disabled" || len(st.entries) == 0 && slices.Contains([]string{"enabled", "from_enabled", "clients"}, st.name)) {
 				d.switchOff(s, st.name)
@@ -153,8 +160,14 @@ func (d *document) switchOff(s *section, because string) {
 	}
 }
 
+// maxShown bounds what a message shows of a value, in bytes; no expression is that long.
+const maxShown = 4096
+
 // shown quotes data for messages, as it is if it can be printed.
 func shown(s string) string {
+	if len(s) > maxShown {
+		return shown(strings.ToValidUTF8(s[:maxShown-3], "")+"...") + fmt.Sprintf(" (%d bytes)", len(s))
+	}
 	if !strings.Contains(s, `"`) && oneLine(s) == s {
 		return `"` + s + `"`
 	}

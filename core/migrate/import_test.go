@@ -165,9 +165,19 @@ func TestNeverWider(t *testing.T) {
 		"enabled in bytes":       {`\from_enabled]` + "\n\"1\"=hex:01", false},
 		"one client":             {`\clients]` + "\n\"1\"=\"192.168.1.7,192.168.*\"", true},
 		"all clients":            {`\clients]` + "\n\"1\"=\"192.168.*\"", false},
+		"a quote":                {`\clients]` + "\n\"1\"=\"192.168.1.7", false},
+		"a line":                 {`\from_disabled]` + "\n\"1\"=\".*@fax$\"\n2\"=\"x@gsm$\"", false},
+		"a bracket":              {`\clients` + "\n\"1\"=\"192.168.1.7\"", false},
+		"a comma":                {`\from_disabled]` + "\n\"1\"=hex(7):61,00,", false},
+		"half a character":       {`\from_disabled]` + "\n\"1\"=hex(7):61,00,62", false},
+		"another program's":      {`\from_disabled]` + "\n\"1\"=\".*@fax$\"\n[HKEY_LOCAL_MACHINE\\SOFTWARE\\Other\n\"x\"=\"1\"\n\x1a", true},
+		"a key cut off":          {`\from_disabled]` + "\n\"1\"=\".*@fax$\"\n[HKLM\\SOFTWARE\\Data", false},
+		"two exports":            {`\from_disabled]` + "\n\"1\"=\".*@fax$\"\nREGEDIT4\n", true},
+		"the rest of hex":        {`\from_disabled]` + "\n\"1\"=hex(7):61,00,\\", false},
+		"a line of another":      {`2\addresses]` + "\n\"addr_re_0\"=\"x", true},
 	} {
 		s, r := importText(t, "\ufeff"+minimal+"["+top+"]\n\"forward_smtp_server\"=\"mail\"\n["+fax+tt.values)
-		if got := s.Applications["fax"].Enabled; got != tt.enabled || strings.Contains(lines(r, Changed), "switched off") == tt.enabled {
+		if got := s.Applications["fax"].Enabled; got != tt.enabled || strings.Contains(lines(r, Changed), `\fax: switched off`) == tt.enabled {
 			t.Errorf("%s: enabled is %t\n%s", name, got, lines(r, Lost, Changed))
 		}
 	}

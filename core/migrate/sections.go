@@ -21,6 +21,7 @@ type section struct {
 	path     []string // none: the top level
 	settings []*setting
 	comments []string
+	damaged  string // the line of the export that may have held a restriction of it
 }
 
 // setting is one key, or one place where a key would be.

@@ -12,6 +12,7 @@ import (
 // translator carries one import.
 type translator struct {
 	root, base *registry.Key
+	damages    []registry.Problem
 	unused     []*registry.Key
 	folders    Folders
 	doc        document

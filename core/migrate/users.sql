@@ -1,6 +1,8 @@
 -- From the original's user table, copied to PostgreSQL as users, makes the table of
 -- who may log in and who may send what. -1 is what the group says. Expressions speak
 -- of numbers with country code and without '+': set number_region.
+-- Applications ($A, account_type 2) and expressions of users ($R, 4) do not move: add
+-- the senders that they stand for.
 CREATE EXTENSION IF NOT EXISTS pgcrypto;
 CREATE TABLE senders AS SELECT
   lower(u.email) AS name,

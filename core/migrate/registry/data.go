@@ -38,6 +38,9 @@ func (r *reader) plain(name, data string, at int) *Value {
 	}
 	written := r.continued(data[len(m[0]):])
 	b, err := hex.DecodeString(strings.Map(digit, written))
+	if err == nil && strings.HasSuffix(strings.TrimSpace(written), ",") {
+		r.problem(at, "hex ends with a comma, so more of it is missing: %.60q", data)
+	}
 	if err != nil {
 		r.problem(at, "hex must have pairs of hexadecimal digits: %.60q", data)
 		return nil
@@ -65,7 +68,11 @@ func (r *reader) continued(data string) string {
 	for {
 		part, more := strings.CutSuffix(data, `\`)
 		b.WriteString(part)
-		if !more || !r.more() {
+		if !more {
+			return b.String()
+		}
+		if !r.more() {
+			r.problem(r.line, "the file ends where the data of a value goes on: %.60q", data)
 			return b.String()
 		}
 		data = r.take()

@@ -50,6 +50,16 @@ func (k *Key) Path() string {
 	return strings.Join(names, `\`)
 }
 
+// Within says that k is above, or lies below it.
+func (k *Key) Within(above *Key) bool {
+	for ; k != nil; k = k.parent {
+		if k == above {
+			return true
+		}
+	}
+	return false
+}
+
 // Values lists the values of the key in the order of the file.
 func (k *Key) Values() []*Value {
 	return slices.SortedFunc(maps.Values(k.values), func(a, b *Value) int { return cmp.Compare(a.Line, b.Line) })

@@ -23,7 +23,9 @@ const (
 
 // Problem is a line that says nothing a reader could use.
 type Problem struct {
-	Line int // from 1
+	Line int    // from 1
+	Key  *Key   // in which it stands; nil: in none that could be told
+	Path string // without a Key: what stands where its path should
 	What string
 }
 
@@ -66,6 +68,7 @@ type reader struct {
 	root, key *Key   // key is nil where values belong to none
 	text      string // what is still to be read
 	line      int    // number of the line taken last
+	broken    string // where key is nil: the path behind which values come
 	keys      int
 	wide      bool // strings in hex are UTF-16
 	ansi      func([]byte) string
@@ -83,7 +86,7 @@ func (r *reader) take() string {
 }
 
 func (r *reader) problem(line int, format string, args ...any) {
-	r.problems = append(r.problems, Problem{line, fmt.Sprintf(format, args...)})
+	r.problems = append(r.problems, Problem{line, r.key, r.broken, fmt.Sprintf(format, args...)})
 }
 
 // entry reads one entry: a line, or several that belong together.
@@ -91,7 +94,9 @@ func (r *reader) entry() error {
 	rest := r.text
 	line := strings.TrimSpace(r.take())
 	switch {
-	case line == "" || line[0] == ';':
+	case line == "" || line[0] == ';' || line == "\x1a":
+	case line == header4 || line == header5: // of a second export behind the first
+		r.key, r.broken = nil, ""
 	case line[0] == '[':
 		return r.section(line)
 	case line[0] == '"' || line[0] == '@':
@@ -104,7 +109,7 @@ func (r *reader) entry() error {
 
 // section reads [PATH], or [-PATH], which deletes a key.
 func (r *reader) section(line string) error {
-	r.key = nil
+	r.key, r.broken = nil, strings.TrimPrefix(line[1:], "-")
 	end := strings.LastIndexByte(line, ']')
 	if !blank(line[end+1:]) {
 		r.problem(r.line, "a key must end with ]: %.60q", line)
@@ -145,7 +150,7 @@ func (r *reader) section(line string) error {
 		}
 		key = sub
 	}
-	r.key = key
+	r.key, r.broken = key, ""
 	return nil
 }
 

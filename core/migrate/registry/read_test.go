@@ -154,8 +154,9 @@ func TestMeaning(t *testing.T) {
 			`line 7: dword must have one to eight hexadecimal digits: "dword:123456789"; line 8: dword must have one to eight hexadecimal digits: "dword:"; ` +
 			`line 9: hex must have pairs of hexadecimal digits: "hex:0"; line 10: hex must have pairs of hexadecimal digits: "hex(2):gg"`},
 		"short dword":            {"[A]\n\"x\"=hex(4):01,02\n\"y\"=hex(b):01", "[A]\n3 \"x\" Binary [\"hex(4):01,02\"]\n4 \"y\" Binary [\"hex(b):01\"]\n", ""},
-		"continued by a comment": {"[A]\n\"x\"=hex:01,\\\n;c\n\"y\"=\"1\"", "[A]\n3 \"x\" Binary [\"hex:01,\"]\n5 \"y\" String [\"1\"]\n", ""},
-		"continued to the end":   {"[A]\n\"x\"=hex:01,\\", "[A]\n3 \"x\" Binary [\"hex:01,\"]\n", ""},
+		"continued by a comment": {"[A]\n\"x\"=hex:01,\\\n;c\n\"y\"=\"1\"", "[A]\n3 \"x\" Binary [\"hex:01,\"]\n5 \"y\" String [\"1\"]\n", `line 3: hex ends with a comma, so more of it is missing: "hex:01,\\"`},
+		"a second header":        {"[A]\n\"x\"=\"1\"\nREGEDIT4\n\"y\"=\"1\"\n[B]\n\x1a\n", "[A]\n3 \"x\" String [\"1\"]\n[B]\n", `line 5: the value "y" belongs to no key`},
+		"continued to the end":   {"[A]\n\"x\"=hex:01,\\", "[A]\n3 \"x\" Binary [\"hex:01,\"]\n", `line 3: the file ends where the data of a value goes on: "01,\\"; line 3: hex ends with a comma, so more of it is missing: "hex:01,\\"`},
 		"too deep":               {"[A]\n[" + strings.Repeat(`a\`, maxDepth) + "b]\n", "[A]\n", "line 3: more than 512 levels of keys"},
 	} {
 		root, problems := read(t, inUTF16(t, header5+"\n"+tt.text))
