@@ -69,7 +69,14 @@ where, who may connect, what becomes of the mail.`,
 // load reads the configuration from --config or the usual places, and the
 // environment.
 func (a *app) load() (settings *config.Settings, file string, err error) {
-	return config.Load(config.Source{File: a.configFile, Environ: os.Environ()})
+	settings, file, err = config.Load(config.Source{File: a.configFile, Environ: os.Environ()})
+	if a.configFile == "" && !a.warned {
+		a.warned = true
+		if other := config.Hidden(file); other != "" {
+			fmt.Fprintf(os.Stderr, "warning: %s of this folder is read, not %s\n", file, other)
+		}
+	}
+	return settings, file, err
 }
 
 // validate asks every part of the program what it thinks of settings, and adds

@@ -64,7 +64,7 @@ func find(dirs []string) (string, error) {
 		dirs = defaultDirs()
 	}
 	var looked []string
-	for _, dir := range dirs {
+	for i, dir := range dirs {
 		var found []string
 		for _, format := range formats {
 			file := filepath.Join(dir, "smtpreceiver."+format)
@@ -72,6 +72,7 @@ func find(dirs []string) (string, error) {
 			switch _, err := os.Stat(file); {
 			case err == nil:
 				found = append(found, file)
+			case errors.Is(err, fs.ErrPermission) && i < len(dirs)-1: // where somebody else was before sudo
 			case !errors.Is(err, fs.ErrNotExist):
 				return "", unreadable(file, err)
 			}
@@ -85,6 +86,26 @@ func find(dirs []string) (string, error) {
 		}
 	}
 	return "", Problems{{Key: "configuration", What: "no file found at " + strings.Join(looked, ", "), Remedy: "write one of them, or name another file with --config"}}
+}
+
+// Hidden is the configuration of the system that nobody reads because file was found
+// in the working directory; empty: none.
+func Hidden(file string) string { return hidden(file, defaultDirs()) }
+
+func hidden(file string, dirs []string) string {
+	if file == "" || filepath.Dir(file) != dirs[0] {
+		return ""
+	}
+	other, err := find(dirs[1:])
+	if err != nil {
+		return ""
+	}
+	here, _ := os.Stat(file)
+	there, _ := os.Stat(other)
+	if os.SameFile(here, there) { // in the system's own folder, or a link
+		return ""
+	}
+	return other
 }
 
 func readFile(name string) ([]byte, error) {

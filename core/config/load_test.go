@@ -226,6 +226,31 @@ func TestLoadFinds(t *testing.T) {
 	}
 }
 
+// TestHidden: a file of the working directory that was forgotten there is read in the
+// place of the one that the services have.
+func TestHidden(t *testing.T) {
+	t.Parallel()
+	here, system := t.TempDir(), t.TempDir()
+	file, other := filepath.Join(here, "smtpreceiver.yaml"), filepath.Join(system, "smtpreceiver.toml")
+	dirs := []string{here, system}
+	if got := hidden(file, dirs); got != "" {
+		t.Errorf("nothing there: %s", got)
+	}
+	write(t, other, "")
+	if got := hidden(file, dirs); got != other {
+		t.Errorf("%q, want %s", got, other)
+	}
+	if got := hidden(other, dirs); got != "" {
+		t.Errorf("the system's hides %s", got)
+	}
+	if got := hidden(other, []string{system, system}); got != "" {
+		t.Errorf("in its own folder it hides %s", got)
+	}
+	if got := hidden("", []string{".", system}); got != "" {
+		t.Errorf("none hides %s", got)
+	}
+}
+
 // TestLoadLooksHere: without a word of it the file in the working directory comes
 // before the one of the system.
 func TestLoadLooksHere(t *testing.T) {
@@ -234,6 +259,9 @@ func TestLoadLooksHere(t *testing.T) {
 	write(t, "smtpreceiver.yaml", "forward_smtp_server: mail.example.com")
 	if _, read, err := Load(Source{}); err != nil || read != "smtpreceiver.yaml" {
 		t.Errorf("Load = %q, %v", read, err)
+	}
+	if got := Hidden("smtpreceiver.yaml"); got != "" && runtime.GOOS == "windows" {
+		t.Errorf("it hides %s", got)
 	}
 	if got := defaultDirs(); len(got) != 2 || runtime.GOOS != "windows" && got[1] != "/etc/smtpreceiver" {
 		t.Errorf("looked for in %q", got)
