@@ -60,6 +60,9 @@ func TestEachRefusalIsLoggedAndCounted(t *testing.T) {
 				d.Say(line, "250 ")
 			}
 			d.Say(tt.line, tt.reply)
+			if strings.HasPrefix(tt.line, "RCPT") && tt.reason != reply.ReasonOrder {
+				d.Say("DATA", "503 5.5.1 ") // is not one refusal more
+			}
 			d.Say("NOOP", "250 2.0.0 OK")
 			g.refusedOnce(t, tt.reason)
 		})

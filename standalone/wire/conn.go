@@ -77,6 +77,7 @@ type Conn struct {
 	lines   lineReader
 	verb    string
 	rcpts   int // taken in this transaction
+	denied  int // and refused
 	most    int // taken in a transaction since the last message
 	refused int // replies since the client was useful
 	ends    [][]byte

@@ -159,6 +159,9 @@ func (c *Conn) say(r *reply.Reply) error {
 	}
 	if r.Code >= 400 {
 		c.refused++
+		if c.verb == "RCPT" {
+			c.denied++
+		}
 	}
 	c.said = format(c.said[:0], r)
 	return c.send(c.said)
