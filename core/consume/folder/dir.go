@@ -38,7 +38,7 @@ func openDir(path string) (*dir, error) {
 func newDir(path string, root *os.Root) (*dir, error) {
 	self, err := root.Open(".")
 	if err != nil {
-		return nil, errors.Join(err, root.Close())
+		return nil, errors.Join((&dir{path: path}).fault(err), root.Close())
 	}
 	info, err := self.Stat()
 	if err != nil {
@@ -54,14 +54,14 @@ func (d *dir) sub(name string) (*dir, error) {
 	path := filepath.Join(d.path, name)
 	named, err := d.root.Lstat(name)
 	if err != nil {
-		return nil, err
+		return nil, d.fault(err)
 	}
 	if !named.IsDir() {
 		return nil, fmt.Errorf("%s is no folder (%s): remove it", path, named.Mode().Type())
 	}
 	root, err := d.root.OpenRoot(name)
 	if err != nil {
-		return nil, err
+		return nil, d.fault(err)
 	}
 	s, err := newDir(path, root)
 	if err != nil {

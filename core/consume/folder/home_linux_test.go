@@ -247,18 +247,6 @@ func TestAliasOfAnothersFile(t *testing.T) {
 	left := []string{".consume/00000042.ctl", ".consume/00000042.json", ".consume/00000042.lock", ".done/" + filepath.Base(day) + "/00000042.txt"}
 	wantFiles(t, "no alias", output, left...)
 	asRoot(t)
-	asNobody := func(do func() error) error {
-		out := make(chan error)
-		go func() {
-			runtime.LockOSThread() // and never unlocked: the thread ends with its user
-			if err := errors.Join(unix.Setfsgid(nobody), unix.Setfsuid(nobody)); err != nil {
-				out <- err
-				return
-			}
-			out <- do()
-		}()
-		return <-out
-	}
 	alias := filepath.Join(day, "00000042.fax")
 	put(t, alias+newExt, "of a killed consumer")
 	if err := errors.Join(os.Chown(day, nobody, nobody), asNobody(func() error { return h.Alias("00000042.txt", "00000042.fax") })); err != nil {
@@ -272,6 +260,41 @@ func TestAliasOfAnothersFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantError(t, "a temporary file that stays", asNobody(func() error { return h.Alias("00000042.txt", "00000042.fax") }), "00000042.fax.new")
+}
+
+// asNobody does something as a user who owns nothing here.
+func asNobody(do func() error) error {
+	out := make(chan error)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends with its user
+		if err := errors.Join(unix.Setfsgid(nobody), unix.Setfsuid(nobody)); err != nil {
+			out <- err
+			return
+		}
+		out <- do()
+	}()
+	return <-out
+}
+
+// TestForbidden: what may not be opened is named with its whole path.
+func TestForbidden(t *testing.T) {
+	t.Parallel()
+	asRoot(t)
+	output := t.TempDir()
+	inside := filepath.Join(output, "inside")
+	if err := errors.Join(os.Mkdir(inside, 0o700), os.Chmod(filepath.Dir(output), 0o755), os.Chmod(output, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	d, err := openDir(output)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.close()
+	wantError(t, "a folder in it", asNobody(func() error { _, err := d.sub("inside"); return err }), inside+": permission denied")
+	if err := os.Chmod(output, 0o711); err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, "one that may not be listed", asNobody(func() error { _, err := openDir(output); return err }), output+": permission denied")
 }
 
 // TestClaims: of many who want one name one has it at a time, whoever gives it back
