@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -68,7 +69,7 @@ func (a *app) jobsList() *cobra.Command {
 				return err
 			}
 			found := []*joblist.Job{}
-			failed := joblist.Each(settings, f, func(j *joblist.Job) error { found = append(found, j); return nil })
+			failed := joblist.Each(c.Context(), settings, f, func(j *joblist.Job) error { found = append(found, j); return nil })
 			slices.SortStableFunc(found, func(a, b *joblist.Job) int { return a.Since.Compare(b.Since) })
 			if asJSON {
 				err = printJSON(c.OutOrStdout(), found)
@@ -103,7 +104,7 @@ func (a *app) jobsShow() *cobra.Command {
 		Use:   "show ID...",
 		Short: "Show all that is known of a job",
 		RunE: func(c *cobra.Command, ids []string) error {
-			found, failed := a.named(ids, joblist.Filter{})
+			found, failed := a.named(c.Context(), ids, joblist.Filter{})
 			if len(found) == 0 {
 				return failed
 			}
@@ -136,14 +137,14 @@ func someJobs(c *cobra.Command, args []string) error {
 
 // named finds the jobs of some IDs. What could not be looked at is in the error, or an ID
 // that nobody has.
-func (a *app) named(ids []string, f joblist.Filter) ([]*joblist.Job, error) {
+func (a *app) named(ctx context.Context, ids []string, f joblist.Filter) ([]*joblist.Job, error) {
 	settings, _, err := a.load()
 	if err != nil {
 		return nil, err
 	}
 	f.IDs = ids
 	var found []*joblist.Job
-	if err = joblist.Each(settings, f, func(j *joblist.Job) error { found = append(found, j); return nil }); err != nil {
+	if err = joblist.Each(ctx, settings, f, func(j *joblist.Job) error { found = append(found, j); return nil }); err != nil {
 		return found, err
 	}
 	for _, id := range ids {
@@ -154,7 +155,7 @@ func (a *app) named(ids []string, f joblist.Filter) ([]*joblist.Job, error) {
 	return found, err
 }
 
-func (a *app) jobsChange(name, summary, long string, change func(*joblist.Job) error) *cobra.Command {
+func (a *app) jobsChange(name, summary, long string, change func(*joblist.Job, context.Context) error) *cobra.Command {
 	var f joblist.Filter
 	c := a.withConfig(&cobra.Command{
 		Use:   name + " [ID...]",
@@ -170,7 +171,7 @@ func (a *app) jobsChange(name, summary, long string, change func(*joblist.Job) e
 			if len(f.States) == 0 {
 				f.States = []string{"waiting", "held", "failed"}
 			}
-			found, failed := a.named(ids, f)
+			found, failed := a.named(c.Context(), ids, f)
 			if len(found) == 0 && failed != nil {
 				return failed
 			}
@@ -182,13 +183,13 @@ func (a *app) jobsChange(name, summary, long string, change func(*joblist.Job) e
 	return c
 }
 
-func changeJobs(c *cobra.Command, name string, found []*joblist.Job, change func(*joblist.Job) error) error {
+func changeJobs(c *cobra.Command, name string, found []*joblist.Job, change func(*joblist.Job, context.Context) error) error {
 	done, failed := 0, 0
 	for _, j := range found {
 		if c.Context().Err() != nil {
 			break
 		}
-		if err := change(j); err != nil {
+		if err := change(j, c.Context()); err != nil {
 			failed++
 			fmt.Fprintln(c.ErrOrStderr(), terminal.Printable(err.Error()))
 			continue

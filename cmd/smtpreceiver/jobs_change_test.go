@@ -23,7 +23,7 @@ func TestChangeJobs(t *testing.T) {
 	c.SetOut(&out)
 	c.SetErr(&errs)
 	jobs, n := []*joblist.Job{{}, {}, {}}, 0
-	change := func(*joblist.Job) error {
+	change := func(*joblist.Job, context.Context) error {
 		if n++; n == 1 {
 			return errors.New("busy\x1b")
 		}
@@ -33,7 +33,7 @@ func TestChangeJobs(t *testing.T) {
 		t.Errorf("%v, said %q and %q", err, &out, &errs)
 	}
 	out.Reset()
-	if err := changeJobs(c, "retry", jobs, func(*joblist.Job) error { cancel(); return nil }); !errors.Is(err, context.Canceled) || out.String() != "retry: 1 of 3 jobs\n" {
+	if err := changeJobs(c, "retry", jobs, func(*joblist.Job, context.Context) error { cancel(); return nil }); !errors.Is(err, context.Canceled) || out.String() != "retry: 1 of 3 jobs\n" {
 		t.Errorf("%v, said %q", err, &out)
 	}
 }

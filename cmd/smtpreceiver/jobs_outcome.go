@@ -61,7 +61,7 @@ run as its user. Each is told once, and only to who asked for it.`,
 const settledWithin = 30 * time.Second
 
 func (a *app) outcome(c *cobra.Command, s *config.Settings, id string, o targets.Outcome) error {
-	found, err := a.named([]string{id}, joblist.Filter{})
+	found, err := a.named(c.Context(), []string{id}, joblist.Filter{})
 	if len(found) == 0 { // folders of other applications may be closed to this user
 		return err
 	}

@@ -3,6 +3,7 @@
 package joblist
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -102,7 +103,7 @@ func consumerOf(s *config.Settings, app string) string {
 // folder that cannot be read is in the error; the others are looked at all the
 // same. Applications may share a folder; a job is that of the application that its
 // CTL names.
-func Each(s *config.Settings, f Filter, see func(*Job) error) error {
+func Each(ctx context.Context, s *config.Settings, f Filter, see func(*Job) error) error {
 	all, err := places(s)
 	if err != nil {
 		return err
@@ -116,7 +117,7 @@ func Each(s *config.Settings, f Filter, see func(*Job) error) error {
 	}
 	var errs []error
 	if s.Queue.On() {
-		if err := eachQueued(s, f, see); err != nil {
+		if err := eachQueued(ctx, s, f, see); err != nil {
 			errs = append(errs, err)
 		}
 		// A waiting one here is in the queue, too.
@@ -320,12 +321,12 @@ func (j *Job) AddReports() error {
 func (j *Job) Text() string { return j.place.text(j.entry.Control) }
 
 // Retry has a failed job tried again, or a waiting one at once.
-func (j *Job) Retry() error {
+func (j *Job) Retry(ctx context.Context) error {
 	switch {
 	case j.queued != nil:
 		return fmt.Errorf("job %s is in the queue, for the next consumer that is free", j.ID)
 	case j.place.settings != nil && j.State == folder.StateFailed:
-		return j.requeue()
+		return j.requeue(ctx)
 	case j.State == folder.StateDone:
 		return fmt.Errorf("job %s is done", j.ID)
 	case j.place.consumer == "":
@@ -337,12 +338,12 @@ func (j *Job) Retry() error {
 }
 
 // Drop removes a job for good.
-func (j *Job) Drop() error {
+func (j *Job) Drop(ctx context.Context) error {
 	if j.State == folder.StateDone {
 		return fmt.Errorf("job %s is done, keep_done_days removes it", j.ID)
 	}
 	if j.queued != nil {
-		return j.dropQueued()
+		return j.dropQueued(ctx)
 	}
 	return j.change((*folder.Folder).Drop)
 }

@@ -79,7 +79,7 @@ func filled(t *testing.T) *site {
 func listed(t *testing.T, s *site, f Filter) (ids []string, jobs map[string]*Job) {
 	t.Helper()
 	jobs = map[string]*Job{}
-	if err := Each(s.Settings, f, func(j *Job) error { ids = append(ids, j.App+j.ID); jobs[j.ID] = j; return nil }); err != nil {
+	if err := Each(t.Context(), s.Settings, f, func(j *Job) error { ids = append(ids, j.App+j.ID); jobs[j.ID] = j; return nil }); err != nil {
 		t.Fatal(err)
 	}
 	slices.Sort(ids)
@@ -112,11 +112,11 @@ func TestEach(t *testing.T) {
 			t.Errorf("%+v:\n got %s\nwant %s", c.filter, got, c.want)
 		}
 	}
-	if err := Each(s.Settings, Filter{App: "none"}, nil); err == nil || !strings.Contains(err.Error(), `there is no application "none"`) {
+	if err := Each(t.Context(), s.Settings, Filter{App: "none"}, nil); err == nil || !strings.Contains(err.Error(), `there is no application "none"`) {
 		t.Errorf("%v", err)
 	}
 	errEnough, n := errors.New("enough"), 0
-	if err := Each(s.Settings, Filter{}, func(*Job) error { n++; return errEnough }); !errors.Is(err, errEnough) || !strings.Contains(err.Error(), "application sms: ") || n != 2 {
+	if err := Each(t.Context(), s.Settings, Filter{}, func(*Job) error { n++; return errEnough }); !errors.Is(err, errEnough) || !strings.Contains(err.Error(), "application sms: ") || n != 2 {
 		t.Errorf("the reader has enough of each folder: %v, %d jobs", err, n)
 	}
 	_, jobs := listed(t, s, Filter{})
@@ -137,7 +137,7 @@ func TestEach(t *testing.T) {
 		t.Fatal(err)
 	}
 	n = 0
-	if err := Each(s.Settings, Filter{}, func(*Job) error { n++; return nil }); err == nil || !strings.Contains(err.Error(), "application fax: ") || n != 2 {
+	if err := Each(t.Context(), s.Settings, Filter{}, func(*Job) error { n++; return nil }); err == nil || !strings.Contains(err.Error(), "application fax: ") || n != 2 {
 		t.Errorf("a folder is gone: %v, %d jobs of the other", err, n)
 	}
 }
@@ -197,17 +197,17 @@ func TestRetryAndDrop(t *testing.T) {
 	s := filled(t)
 	_, jobs := listed(t, s, Filter{})
 	for id, want := range map[string]string{"00000001": "waits for its first try already", "00000004": "is done", "7": "no section of consume hands on the jobs of application sms"} {
-		if err := jobs[id].Retry(); err == nil || !strings.Contains(err.Error(), want) {
+		if err := jobs[id].Retry(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("retry %s: %v", id, err)
 		}
 	}
-	if err := jobs["00000004"].Drop(); err == nil || !strings.Contains(err.Error(), "keep_done_days removes it") {
+	if err := jobs["00000004"].Drop(t.Context()); err == nil || !strings.Contains(err.Error(), "keep_done_days removes it") {
 		t.Errorf("%v", err)
 	}
-	if err := jobs["00000003"].Retry(); err != nil {
+	if err := jobs["00000003"].Retry(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := jobs["00000005"].Drop(); err != nil {
+	if err := jobs["00000005"].Drop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	ids, _ := listed(t, s, Filter{States: []string{"failed"}})
@@ -317,7 +317,7 @@ func TestNoFolderStaysOpen(t *testing.T) {
 		"latest":  func() { Latest(s.Settings, 5) },
 		"count":   func() { CountFolders(s.Settings) },
 		"reports": func() { jobs["00000004"].AddReports() },
-		"drop":    func() { jobs["00000001"].Drop() },
+		"drop":    func() { jobs["00000001"].Drop(t.Context()) },
 	} {
 		do()
 		before := open()

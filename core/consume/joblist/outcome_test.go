@@ -121,10 +121,10 @@ func TestBetweenTries(t *testing.T) {
 	if c.LastTry != "busy" || c.Oldest != "00000011" || c.Waiting != 4 || c.Held != 2 || c.Last["held"] == nil || c.Last["held"].ID != "00000015" || c.Last["failed"] == nil || c.Untrusted != "" {
 		t.Errorf("%+v", c)
 	}
-	if err := jobs["00000011"].Retry(); err != nil {
+	if err := jobs["00000011"].Retry(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if err := jobs["00000016"].Drop(); err != nil {
+	if err := jobs["00000016"].Drop(t.Context()); err != nil {
 		t.Error(err)
 	}
 	if _, jobs = listed(t, s, Filter{States: []string{"waiting"}}); len(jobs) != 3 || !jobs["00000011"].Next.IsZero() {
@@ -150,7 +150,7 @@ func TestCountEvery(t *testing.T) {
 	if found, err := Latest(s.Settings, 5); err == nil || !strings.Contains(err.Error(), "applications.fax: ") || found != nil {
 		t.Errorf("no such code page: %v, %v", found, err)
 	}
-	if err := Each(s.Settings, Filter{}, nil); err == nil || !strings.Contains(err.Error(), "applications.fax: ") {
+	if err := Each(t.Context(), s.Settings, Filter{}, nil); err == nil || !strings.Contains(err.Error(), "applications.fax: ") {
 		t.Errorf("no such code page: %v", err)
 	}
 }
@@ -193,9 +193,9 @@ func TestNothingStaysOpen(t *testing.T) {
 		"CountFolders":    func() { CountFolders(s.Settings) },
 		"AddReports":      func() { jobs["00000003"].AddReports() },
 		"Tell":            func() { jobs["00000004"].Tell(s.Settings, targets.Outcome{Action: report.Delivered}) },
-		"Drop":            func() { jobs["00000005"].Drop() },
-		"Drop in a queue": func() { queued["gw1-00000002"].Drop() },
-		"Retry":           func() { queued["gw1-00000007"].Retry() },
+		"Drop":            func() { jobs["00000005"].Drop(t.Context()) },
+		"Drop in a queue": func() { queued["gw1-00000002"].Drop(t.Context()) },
+		"Retry":           func() { queued["gw1-00000007"].Retry(t.Context()) },
 	} {
 		before := open()
 		for range 10 {

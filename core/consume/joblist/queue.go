@@ -18,8 +18,10 @@ import (
 	"smtpreceiver/core/report"
 )
 
-// queueTimeout bounds what is asked of the queue.
-const queueTimeout = 5 * time.Minute
+const (
+	queueTimeout = 5 * time.Minute  // for all that is asked of the queue
+	soundTimeout = 10 * time.Second // for a first answer, which comes from most of its servers
+)
 
 // sharing are the places of jobs with a queue: those on this machine, which hold
 // what failed or was done here. What waits lies in the queue.
@@ -44,11 +46,11 @@ func sharing(s *config.Settings) ([]*place, error) {
 }
 
 // eachQueued calls see for every job in the queue.
-func eachQueued(s *config.Settings, f Filter, see func(*Job) error) error {
+func eachQueued(ctx context.Context, s *config.Settings, f Filter, see func(*Job) error) error {
 	if len(f.States) > 0 && !slices.Contains(f.States, folder.StateWaiting) {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), queueTimeout)
+	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
 	defer cancel()
 	q, err := queue.Connect(ctx, queue.ConfigOf(s, slog.New(slog.DiscardHandler)))
 	if err != nil {
@@ -66,6 +68,9 @@ func eachQueued(s *config.Settings, f Filter, see func(*Job) error) error {
 		}
 		p := &place{app: app, read: read, text: text, settings: s}
 		p.consumer = consumerOf(s, app)
+		if err := sound(ctx, q, app); err != nil {
+			return errors.Join(append(errs, fmt.Errorf("application %s: %w", app, err))...)
+		}
 		err = q.Each(ctx, app, func(queued *queue.Found) error {
 			e := &folder.Entry{Stem: queued.Stem, State: folder.StateWaiting, Since: queued.Since, Path: "queue " + s.Queue.Name}
 			if !f.names(e.Stem) || !f.lasting(e) || queued.Entry.State.Over() {
@@ -87,9 +92,17 @@ func eachQueued(s *config.Settings, f Filter, see func(*Job) error) error {
 	return errors.Join(errs...)
 }
 
+// sound says that the queue answers.
+func sound(ctx context.Context, q *queue.Queue, app string) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, soundTimeout, errors.New("the queue does not answer; are most of its servers up?"))
+	defer cancel()
+	_, _ = q.Depth(ctx, app) // what it finds wrong comes again, job by job
+	return context.Cause(ctx)
+}
+
 // dropQueued removes a job from the queue.
-func (j *Job) dropQueued() error {
-	ctx, cancel := context.WithTimeout(context.Background(), queueTimeout)
+func (j *Job) dropQueued(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
 	defer cancel()
 	q, err := queue.Connect(ctx, queue.ConfigOf(j.place.settings, slog.New(slog.DiscardHandler)))
 	if err != nil {
@@ -101,8 +114,8 @@ func (j *Job) dropQueued() error {
 
 // requeue brings a job that failed here into the queue again, where any machine may
 // take it.
-func (j *Job) requeue() error {
-	ctx, cancel := context.WithTimeout(context.Background(), queueTimeout)
+func (j *Job) requeue(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
 	defer cancel()
 	s := j.place.settings
 	c := queue.ConfigOf(s, slog.New(slog.DiscardHandler))

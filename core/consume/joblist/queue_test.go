@@ -187,7 +187,7 @@ func TestEachQueuedErrors(t *testing.T) {
 	each := func(what string, f Filter, see error, want string, jobs int) {
 		t.Helper()
 		n := 0
-		err := Each(s.Settings, f, func(*Job) error { n++; return see })
+		err := Each(t.Context(), s.Settings, f, func(*Job) error { n++; return see })
 		if err == nil || !strings.Contains(err.Error(), want) || n != jobs {
 			t.Errorf("%s: %v, %d jobs; want %q, %d", what, err, n, want, jobs)
 		}
@@ -205,7 +205,7 @@ func TestEachQueuedErrors(t *testing.T) {
 	page := s.OutputCodePage
 	s.OutputCodePage = "none"
 	each("no such code page", Filter{}, nil, "applications.mail: ", 0) // of the first consumer, line
-	if err := eachQueued(s.Settings, Filter{}, nil); err == nil || !strings.Contains(err.Error(), "applications.fax: ") {
+	if err := eachQueued(t.Context(), s.Settings, Filter{}, nil); err == nil || !strings.Contains(err.Error(), "applications.fax: ") {
 		t.Errorf("no such code page: %v", err)
 	}
 	s.OutputCodePage, s.Queue.TLSCAFile = page, "none.pem"
@@ -226,10 +226,10 @@ func TestDropQueued(t *testing.T) {
 	s := filledQueue(t)
 	_, jobs := listed(t, s.site, Filter{States: []string{"waiting"}})
 	for id, want := range map[string]string{"gw1-00000001": "", "gw1-00000004": "", "gw1-00000002": "is being handed over by gw2"} {
-		if err := jobs[id].Retry(); err == nil || !strings.Contains(err.Error(), "is in the queue, for the next consumer that is free") {
+		if err := jobs[id].Retry(t.Context()); err == nil || !strings.Contains(err.Error(), "is in the queue, for the next consumer that is free") {
 			t.Errorf("retry %s: %v", id, err)
 		}
-		if err := jobs[id].Drop(); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+		if err := jobs[id].Drop(t.Context()); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("drop %s: %v, want %q", id, err, want)
 		}
 	}
@@ -237,7 +237,7 @@ func TestDropQueued(t *testing.T) {
 		t.Errorf("left: %v", ids)
 	}
 	s.Queue.TLSCAFile = "none.pem"
-	if err := jobs["gw1-00000006"].Drop(); err == nil || !strings.Contains(err.Error(), "none.pem") {
+	if err := jobs["gw1-00000006"].Drop(t.Context()); err == nil || !strings.Contains(err.Error(), "none.pem") {
 		t.Errorf("without a way to the servers: %v", err)
 	}
 }
@@ -281,7 +281,7 @@ func TestRequeue(t *testing.T) {
 			if err := tt.before(s); err != nil {
 				t.Fatal(err)
 			}
-			if err := jobs["gw1-00000007"].Retry(); (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
+			if err := jobs["gw1-00000007"].Retry(t.Context()); (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
 				t.Errorf("%v, want %q", err, tt.err)
 			}
 			_, err := os.Stat(filepath.Join(s.dir, "modem/.failed/gw1-00000007.ctl"))

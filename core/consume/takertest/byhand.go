@@ -1,6 +1,7 @@
 package takertest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -70,7 +71,7 @@ func refused(t *testing.T, s *site) {
 		}
 	}
 
-	if err := errors.Join(jobs[stems[0]].Retry(), jobs[stems[1]].Drop()); err != nil {
+	if err := errors.Join(jobs[stems[0]].Retry(t.Context()), jobs[stems[1]].Drop(t.Context())); err != nil {
 		t.Fatal(err)
 	}
 	want[stems[0]] = "waiting"
@@ -108,10 +109,10 @@ func list(t *testing.T, s *site) {
 			t.Errorf("CTL of %s: %q", stem, j.Text())
 		}
 	}
-	if err := jobs[stems[0]].Retry(); err == nil {
+	if err := jobs[stems[0]].Retry(t.Context()); err == nil {
 		t.Error("a job that was never tried is tried again")
 	}
-	if err := jobs[stems[1]].Drop(); err != nil {
+	if err := jobs[stems[1]].Drop(t.Context()); err != nil {
 		t.Error(err)
 	}
 	s.wantJobs("one dropped", are("waiting", stems[0], stems[2]))
@@ -119,11 +120,11 @@ func list(t *testing.T, s *site) {
 		t.Errorf("%d left", left)
 	}
 	wantOnce(t, []string{stems[0], stems[2]}, target)
-	if err := jobs[stems[2]].Drop(); err == nil {
+	if err := jobs[stems[2]].Drop(t.Context()); err == nil {
 		t.Error("dropped by one who had seen it before it was handed over")
 	}
-	for what, do := range map[string]func(*joblist.Job) error{"dropped": (*joblist.Job).Drop, "tried again": (*joblist.Job).Retry} {
-		if err := do(s.jobs()[stems[0]]); err == nil || !strings.Contains(err.Error(), "is done") {
+	for what, do := range map[string]func(*joblist.Job, context.Context) error{"dropped": (*joblist.Job).Drop, "tried again": (*joblist.Job).Retry} {
+		if err := do(s.jobs()[stems[0]], t.Context()); err == nil || !strings.Contains(err.Error(), "is done") {
 			t.Errorf("a done job is %s: %v", what, err)
 		}
 	}

@@ -234,7 +234,7 @@ func away(t *testing.T, s *site) {
 	if s.Away != nil {
 		time.Sleep(s.AwayFor)
 		wantOnce(t, stems[:2], target)
-		if err := joblist.Each(a.settings, joblist.Filter{States: []string{"done"}}, func(j *joblist.Job) error {
+		if err := joblist.Each(t.Context(), a.settings, joblist.Filter{States: []string{"done"}}, func(j *joblist.Job) error {
 			t.Errorf("job %s is %s, and no other taker can know", j.ID, j.State)
 			return nil
 		}); err != nil {

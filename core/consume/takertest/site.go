@@ -248,7 +248,7 @@ func (s *site) jobs() map[string]*joblist.Job {
 		if i > 0 && !s.Apart {
 			break
 		}
-		err := joblist.Each(m.settings, joblist.Filter{}, func(j *joblist.Job) error {
+		err := joblist.Each(s.t.Context(), m.settings, joblist.Filter{}, func(j *joblist.Job) error {
 			// A waiting one is in the queue for all. One whose verdict is being carried out
 			// may be seen twice.
 			if before := found[j.ID]; before != nil && before.State != "waiting" && j.State != "waiting" {
