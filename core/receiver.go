@@ -258,7 +258,7 @@ func (r *Receiver) outputStates() []metrics.Output {
 	}
 	out := make([]metrics.Output, len(states))
 	for i, s := range states {
-		out[i] = metrics.Output{App: s.App, Free: s.Free, Writable: s.Err == nil}
+		out[i] = metrics.Output{App: s.App, Free: s.Free, Known: s.Known, Writable: s.Err == nil}
 	}
 	return out
 }

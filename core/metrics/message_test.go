@@ -164,7 +164,9 @@ func TestCounters(t *testing.T) {
 	c.Refused(AwayProxy)
 	m.App("fax").Job(100)
 	m.App("fax").TemplateError()
-	m.Outputs(func() []Output { return []Output{{App: "fax", Free: 7, Writable: true}, {App: "sms", Free: 8}} })
+	m.Outputs(func() []Output {
+		return []Output{{App: "fax", Free: 7, Known: true, Writable: true}, {App: "sms", Free: 8, Known: true}, {App: "gone"}}
+	})
 	m.LogMessages(func(letter string) uint64 { return map[string]uint64{"E": 1, "W": 2}[letter] })
 	m.Build("1.2", "milter")
 	var build string

@@ -6,6 +6,7 @@ import "github.com/prometheus/client_golang/prometheus"
 type Output struct {
 	App      string
 	Free     uint64 // bytes
+	Known    bool   // Free is
 	Writable bool   // jobs can be brought there now
 }
 
@@ -31,7 +32,9 @@ func (o outputs) Collect(to chan<- prometheus.Metric) {
 		if s.Writable {
 			writable = 1
 		}
-		to <- prometheus.MustNewConstMetric(freeBytes, prometheus.GaugeValue, float64(s.Free), s.App)
+		if s.Known { // what nobody knows is not a full disk
+			to <- prometheus.MustNewConstMetric(freeBytes, prometheus.GaugeValue, float64(s.Free), s.App)
+		}
 		to <- prometheus.MustNewConstMetric(canWrite, prometheus.GaugeValue, writable, s.App)
 	}
 }

@@ -114,6 +114,9 @@ func (v *View) Sum(name string, labels ...string) float64 {
 	return sum
 }
 
+// Has says that there is the metric; a consumer has fewer than a frontend.
+func (v *View) Has(name string) bool { return len(v.families[name].GetMetric()) > 0 }
+
 func holds(m *dto.Metric, labels []string) bool {
 	for i := 0; i+1 < len(labels); i += 2 {
 		found := false

@@ -27,9 +27,10 @@ type Destination struct {
 
 // State is what the last probe of a destination found.
 type State struct {
-	App  string
-	Free uint64 // bytes
-	Err  error  // why it takes no job now
+	App   string
+	Free  uint64 // bytes
+	Known bool   // Free is; a queue that does not answer is not a full one
+	Err   error  // why it takes no job now
 }
 
 // Probes remembers the last probe of all destinations.
@@ -55,7 +56,8 @@ func probe(ctx context.Context, o Output, s *config.Settings, destinations []Des
 	for i, d := range destinations {
 		state := &states[i]
 		state.App = d.App
-		state.Free, _ = o.Room(ctx, d.Name) // Space says what is wrong
+		free, err := o.Room(ctx, d.Name) // Space says what is wrong
+		state.Free, state.Known = free, err == nil || !s.Queue.On()
 		var full *reply.Reply
 		var bad *spool.FolderError
 		if err := o.Probe(ctx, d.Name); errors.As(err, &bad) {

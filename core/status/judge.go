@@ -28,7 +28,7 @@ func (r *Report) judgeService(v *monitor.View) {
 			r.problem("not ready: %s", strings.TrimSpace(reason))
 		}
 	}
-	if v.Sum("smtpreceiver_config_last_reload_success") == 0 {
+	if v.Has("smtpreceiver_config_last_reload_success") && v.Sum("smtpreceiver_config_last_reload_success") == 0 {
 		r.problem("the configuration was changed and not taken, the settings of before are in force: smtpreceiver check tells why")
 	}
 	var logged int

@@ -12,6 +12,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"smtpreceiver/core/config"
+	"smtpreceiver/core/consume/joblist"
 	"smtpreceiver/core/queue"
 )
 
@@ -29,6 +30,14 @@ const queueLimit = 15 * time.Second
 
 // askQueue looks at the queue, its servers and its consumers, and counts the jobs.
 func (r *Report) askQueue(ctx context.Context, s *config.Settings) {
+	here := map[string][]*joblist.Count{} // what the consumers of this machine have, by application
+	counts := joblist.CountFolders(s)
+	for _, folder := range slices.Sorted(maps.Keys(counts)) {
+		c := counts[folder]
+		app := s.Consume[c.Consumer].ApplicationOf(c.Consumer)
+		here[app] = append(here[app], c)
+		r.judgeConsumer(app, c)
+	}
 	ctx, cancel := context.WithTimeout(ctx, queueLimit)
 	defer cancel()
 	q, err := queue.Connect(ctx, queue.ConfigOf(s, slog.New(slog.DiscardHandler)))
@@ -48,7 +57,7 @@ func (r *Report) askQueue(ctx context.Context, s *config.Settings) {
 	for _, name := range slices.Sorted(maps.Keys(s.Applications)) {
 		if s.Applications[name].Enabled {
 			depth, err := q.Depth(ctx, name)
-			r.addQueued(name, depth, q.Free(), err)
+			r.addQueued(name, depth, q.Free(), err, here[name])
 		}
 	}
 	r.judgeRoom(q.Free(), s.MinFreeSpace)
@@ -83,12 +92,16 @@ func (r *Report) judgeServers() {
 	}
 }
 
-// addQueued adds an application's jobs; err is why they are not known.
-func (r *Report) addQueued(name string, depth queue.Depth, free uint64, err error) {
+// addQueued adds an application's jobs; err is why they are not known. Those that failed or
+// are held lie with a consumer, and are known here of those of this machine.
+func (r *Report) addQueued(name string, depth queue.Depth, free uint64, err error, here []*joblist.Count) {
 	if err != nil {
 		r.problem("%s: %v", name, err)
 	}
 	line := Application{App: name, Folder: "queue " + r.Queue.Name, Waiting: depth.Jobs(), FreeBytes: free}
+	for _, c := range here {
+		line.Held, line.Failed, line.Reports = line.Held+c.Held, line.Failed+c.Failed, line.Reports+c.Reports.Waiting
+	}
 	var known []string
 	for _, w := range r.Queue.Consumers {
 		if w.App != name {

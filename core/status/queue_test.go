@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -18,12 +20,21 @@ func TestQueue(t *testing.T) {
 	t.Parallel()
 	server := queuetest.Start(t)
 	server.Leader = "one"
-	_, s := site(t, "")
+	dir, s := site(t, "consume: {smsd: {application: sms, target: command, command: ['true']}, modem: {application: fax, target: command, command: ['true']}}")
+	failed := filepath.Join(dir, "work", "smsd", ".failed", "gw1-00000009")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(failed), 0o755), os.WriteFile(failed+".ctl", []byte("[system]\r\nid=9\r\n"), 0o644), os.WriteFile(failed+".err", []byte("no line"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range s.Consume {
+		c.WorkDirectory = filepath.Join(dir, "work")
+		s.Consume[name] = c
+	}
 	s.Queue.Servers, s.Queue.Name, s.Queue.MaxSize, s.Queue.Unsynced, s.Queue.CommitTimeout = []string{server.Addr}, "q", 1<<20, "accept", time.Second
 
 	// Before the first gateway has made the queue there is nothing to see, and nothing amiss.
 	r := Folders(t.Context(), s, time.Hour)
-	wantProblems(t, "not made yet", r.Problems)
+	const lost = "sms: jobs failed: 1, the last of them gw1-00000009:  (smtpreceiver jobs list --app sms --state failed; then retry or drop)"
+	wantProblems(t, "not made yet", r.Problems, lost)
 	if r.Queue == nil || len(r.Applications) != 3 {
 		t.Fatalf("%+v", r)
 	}
@@ -56,7 +67,7 @@ func TestQueue(t *testing.T) {
 	server.Mu.Unlock()
 	s.MinFreeSpace = 1 << 10
 	r = Folders(t.Context(), s, time.Hour)
-	wantProblems(t, "full", r.Problems, "server other of the queue is down (one more that fails, and no jobs are taken): start it, or see its log", "sms: the target of consume.smsd on a is down",
+	wantProblems(t, "full", r.Problems, lost, "server other of the queue is down (one more that fails, and no jobs are taken): start it, or see its log", "sms: the target of consume.smsd on a is down",
 		"the queue can take 0 B more, min_free_space asks for 1.0 KiB: have its jobs handed on, or raise queue.max_size")
 	if u := r.Queue; u.Name != "q" || len(u.Servers) != 2 || len(u.Consumers) != 1 || u.MaxBytes == 0 || u.UsedBytes < 1<<20 {
 		t.Errorf("%+v", u)
@@ -64,6 +75,9 @@ func TestQueue(t *testing.T) {
 	waiting := map[string]int{}
 	for _, a := range r.Applications {
 		waiting[a.App] = a.Waiting
+		if (a.Failed == 1) != (a.App == "sms") {
+			t.Errorf("%s: failed %d", a.App, a.Failed)
+		}
 		if a.Folder != "queue q" || (a.Oldest == "gw1-00000001.ctl") != (a.App == "sms") {
 			t.Errorf("%+v", a)
 		}
@@ -72,7 +86,7 @@ func TestQueue(t *testing.T) {
 	server.Leader = "none"
 	server.Mu.Unlock()
 	r = Folders(t.Context(), s, time.Hour)
-	if len(r.Problems) == 0 || !strings.HasPrefix(r.Problems[0], "the queue takes no jobs: ") || len(r.Applications) != 3 {
+	if len(r.Problems) < 2 || !strings.HasPrefix(r.Problems[1], "the queue takes no jobs: ") || len(r.Applications) != 3 {
 		t.Errorf("without a leader: %+v", r)
 	}
 	if len(waiting) != 3 || waiting["sms"] != 1 || waiting["fax"]+waiting["text"] != 0 {

@@ -132,7 +132,8 @@ func TestServiceNeedsALook(t *testing.T) {
 		return logging.Event{Level: level, Time: now.Add(-age)}
 	}
 	addr := service{
-		ready: errors.New("one\n two"), live: errors.New("deaf"),
+		values: map[string]float64{"smtpreceiver_config_last_reload_success": 0},
+		ready:  errors.New("one\n two"), live: errors.New("deaf"),
 		errors: []logging.Event{event("E", time.Hour), event("E", time.Minute), event("W", time.Minute), event("E", 0)},
 	}.serve(t)
 	_, s := site(t, "metrics: {listen: 'inet:"+addr+"'}")

@@ -23,7 +23,11 @@ func Status(to io.Writer, r *status.Report) error {
 	case "up":
 		fmt.Fprintf(w, "%s %s: %s, %s\n", cmp.Or(s.Frontend, "service"), s.Version, either(s.Alive, "alive", "NOT ALIVE"), either(s.Ready, "ready", "NOT READY"))
 		if !s.Started.IsZero() {
-			fmt.Fprintf(w, "started %s, configuration of %s\n", s.Started.Format(time.DateTime), s.Reloaded.Format(time.DateTime))
+			fmt.Fprintf(w, "started %s", s.Started.Format(time.DateTime))
+			if !s.Reloaded.IsZero() { // a consumer reads it at its start only
+				fmt.Fprintf(w, ", configuration of %s", s.Reloaded.Format(time.DateTime))
+			}
+			fmt.Fprintln(w)
 		}
 	case "down":
 		fmt.Fprintln(w, "the service is DOWN; this is the spool")
