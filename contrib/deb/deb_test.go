@@ -272,13 +272,15 @@ func (m *machine) upgradeChanged(t *testing.T) {
 }
 
 func (m *machine) purge(t *testing.T) {
+	m.run(t, "systemctl enable smtpreceiver-consume@sms; install -d /var/lib/smtpreceiver-consume/sms/.failed; touch /var/lib/smtpreceiver-consume/sms/.failed/1.ctl; echo SMS_TOKEN=secret >/etc/smtpreceiver/consume-sms.env")
 	m.run(t, "dpkg -r smtpreceiver")
 	m.want(t, "systemctl is-active smtpreceiver-milter smtpreceiver-milter.socket || true", "inactive\ninactive")
 	m.run(t, "ls /etc/smtpreceiver/smtpreceiver.yaml /var/lib/smtpreceiver "+sms+"/*.ctl")
-	if out := m.run(t, "dpkg -P smtpreceiver"); !strings.Contains(out, "jobs are left in /var/spool/smtpreceiver") {
+	if out := m.run(t, "dpkg -P smtpreceiver"); !strings.Contains(out, "jobs are left in /var/spool/smtpreceiver\n") || !strings.Contains(out, "jobs are left in /var/lib/smtpreceiver-consume") {
 		t.Errorf("purge says %q", out)
 	}
 	m.want(t, "ls -d /etc/smtpreceiver /var/lib/smtpreceiver /var/log/smtpreceiver /run/smtpreceiver /var/spool/smtpreceiver/* 2>/dev/null || true", sms)
+	m.run(t, "rm /var/lib/smtpreceiver-consume/sms/.failed/1.ctl")
 	m.want(t, stat+sms+"/*.ctl", "640 smtpreceiver:smtpreceiver")
 	m.want(t, "find /etc/systemd /var/lib/systemd -name 'smtpreceiver*' | grep -v '\\.d$' || true", "")
 	m.run(t, "rm "+sms+"/*; rm -r /etc/systemd/system/smtpreceiver-milter.*.d")
@@ -292,6 +294,6 @@ func (m *machine) upgradeUnchanged(t *testing.T) {
 
 func (m *machine) purgeEmpty(t *testing.T) {
 	m.run(t, "dpkg -P smtpreceiver")
-	m.want(t, "ls -d /etc/smtpreceiver /var/*/smtpreceiver /run/smtpreceiver 2>/dev/null || true", "")
+	m.want(t, "ls -d /etc/smtpreceiver /var/*/smtpreceiver* /run/smtpreceiver 2>/dev/null || true", "")
 	m.run(t, "getent passwd smtpreceiver")
 }
