@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -40,13 +41,16 @@ func pieces(t *testing.T, section string, blocks int) (list []string) {
 	return list
 }
 
-// receiver is a running standalone server.
-type receiver struct{ dir, port string }
+// receiver is a standalone server that runs until stop.
+type receiver struct {
+	dir, port string
+	stop      func()
+}
 
 // started builds the program and runs it with a part of its configuration.
 func started(t *testing.T, config string) receiver {
 	t.Helper()
-	r := receiver{mtatest.Dir(t), fmt.Sprint(mtatest.FreePort(t))}
+	r := receiver{dir: mtatest.Dir(t), port: fmt.Sprint(mtatest.FreePort(t))}
 	for _, folder := range []string{"fax", "sms"} {
 		if err := os.Mkdir(filepath.Join(r.dir, folder), 0o755); err != nil {
 			t.Fatal(err)
@@ -83,10 +87,11 @@ applications:
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	r.stop = sync.OnceFunc(func() {
 		c.Process.Signal(os.Interrupt)
 		c.Wait()
 	})
+	t.Cleanup(r.stop)
 	ready := make(chan string, 1)
 	go func() {
 		var text strings.Builder
@@ -197,11 +202,16 @@ func newExim(t *testing.T, acl, router, transport string) exim {
 // mail is what Exim answers to a client at an address that sends to recipients.
 func (e exim) mail(t *testing.T, client, from string, to ...string) string {
 	t.Helper()
+	return e.send(t, "hello", client, from, to...)
+}
+
+func (e exim) send(t *testing.T, text, client, from string, to ...string) string {
+	t.Helper()
 	dialog := "EHLO client.example\r\nMAIL FROM:<" + from + ">\r\n"
 	for _, rcpt := range to {
 		dialog += "RCPT TO:<" + rcpt + ">\r\n"
 	}
-	dialog += "DATA\r\nSubject: hello\r\n\r\nhello\r\n.\r\nQUIT\r\n"
+	dialog += "DATA\r\nSubject: hello\r\n\r\n" + text + "\r\n.\r\nQUIT\r\n"
 	// The user is known in a name space of its own.
 	c := exec.Command("unshare", "-m", "sh", "-ec", `mount --bind "$1/passwd" /etc/passwd; mount --bind "$1/group" /etc/group; shift; exec "$@"`, "sh",
 		e.dir, e.program, "-C", filepath.Join(e.dir, "exim.conf"), "-odf", "-oMa", client, "-bs")
@@ -238,7 +248,10 @@ func TestSMTP(t *testing.T) {
 	if got := e.mail(t, "192.0.2.7", "eva@example.com", "5@fax"); !strings.Contains(got, "550 Relay access denied") {
 		t.Errorf("stranger:\n%s", got)
 	}
-	if fax, sms := r.numbers(t, "fax"), r.numbers(t, "sms"); !slices.Equal(fax, []string{"1"}) || !slices.Equal(sms, []string{"2", "4"}) {
+	if got := e.send(t, strings.Repeat("long ", 300), "127.0.0.1", "eva@example.com", "6@sms"); !strings.Contains(got, "250 OK") {
+		t.Errorf("a long line:\n%s", got)
+	}
+	if fax, sms := r.numbers(t, "fax"), r.numbers(t, "sms"); !slices.Equal(fax, []string{"1"}) || !slices.Equal(sms, []string{"2", "4", "6"}) {
 		t.Errorf("faxes to %q, SMS to %q\n%s", fax, sms, e.log(t))
 	}
 }
@@ -256,12 +269,18 @@ func TestCallout(t *testing.T) {
 	}
 }
 
-// TestDown: while smtpreceiver is down the client is asked to try again.
+// TestDown: while smtpreceiver is down the client is asked to try again, also for a
+// recipient that Exim knows.
 func TestDown(t *testing.T) {
 	t.Parallel()
+	r := started(t, "")
 	smtp := pieces(t, "By SMTP", 3)
-	transport := strings.Replace(smtp[2], "port = 2525", fmt.Sprintf("port = %d\n  allow_localhost", mtatest.FreePort(t)), 1)
+	transport := strings.Replace(smtp[2], "port = 2525", "port = "+r.port+"\n  allow_localhost", 1)
 	e := newExim(t, smtp[0], smtp[1], transport)
+	if got := e.mail(t, "127.0.0.1", "eva@example.com", "1@fax"); strings.Count(got, "250 Accepted") != 1 {
+		t.Fatalf("%s", got)
+	}
+	r.stop()
 	if got := e.mail(t, "127.0.0.1", "eva@example.com", "1@fax"); strings.Contains(got, "250 Accepted") || !strings.Contains(got, "\n451 ") {
 		t.Errorf("%s", got)
 	}
