@@ -63,6 +63,6 @@ func isAddress(text string, schemes ...string) bool {
 // outputFolder refuses folders beside a queue.
 func (l *loader) outputFolder(key string, app *Application, queue bool) {
 	if queue && app.OutputFolder != "" {
-		l.contradiction(key, "has no meaning with queue.servers, where all jobs go", "remove it; a program that reads folders gets them from a consumer", "queue.servers")
+		l.contradiction(key, "has no meaning with queue.servers, where all jobs go", "remove it when the jobs in it have been handed on; a program that reads folders gets them from a consumer", "queue.servers")
 	}
 }
