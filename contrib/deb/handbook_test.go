@@ -75,7 +75,6 @@ func testHandbook(t *testing.T, root string) {
 				packages, _ := filepath.Glob(filepath.Join(dir, "source", "smtpreceiver_*.deb"))
 				run(t, "cp", append(packages, filepath.Join(root, "root"))...)
 				m.run(t, "postconf -e myhostname=mail.example.com inet_protocols=ipv4; systemctl restart postfix")
-				m.run(t, "systemctl start faxq hfaxd") // without a modem
 				service = newProvider(t, m)
 			}
 			t.Logf("%s\n%s\n%s", b.page, b.script, m.run(t, "cd /root\n"+patient(b.script)))
