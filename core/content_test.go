@@ -199,14 +199,7 @@ func TestStageStopsWithItsContext(t *testing.T) {
 	t.Parallel()
 	b := open(t, spooling)
 	ctx, cancel := context.WithCancel(context.Background())
-	trx := b.Begin(localhost)
-	defer trx.Abort()
-	if _, err := trx.Sender("a@b.example", Envelope{}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := trx.Recipient(ctx, "1@sms", RecipientOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	trx := b.transaction(t, "1@sms")
 	write(t, trx, mail)
 	cancel()
 	if err := trx.Stage(ctx); err == nil {

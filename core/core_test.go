@@ -76,6 +76,20 @@ func (b *bench) send(t testing.TB, c Client, from string, rcpts []string, messag
 	return b.sendRaw(t, c, from, rcpts, withCRLF(message))
 }
 
+// transaction has begun and has one recipient, who is taken.
+func (b *bench) transaction(t testing.TB, to string) *Transaction {
+	t.Helper()
+	trx := b.Begin(localhost)
+	t.Cleanup(trx.Abort)
+	if _, err := trx.Sender("a@b.example", Envelope{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := trx.Recipient(context.Background(), to, RecipientOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	return trx
+}
+
 func (b *bench) sendRaw(t testing.TB, c Client, from string, rcpts []string, message []byte) []written {
 	t.Helper()
 	ctx := context.Background()

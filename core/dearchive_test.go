@@ -148,14 +148,7 @@ func TestArchivesShareTheLimits(t *testing.T) {
 func TestUnpackingEndsWithItsTransaction(t *testing.T) {
 	t.Parallel()
 	b := openUnpacking(t, "")
-	trx := b.Begin(localhost)
-	defer trx.Abort()
-	if _, err := trx.Sender("a@b.example", Envelope{}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := trx.Recipient(context.Background(), "1@fax", RecipientOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	trx := b.transaction(t, "1@fax")
 	write(t, trx, mailWith("1.zip", zipped(t, "a", "x")))
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

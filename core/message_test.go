@@ -328,14 +328,7 @@ func TestLimits(t *testing.T) {
 	} {
 		for _, piece := range []int{1, 7, 4096} {
 			t.Run(fmt.Sprintf("%s by %d", tt.name, piece), func(t *testing.T) {
-				trx := b.Begin(localhost)
-				defer trx.Abort()
-				if _, err := trx.Sender("a@b.example", Envelope{}); err != nil {
-					t.Fatal(err)
-				}
-				if _, err := trx.Recipient(context.Background(), "1@sms", RecipientOptions{}); err != nil {
-					t.Fatal(err)
-				}
+				trx := b.transaction(t, "1@sms")
 				var err error
 				raw := strings.ReplaceAll(tt.message, "\n", "\r\n")
 				for len(raw) > 0 && err == nil {
@@ -399,14 +392,7 @@ applications:
 func TestMessageCannotBeRead(t *testing.T) {
 	t.Parallel()
 	b := open(t, spooling)
-	trx := b.Begin(localhost)
-	defer trx.Abort()
-	if _, err := trx.Sender("a@b.example", Envelope{}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := trx.Recipient(t.Context(), "1@sms", RecipientOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	trx := b.transaction(t, "1@sms")
 	write(t, trx, "Subject: x\n\n")
 	write(t, trx, strings.Repeat("text\n", int(trx.buffer.Memory())/5+1))
 	if err := trx.buffer.Close(); err != nil {
@@ -477,14 +463,7 @@ func TestNoSpaceNoDiversion(t *testing.T) {
 func TestFolderGone(t *testing.T) {
 	t.Parallel()
 	b := open(t, spooling)
-	trx := b.Begin(localhost)
-	defer trx.Abort()
-	if _, err := trx.Sender("a@b.example", Envelope{}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := trx.Recipient(context.Background(), "1@sms", RecipientOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	trx := b.transaction(t, "1@sms")
 	write(t, trx, mail)
 	if err := os.RemoveAll(filepath.Join(b.dir, "sms")); err != nil {
 		t.Fatal(err)

@@ -104,14 +104,7 @@ func TestReloadWithoutTheApplication(t *testing.T) {
 	t.Parallel()
 	for _, away := range []bool{false, true} {
 		b := open(t, routing)
-		trx := b.Begin(localhost)
-		defer trx.Abort()
-		if _, err := trx.Sender("a@b.example", Envelope{}); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := trx.Recipient(t.Context(), "1@sms", RecipientOptions{}); err != nil {
-			t.Fatal(err)
-		}
+		trx := b.transaction(t, "1@sms")
 		if err := b.Reload(settings(t, b.dir, "output_code_page: utf-8\n"+basics+"clients: 127.0.0.1\napplications:\n  other: {output_folder: '{dir}/fax', ctl_type: fax, addresses: '.*@fax$'}\n")); err != nil {
 			t.Fatal(err)
 		}
