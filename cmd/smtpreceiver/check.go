@@ -70,8 +70,7 @@ where, who may connect, what becomes of the mail.`,
 // environment.
 func (a *app) load() (settings *config.Settings, file string, err error) {
 	settings, file, err = config.Load(config.Source{File: a.configFile, Environ: os.Environ()})
-	if a.configFile == "" && !a.warned {
-		a.warned = true
+	if a.configFile == "" {
 		if other := config.Hidden(file); other != "" {
 			fmt.Fprintf(os.Stderr, "warning: %s of this folder is read, not %s\n", file, other)
 		}

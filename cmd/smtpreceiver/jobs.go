@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"smtpreceiver/cmd/smtpreceiver/terminal"
+	"smtpreceiver/core/config"
 	"smtpreceiver/core/consume/joblist"
 )
 
@@ -104,7 +105,11 @@ func (a *app) jobsShow() *cobra.Command {
 		Use:   "show ID...",
 		Short: "Show all that is known of a job",
 		RunE: func(c *cobra.Command, ids []string) error {
-			found, failed := a.named(c.Context(), ids, joblist.Filter{})
+			settings, _, err := a.load()
+			if err != nil {
+				return err
+			}
+			found, failed := findJobs(c.Context(), settings, ids, joblist.Filter{})
 			if len(found) == 0 {
 				return failed
 			}
@@ -135,15 +140,10 @@ func someJobs(c *cobra.Command, args []string) error {
 	return nil
 }
 
-// named finds the jobs of some IDs. What could not be looked at is in the error, or an ID
+// findJobs finds the jobs of some IDs. What could not be looked at is in the error, or an ID
 // that nobody has.
-func (a *app) named(ctx context.Context, ids []string, f joblist.Filter) ([]*joblist.Job, error) {
-	settings, _, err := a.load()
-	if err != nil {
-		return nil, err
-	}
+func findJobs(ctx context.Context, settings *config.Settings, ids []string, f joblist.Filter) (found []*joblist.Job, err error) {
 	f.IDs = ids
-	var found []*joblist.Job
 	if err = joblist.Each(ctx, settings, f, func(j *joblist.Job) error { found = append(found, j); return nil }); err != nil {
 		return found, err
 	}
@@ -171,7 +171,11 @@ func (a *app) jobsChange(name, summary, long string, change func(*joblist.Job, c
 			if len(f.States) == 0 {
 				f.States = []string{"waiting", "held", "failed"}
 			}
-			found, failed := a.named(c.Context(), ids, f)
+			settings, _, err := a.load()
+			if err != nil {
+				return err
+			}
+			found, failed := findJobs(c.Context(), settings, ids, f)
 			if len(found) == 0 && failed != nil {
 				return failed
 			}

@@ -40,7 +40,7 @@ run as its user. Each is told once, and only to who asked for it.`,
 			}
 			o := targets.Outcome{Action: action, Reason: strings.Join(args[2:], " ")}
 			for begun := time.Now(); ; time.Sleep(200 * time.Millisecond) {
-				err := a.outcome(c, settings, jobOf(args[0]), o)
+				err := outcome(c, settings, jobOf(args[0]), o)
 				// A quick target is faster than the consumer that settles the job.
 				if !errors.Is(err, joblist.ErrNotYet) || time.Since(begun) > settledWithin || c.Context().Err() != nil {
 					return err
@@ -60,8 +60,8 @@ run as its user. Each is told once, and only to who asked for it.`,
 // settledWithin is how long a job may take to be settled that its target has.
 const settledWithin = 30 * time.Second
 
-func (a *app) outcome(c *cobra.Command, s *config.Settings, id string, o targets.Outcome) error {
-	found, err := a.named(c.Context(), []string{id}, joblist.Filter{})
+func outcome(c *cobra.Command, s *config.Settings, id string, o targets.Outcome) error {
+	found, err := findJobs(c.Context(), s, []string{id}, joblist.Filter{})
 	if len(found) == 0 { // folders of other applications may be closed to this user
 		return err
 	}

@@ -55,7 +55,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 // app is what the commands share.
 type app struct {
 	configFile string
-	warned     bool // of a file that hides another
 }
 
 func root() *cobra.Command {

@@ -156,6 +156,8 @@ func (m *machine) installed(t *testing.T) {
 	m.want(t, stat+"/var/spool/smtpreceiver/fax", "2770 smtpreceiver:smtpreceiver")
 	m.want(t, stat+"/run/smtpreceiver/milter.sock", "660 smtpreceiver:smtpreceiver")
 	m.want(t, "smtpreceiver check | head -1", "/etc/smtpreceiver/smtpreceiver.yaml: no problems")
+	m.want(t, "cd /root; cp /etc/smtpreceiver/smtpreceiver.yaml .; smtpreceiver check 2>&1 >/dev/null; rm smtpreceiver.yaml", "warning: smtpreceiver.yaml of this folder is read, not /etc/smtpreceiver/smtpreceiver.yaml")
+	m.want(t, "cd /root; chmod 700 .; runuser -u smtpreceiver -- smtpreceiver check 2>&1 | head -1", "/etc/smtpreceiver/smtpreceiver.yaml: no problems")
 	m.want(t, "smtpreceiver version | cut -d, -f1", "smtpreceiver 1.2.3-rc1")
 	m.want(t, "smtpreceiver demo --once | grep -c '^  *sms/[0-9]*.ctl'", "3")
 	m.run(t, "bash -n /usr/share/bash-completion/completions/smtpreceiver")

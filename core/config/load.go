@@ -72,7 +72,7 @@ func find(dirs []string) (string, error) {
 			switch _, err := os.Stat(file); {
 			case err == nil:
 				found = append(found, file)
-			case errors.Is(err, fs.ErrPermission) && i < len(dirs)-1: // where somebody else was before sudo
+			case errors.Is(err, fs.ErrPermission) && i < len(dirs)-1: // a working directory that is closed to this user holds nothing for it
 			case !errors.Is(err, fs.ErrNotExist):
 				return "", unreadable(file, err)
 			}

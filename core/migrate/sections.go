@@ -30,7 +30,7 @@ type setting struct {
 	shape    shape
 	entries  []*entry
 	comments []string
-	lost     int // entries that were not kept
+	lost     int // entries that were not kept, or cannot be relied on
 }
 
 type shape int

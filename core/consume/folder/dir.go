@@ -36,15 +36,17 @@ func openDir(path string) (*dir, error) {
 }
 
 func newDir(path string, root *os.Root) (*dir, error) {
-	self, err := root.Open(".")
-	if err != nil {
-		return nil, errors.Join((&dir{path: path}).fault(err), root.Close())
+	d := &dir{path: path, root: root}
+	var err error
+	if d.self, err = root.Open("."); err != nil {
+		return nil, errors.Join(d.fault(err), root.Close())
 	}
-	info, err := self.Stat()
+	info, err := d.self.Stat()
 	if err != nil {
-		return nil, errors.Join(err, self.Close(), root.Close())
+		return nil, errors.Join(err, d.close())
 	}
-	return &dir{path: path, root: root, self: self, owner: ownerOf(info)}, nil
+	d.owner = ownerOf(info)
+	return d, nil
 }
 
 func (d *dir) close() error { return errors.Join(d.self.Close(), d.root.Close()) }

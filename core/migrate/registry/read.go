@@ -21,7 +21,7 @@ const (
 	maxProblems = 1000
 )
 
-// Problem is a line that says nothing a reader could use.
+// Problem is a line that cannot be read, or of which something is missing.
 type Problem struct {
 	Line int    // from 1
 	Key  *Key   // in which it stands; nil: in none that could be told
