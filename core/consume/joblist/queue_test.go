@@ -2,6 +2,7 @@ package joblist
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -175,6 +176,25 @@ func TestReportsQueued(t *testing.T) {
 	for id, j := range jobs {
 		if err := j.AddReports(); err != nil || j.Reports != nil {
 			t.Errorf("%s: %+v, %v", id, j.Reports, err)
+		}
+	}
+}
+
+// TestEachQueuedSilent: while most servers are down nobody answers. Whoever asks is told so
+// soon, and can give up before.
+func TestEachQueuedSilent(t *testing.T) {
+	t.Parallel()
+	s := filledQueue(t)
+	s.server.Mu.Lock()
+	s.server.Silent = func(subject string) bool { return strings.HasPrefix(subject, "$JS.API.CONSUMER.") }
+	s.server.Mu.Unlock()
+	gone, cancel := context.WithTimeoutCause(t.Context(), time.Second/10, errors.New("a signal"))
+	defer cancel()
+	for want, ctx := range map[string]context.Context{"the queue does not answer": t.Context(), "a signal": gone} {
+		began := time.Now()
+		err := Each(ctx, s.Settings, Filter{States: []string{"waiting"}}, func(*Job) error { t.Error("a job"); return nil })
+		if err == nil || !strings.Contains(err.Error(), want) || time.Since(began) > queueTimeout/2 {
+			t.Errorf("%v after %v, want %s", err, time.Since(began), want)
 		}
 	}
 }

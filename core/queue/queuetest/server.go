@@ -37,7 +37,7 @@ type Server struct {
 	Kept      map[uint64]bool                      // messages that cannot be deleted
 	Resets    []string
 	Refuse    func(subject string) *jetstream.APIError // of a write, or a question other than for the next jobs; nil: none
-	Silent    func(subject string) bool                // it answers nothing to a write; nil: it does
+	Silent    func(subject string) bool                // it answers nothing to a write or a question; nil: it does
 	Leader    string                                   // "": it is in no cluster; "none": that has none
 	Offline   bool                                     // the other server of its cluster
 	Size      uint64                                   // bytes it says it has
@@ -201,9 +201,9 @@ func (s *Server) take(m *Stored, reply string, send sender) {
 		answer = s.api(strings.Split(strings.TrimPrefix(m.Subject, "$JS.API."), "."), m.Data)
 	default:
 		answer = s.store(m)
-		if s.Silent != nil && s.Silent(m.Subject) {
-			return
-		}
+	}
+	if s.Silent != nil && s.Silent(m.Subject) {
+		return
 	}
 	if reply != "" {
 		data, _ := json.Marshal(answer)
