@@ -284,6 +284,9 @@ func TestShown(t *testing.T) {
 			t.Errorf("%q: %s, want %s", in, got, want)
 		}
 	}
+	if longest := strings.Repeat("a", maxShown); shown(longest) != `"`+longest+`"` {
+		t.Error("the longest that is shown whole is not")
+	}
 	if got := shown(strings.Repeat("ž", 1<<20)); !strings.HasPrefix(got, `"žž`) || !strings.HasSuffix(got, `žž..." (2097152 bytes)`) || len(got) > maxShown+30 {
 		t.Errorf("%d bytes, ends with %s", len(got), got[len(got)-30:])
 	}

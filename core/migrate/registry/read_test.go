@@ -173,6 +173,31 @@ func TestMeaning(t *testing.T) {
 	}
 }
 
+// TestPlaces: a problem names the key in which it stands, or what stood in its place.
+func TestPlaces(t *testing.T) {
+	t.Parallel()
+	root, problems := read(t, inUTF16(t, header5+"\nx\n[A\\B]\ny\n[A\\C\n\"z\"=\"1\"\n[-A\\D\n[A]\n"+header4+"\nx"))
+	a := root.Sub("A")
+	b := a.Sub("B")
+	for i, want := range []struct {
+		line int
+		key  *Key
+		path string
+	}{{2, nil, ""}, {4, b, ""}, {5, nil, `A\C`}, {6, nil, `A\C`}, {7, nil, `A\D`}, {10, nil, ""}} {
+		if i >= len(problems) || problems[i].Line != want.line || problems[i].Key != want.key || problems[i].Path != want.path {
+			t.Fatalf("problem %d of %+v, want %+v", i, problems, want)
+		}
+	}
+	for _, tt := range []struct {
+		key, above *Key
+		want       bool
+	}{{b, b, true}, {b, a, true}, {b, root, true}, {a, b, false}, {nil, a, false}} {
+		if got := tt.key.Within(tt.above); got != tt.want {
+			t.Errorf("%v within %v: %t", tt.key, tt.above, got)
+		}
+	}
+}
+
 func TestEmpty(t *testing.T) {
 	t.Parallel()
 	root, _ := read(t, inUTF16(t, header5+"\n[A\\B\\C]\n[A\\B\\D]\n\"x\"=\"1\"\n[A\\B\\E]\n[A\\F]\n[G]\n@=\"1\"\n[H]\n"))
