@@ -94,6 +94,9 @@ func TestLook(t *testing.T) {
 	if got := fmt.Sprint(v.Sum("x_total"), v.Sum("x_total", "a", "1"), v.Sum("x_total", "a", "1", "b", "2"), v.Sum("y_total"), v.By("x_total", "b"), v.Sum("z"), v.By("z", "a")); got != "7 3 2 0 map[1:1 2:6] 24 map[1:8 2:16]" {
 		t.Error(got)
 	}
+	if !v.Has("z") || v.Has("y_total") {
+		t.Errorf("it has z: %t, and y_total: %t", v.Has("z"), v.Has("y_total"))
+	}
 	if _, err := Look(t.Context(), "unix", t.TempDir()+"/none"); !errors.Is(err, ErrDown) {
 		t.Errorf("nobody there: %v", err)
 	}

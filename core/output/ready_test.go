@@ -58,6 +58,10 @@ func TestStates(t *testing.T) {
 			t.Errorf("%s: %+v, %v", tt.name, states, err)
 			continue
 		}
+		// A folder of which nobody can say how much room it has counts as full; a queue has said nothing.
+		if known := tt.out.room == nil || tt.s == folder; states[0].Known != known || states[1].Known != known {
+			t.Errorf("%s: known %t, %t, want %t", tt.name, states[0].Known, states[1].Known, known)
+		}
 		for i, want := range []string{tt.fax, tt.sms} {
 			if got := states[i].Err; got == nil && want != "" || got != nil && (got.Error() != want) {
 				t.Errorf("%s, %s: %v, want %q", tt.name, states[i].App, got, want)

@@ -189,11 +189,15 @@ func TestQueued(t *testing.T) {
 		app   string
 		depth queue.Depth
 		err   error
+		here  []*joblist.Count
 		want  []string
 	}{
 		"nothing": {app: "other"},
-		"young":   {app: "other", depth: waits(warn)},
-		"old":     {app: "other", depth: waits(time.Hour), want: []string{"other: 00000007.ctl has waited for 1h0m, " + stuck(nil)}},
+		"two consumers of this machine": {app: "other", here: []*joblist.Count{
+			{Counts: folder.Counts{Held: 1, Failed: 2}, Reports: folder.Reports{Waiting: 4}},
+			{Counts: folder.Counts{Held: 8, Failed: 16}, Reports: folder.Reports{Waiting: 32}}}},
+		"young": {app: "other", depth: waits(warn)},
+		"old":   {app: "other", depth: waits(time.Hour), want: []string{"other: 00000007.ctl has waited for 1h0m, " + stuck(nil)}},
 		"old, with consumers": {app: "fax", depth: waits(time.Hour), want: []string{"fax: the target of consume.hylafax on b is down",
 			"fax: 00000007.ctl has waited for 1h0m, see the log of consume.hylafax on a, consume.hylafax on b; smtpreceiver jobs list shows who has it"}},
 		"first of the consumers": {app: "sms", want: []string{"sms: the target of consume.smsd on a is down"}},
@@ -201,9 +205,12 @@ func TestQueued(t *testing.T) {
 	} {
 		r := reportAt()
 		r.Queue = &Queue{Name: "q", Consumers: workers}
-		r.addQueued(c.app, c.depth, 42, c.err, nil)
+		r.addQueued(c.app, c.depth, 42, c.err, c.here)
 		wantProblems(t, what, r.Problems, append([]string{}, c.want...)...)
 		want := Application{App: c.app, Folder: "queue q", Waiting: c.depth.Jobs(), FreeBytes: 42, Consumer: map[string]string{"fax": "hylafax", "sms": "smsd"}[c.app]}
+		if len(c.here) > 0 {
+			want.Held, want.Failed, want.Reports = 9, 18, 36
+		}
 		if o := c.depth.Oldest; o != nil {
 			want.Oldest, want.Since, want.AgeSeconds = "00000007.ctl", o.Since, int64(at.Sub(o.Since).Seconds())
 		}

@@ -85,6 +85,8 @@ func TestHTMLText(t *testing.T) {
 		{"only blanks", "e<pre> \t\t\n\t", "e"},
 		{"a bullet before the blanks", "<ul><li><pre>  a", "-   a"},
 		{"a no-break space behind blanks", "<pre> &nbsp;a", "  a"},
+		{"blanks in a cell", "<table><tr><td>a<td><pre>  b</pre></table>", "a\t  b"},
+		{"a form feed in pre", "<pre>a\f b", "a  b"},
 		{"no end of blanks", "<pre>" + strings.Repeat(" ", 1000) + "a", strings.Repeat(" ", maxIndent) + "a"},
 		{"unopened", "</p></div></a></ul></td></tr></blockquote></pre>a", "a"},
 		{"list that ends in an empty item", "<ul><li></ul>a", "a"},
