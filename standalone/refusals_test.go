@@ -60,8 +60,14 @@ func TestEachRefusalIsLoggedAndCounted(t *testing.T) {
 				d.Say(line, "250 ")
 			}
 			d.Say(tt.line, tt.reply)
-			if strings.HasPrefix(tt.line, "RCPT") && tt.reason != reply.ReasonOrder {
-				d.Say("DATA", "503 5.5.1 ") // is not one refusal more
+			switch tt.line[:min(4, len(tt.line))] { // what may be sent ahead is not one refusal more
+			case "MAIL":
+				if len(tt.before) == 0 {
+					d.Say(rcpt, "503 5.5.1 Send MAIL first")
+				}
+				d.Say("DATA", "503 5.5.1 ")
+			case "RCPT":
+				d.Say("DATA", "503 5.5.1 ")
 			}
 			d.Say("NOOP", "250 2.0.0 OK")
 			g.refusedOnce(t, tt.reason)

@@ -19,7 +19,7 @@ func (c *Conn) Begin(ends [][]byte) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.busy = c.farewell == nil
-	c.ends, c.rcpts, c.denied = ends, 0, 0
+	c.ends, c.rcpts, c.denied = ends, 0, false
 	return c.busy
 }
 
@@ -27,7 +27,7 @@ func (c *Conn) Begin(ends [][]byte) bool {
 func (c *Conn) End() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.busy, c.rcpts, c.denied = false, 0, 0
+	c.busy, c.rcpts, c.denied = false, 0, false
 }
 
 // EndedOddly tells whether a message of this connection had a nonstandard end.

@@ -159,7 +159,7 @@ func (c *Conn) obey(line string) {
 		c.bad(syntax(500, [3]int{5, 5, 2}, "Command not recognized"))
 	case c.probe && !command.probe:
 		c.refuse(verb, &reply.Reply{Code: 554, Enhanced: [3]int{5, 7, 1}, Text: "A proxy's own connection carries no mail", Reason: reply.ReasonClient})
-	case misses != "" && verb == "DATA" && c.denied > 0: // sent ahead (RFC 2920 section 3.1); the recipients are in the log
+	case misses != "" && c.denied && (verb == "RCPT" || verb == "DATA"): // sent ahead (RFC 2920 section 3.1); what was refused is in the log
 		c.say(misplaced(misses))
 	case misses != "":
 		c.refuse(verb, misplaced(misses))

@@ -76,10 +76,10 @@ type Conn struct {
 	filter  dataFilter
 	lines   lineReader
 	verb    string
-	rcpts   int // taken in this transaction
-	denied  int // and refused
-	most    int // taken in a transaction since the last message
-	refused int // replies since the client was useful
+	rcpts   int  // taken in this transaction
+	denied  bool // MAIL or a recipient was refused
+	most    int  // taken in a transaction since the last message
+	refused int  // replies since the client was useful
 	ends    [][]byte
 	odd     bool   // a message had one of ends
 	reply   []byte // of go-smtp, so far

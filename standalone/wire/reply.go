@@ -136,6 +136,9 @@ func (c *Conn) conclude(r *reply.Reply) error {
 		c.enter(inCommands)
 	}
 	taken := r.Code < 400
+	if !taken {
+		c.deny(c.verb)
+	}
 	switch {
 	case c.verb == "DATA":
 		c.most = 0
@@ -159,9 +162,6 @@ func (c *Conn) say(r *reply.Reply) error {
 	}
 	if r.Code >= 400 {
 		c.refused++
-		if c.verb == "RCPT" {
-			c.denied++
-		}
 	}
 	c.said = format(c.said[:0], r)
 	return c.send(c.said)
@@ -170,8 +170,12 @@ func (c *Conn) say(r *reply.Reply) error {
 // refuse answers a command that the session does not hear of.
 func (c *Conn) refuse(verb string, r *reply.Reply) {
 	c.log(verb, r)
+	c.deny(verb)
 	c.say(r) // a client that is gone is noticed by the next read
 }
+
+// deny remembers that a mail may have commands sent ahead which come to nothing.
+func (c *Conn) deny(verb string) { c.denied = c.denied || verb == "MAIL" || verb == "RCPT" }
 
 // log counts a refusal and says it in one line.
 func (c *Conn) log(verb string, r *reply.Reply) {

@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -168,6 +169,52 @@ func TestLogOfRefusals(t *testing.T) {
 			if !strings.Contains(line, w) {
 				t.Errorf("%q: %s lacks %s", send, log, w)
 			}
+		}
+	}
+}
+
+// TestSentAhead: what a client has sent behind a refused MAIL or RCPT, before it had read the
+// answer, is answered and no refusal of its own. What it sends without a mail is.
+func TestSentAhead(t *testing.T) {
+	t.Parallel()
+	const mail, rcpt, badMail, badRcpt = "MAIL FROM:<a@x.test>", "RCPT TO:<b@x.test>", "MAIL FROM:<no@x.test>", "RCPT TO:<no@x.test>"
+	for _, tt := range []struct {
+		send  []string
+		codes string
+		log   []string // commands that wire logs; the session is silent of its own
+	}{
+		{[]string{badMail, rcpt, badRcpt, "DATA"}, "550 503 503 503", nil},
+		{[]string{"MAIL FROM:<", rcpt, "DATA"}, "501 503 503", []string{"MAIL"}},
+		{[]string{mail, badRcpt, badRcpt, "DATA"}, "250 550 550 503", nil},
+		{[]string{mail, "RCPT TO:<", "DATA"}, "250 501 503", []string{"RCPT"}},
+		{[]string{rcpt, rcpt, "DATA"}, "503 503 503", []string{"RCPT"}},
+		{[]string{"DATA", "DATA"}, "503 503", []string{"DATA", "DATA"}},
+		{[]string{mail, "DATA", "DATA"}, "250 503 503", []string{"DATA", "DATA"}},
+		{[]string{badMail, mail, "DATA"}, "550 250 503", []string{"DATA"}},
+		{[]string{mail, badRcpt, "RSET", "DATA"}, "250 550 250 503", []string{"DATA"}},
+		{[]string{badMail, "DATA x", "STARTTLS"}, "550 503 502", []string{"STARTTLS"}},
+	} {
+		o, log := testOptions(), new(mtatest.Log)
+		o.Log = slog.New(slog.NewTextHandler(log, nil))
+		s := new(wireServer).start(t, o)
+		d := s.dial(t)
+		d.Want("220 ")
+		d.Say("HELO c.test", "250 ")
+		d.Send(strings.Join(tt.send, "\r\n") + "\r\nQUIT\r\n")
+		for code := range strings.FieldsSeq(tt.codes) {
+			d.Want(code + " ")
+		}
+		d.Want("221 ", "")
+		s.waitEmpty(t)
+		var commands []string
+		for line := range strings.Lines(log.String()) {
+			if _, command, found := strings.Cut(line, " command="); found && strings.Contains(line, "msg=refused") {
+				command, _, _ = strings.Cut(command, " ")
+				commands = append(commands, command)
+			}
+		}
+		if !slices.Equal(commands, tt.log) {
+			t.Errorf("%q: %s\n%q are logged, want %q", tt.send, log, commands, tt.log)
 		}
 	}
 }

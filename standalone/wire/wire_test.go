@@ -99,6 +99,9 @@ func (s *wireSession) Mail(string, *smtp.MailOptions) error {
 		return s.refuse(421, [3]int{4, 3, 2}, "shutting down")
 	case from == "hangup@x.test":
 		return s.refuse(421, [3]int{4, 7, 0}, "go away")
+	case from == "no@x.test":
+		s.wire.End()
+		return s.refuse(550, [3]int{5, 7, 1}, "no")
 	case from == "panic@x.test":
 		panic("a fault of ours")
 	}
@@ -109,6 +112,9 @@ func (s *wireSession) Mail(string, *smtp.MailOptions) error {
 }
 
 func (s *wireSession) Rcpt(string, *smtp.RcptOptions) error {
+	if s.wire.Address == "no@x.test" {
+		return s.refuse(550, [3]int{5, 7, 1}, "no")
+	}
 	s.to = append(s.to, s.wire.Address)
 	s.server.mu.Lock()
 	defer s.server.mu.Unlock()
