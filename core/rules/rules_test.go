@@ -198,9 +198,12 @@ applications:
 		if denied, allowed := tt.app.Judge(tt.app.Number(tt.written)); denied != tt.denied || allowed != tt.allowed {
 			t.Errorf("%s, %s: denied by %d, allowed by %d", tt.app.Name, tt.written, denied, allowed)
 		}
-		groups := []match.Group{{Name: "name", Value: tt.written}, {Name: "number", Value: tt.written}}
-		if got := tt.app.Dialled(groups); got[0].Value != tt.written || got[1].Value != tt.dialled || groups[1].Value != tt.written {
-			t.Errorf("%s, %s: dialled %v of %v", tt.app.Name, tt.written, got, groups)
+		for at := range 2 {
+			groups := []match.Group{{Name: "name", Value: tt.written}, {Name: "name", Value: tt.written}}
+			groups[at].Name = "number"
+			if got := tt.app.Dialled(groups); got[at].Value != tt.dialled || got[1-at].Value != tt.written || groups[at].Value != tt.written {
+				t.Errorf("%s, %s: dialled %v of %v", tt.app.Name, tt.written, got, groups)
+			}
 		}
 	}
 }
