@@ -67,7 +67,9 @@ func TestEachRefusalIsLoggedAndCounted(t *testing.T) {
 				}
 				d.Say("DATA", "503 5.5.1 ")
 			case "RCPT":
-				d.Say("DATA", "503 5.5.1 ")
+				if len(tt.before) > 0 {
+					d.Say("DATA", "503 5.5.1 ")
+				}
 			}
 			d.Say("NOOP", "250 2.0.0 OK")
 			g.refusedOnce(t, tt.reason)

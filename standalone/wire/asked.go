@@ -27,7 +27,7 @@ func (c *Conn) Begin(ends [][]byte) bool {
 func (c *Conn) End() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.busy, c.rcpts, c.denied = false, 0, false
+	c.busy, c.rcpts = false, 0
 }
 
 // EndedOddly tells whether a message of this connection had a nonstandard end.

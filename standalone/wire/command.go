@@ -13,8 +13,8 @@ import (
 const maxBad = 3
 
 // maxRefused is how often a client may be refused in a row without anything
-// useful between, or max_recipients times where that is more. Each refusal is a
-// line of the log, which a few bytes cause.
+// useful between, or max_recipients times where that is more. Nearly each is
+// a line of the log, which a few bytes cause.
 const maxRefused = 1000
 
 // tlsHandshake is the first byte of a ClientHello.
@@ -150,6 +150,9 @@ func (c *Conn) obey(line string) {
 	verb := upper(name)
 	command, known := commands[verb]
 	misses := c.missing(command.order)
+	// Any other command is the last of what is sent ahead (RFC 2920 section 3.1), or begins a mail.
+	ahead := c.denied && (verb == "RCPT" || verb == "DATA")
+	c.denied = c.denied && (verb == "MAIL" || verb == "RCPT")
 	switch {
 	case line == "":
 		c.bad(syntax(500, [3]int{5, 5, 2}, "Empty command line"))
@@ -159,7 +162,7 @@ func (c *Conn) obey(line string) {
 		c.bad(syntax(500, [3]int{5, 5, 2}, "Command not recognized"))
 	case c.probe && !command.probe:
 		c.refuse(verb, &reply.Reply{Code: 554, Enhanced: [3]int{5, 7, 1}, Text: "A proxy's own connection carries no mail", Reason: reply.ReasonClient})
-	case misses != "" && c.denied && (verb == "RCPT" || verb == "DATA"): // sent ahead (RFC 2920 section 3.1); what was refused is in the log
+	case misses != "" && ahead: // what was refused is in the log
 		c.say(misplaced(misses))
 	case misses != "":
 		c.refuse(verb, misplaced(misses))

@@ -77,7 +77,7 @@ type Conn struct {
 	lines   lineReader
 	verb    string
 	rcpts   int  // taken in this transaction
-	denied  bool // MAIL or a recipient was refused
+	denied  bool // MAIL or a recipient was refused, and what was sent behind may still come
 	most    int  // taken in a transaction since the last message
 	refused int  // replies since the client was useful
 	ends    [][]byte

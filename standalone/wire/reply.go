@@ -174,8 +174,10 @@ func (c *Conn) refuse(verb string, r *reply.Reply) {
 	c.say(r) // a client that is gone is noticed by the next read
 }
 
-// deny remembers that a mail may have commands sent ahead which come to nothing.
-func (c *Conn) deny(verb string) { c.denied = c.denied || verb == "MAIL" || verb == "RCPT" }
+// deny remembers that what was sent ahead of a refusal comes to nothing.
+func (c *Conn) deny(verb string) {
+	c.denied = c.denied || verb == "MAIL" || verb == "RCPT" && c.inMail()
+}
 
 // log counts a refusal and says it in one line.
 func (c *Conn) log(verb string, r *reply.Reply) {

@@ -173,8 +173,8 @@ func TestLogOfRefusals(t *testing.T) {
 	}
 }
 
-// TestSentAhead: what a client has sent behind a refused MAIL or RCPT, before it had read the
-// answer, is answered and no refusal of its own. What it sends without a mail is.
+// TestSentAhead: what a client may have sent behind a refused MAIL or RCPT before it had read
+// the answer is answered, and no refusal of its own. Anything else out of order is.
 func TestSentAhead(t *testing.T) {
 	t.Parallel()
 	const mail, rcpt, badMail, badRcpt = "MAIL FROM:<a@x.test>", "RCPT TO:<b@x.test>", "MAIL FROM:<no@x.test>", "RCPT TO:<no@x.test>"
@@ -187,7 +187,12 @@ func TestSentAhead(t *testing.T) {
 		{[]string{"MAIL FROM:<", rcpt, "DATA"}, "501 503 503", []string{"MAIL"}},
 		{[]string{mail, badRcpt, badRcpt, "DATA"}, "250 550 550 503", nil},
 		{[]string{mail, "RCPT TO:<", "DATA"}, "250 501 503", []string{"RCPT"}},
-		{[]string{rcpt, rcpt, "DATA"}, "503 503 503", []string{"RCPT"}},
+		{[]string{rcpt, rcpt, "DATA"}, "503 503 503", []string{"RCPT", "RCPT", "DATA"}},
+		{[]string{badMail, badMail, rcpt, rcpt, "DATA"}, "550 550 503 503 503", nil},
+		{[]string{badMail, "DATA", "DATA"}, "550 503 503", []string{"DATA"}},
+		{[]string{badMail, "NOOP", rcpt, "DATA"}, "550 250 503 503", []string{"RCPT", "DATA"}},
+		{[]string{badMail, "HELO c.test", rcpt}, "550 250 503", []string{"RCPT"}},
+		{[]string{mail, badRcpt, rcpt, "DATA", "MIME-Version: 1.0\r\n\r\nx\r\n.", rcpt, "DATA"}, "250 550 250 354 250 503 503", []string{"RCPT", "DATA"}},
 		{[]string{"DATA", "DATA"}, "503 503", []string{"DATA", "DATA"}},
 		{[]string{mail, "DATA", "DATA"}, "250 503 503", []string{"DATA", "DATA"}},
 		{[]string{badMail, mail, "DATA"}, "550 250 503", []string{"DATA"}},
