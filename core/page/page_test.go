@@ -427,7 +427,7 @@ func TestLooksNowAndThen(t *testing.T) {
 func TestClean(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
-		"abc": "abc", "abcd": "abcd", "abcde": "abcd…", "žžžž": "žžžž", "a\nb\t": "a b ", "a\u200cb\u200d": "a\u200cb\u200d", "a\u202eb": "a\ufffdb", "\xff": "\ufffd", "": "",
+		"abc": "abc", "abcd": "abcd", "abcde": "abcd…", "abcdef": "abcd…", "žžžž": "žžžž", "a\nb\t": "a b ", "a\u200cb\u200d": "a\u200cb\u200d", "a\u202eb": "a\ufffdb", "\xff": "\ufffd", "": "",
 	} {
 		if got := clean(in, 4); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)
