@@ -19,7 +19,7 @@ func (c *Conn) Begin(ends [][]byte) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.busy = c.farewell == nil
-	c.ends, c.rcpts, c.denied = ends, 0, false
+	c.ends, c.rcpts = ends, 0
 	return c.busy
 }
 

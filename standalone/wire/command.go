@@ -150,9 +150,8 @@ func (c *Conn) obey(line string) {
 	verb := upper(name)
 	command, known := commands[verb]
 	misses := c.missing(command.order)
-	// Any other command is the last of what is sent ahead (RFC 2920 section 3.1), or begins a mail.
 	ahead := c.denied && (verb == "RCPT" || verb == "DATA")
-	c.denied = c.denied && (verb == "MAIL" || verb == "RCPT")
+	c.denied = c.denied && verb == "RCPT" // any other ends what was sent ahead (RFC 2920 section 3.1), or begins a mail
 	switch {
 	case line == "":
 		c.bad(syntax(500, [3]int{5, 5, 2}, "Empty command line"))
