@@ -102,9 +102,6 @@ func (t *translator) concerns(p registry.Problem, key *registry.Key) bool {
 		return p.Key.Within(key)
 	}
 	path, base := strings.ToLower(p.Path), strings.ToLower(t.base.Path())
-	if rest, short := strings.CutPrefix(path, "hklm\\"); short {
-		path = `hkey_local_machine\` + rest
-	}
 	return strings.HasPrefix(path, base) || strings.HasPrefix(base, path)
 }
 

@@ -172,6 +172,7 @@ func TestNeverWider(t *testing.T) {
 		"half a character":       {`\from_disabled]` + "\n\"1\"=hex(7):61,00,62", false},
 		"another program's":      {`\from_disabled]` + "\n\"1\"=\".*@fax$\"\n[HKEY_LOCAL_MACHINE\\SOFTWARE\\Other\n\"x\"=\"1\"\n\x1a", true},
 		"a key cut off":          {`\from_disabled]` + "\n\"1\"=\".*@fax$\"\n[HKLM\\SOFTWARE\\Data", false},
+		"a key cut off at once":  {`\from_disabled]` + "\n\"1\"=\".*@fax$\"\n[HKLM", false},
 		"two exports":            {`\from_disabled]` + "\n\"1\"=\".*@fax$\"\nREGEDIT4\n", true},
 		"the rest of hex":        {`\from_disabled]` + "\n\"1\"=hex(7):61,00,\\", false},
 		"a line of another":      {`2\addresses]` + "\n\"addr_re_0\"=\"x", true},

@@ -107,22 +107,28 @@ func (r *reader) entry() error {
 	return nil
 }
 
+// fullPath writes out the short name of a root.
+func fullPath(path string) string {
+	path = strings.Trim(path, `\`)
+	if root, below, _ := strings.Cut(path, `\`); fold(root) == "hklm" {
+		return strings.TrimSuffix(`HKEY_LOCAL_MACHINE\`+below, `\`)
+	}
+	return path
+}
+
 // section reads [PATH], or [-PATH], which deletes a key.
 func (r *reader) section(line string) error {
-	r.key, r.broken = nil, strings.TrimPrefix(line[1:], "-")
+	r.key, r.broken = nil, fullPath(strings.TrimPrefix(line[1:], "-"))
 	end := strings.LastIndexByte(line, ']')
 	if !blank(line[end+1:]) {
 		r.problem(r.line, "a key must end with ]: %.60q", line)
 		return nil
 	}
 	path, deleted := strings.CutPrefix(line[1:end], "-")
-	names := strings.Split(strings.Trim(path, `\`), `\`)
+	names := strings.Split(fullPath(path), `\`)
 	if len(names) > maxDepth {
 		r.problem(r.line, "more than %d levels of keys", maxDepth)
 		return nil
-	}
-	if fold(names[0]) == "hklm" {
-		names[0] = "HKEY_LOCAL_MACHINE"
 	}
 	if deleted {
 		last := len(names) - 1
