@@ -72,7 +72,7 @@ func (a *app) load() (settings *config.Settings, file string, err error) {
 	settings, file, err = config.Load(config.Source{File: a.configFile, Environ: os.Environ()})
 	if a.configFile == "" {
 		if other := config.Hidden(file); other != "" {
-			fmt.Fprintf(os.Stderr, "warning: %s of this folder is read, not %s\n", file, other)
+			fmt.Fprintf(a.stderr(), "warning: %s of this folder is read, not %s\n", file, other)
 		}
 	}
 	return settings, file, err

@@ -55,6 +55,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 // app is what the commands share.
 type app struct {
 	configFile string
+	stderr     func() io.Writer
 }
 
 func root() *cobra.Command {
@@ -69,6 +70,7 @@ mail stream and leaves one job for each in a folder. All other mail goes on.`,
 		Args:          noArgs,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
+	a.stderr = cmd.ErrOrStderr
 	cmd.CompletionOptions.HiddenDefaultCmd = true
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	cmd.AddCommand(a.standalone(), a.milter(), a.demo(), a.consume(), a.check(), a.explain(), a.status(), a.jobs(), importRegistry(), hashPassword(), version())
