@@ -4,11 +4,10 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
+	"smtpreceiver/contrib/mtatest"
 )
 
 // TestFindClosed: a working directory that is closed to the user holds nothing for it; the
@@ -21,22 +20,22 @@ func TestFindClosed(t *testing.T) {
 	if err := errors.Join(os.Chmod(closed, 0), os.Chmod(filepath.Dir(system), 0o755), os.Chmod(system, 0o755)); err != nil {
 		t.Fatal(err)
 	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if os.Geteuid() == 0 { // to whom nothing is closed
-			runtime.LockOSThread() // and never unlocked: the thread ends with its user
-			if err := unix.Setfsuid(65534); err != nil {
-				t.Error(err)
-				return
-			}
-		}
+	looks := func() error {
 		if got, err := find([]string{closed, system}); got != file || err != nil {
 			t.Errorf("behind a closed folder: %q, %v", got, err)
 		}
 		if got, err := find([]string{system + "/none", closed}); got != "" || err == nil || !strings.Contains(err.Error(), "permission denied") {
 			t.Errorf("a closed folder of the system: %q, %v", got, err)
 		}
-	}()
-	<-done
+		return nil
+	}
+	var err error
+	if os.Geteuid() == 0 { // to whom nothing is closed
+		err = mtatest.AsNobody(looks)
+	} else {
+		err = looks()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }

@@ -13,8 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"smtpreceiver/contrib/mtatest"
 	"smtpreceiver/core/report"
 )
 
@@ -249,7 +248,7 @@ func TestAliasOfAnothersFile(t *testing.T) {
 	asRoot(t)
 	alias := filepath.Join(day, "00000042.fax")
 	put(t, alias+newExt, "of a killed consumer")
-	if err := errors.Join(os.Chown(day, nobody, nobody), asNobody(func() error { return h.Alias("00000042.txt", "00000042.fax") })); err != nil {
+	if err := errors.Join(os.Chown(day, nobody, nobody), mtatest.AsNobody(func() error { return h.Alias("00000042.txt", "00000042.fax") })); err != nil {
 		t.Fatal(err)
 	}
 	info, err := os.Lstat(alias)
@@ -259,21 +258,7 @@ func TestAliasOfAnothersFile(t *testing.T) {
 	if err := errors.Join(os.Remove(alias), os.MkdirAll(filepath.Join(day, "00000042.fax.new/x"), 0o755)); err != nil {
 		t.Fatal(err)
 	}
-	wantError(t, "a temporary file that stays", asNobody(func() error { return h.Alias("00000042.txt", "00000042.fax") }), "00000042.fax.new")
-}
-
-// asNobody does something as a user who owns nothing here.
-func asNobody(do func() error) error {
-	out := make(chan error)
-	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with its user
-		if err := errors.Join(unix.Setfsgid(nobody), unix.Setfsuid(nobody)); err != nil {
-			out <- err
-			return
-		}
-		out <- do()
-	}()
-	return <-out
+	wantError(t, "a temporary file that stays", mtatest.AsNobody(func() error { return h.Alias("00000042.txt", "00000042.fax") }), "00000042.fax.new")
 }
 
 // TestForbidden: what may not be opened is named with its whole path.
@@ -290,11 +275,11 @@ func TestForbidden(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer d.close()
-	wantError(t, "a folder in it", asNobody(func() error { _, err := d.sub("inside"); return err }), inside+": permission denied")
+	wantError(t, "a folder in it", mtatest.AsNobody(func() error { _, err := d.sub("inside"); return err }), inside+": permission denied")
 	if err := os.Chmod(output, 0o711); err != nil {
 		t.Fatal(err)
 	}
-	wantError(t, "one that may not be listed", asNobody(func() error { _, err := openDir(output); return err }), output+": permission denied")
+	wantError(t, "one that may not be listed", mtatest.AsNobody(func() error { _, err := openDir(output); return err }), output+": permission denied")
 }
 
 // TestClaims: of many who want one name one has it at a time, whoever gives it back
