@@ -20,7 +20,7 @@ import (
 
 const (
 	queueTimeout = 5 * time.Minute  // for all that is asked of the queue
-	soundTimeout = 10 * time.Second // for a first answer, which comes from most of its servers
+	soundTimeout = 30 * time.Second // for a first answer, which waits for the election of a leader when a server was lost
 )
 
 // sharing are the places of jobs with a queue: those on this machine, which hold
